@@ -1,0 +1,170 @@
+"""The command line: `sightline`."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from sightline import config, project
+from sightline.errors import SightlineError
+
+if TYPE_CHECKING:
+    from sightline.project import Paths
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    help="From a folder of labelled images to a model in production.\n\n"
+    "Start with `sightline init DIR --images FOLDER`, then `sightline run` in DIR.",
+)
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts instead of text for people.")]
+
+
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the new project; made where it is missing.")],
+    images: Annotated[
+        str, typer.Option(help="What the model is for: FOLDER/CLASS/image, FOLDER/train/CLASS/image, a CSV (path,label[,split]"
+                          "[,group]), or embedded:digits.")
+    ] = "embedded:digits",
+    source: Annotated[
+        str | None, typer.Option(help="What the backbone is pretrained on, in the same forms; embedded:glyphs for the digits.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Stem of the registered models; by default the name of DIR.")] = None,
+) -> None:
+    """Make a project around a folder of images, under git and DVC. Your images are copied, never changed."""
+    from sightline import scaffold
+
+    if source is None and images == "embedded:digits":
+        source = "embedded:glyphs"
+    scaffold.init(folder, images, source, name, typer.echo)
+    typer.echo(f"ready: cd {folder} && sightline run")
+
+
+@app.command()
+def run(
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change a value for this run; data sections change in params.yaml."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run the training flow: validate, train what has changed, evaluate, promote. Repeat it as often as you like."""
+    paths = _enter()
+    overrides = dict(config.parse_setting(text) for text in settings or [])
+    config.load(paths.root, overrides)
+    from flows.console import show_summary, use_plain_lines
+
+    use_plain_lines()
+    from flows.train import train
+
+    summary = train(overrides or None)
+    if as_json:
+        typer.echo(json.dumps(asdict(summary)))
+    else:
+        show_summary(summary)
+
+
+@app.command()
+def predict(
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE…", help="Image files.")],
+    version: Annotated[str | None, typer.Option(help="A version of the classifier; by default the champion.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Ask the champion (or another version) what is on image files. Exit status 1 where one cannot be read."""
+    from sightline.predicting import predict_files
+
+    rows = predict_files(_enter(), images, version)
+    if as_json:
+        typer.echo(json.dumps(rows))
+    else:
+        for row in rows:
+            said = row.get("error") or f"{row['label']}  {row['probability']:.3f}"
+            typer.echo(f"{row['path']}: {said}", err="error" in row)
+    if any("error" in row for row in rows):
+        raise typer.Exit(1)
+
+
+@app.command()
+def promote(
+    version: Annotated[str, typer.Argument(help="Version of the classifier in the registry.")],
+    reason: Annotated[str, typer.Option(help="Why; it stands in the ledger.")],
+    as_json: AsJson = False,
+) -> None:
+    """Put a registered version through the gate. Exit status 1 where it does not become champion."""
+    _enter()
+    from flows.console import use_plain_lines
+
+    use_plain_lines()
+    from flows.promote import promote as flow
+
+    outcome = flow(version, reason)
+    typer.echo(json.dumps(asdict(outcome)) if as_json else f"version {outcome.version}: {outcome.sentence}")
+    if outcome.champion != version:
+        raise typer.Exit(1)
+
+
+@app.command()
+def lineage(
+    model: Annotated[
+        str, typer.Argument(metavar="[MODEL][@ALIAS|/VERSION]", help="A registered version; by default the champion.")
+    ] = "@champion",
+    as_json: AsJson = False,
+) -> None:
+    """Show where a version came from: data, backbone, code, runs, decision."""
+    from sightline.tracing import trace
+
+    found = trace(_enter(), model)
+    if as_json:
+        typer.echo(json.dumps(found))
+        return
+    from flows.console import show_tree
+
+    show_tree(found)
+
+
+@app.command()
+def doctor(as_json: AsJson = False) -> None:
+    """Check versions, stores and servers. Exit status 1 where something is wrong."""
+    from sightline.doctor import examine
+
+    try:
+        paths: Paths | None = _enter()
+    except SightlineError:
+        paths = None
+    findings = examine(paths)
+    if as_json:
+        typer.echo(json.dumps([asdict(one) for one in findings]))
+    else:
+        from flows.console import show_findings
+
+        show_findings(findings)
+    if not all(one.good for one in findings):
+        raise typer.Exit(1)
+
+
+def _enter() -> Paths:
+    """The project that the command is about, its environment set before Prefect and MLflow are imported."""
+    os.environ.setdefault("COLUMNS", "120")
+    return project.enter(config.find_root())
+
+
+def main() -> Any:
+    """Entry point: our own errors are told in a line, with exit status 2."""
+    try:
+        return app(standalone_mode=True)
+    except SightlineError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

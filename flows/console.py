@@ -1,0 +1,90 @@
+"""What people see in the terminal."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.tree import Tree
+
+from sightline.errors import SightlineError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from flows.tell import Summary
+    from sightline.doctor import Finding
+
+CONSOLE = Console()
+ENGINE = {"flow_engine", "task_engine", "engine", "server", "runner"}
+"""Modules of Prefect whose every-run remarks ("Beginning flow run …") a person at a terminal does not need."""
+COLOURS = {"ran": "green", "cached": "cyan", "up to date": "cyan"}
+
+
+class Lines(logging.StreamHandler[Any]):
+    """Console handler for people: the steps of a flow as plain lines, our own errors without a traceback.
+
+    Prefect's pages and API get every record as before.
+    """
+
+    def __init__(self, stream: Any = None, styles: dict[str, str] | None = None, level: int = 0) -> None:
+        del styles  # Prefect's logging settings pass it
+        super().__init__(stream or sys.stderr)
+        self.setLevel(level)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print what a person at a terminal needs."""
+        ours = record.exc_info and isinstance(record.exc_info[1], SightlineError)
+        if not ours and (record.levelno >= logging.WARNING or record.module not in ENGINE):
+            super().emit(record)
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The time and the message."""
+        formatter = logging.Formatter("%(asctime)s  %(message)s", "%H:%M:%S")
+        return formatter.format(record)
+
+
+def use_plain_lines() -> None:
+    """Make Prefect log to this console in plain lines; to be called before it is imported."""
+    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_CLASS", f"{__name__}.{Lines.__name__}")
+
+
+def show_summary(summary: Summary) -> None:
+    """The table at the end of `sightline run`."""
+    stages = Table("stage", "what", "seconds", "", title="What each stage did", title_justify="left")
+    for row in summary.rows:
+        stages.add_row(row.name, row.what, f"{row.seconds:.1f}", f"[{COLOURS[row.outcome]}]{row.outcome}[/]")
+    CONSOLE.print(stages)
+    scores = Table("model", "accuracy", "95 % interval", "", title="Accuracy", title_justify="left")
+    if summary.backbone_accuracy is not None:
+        scores.add_row("backbone, source validation images", f"{summary.backbone_accuracy:.3f}", "", "")
+    for score in summary.scores:
+        chosen = "chosen" if score.chosen else ""
+        scores.add_row(f"target test images, {score.name}", f"{score.accuracy:.3f}", f"{score.low:.3f} – {score.high:.3f}", chosen)
+    CONSOLE.print(scores)
+    outcome = summary.outcome
+    CONSOLE.print(f"choice    {summary.choice}", highlight=False)
+    CONSOLE.print(f"gate      version {outcome.version}: {outcome.sentence}", highlight=False)
+    CONSOLE.print(f"champion  {f'version {outcome.champion}' if outcome.champion else 'none'}", highlight=False)
+    CONSOLE.print(f"report    {summary.report}", highlight=False, soft_wrap=True)
+
+
+def show_tree(found: dict[str, Any]) -> None:
+    """Lineage as a tree."""
+    tree = Tree(f"[bold]{found['model']} version {found['version']}[/]")
+    for branch, values in found.items():
+        if isinstance(values, dict):
+            node = tree.add(f"[bold]{branch}[/]")
+            for key, value in values.items():
+                node.add(f"{key}: {value}", highlight=False)
+    CONSOLE.print(tree, soft_wrap=True)
+
+
+def show_findings(findings: Sequence[Finding]) -> None:
+    """What the doctor found."""
+    for one in findings:
+        CONSOLE.print(f"[{'green' if one.good else 'red'}]{'ok ' if one.good else 'BAD'}[/] {one.what}: {one.said}", highlight=False)

@@ -1,0 +1,39 @@
+"""How a flow begins: the project, the values that count for this run, and the MLflow run above all others."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from prefect.logging import get_run_logger
+from prefect.runtime import flow_run
+
+from sightline import config, project
+from sightline.lineage import git_state
+from sightline.tracking import connect
+from tasks.context import Context, flatten
+
+if TYPE_CHECKING:
+    from sightline.config import Params
+
+
+def begin(flow: str, overrides: dict[str, Any] | None) -> tuple[Context, Params]:
+    """Enter the project of the working directory and open the MLflow run of this flow run.
+
+    Overrides of data sections are written into params.yaml, because DVC reads them there; others count for this run
+    alone. Raises ConfigError where one does not fit.
+    """
+    paths = project.enter(config.find_root())
+    params = config.load(paths.root, overrides)
+    for key, value in (overrides or {}).items():
+        if key.partition(".")[0] in config.DATA_SECTIONS:
+            config.write_value(paths.root, key, value)
+            get_run_logger().info(f"{key} = {value} is written into {config.PARAMS}: it decides what the data is")
+    tracker = connect(paths)
+    state = git_state(paths.root)
+    tags = {"prefect.flow": flow, "prefect.flow_run": str(flow_run.get_id() or ""), "git.commit": state["commit"]}
+    if state["patch"]:
+        tags["git.patch"] = state["patch"]
+    run = tracker.start(f"{flow} {flow_run.get_name() or ''}".strip(), tags)
+    tracker.params(run, {key: value for key, value in flatten(asdict(params)).items() if value is not None})
+    return Context(str(paths.root), run, tuple(sorted(tags.items()))), params

@@ -1,0 +1,92 @@
+"""The training flow: from raw images to a promoted champion."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from prefect import flow
+
+from flows.start import begin
+from flows.tell import Summary, publish
+from sightline.data.reference import DataRef, describe
+from sightline.train.stages import choose
+from tasks.evaluation import evaluate
+from tasks.finetuning import finetune, scratch
+from tasks.ingestion import ingest
+from tasks.journal import Journal, ended
+from tasks.preprocessing import preprocess
+from tasks.pretraining import pretrain
+from tasks.promotion import promote, register, register_backbone
+from tasks.transfer import transfer
+from tasks.validation import validate
+from tasks.versioning import version_of
+
+if TYPE_CHECKING:
+    from sightline.config import Params
+    from sightline.train.result import Trained
+
+
+@flow(name="train")
+def train(overrides: dict[str, Any] | None = None) -> Summary:
+    """Validate the data, train what has changed, evaluate it, and promote it where it is better.
+
+    Args:
+        overrides: Values for this run by their dotted names, such as {"pretrain.epochs": 1}.
+    """
+    context, params = begin("train", overrides)
+    journal = Journal(context)
+    with ended(context):
+        target, source = prepare(journal, params)
+        backbone, head, tuned = from_backbone(journal, params, target, source)
+        plain = journal.cached(scratch, figures, data=target, network=params.pretrain.network,
+                               recipe=params.finetune.scratch, seed=params.project.seed)
+        best, choice = choose(tuned, head, plain)
+        others = tuple(one for one in (plain, head, tuned) if one is not None)
+        tested = journal.cached(evaluate, lambda done: f"test accuracy {done.accuracy:.3f}", data=target, candidate=best,
+                                others=others, release=params.evaluate.release)
+        version = journal.plain(register, lambda one: f"{one.model} version {one.version}" + ("" if one.is_new else ", known"),
+                                best=best, evaluated=tested, tags=lineage_tags(target, source, backbone, choice))
+        outcome = journal.plain(promote, lambda done: done.sentence, version=version.version, limits=params.gate,
+                                release=params.evaluate.release, reason="training flow")
+        return publish(journal, (source, target), (backbone, plain, head, tuned), best, choice, tested, outcome)
+
+
+def prepare(journal: Journal, params: Params) -> tuple[DataRef, DataRef | None]:
+    """Ingest, validate and preprocess every data set; nothing is trained before all of them have passed."""
+    ready = {}
+    for use in sorted(params.datasets):
+        manifest = journal.data(ingest, use)
+        verdict = journal.data(validate, use)
+        shards = journal.data(preprocess, use)
+        ready[use] = describe(journal.context.paths, use, manifest.digest, verdict.digest, shards.digest)
+    return ready["target"], ready.get("source")
+
+
+def from_backbone(
+    journal: Journal, params: Params, target: DataRef, source: DataRef | None
+) -> tuple[Trained | None, Trained | None, Trained | None]:
+    """Backbone, head and fine-tuned network; none of them where there is neither a source nor given weights."""
+    if source is None and params.pretrain.init is None:
+        return None, None, None
+    seed = params.project.seed
+    backbone = journal.cached(pretrain, figures, data=source or target, params=params.pretrain, seed=seed)
+    journal.plain(register_backbone, lambda one: f"{one.model} version {one.version}", backbone=backbone)
+    head = journal.cached(transfer, figures, data=target, backbone=backbone, params=params.transfer, seed=seed)
+    return backbone, head, journal.cached(finetune, figures, data=target, head=head, recipe=params.finetune.recipe, seed=seed)
+
+
+def figures(trained: Trained) -> str:
+    """A training stage in a few words."""
+    return f"{trained.network}, validation accuracy {trained.val_accuracy:.3f}"
+
+
+def lineage_tags(target: DataRef, source: DataRef | None, backbone: Trained | None, choice: str) -> dict[str, str]:
+    """What a version must remember of where it came from."""
+    tags = {"choice": choice, "code": version_of(__name__)}
+    for data in (target, source):
+        if data is not None:
+            tags |= {f"data.{data.use}": data.version, f"validation.{data.use}": data.validation}
+            tags |= {f"shards.{data.use}": data.shards}
+    if backbone is not None:
+        tags |= {"backbone.weights": backbone.weights, "backbone.network": backbone.network}
+    return tags

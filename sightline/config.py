@@ -1,0 +1,301 @@
+"""`params.yaml` as frozen dataclasses: the file holds the values, the classes hold their meaning.
+
+`load` reads the file, lays the `--set` overlay over it and checks names, types and ranges at once. `write_value` is
+the one place that changes the file; it keeps the comments.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from dataclasses import dataclass, field
+from functools import reduce
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from sightline.errors import ConfigError, ProjectError
+from sightline.train.recipe import STRICT, Recipe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+PARAMS = "params.yaml"
+DATA_SECTIONS = ("datasets", "ingest", "validate", "preprocess")
+"""Sections that DVC stages read from the file: a `--set` on them is written into it."""
+ROLES = ("train", "val", "calib", "test")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    """Base of every section: unknown keys and wrong types are errors."""
+
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
+
+
+@dataclass(frozen=True, kw_only=True)
+class Project(Section):
+    """Names and the seed."""
+
+    name: str
+    """Stem of the registered models: NAME-backbone and NAME-classifier."""
+    seed: int = 0
+    """Decides every random choice of a run."""
+
+    def __post_init__(self) -> None:
+        if not self.name or set(self.name) & set("/:@%\"' "):
+            raise ValueError(f"name = {self.name!r} must not be empty nor hold blanks, quotes or any of / : @ %")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fractions(Section):
+    """Shares of the four roles; they sum to 1."""
+
+    train: float
+    val: float
+    calib: float = 0.0
+    test: float = 0.0
+
+    def __post_init__(self) -> None:
+        values = [getattr(self, role) for role in ROLES]
+        if min(values) < 0 or abs(sum(values) - 1) > 1e-6 or self.train == 0 or self.val == 0:
+            raise ValueError(f"roles {dict(zip(ROLES, values, strict=True))} must sum to 1, with train and val above 0")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset(Section):
+    """One data set of the project."""
+
+    images: str
+    """Folder of the raw images, relative to the project: class folders, splits of them, or images with labels.csv."""
+    roles: Fractions
+    """Shares of the roles, by hash of the group."""
+    train_per_class: int | None = None
+    """Keep at most so many training images per class (the rest is held back): a few-shot experiment."""
+
+    def __post_init__(self) -> None:
+        if self.train_per_class is not None and self.train_per_class < 1:
+            raise ValueError(f"train_per_class = {self.train_per_class} must be at least 1, or null for all")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ingest(Section):
+    """Limits for reading files."""
+
+    max_megapixels: float = 64.0
+    """Larger images are quarantined before they are decoded."""
+    max_megabytes: float = 64.0
+    """Larger files are quarantined unread."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Validate(Section):
+    """What a data set must fulfil before anything is trained on it."""
+
+    min_images_per_class: int = 2
+    """Fewest images of each class in each role that the data set uses."""
+    min_side: int = 8
+    """Shortest side that an image may have, pixels."""
+    max_side: int = 8192
+    """Longest side that an image may have, pixels."""
+    modes: list[str] = field(default_factory=lambda: ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16"])
+    """Pillow's modes that are accepted."""
+    max_quarantined: float = 0.05
+    """Largest share of files that may be quarantined."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preprocess(Section):
+    """How images become training data."""
+
+    size: int = 64
+    """Height and width of the stored images, pixels."""
+
+    def __post_init__(self) -> None:
+        if not 8 <= self.size <= 1024:
+            raise ValueError(f"size = {self.size} is outside 8 … 1024 pixels")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pretrain(Section):
+    """The backbone."""
+
+    network: str
+    """`cnn` (small images), or any classification network of torchvision, such as resnet18."""
+    recipe: Recipe
+    init: str | None = None
+    """Start from a torchvision weights name (ResNet18_Weights.IMAGENET1K_V1) or a .pt/.safetensors file."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Transfer(Section):
+    """The linear head on frozen features."""
+
+    penalties: list[float] = field(default_factory=lambda: [1e-3, 1e-2, 1e-1, 1.0, 10.0])
+    """L2 penalties to try; cross-validation on the training images picks one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finetune(Section):
+    """Both target runs: from the backbone with its fitted head (LP-FT), and from scratch."""
+
+    recipe: Recipe
+    scratch: Recipe
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluate(Section):
+    """The report on the test release."""
+
+    release: str = "r1"
+    """Name of the test release; its images are fixed at first use."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gate(Section):
+    """What a version must show to become champion."""
+
+    min_accuracy: float = 0.5
+    """The first champion is right in at least this share of the test images …"""
+    min_gain_over_majority: float = 0.05
+    """… and beats the answer "always the most frequent class" by at least this."""
+    alpha: float = 0.05
+    """Largest p of the exact one-sided McNemar test with which a later version replaces the champion."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Params(Section):
+    """All of `params.yaml`."""
+
+    project: Project
+    datasets: dict[Literal["source", "target"], Dataset]
+    ingest: Ingest
+    validate: Validate
+    preprocess: Preprocess
+    pretrain: Pretrain
+    transfer: Transfer
+    finetune: Finetune
+    evaluate: Evaluate
+    gate: Gate
+
+    def __post_init__(self) -> None:
+        if "target" not in self.datasets:
+            raise ValueError("datasets has no target: name the images that the model shall learn")
+
+
+def find_root(start: Path | None = None) -> Path:
+    """Nearest folder upwards from `start` (default: the working directory) that holds `params.yaml`.
+
+    Raises ProjectError where there is none.
+    """
+    here = (start or Path.cwd()).resolve()
+    for folder in (here, *here.parents):
+        if (folder / PARAMS).is_file():
+            return folder
+    raise ProjectError(f"no {PARAMS} in {here} or above: run inside a project, or make one with `sightline init DIR`")
+
+
+def load(root: Path, overrides: Mapping[str, Any] | None = None) -> Params:
+    """Read and check `params.yaml` of the project at `root`, with `overrides` (`section.key` → value) laid over it.
+
+    Raises ConfigError naming the key, the value and what was expected.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    values = read(root)
+    for key, value in (overrides or {}).items():
+        place(values, key, value)
+    try:
+        # From JSON, because in strict mode pydantic wants instances where it is given Python objects.
+        return TypeAdapter(Params).validate_json(json.dumps(values))
+    except ValidationError as error:
+        raise ConfigError(_explain(error)) from None
+
+
+def read(root: Path) -> dict[str, Any]:
+    """The raw values of `params.yaml`."""
+    from ruamel.yaml import YAML, YAMLError
+
+    try:
+        values = YAML(typ="safe").load((root / PARAMS).read_text(encoding="utf-8"))
+    except YAMLError as error:
+        raise ConfigError(f"{root / PARAMS} is not valid YAML: {error}") from None
+    if not isinstance(values, dict):
+        raise ConfigError(f"{root / PARAMS} holds no sections: compare it with the one that `sightline init` writes")
+    return values
+
+
+def parse_setting(text: str) -> tuple[str, Any]:
+    """`section.key=value` → (`section.key`, value read as YAML).
+
+    Raises ConfigError on any other form.
+    """
+    from ruamel.yaml import YAML, YAMLError
+
+    key, found, value = text.partition("=")
+    if not found or "." not in key:
+        raise ConfigError(f"--set {text!r} is not of the form section.key=value, such as pretrain.recipe.epochs=5")
+    try:
+        return key.strip(), YAML(typ="safe").load(value)
+    except YAMLError:
+        return key.strip(), value
+
+
+def place(values: dict[str, Any], key: str, value: Any) -> None:
+    """Put `value` at the dotted `key`; a `recipe` may be left out (`pretrain.epochs` = `pretrain.recipe.epochs`).
+
+    Raises ConfigError where a section on the way does not exist.
+    """
+    *path, last = key.split(".")
+    try:
+        section = reduce(lambda node, name: node[name], path, values)
+        if last not in section and last in section.get("recipe", {}):
+            section = section["recipe"]
+        section[last] = value
+    except (KeyError, TypeError, AttributeError):
+        known = ", ".join(values)
+        raise ConfigError(f"{key}: there is no such section in {PARAMS}; its sections are {known}") from None
+
+
+def write_value(root: Path, key: str, value: Any) -> None:
+    """Write `value` at the dotted `key` into `params.yaml`, keeping comments and order."""
+    change(root / PARAMS, root / PARAMS, lambda values: place(values, key, value))
+
+
+def change(origin: Path, target: Path, edit: Callable[[Any], None]) -> None:
+    """Write the YAML file `origin` to `target` with the values that `edit` changes in place; comments stay."""
+    from ruamel.yaml import YAML
+
+    yaml = YAML()
+    yaml.width = 120
+    # The default writes an empty value, which reads like a mistake.
+    yaml.representer.add_representer(type(None), lambda writer, _: writer.represent_scalar("tag:yaml.org,2002:null", "null"))
+    values = yaml.load(origin.read_text(encoding="utf-8"))
+    edit(values)
+    scratch = target.with_suffix(".tmp")
+    with scratch.open("w", encoding="utf-8") as handle:
+        yaml.dump(values, handle)
+    scratch.replace(target)
+
+
+def _explain(error: Any) -> str:
+    """One line per finding of pydantic: key, value, what was expected."""
+    lines = []
+    for finding in error.errors():
+        parts = [str(part) for part in finding["loc"] if part != "[key]"]
+        key = ".".join(parts) or "params"
+        if finding["type"] == "unexpected_keyword_argument":
+            close = difflib.get_close_matches(parts[-1], _known_keys(), n=1)
+            hint = f"; did you mean {close[0]}?" if close else ""
+            lines.append(f"{key} = {finding['input']!r}: no such parameter{hint}")
+        elif finding["type"] == "missing_argument":
+            lines.append(f"{key}: missing; compare {PARAMS} with the one that `sightline init` writes")
+        else:
+            message = finding["msg"].removeprefix("Value error, ")
+            value = "" if isinstance(finding["input"], dict) else f" = {finding['input']!r}"
+            lines.append(f"{key}{value}: {message}")
+    return "\n".join(lines)
+
+
+def _known_keys() -> list[str]:
+    sections = [*Section.__subclasses__(), Recipe]
+    return [name for section in sections for name in section.__dataclass_fields__]

@@ -1,0 +1,80 @@
+"""The commands behind the DVC stages: `python -m sightline.data code|ingest|validate|preprocess [source|target]`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from sightline.errors import SightlineError, ValidationFailed
+from sightline.project import Paths
+
+STAGES = {
+    "ingest": "sightline.data.ingest",
+    "validate": "sightline.data.expectations",
+    "preprocess": "sightline.data.shards",
+}
+"""Stage → module whose import closure decides what it does."""
+
+
+def write_code_digests(paths: Paths) -> None:
+    """Write the digests of the data stages' code where DVC sees them; an unchanged file is left alone."""
+    from sightline.lineage import code_digest
+
+    text = "".join(f"{stage}: {code_digest(module)}\n" for stage, module in STAGES.items())
+    if not paths.code.is_file() or paths.code.read_text(encoding="utf-8") != text:
+        paths.code.parent.mkdir(parents=True, exist_ok=True)
+        paths.code.write_text(text, encoding="utf-8")
+
+
+def run_stage(paths: Paths, stage: str, use: str) -> str:
+    """Run one stage for one data set and say in a line what it did."""
+    if stage == "ingest":
+        from sightline.data.ingest import ingest
+
+        return _summary(ingest(paths, use)["status"].value_counts().to_dict())
+    if stage == "validate":
+        return _validate(paths, use)
+    from sightline.data.shards import preprocess
+
+    index = preprocess(paths, use)
+    return f"{sum(shard.rows for shard in index.shards)} images at {index.size} px in {len(index.shards)} shards"
+
+
+def _validate(paths: Paths, use: str) -> str:
+    from sightline.data import manifest
+    from sightline.data.expectations import sentences, validate
+
+    params = paths.params
+    verdict = validate(
+        manifest.read(paths.manifest(use)), params.validate, params.datasets[use], use, paths.docs(use)  # type: ignore[index]
+    )
+    paths.verdict(use).parent.mkdir(parents=True, exist_ok=True)
+    paths.verdict(use).write_text(verdict.to_json(), encoding="utf-8")
+    if not verdict.passed:
+        raise ValidationFailed("\n".join([f"data set {use} is not fit for training:", *sentences(verdict)]))
+    return f"{verdict.executed} expectations hold"
+
+
+def _summary(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count} {status}" for status, count in sorted(counts.items(), reverse=True))
+
+
+def main(words: list[str]) -> int:
+    """Run the stage that `words` name in the project of the working directory; the exit status."""
+    paths = Paths(Path.cwd())
+    try:
+        if words == ["code"]:
+            write_code_digests(paths)
+        elif len(words) == 2 and words[0] in STAGES:  # noqa: PLR2004
+            print(f"{words[0]} {words[1]}: {run_stage(paths, *words)}")
+        else:
+            print(__doc__, file=sys.stderr)
+            return 2
+    except SightlineError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

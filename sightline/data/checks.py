@@ -1,0 +1,135 @@
+"""Sightline's own expectations, registered with Great Expectations: those that look at several columns or rows at once.
+
+Import it late: Great Expectations takes seconds to load.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any, ClassVar, NamedTuple
+
+import pandas as pd
+from great_expectations.execution_engine.pandas_execution_engine import PandasExecutionEngine
+from great_expectations.expectations.expectation import BatchExpectation
+from great_expectations.expectations.metrics.metric_provider import metric_value
+from great_expectations.expectations.metrics.table_metric_provider import TableMetricProvider
+
+from sightline.data.manifest import HELD_BACK, OK, QUARANTINED
+
+EXAMPLES = 5
+"""Image paths that a finding shows."""
+ROWS = "sightline.rows"
+NAMED = 10
+"""Classes that a sentence names before it counts the others."""
+
+
+class WholeManifest(TableMetricProvider):
+    """Metric: the manifest itself, for expectations about several columns or rows at once."""
+
+    metric_name: Any = ROWS  # text, whatever its base class declares
+
+    @metric_value(engine=PandasExecutionEngine)
+    def _pandas(cls, execution_engine: Any, metric_domain_kwargs: Any, **_: Any) -> pd.DataFrame:  # noqa: N805
+        rows: pd.DataFrame = execution_engine.get_domain_records(metric_domain_kwargs)
+        return rows
+
+
+class Fault(NamedTuple):
+    """What breaks an expectation about the whole manifest."""
+
+    cases: int
+    text: str
+    examples: list[str]
+    """Image paths."""
+
+
+class ManifestExpectation(BatchExpectation):
+    """Base of our own expectations; each class is registered with Great Expectations when it is defined."""
+
+    metric_dependencies: ClassVar[tuple[str, ...]] = (ROWS,)
+
+    @abstractmethod
+    def fault(self, rows: pd.DataFrame) -> Fault | None:
+        """Say what is wrong with `rows`, or None."""
+
+    def _validate(
+        self, metrics: dict[str, Any], runtime_configuration: Any = None, execution_engine: Any = None
+    ) -> dict[str, Any]:
+        del runtime_configuration, execution_engine
+        fault = self.fault(metrics[ROWS])
+        if fault is None:
+            return {"success": True, "result": {"observed_value": "as it should be"}}
+        observed = {"observed_value": fault.text, "cases": fault.cases, "examples": fault.examples[:EXAMPLES]}
+        return {"success": False, "result": observed}
+
+
+class ExpectManifestTypes(ManifestExpectation):
+    """Columns have the given pandas types; columns that are missing are another expectation's matter."""
+
+    success_keys: ClassVar[tuple[str, ...]] = ("types",)
+    types: dict[str, str]
+
+    def fault(self, rows: pd.DataFrame) -> Fault | None:
+        """Name the columns of another type."""
+        wrong = [
+            f"{name} is {rows.dtypes[name]} instead of {kind}"
+            for name, kind in self.types.items()
+            if name in rows and str(rows.dtypes[name]) != kind
+        ]
+        return Fault(len(wrong), ", ".join(wrong), []) if wrong else None
+
+
+class ExpectOneEach(ManifestExpectation):
+    """No value of column `key` stands beside two values of column `value` among the usable images."""
+
+    success_keys: ClassVar[tuple[str, ...]] = ("key", "value")
+    key: str
+    value: str
+
+    def fault(self, rows: pd.DataFrame) -> Fault | None:
+        """Count the keys with several values; the examples show an image of each value, side by side."""
+        usable = rows.loc[rows["status"].isin([OK, HELD_BACK]), ["path", self.key, self.value]].dropna()
+        pairs = usable.drop_duplicates([self.key, self.value])
+        torn = pairs[pairs[self.key].duplicated(keep=False)].sort_values([self.key, self.value])
+        if torn.empty:
+            return None
+        cases = int(torn[self.key].nunique())
+        return Fault(cases, f"{cases} with more than one {self.value}", torn["path"].head(EXAMPLES).tolist())
+
+
+class ExpectImagesPerClass(ManifestExpectation):
+    """Each class has at least `minimum` images with status ok in each of `roles`; held-back ones do not count."""
+
+    success_keys: ClassVar[tuple[str, ...]] = ("minimum", "roles")
+    minimum: int
+    roles: list[str]
+
+    def fault(self, rows: pd.DataFrame) -> Fault | None:
+        """Name class and role of every shortfall; a class whose images are all in quarantine has 0 everywhere."""
+        cells = pd.MultiIndex.from_product([sorted(rows["label"].dropna().unique()), self.roles])
+        counts = rows.loc[rows["status"] == OK, ["label", "role"]].value_counts().reindex(cells, fill_value=0)
+        few = counts[counts < self.minimum]
+        if few.empty:
+            return None
+        first = few.head(NAMED)
+        told = [f"{name} has {number} in {role}" for (name, role), number in zip(first.index, first, strict=True)]
+        if len(few) > NAMED:
+            told.append(f"and {len(few) - NAMED} more")
+        return Fault(len(few), ", ".join(told), [])
+
+
+class ExpectFewQuarantined(ManifestExpectation):
+    """At most the share `largest` of all files is in quarantine."""
+
+    success_keys: ClassVar[tuple[str, ...]] = ("largest",)
+    largest: float
+
+    def fault(self, rows: pd.DataFrame) -> Fault | None:
+        """Tell the share, with the three most frequent reasons."""
+        bad = rows[rows["status"] == QUARANTINED]
+        if len(bad) <= self.largest * len(rows):
+            return None
+        reasons = bad["reason"].fillna("no reason given").value_counts().head(3)
+        told = "; ".join(f"{number} times {reason}" for reason, number in reasons.items())
+        text = f"{len(bad)} of {len(rows)} files ({len(bad) / len(rows):.1%}): {told}"
+        return Fault(len(bad), text, bad["path"].head(EXAMPLES).tolist())

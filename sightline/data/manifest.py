@@ -1,0 +1,59 @@
+"""The manifest: one row per image file of a data set, in the order in which the files were first seen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from sightline.errors import DataError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+COLUMNS: dict[str, str] = {
+    "path": "string",  # relative to the raw folder, with forward slashes
+    "sha256": "string",  # of the file's bytes
+    "label": "string",  # class name; null where the file's label is missing
+    "group": "string",  # images of one group stay on one side of every split
+    "split": "string",  # train, val or test where the origin gives one, else null
+    "role": "string",  # train, val, calib or test; null in quarantine
+    "shard": "Int64",  # number of the shard within the role, given once
+    "status": "string",  # ok · held_back (a few-shot experiment leaves it out) · quarantined
+    "reason": "string",  # why it is not ok, in words; else null
+    "format": "string",  # by content: JPEG, PNG …
+    "mode": "string",  # Pillow's mode as stored
+    "width": "Int64",  # pixels, as stored
+    "height": "Int64",
+    "bytes": "Int64",
+}
+"""Column → pandas type."""
+
+OK, HELD_BACK, QUARANTINED = "ok", "held_back", "quarantined"
+
+
+def write(rows: pd.DataFrame, path: Path) -> None:
+    """Write `rows` as parquet: the same rows give the same bytes, and a crash leaves the old file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = path.with_suffix(".tmp")
+    rows[list(COLUMNS)].astype(COLUMNS).to_parquet(scratch, index=False, engine="pyarrow", compression="zstd")
+    scratch.replace(path)
+
+
+def read(path: Path) -> pd.DataFrame:
+    """The manifest at `path`.
+
+    Raises DataError where it is missing or lacks a column.
+    """
+    if not path.is_file():
+        raise DataError(f"{path}: there is no manifest; run `sightline run`, or `dvc repro`, to make it")
+    rows = pd.read_parquet(path, engine="pyarrow")
+    missing = [name for name in COLUMNS if name not in rows]
+    if missing:
+        raise DataError(f"{path}: the manifest lacks {', '.join(missing)}; delete it and run `dvc repro` to make it anew")
+    return rows[list(COLUMNS)].astype(COLUMNS)
+
+
+def classes(rows: pd.DataFrame) -> list[str]:
+    """Class names of the usable images, sorted: the position is the class index everywhere."""
+    return sorted(rows.loc[rows["status"] == OK, "label"].dropna().unique().tolist())

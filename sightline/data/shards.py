@@ -1,0 +1,139 @@
+"""Shards: the images of a role, decoded once to uint8 arrays that training maps from disk.
+
+A shard is `ROLE-NNNNN.npy` of shape (rows, size, size, 3), its labels `ROLE-NNNNN.labels.npy` (class indices), and
+`index.json` says what is there. The index is written last: where it stands, the shards are whole.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sightline.data import manifest
+from sightline.data.manifest import OK
+from sightline.data.reading import decode
+from sightline.errors import DataError
+from sightline.lineage import digest_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from sightline.project import Paths
+
+INDEX = "index.json"
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One file of images."""
+
+    role: str
+    name: str
+    rows: int
+    key: str
+    """Digest of everything that decides its bytes."""
+
+
+@dataclass(frozen=True)
+class Index:
+    """The shards of one data set."""
+
+    size: int
+    classes: tuple[str, ...]
+    shards: tuple[Shard, ...]
+
+    def of(self, role: str) -> list[Shard]:
+        """Shards of one role, in order."""
+        return [shard for shard in self.shards if shard.role == role]
+
+    def count(self, role: str) -> int:
+        """Images of one role."""
+        return sum(shard.rows for shard in self.of(role))
+
+
+def preprocess(paths: Paths, use: str) -> Index:
+    """Decode the usable images of data set `use` to shards; those that stand unchanged are kept.
+
+    Raises DataError where an image can no longer be read as the manifest says.
+    """
+    rows = manifest.read(paths.manifest(use))
+    folder, size = paths.shards(use), paths.params.preprocess.size
+    folder.mkdir(parents=True, exist_ok=True)
+    limit = paths.params.ingest.max_megapixels * 1e6
+    names = manifest.classes(rows)
+    usable = rows[rows["status"] == OK]
+    work = [
+        _plan(str(role), int(number), part, size, names) for (role, number), part in usable.groupby(["role", "shard"], sort=True)
+    ]
+    index = Index(size, tuple(names), tuple(shard for shard, _ in work))
+    before = {shard.name: shard.key for shard in read_index(folder).shards} if (folder / INDEX).is_file() else {}
+    fresh = [(shard, part) for shard, part in work if before.get(shard.name) != shard.key]
+    (folder / INDEX).unlink(missing_ok=True)
+    _write_all(folder, paths.raw(use), fresh, names, size, limit)
+    _remove_others(folder, {shard.name for shard in index.shards})
+    (folder / INDEX).write_text(json.dumps(asdict(index), indent=1) + "\n", encoding="utf-8")
+    return index
+
+
+def read_index(folder: Path) -> Index:
+    """The index of a shard folder.
+
+    Raises DataError where it is missing: the shards are then not whole.
+    """
+    path = folder / INDEX
+    if not path.is_file():
+        raise DataError(f"{path} is missing: the shards are not whole; run `sightline run` or `dvc repro`")
+    values = json.loads(path.read_text(encoding="utf-8"))
+    return Index(values["size"], tuple(values["classes"]), tuple(Shard(**shard) for shard in values["shards"]))
+
+
+def _plan(role: str, number: int, part: pd.DataFrame, size: int, names: list[str]) -> tuple[Shard, pd.DataFrame]:
+    name = f"{role}-{number:05d}"
+    key = digest_of([size, names, part["sha256"].tolist(), part["label"].tolist()])
+    return Shard(role, name, len(part), key), part
+
+
+def _write_all(
+    folder: Path, raw: Path, fresh: list[tuple[Shard, pd.DataFrame]], names: list[str], size: int, limit: float
+) -> None:
+    position = {name: number for number, name in enumerate(names)}
+    images = sum(shard.rows for shard, _ in fresh)
+    read = partial(_pixels, str(raw), size, limit)
+    with ProcessPoolExecutor(os.cpu_count() if images > size else 1) as pool:
+        for shard, part in fresh:
+            pixels = np.stack(list(pool.map(read, part["path"].tolist(), part["sha256"].tolist(), chunksize=64)))
+            labels = part["label"].map(position).to_numpy(dtype=np.int64)
+            _save(folder / f"{shard.name}.npy", pixels)
+            _save(folder / f"{shard.name}.labels.npy", labels)
+
+
+def _pixels(raw: str, size: int, limit: float, path: str, sha256: str) -> NDArray[np.uint8]:
+    import hashlib
+
+    with open(os.path.join(raw, path), "rb") as handle:  # noqa: PTH118, PTH123 — a million files
+        data = handle.read()
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise DataError(f"{path} changed while the run was reading it: run again")
+    return decode(data, size, limit)
+
+
+def _save(path: Path, array: NDArray[np.generic]) -> None:
+    scratch = path.with_suffix(".tmp")
+    with scratch.open("wb") as handle:
+        np.save(handle, array)
+    scratch.replace(path)
+
+
+def _remove_others(folder: Path, names: set[str]) -> None:
+    for path in folder.glob("*.npy"):
+        if path.name.removesuffix(".npy").removesuffix(".labels") not in names:
+            path.unlink()

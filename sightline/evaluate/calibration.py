@@ -1,0 +1,219 @@
+"""Whether a classifier knows when it is right: temperature, calibration error, abstention and conformal sets.
+
+Everything that is fitted here is fitted on the images of role `calib` and checked on those of role `test`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from sightline.evaluate.metrics import BoolArray, FloatArray, IntArray
+
+COLDEST, HOTTEST = 0.05, 20.0
+"""Bounds of the temperature: images that are all right would ask for 0, noise for infinity."""
+BINS = 15
+
+
+def softmax(logits: FloatArray, temperature: float = 1.0) -> FloatArray:
+    """Probabilities (N, C) in float64 from logits (N, C) divided by the temperature."""
+    from scipy import special
+
+    probabilities: FloatArray = special.softmax(logits.astype(np.float64) / temperature, axis=1)
+    return probabilities
+
+
+def fit_temperature(logits: FloatArray, labels: IntArray) -> float:
+    """Find the temperature in 0.05 … 20 with the least log loss (Guo et al. 2017).
+
+    logits: (N, C) with N ≥ 1; labels: (N,). The loss is convex in 1 / T, so it has one valley in log T too.
+    """
+    from scipy.optimize import minimize_scalar
+    from scipy.special import log_softmax
+
+    wide = logits.astype(np.float64)
+    rows = np.arange(len(labels))
+
+    def loss(log_temperature: float) -> float:
+        return float(-log_softmax(wide / math.exp(log_temperature), axis=1)[rows, labels].mean())
+
+    bounds = (math.log(COLDEST), math.log(HOTTEST))
+    return math.exp(minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-6}).x)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bin:
+    """The images whose confidence lies between two marks of the reliability diagram."""
+
+    confidence: float
+    """Mean probability of the answer."""
+    accuracy: float
+    """Share of right answers."""
+    count: int
+
+
+def reliability(probabilities: FloatArray, labels: IntArray, bins: int = BINS) -> list[Bin]:
+    """Reliability diagram: bins of equal width over the confidence, lowest first, empty ones left out.
+
+    probabilities: (N, C); labels: (N,).
+    """
+    confidence, right = _answers(probabilities, labels)
+    place = _place(confidence, bins)
+    return [
+        Bin(
+            confidence=float(confidence[place == index].mean()),
+            accuracy=float(right[place == index].mean()),
+            count=int(np.sum(place == index)),
+        )
+        for index in np.unique(place)
+    ]
+
+
+def ece(probabilities: FloatArray, labels: IntArray, bins: int = BINS) -> float:
+    """ECE, the calibration error of the answers: mean |accuracy - confidence| over the bins, weighted by count."""
+    confidence, right = _answers(probabilities, labels)
+    return _gap(confidence, right, _place(confidence, bins))
+
+
+def ece_null(probabilities: FloatArray, draws: int, rng: np.random.Generator, bins: int = BINS) -> float:
+    """95 % quantile of the ECE that perfectly calibrated answers with these confidences show.
+
+    The ECE of few images is above 0 for every model, so it is compared with this and not with a constant. Each of the
+    `draws` lets every answer be right with exactly the probability that it claims.
+    """
+    confidence = probabilities.max(axis=1).astype(np.float64)
+    place = _place(confidence, bins)
+    simulated = [_gap(confidence, rng.random(len(confidence)) < confidence, place) for _ in range(draws)]
+    return float(np.quantile(simulated, 0.95))
+
+
+@dataclass(frozen=True, kw_only=True)
+class RiskCoverage:
+    """What answering only above a confidence costs and brings; one entry per distinct confidence, highest first."""
+
+    threshold: FloatArray
+    """The least confidence that is answered."""
+    coverage: FloatArray
+    """Share of the images that are answered."""
+    risk: FloatArray
+    """Share of wrong ones among the answers."""
+
+
+def risk_coverage(probabilities: FloatArray, labels: IntArray) -> RiskCoverage:
+    """Risk-coverage curve (El-Yaniv and Wiener 2010) of probabilities (N, C) and labels (N,)."""
+    threshold, answered, wrong = _ranked(probabilities, labels)
+    return RiskCoverage(threshold=threshold, coverage=answered / len(labels), risk=wrong / answered)
+
+
+def abstention_threshold(probabilities: FloatArray, labels: IntArray, wanted_accuracy: float) -> float | None:
+    """Lowest confidence from which on the answers are right in at least `wanted_accuracy`; None if there is none.
+
+    One more wrong answer than seen is counted in: without it, a handful of images that happen to be right would
+    promise any accuracy. So 95 % needs at least 19 answers. It aims at the wanted accuracy on new images and promises
+    no lower bound: the accuracy found there scatters around it as counts of this size do.
+    """
+    threshold, answered, wrong = _ranked(probabilities, labels)
+    fitting = np.flatnonzero(wrong + 1 <= (1 - wanted_accuracy) * (answered + 1) + 1e-9)
+    return float(threshold[fitting[-1]]) if len(fitting) else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conformal:
+    """What `raps_fit` found and `raps_sets` needs."""
+
+    threshold: float
+    """A class joins the set while its score is at most this."""
+    coverage: float
+    """Share of sets that shall hold the true class."""
+    penalty: float
+    """Added to the score for each rank beyond the free ones: keeps the sets small."""
+    free_ranks: int
+    """So many classes enter without penalty."""
+    images: int
+    """Calibration images behind the threshold."""
+
+
+def raps_fit(
+    probabilities: FloatArray,
+    labels: IntArray,
+    coverage: float = 0.9,
+    *,
+    penalty: float = 0.01,
+    free_ranks: int = 5,
+    rng: np.random.Generator | None = None,
+) -> Conformal:
+    """Fit regularised adaptive prediction sets (RAPS, Angelopoulos et al. 2021).
+
+    probabilities: (N, C); labels: (N,). With `rng` the scores are randomised, and sets randomised too are right in
+    exactly the wanted share. Without it the top class scores 0, the scores tie, and the sets are right in at least
+    that share. Where N is too small for the coverage, every set holds all classes.
+    """
+    scores = _raps_scores(probabilities, penalty, free_ranks, rng)
+    of_truth = np.sort(np.take_along_axis(scores, labels[:, None], axis=1)[:, 0])
+    rank = conformal_rank(len(labels), coverage)
+    # Finite, because infinity is no JSON: no score reaches it.
+    above_all = 2.0 + penalty * probabilities.shape[1]
+    return Conformal(
+        threshold=float(of_truth[rank - 1]) if rank <= len(labels) else above_all,
+        coverage=coverage,
+        penalty=penalty,
+        free_ranks=free_ranks,
+        images=len(labels),
+    )
+
+
+def raps_sets(conformal: Conformal, probabilities: FloatArray, rng: np.random.Generator | None = None) -> BoolArray:
+    """Prediction sets (N, C) of probabilities (N, C): True where the class belongs to the set.
+
+    Without `rng` no set is empty, and each contains the randomised one.
+    """
+    sets: BoolArray = _raps_scores(probabilities, conformal.penalty, conformal.free_ranks, rng) <= conformal.threshold
+    return sets
+
+
+def conformal_rank(images: int, coverage: float) -> int:
+    """Which of the sorted calibration scores is the threshold, from 1; above `images` where these are too few."""
+    # The product of a decimal fraction may land a hair above the whole number that it means.
+    return math.ceil((images + 1) * coverage - 1e-9)
+
+
+def _raps_scores(
+    probabilities: FloatArray, penalty: float, free_ranks: int, rng: np.random.Generator | None
+) -> FloatArray:
+    """Scores (N, C): probability of the classes ranked before, a random share of its own, and the penalty."""
+    order = np.argsort(-probabilities, axis=1, kind="stable")
+    ranked = np.take_along_axis(probabilities, order, axis=1).astype(np.float64)
+    before = np.cumsum(ranked, axis=1) - ranked
+    own = ranked * rng.random((len(ranked), 1)) if rng else 0.0
+    extra = penalty * np.maximum(np.arange(1, ranked.shape[1] + 1) - free_ranks, 0)
+    scores = np.empty_like(ranked)
+    np.put_along_axis(scores, order, before + own + extra, axis=1)
+    return scores
+
+
+def _answers(probabilities: FloatArray, labels: IntArray) -> tuple[FloatArray, BoolArray]:
+    """Confidence (N,) of each answer, and whether it is right."""
+    return probabilities.max(axis=1).astype(np.float64), probabilities.argmax(axis=1) == labels
+
+
+def _place(confidence: FloatArray, bins: int) -> IntArray:
+    """Bin of each confidence; bins are open below and closed above, as in Guo et al. 2017."""
+    return np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
+
+
+def _gap(confidence: FloatArray, right: BoolArray, place: IntArray) -> float:
+    return float(np.abs(np.bincount(place, weights=right - confidence)).sum() / len(confidence))
+
+
+def _ranked(probabilities: FloatArray, labels: IntArray) -> tuple[FloatArray, IntArray, IntArray]:
+    """Distinct confidences, highest first, with the count of answers from there on and of the wrong ones."""
+    confidence, right = _answers(probabilities, labels)
+    order = np.argsort(-confidence, kind="stable")
+    falling = confidence[order]
+    # Images of equal confidence are answered together or not at all.
+    last = np.append(falling[1:] < falling[:-1], True)
+    return falling[last], np.flatnonzero(last) + 1, np.cumsum(~right[order])[last]

@@ -1,0 +1,157 @@
+"""The paired statistics of the gate: champion and candidate answered the same test images.
+
+All of them rest on the two kinds of images on which the models differ: *gained* (only the candidate is right) and
+*lost* (only the champion is right).
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sightline.evaluate.calibration import conformal_rank
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sightline.evaluate.metrics import BoolArray, FloatArray, IntArray
+
+POINT = 0.01
+"""The gain that a release must be able to show: one point of accuracy."""
+MOST_IMAGES = 10**7
+
+
+def discordant(champion_right: BoolArray, candidate_right: BoolArray) -> tuple[int, int]:
+    """How many images are gained, and how many lost; both arrays are (N,), in the same order of images."""
+    gained = int(np.sum(candidate_right & ~champion_right))
+    lost = int(np.sum(champion_right & ~candidate_right))
+    return gained, lost
+
+
+def mcnemar_better(champion_right: BoolArray, candidate_right: BoolArray) -> float:
+    """Exact one-sided p of "the candidate is not better" (McNemar 1947); both arrays are (N,).
+
+    For "not worse", as the slices ask it, swap the two.
+    """
+    gained, lost = discordant(champion_right, candidate_right)
+    return float(mcnemar_p(np.array(gained), np.array(lost)))
+
+
+def mcnemar_p(gained: IntArray, lost: IntArray) -> FloatArray:
+    """`mcnemar_better` on counts of any shape: the chance of so many gains or more among fair coin tosses."""
+    from scipy.stats import binom
+
+    p: FloatArray = np.asarray(binom.sf(gained - 1, gained + lost, 0.5))
+    return p
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoWorse:
+    """Verdict of the rule `no_worse`, with its figures as shares of the images."""
+
+    difference: float
+    """Accuracy of the candidate minus that of the champion."""
+    low: float
+    high: float
+    """Ends of the interval; each end alone errs with probability alpha."""
+    p: float
+    """One-sided p of "worse by the margin or more"."""
+    passed: bool
+    """p ≤ alpha, which says the same as low > -margin."""
+
+
+def no_worse(champion_right: BoolArray, candidate_right: BoolArray, margin: float, alpha: float) -> NoWorse:
+    """Whether the candidate is worse by less than `margin` (a share, above 0), shown at level `alpha`.
+
+    Both arrays are (N,) with N ≥ 1. Score interval of a paired difference (Tango 1998, Statistics in Medicine 17).
+    """
+    gained, lost = discordant(champion_right, candidate_right)
+    n = len(champion_right)
+    p = float(no_worse_p(np.array(gained), np.array(lost), n, margin))
+    low, high = difference_interval(gained, lost, n, alpha)
+    return NoWorse(difference=(gained - lost) / n, low=low, high=high, p=p, passed=p <= alpha)
+
+
+def no_worse_p(gained: IntArray, lost: IntArray, n: int, margin: float) -> FloatArray:
+    """`no_worse` on counts of any shape, each out of `n` images: the p alone."""
+    from scipy.stats import norm
+
+    p: FloatArray = np.asarray(norm.sf(_score(gained, lost, n, -margin)))
+    return p
+
+
+def difference_interval(gained: int, lost: int, n: int, alpha: float) -> tuple[float, float]:
+    """Tango's score interval of (gained - lost) / n; each end alone errs with probability `alpha`."""
+    from scipy.optimize import brentq
+    from scipy.stats import norm
+
+    seen = (gained - lost) / n
+    z = float(norm.isf(alpha))
+
+    def end(side: int) -> float:
+        if seen == side:
+            return float(side)
+        inner = side * (1 - 1e-9)  # at ±1 itself the score is 0 / 0
+        return float(brentq(lambda d: float(_score(np.array(gained), np.array(lost), n, d)) + side * z, seen, inner))
+
+    return end(-1), end(+1)
+
+
+def _score(gained: IntArray, lost: IntArray, n: int, difference: float) -> FloatArray:
+    """Tango's statistic: standard normal where `difference` is the true one, falling as `difference` rises."""
+    a = 2 * n
+    b = (a - gained + lost) * difference - gained - lost
+    c = -lost * difference * (1 - difference)
+    share_lost = (np.sqrt(b * b - 4 * a * c) - b) / (2 * a)  # most likely one under this difference
+    deviation = np.sqrt(n * np.maximum(2 * share_lost + difference * (1 - difference), 0))
+    distance = gained - lost - n * difference
+    score: FloatArray = np.divide(distance, deviation, out=np.zeros(distance.shape), where=deviation > 0)
+    return score
+
+
+def power_one_point(n: int, disagreement: float, alpha: float) -> float:
+    """Chance that `mcnemar_better` gives p ≤ `alpha` for a candidate that is truly one point better, exact to 1e-9.
+
+    `disagreement`: share of the `n` images on which exactly one model is right. Below one point no such candidate
+    exists, and one point is taken.
+    """
+    from scipy.stats import binom
+
+    share = max(disagreement, POINT)
+    pairs = np.arange(binom.ppf(1e-10, n, share), binom.isf(1e-10, n, share) + 1)
+    most_by_chance = binom.isf(alpha, pairs, 0.5)
+    shown = binom.sf(most_by_chance, pairs, (share + POINT) / (2 * share))
+    return float(np.sum(binom.pmf(pairs, n, share) * shown))
+
+
+def images_needed(disagreement: float, alpha: float, power: float = 0.5) -> int:
+    """How many test images show a gain of one point with that power, at that disagreement; at most ten million."""
+    return bisect_left(range(MOST_IMAGES), x=True, key=lambda n: power_one_point(n, disagreement, alpha) >= power)
+
+
+def holm(pvalues: Sequence[float], family: float = 0.05) -> list[bool]:
+    """Which hypotheses fall (Holm 1979), in the order given: any false one among them with probability `family`."""
+    fallen = [False] * len(pvalues)
+    for step, index in enumerate(np.argsort(pvalues, kind="stable")):
+        if pvalues[index] > family / (len(pvalues) - step):
+            break
+        fallen[index] = True
+    return fallen
+
+
+def coverage_interval(calib: int, test: int, coverage: float = 0.9, share: float = 0.99) -> tuple[float, float]:
+    """Where the share of right conformal sets lies on `test` images in the central `share` of all cases.
+
+    The threshold came from `calib` images of the same kind: beta-binomial, exact for randomised sets (Angelopoulos
+    and Bates 2023). Only the lower end binds deterministic ones, which may be right more often.
+    """
+    from scipy.stats import betabinom
+
+    rank = conformal_rank(calib, coverage)
+    if rank > calib:
+        return 1.0, 1.0
+    low, high = betabinom.ppf([(1 - share) / 2, (1 + share) / 2], test, rank, calib + 1 - rank)
+    return float(low / test), float(high / test)

@@ -1,0 +1,99 @@
+"""Test releases: a named, immutable list of test images, and the only door to their pixels."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from sightline.data import manifest
+from sightline.data.loader import Images, load_any
+from sightline.data.manifest import OK
+from sightline.errors import DataError
+from sightline.lineage import digest_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from sightline.project import Paths
+
+
+@dataclass(frozen=True)
+class Release:
+    """A test release of one data set."""
+
+    name: str
+    images: tuple[str, ...]
+    """SHA-256 of each image, in the order of evaluation."""
+
+    @property
+    def digest(self) -> str:
+        """Identity of the release."""
+        return digest_of([self.name, self.images])
+
+
+def current(paths: Paths, name: str) -> Release:
+    """The release `name` of the target; made from the present test role at its first use, and fixed from then on.
+
+    Raises DataError where it cannot be made, or where one of its images is no longer there.
+    """
+    path = paths.root / "data" / "releases" / f"{name}.json"
+    present = _test_rows(paths)
+    if not path.is_file():
+        if not len(present):
+            raise DataError("the target has no test images: raise datasets.target.roles.test, or add images")
+        release = Release(name, tuple(present["sha256"]))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        scratch = path.with_suffix(".tmp")
+        scratch.write_text(json.dumps({"name": name, "images": release.images}, indent=0) + "\n", encoding="utf-8")
+        scratch.replace(path)
+        return release
+    release = Release(name, tuple(json.loads(path.read_text(encoding="utf-8"))["images"]))
+    gone = set(release.images) - set(present["sha256"])
+    if gone:
+        raise DataError(
+            f"test release {name}: {len(gone)} of its {len(release.images)} images are no longer in the test role "
+            f"(first {min(gone)[:12]}…); bring them back, or name a new release with --set evaluate.release=NAME"
+        )
+    return release
+
+
+def open_images(paths: Paths, release: Release) -> tuple[Images, list[str]]:
+    """The pixels of the release's images, in its order, and their paths in the raw folder.
+
+    Raises DataError where shards and manifest disagree.
+    """
+    everything = load_any(paths.shards("target"), "test")
+    # Shards hold their rows in the order of the manifest within the shard.
+    rows = _test_rows(paths).sort_values("shard", kind="stable")
+    if len(rows) != len(everything):
+        raise DataError("the test shards do not belong to this manifest; run `sightline run` or `dvc repro`")
+    place = {digest: number for number, digest in enumerate(rows["sha256"])}
+    order = [place[digest] for digest in release.images]
+    picked = torch.tensor(order)
+    return Images(everything.pixels[picked], everything.labels[picked], everything.classes), rows["path"].iloc[
+        order
+    ].tolist()
+
+
+def open_files(paths: Paths, release: Release) -> list[bytes]:
+    """The files of the release's images, in its order, as serving would receive them."""
+    rows = _test_rows(paths)
+    path_of = dict(zip(rows["sha256"], rows["path"], strict=True))
+    return [(paths.raw("target") / path_of[digest]).read_bytes() for digest in release.images]
+
+
+def labels(paths: Paths, release: Release) -> NDArray[np.str_]:
+    """The class name of each image of the release, in its order."""
+    rows = _test_rows(paths)
+    label_of = dict(zip(rows["sha256"], rows["label"], strict=True))
+    return np.array([label_of[digest] for digest in release.images])
+
+
+def _test_rows(paths: Paths) -> pd.DataFrame:
+    rows = manifest.read(paths.manifest("target"))
+    return rows[(rows["status"] == OK) & (rows["role"] == "test")].reset_index(drop=True)

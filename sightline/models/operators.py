@@ -1,0 +1,63 @@
+"""torchvision beside any build of torch.
+
+A torchvision wheel made for CUDA cannot load its compiled operators beside a CPU build of torch, and then the whole
+package fails to import although its networks and transforms need none of them. `ensure` loads the compiled operators
+where they work; only where they cannot load does it declare the missing names, with a plain `nms`.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from functools import cache
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+_KEPT: list[torch.library.Library] = []
+"""A library's declarations live as long as its handle."""
+
+
+@cache
+def ensure() -> bool:
+    """Make `import torchvision` work; True where its compiled operators are in use."""
+    spec = importlib.util.find_spec("torchvision")
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError("torchvision is not installed: pip install torchvision")
+    folder = Path(spec.origin).parent
+    libraries = sorted([*folder.glob("_C*.so"), *folder.glob("_C*.pyd")])
+    try:
+        for library in libraries:
+            torch.ops.load_library(str(library))
+    except OSError:
+        _declare()
+        return False
+    if not libraries:
+        _declare()
+    return bool(libraries)
+
+
+def _declare() -> None:
+    library = torch.library.Library("torchvision", "FRAGMENT")
+    for name in ("nms", "qnms"):
+        library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    library.impl("nms", _nms, "CPU")
+    _KEPT.append(library)
+    import torchvision.ops.boxes as boxes
+
+    boxes._assert_has_ops = lambda: None  # noqa: SLF001 — it would refuse our own nms
+
+
+def _nms(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
+    """Greedy non-maximum suppression: boxes (N, 4) as x1 y1 x2 y2, scores (N,) → indices kept, best first."""
+    order = scores.argsort(descending=True)
+    area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    kept = []
+    while len(order):
+        best, rest = order[0], order[1:]
+        kept.append(best)
+        corner = torch.maximum(boxes[best, :2], boxes[rest, :2])
+        opposite = torch.minimum(boxes[best, 2:], boxes[rest, 2:])
+        overlap = (opposite - corner).clamp(min=0).prod(dim=1)
+        order = rest[overlap / (area[best] + area[rest] - overlap) <= iou_threshold]
+    return torch.stack(kept) if kept else order

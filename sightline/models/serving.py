@@ -1,0 +1,36 @@
+"""The MLflow model: a file that MLflow runs to load the classifier ("models from code", no pickle).
+
+Input: a table with the column `image`, the bytes of an image file. Output: `label`, `probability` and `probabilities`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import mlflow.pyfunc
+import pandas as pd
+from mlflow.models import set_model
+
+from sightline.models.predictor import Predictor
+
+
+class ImageClassifier(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
+    """Image bytes in, class out."""
+
+    def load_context(self, context: Any) -> None:
+        """Load the bundle that was logged with the model."""
+        self.predictor = Predictor.load(context.artifacts["bundle"])
+
+    def predict(self, context: Any, model_input: pd.DataFrame, params: Any = None) -> pd.DataFrame:  # noqa: ARG002
+        """One row for each row of `model_input`."""
+        answers = self.predictor.predict([bytes(data) for data in model_input["image"]])
+        return pd.DataFrame(
+            {
+                "label": [answer.label for answer in answers],
+                "probability": [answer.probability for answer in answers],
+                "probabilities": [list(answer.probabilities) for answer in answers],
+            }
+        )
+
+
+set_model(ImageClassifier())

@@ -1,0 +1,177 @@
+"""Networks: our small CNN and every classification network of torchvision, each as backbone and head."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from sightline.errors import ModelError
+from sightline.models.operators import ensure
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SMALL = 96
+"""Up to this size, pixels, residual networks get a stem that keeps the resolution of small images."""
+
+
+class Classifier(nn.Module):
+    """A backbone (images (N, 3, H, W) → features (N, D)) and a linear head (→ logits (N, classes))."""
+
+    def __init__(self, backbone: nn.Module, width: int, classes: int) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.head = nn.Linear(width, classes)
+        nn.init.zeros_(self.head.bias)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits (N, classes)."""
+        logits: Tensor = self.head(self.backbone(images))
+        return logits
+
+
+class SmallCNN(nn.Sequential):
+    """Six convolutions for images up to about 64 px; features of width 256."""
+
+    width = 256
+
+    def __init__(self) -> None:
+        super().__init__(
+            *_conv(3, 32),
+            *_conv(32, 64),
+            nn.MaxPool2d(2),
+            *_conv(64, 128),
+            nn.MaxPool2d(2),
+            *_conv(128, 128),
+            *_conv(128, 256),
+            nn.MaxPool2d(2),
+            *_conv(256, 256),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+        )
+
+
+def _conv(inputs: int, outputs: int) -> list[nn.Module]:
+    return [nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)]
+
+
+def names() -> list[str]:
+    """Every network that `build` knows."""
+    ensure()
+    from torchvision import models
+
+    return ["cnn", *models.list_models(module=models)]
+
+
+def build(network: str, classes: int, size: int) -> Classifier:
+    """A fresh `network` for square images of `size` pixels; weights from torch's global random state.
+
+    Raises ModelError for an unknown name, or where the network cannot take images of that size.
+    """
+    if network == "cnn":
+        return Classifier(SmallCNN(), SmallCNN.width, classes)
+    backbone = _torchvision(network, size)
+    _strip_head(backbone, network)
+    return Classifier(backbone, _width(backbone, network, size), classes)
+
+
+def _torchvision(network: str, size: int) -> nn.Module:
+    if network not in names():
+        import difflib
+
+        close = difflib.get_close_matches(network, names(), n=3) or ["cnn", "resnet18"]
+        raise ModelError(f"network {network!r} is unknown; did you mean {' or '.join(close)}?")
+    from torchvision import models
+
+    builder = models.get_model_builder(network)
+    known = inspect.signature(builder).parameters
+    options: dict[str, Any] = {}
+    if network.startswith(("vit_",)):
+        options["image_size"] = size
+    elif network.startswith("maxvit"):
+        options["input_size"] = (size, size)
+    elif network in {"googlenet", "inception_v3"}:
+        options = {"aux_logits": False, "init_weights": True}
+    if "weights" not in known:
+        raise ModelError(f"network {network!r} cannot be built by name")
+    try:
+        return builder(weights=None, **options)  # type: ignore[no-any-return]
+    except (ValueError, AssertionError) as error:
+        raise ModelError(f"network {network!r} cannot take images of {size} px: {error}") from None
+
+
+def _strip_head(backbone: nn.Module, network: str) -> None:
+    """Replace the last linear layer by the identity; SqueezeNet classifies by a convolution."""
+    if network.startswith("squeezenet"):
+        backbone.classifier = nn.AdaptiveAvgPool2d(1)
+        return
+    linear = [name for name, module in backbone.named_modules() if isinstance(module, nn.Linear)]
+    parent, _, child = linear[-1].rpartition(".")
+    setattr(backbone.get_submodule(parent), child, nn.Identity())
+
+
+def _width(backbone: nn.Module, network: str, size: int) -> int:
+    was_training = backbone.training
+    backbone.eval()
+    try:
+        with torch.no_grad():
+            features = backbone(torch.zeros(2, 3, size, size))
+    except (RuntimeError, ValueError, AssertionError) as error:
+        raise ModelError(
+            f"network {network!r} cannot take images of {size} px ({str(error).splitlines()[0]}); set preprocess.size higher"
+        ) from None
+    backbone.train(was_training)
+    return int(features.shape[1])
+
+
+def load_init(model: Classifier, init: str, network: str) -> str:
+    """Put the weights that `init` names into the backbone; the digest of what was loaded.
+
+    `init` is a file (.pt, .pth or .safetensors: state of a Classifier, of a backbone, or of a torchvision network) or
+    a torchvision weights name, which torchvision looks up in its cache and downloads when it is not there.
+    Raises ModelError where the weights are missing or do not fit.
+    """
+    from pathlib import Path
+
+    path = Path(init)
+    state = _read_state(path) if path.suffix in {".pt", ".pth", ".safetensors"} else _download(init, network)
+    own = model.backbone.state_dict()
+    given = {name.removeprefix("backbone."): value for name, value in state.items()}
+    matching = {name: value for name, value in given.items() if name in own and value.shape == own[name].shape}
+    missing = sorted(set(own) - set(matching))
+    if missing:
+        raise ModelError(f"{init} does not fit {network}: {len(missing)} of {len(own)} tensors differ, first {missing[0]}")
+    model.backbone.load_state_dict(matching)
+    return init
+
+
+def _read_state(path: Path) -> dict[str, Tensor]:
+    if not path.is_file():
+        raise ModelError(f"{path}: there is no such file of weights")
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return load_file(path)
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise ModelError(f"{path} cannot be read as weights: {error}") from error
+    return state.get("state_dict", state) if isinstance(state, dict) else state
+
+
+def _download(name: str, network: str) -> dict[str, Tensor]:
+    ensure()
+    from torchvision import models
+
+    enum = models.get_model_weights(network)
+    short = name.rpartition(".")[2]
+    if short not in enum.__members__:
+        known = ", ".join(f"{enum.__name__}.{member}" for member in enum.__members__)
+        raise ModelError(f"init {name!r}: {network} has no such weights; it has {known}")
+    try:
+        return dict(enum[short].get_state_dict(progress=True, check_hash=True))
+    except OSError as error:
+        raise ModelError(f"init {name!r} is not in torch's cache and cannot be downloaded: {error}") from None

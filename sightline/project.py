@@ -1,0 +1,119 @@
+"""The project folder: where everything lies, and the environment in which its tools run."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from sightline import config
+from sightline.errors import ProjectError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from sightline.config import Params
+
+USES = ("source", "target")
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Every folder of the project at `root`."""
+
+    root: Path
+
+    @cached_property
+    def params(self) -> Params:
+        """The values of `params.yaml` as they stand."""
+        return config.load(self.root)
+
+    def raw(self, use: str) -> Path:
+        """Raw images of a data set."""
+        datasets = self.params.datasets
+        if use not in datasets:
+            raise ProjectError(f"{use}: params.yaml names no such data set; it has {', '.join(datasets)}")
+        return self.root / datasets[use].images  # type: ignore[index]
+
+    def manifest(self, use: str) -> Path:
+        """The manifest of a data set."""
+        return self.root / "data" / "manifests" / use / "manifest.parquet"
+
+    def quarantine(self, use: str) -> Path:
+        """What was left out, and why."""
+        return self.manifest(use).with_name("quarantine.csv")
+
+    def verdict(self, use: str) -> Path:
+        """The verdict of Great Expectations."""
+        return self.root / "data" / "validation" / use / "verdict.json"
+
+    def docs(self, use: str) -> Path:
+        """Data Docs: pages, made anew when they are missing, in no version."""
+        return self.root / "data" / "docs" / use
+
+    def shards(self, use: str) -> Path:
+        """Images ready for training."""
+        return self.root / "data" / "shards" / use
+
+    def cache(self, use: str) -> Path:
+        """What this machine knows of files that it has read already."""
+        return self.root / "data" / "cache" / f"{use}.parquet"
+
+    @property
+    def code(self) -> Path:
+        """Digests of the code behind the data stages."""
+        return self.root / "data" / "code.yaml"
+
+    @property
+    def runs(self) -> Path:
+        """Training outputs, a folder for each set of inputs."""
+        return self.root / "runs"
+
+    @property
+    def reports(self) -> Path:
+        """Pages about runs."""
+        return self.root / "reports"
+
+    @property
+    def mlflow(self) -> Path:
+        """The embedded MLflow store."""
+        return self.root / "mlflow"
+
+
+def environment(root: Path, given: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Variables that make Prefect, DVC, MLflow and Great Expectations stay inside the project and quiet.
+
+    Whatever is set already wins.
+    """
+    scripts = os.path.dirname(sys.executable)  # noqa: PTH120 — a link to another environment's python must stay a link
+    ours = {
+        "DO_NOT_TRACK": "true",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+        "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+        "MLFLOW_LOGGING_LEVEL": "WARNING",
+        "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
+        "MLFLOW_TRACKING_URI": f"sqlite:///{root / 'mlflow' / 'mlflow.db'}",
+        "GX_ANALYTICS_ENABLED": "false",
+        "DVC_NO_ANALYTICS": "1",
+        "DVC_SITE_CACHE_DIR": str(root / ".dvc" / "site"),
+        "GIT_PYTHON_REFRESH": "quiet",
+    }
+    if "PREFECT_API_URL" not in given:
+        ours["PREFECT_HOME"] = str(root / ".prefect")
+    path = given.get("PATH", os.defpath)
+    if scripts not in path.split(os.pathsep):
+        path = scripts + os.pathsep + path
+    return {**ours, **given, "PATH": path, "SIGHTLINE_PROJECT": str(root)}
+
+
+def enter(root: Path) -> Paths:
+    """Make this process work in the project at `root`: variables that are not set yet, and the working directory."""
+    os.environ.update(environment(root))
+    os.chdir(root)
+    return Paths(root)

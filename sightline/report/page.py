@@ -1,0 +1,308 @@
+"""The page of a run: one HTML file with its pictures and plots inside, readable without network and without server.
+
+Plots are inline SVG or HTML tables, so that they stay sharp, follow the reader's light or dark setting, and can be
+read aloud. What a value becomes in pixels is decided here; what it looks like, in `templates/run.html.j2`.
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+from dataclasses import dataclass
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+MAX_LABELLED = 30
+"""Most classes for which the confusion matrix carries labels and the table per class stands open."""
+MAX_SAMPLED = 40
+"""Most classes whose sample images are shown."""
+MAX_SAMPLES = 8
+"""Most sample images of one class."""
+MAX_MISTAKES = 48
+MAX_PAIRS = 12
+"""Most pairs of classes in the list of confusions."""
+MAX_QUARANTINED = 100
+MAX_POINTS = 100
+"""Most points of one line of a plot; longer ones are thinned."""
+SMALL_SIDE = 48
+"""Images up to this side, in pixels, are enlarged pixel by pixel instead of being blurred."""
+SMALL_BYTES = 2048
+"""Images up to this size go into the page as they are; larger ones become thumbnails, to keep the page small."""
+HEAT_SIDE = 600
+"""Approximate side of the unlabelled confusion matrix, in pixels."""
+RIGHT_RGB, WRONG_RGB = (37, 99, 235), (234, 107, 12)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageRow:
+    """One stage of the chain."""
+
+    name: str
+    what: str
+    """What it did, in a few words."""
+    seconds: float
+    outcome: Literal["ran", "cached", "up to date"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetCard:
+    """One data set as the run saw it."""
+
+    use: str
+    """`source` or `target`."""
+    name: str
+    version: str
+    """DVC digest."""
+    roles: Mapping[str, int]
+    """Role → number of images."""
+    per_class: Mapping[str, int]
+    """Class → number of images."""
+    quarantined: Sequence[tuple[str, str]]
+    """(path, reason) of each image that was left out."""
+    validation_page: str | None
+    """Address of the Data Docs page."""
+    samples: Mapping[str, Sequence[bytes]]
+    """Class → PNG files."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curve:
+    """The course of one training run."""
+
+    name: str
+    points: Sequence[Mapping[str, float | None]]
+    """Each with `epoch` or `step`, and those of `train_loss`, `val_loss`, `val_accuracy` that were measured there; one point at least."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """Accuracy of one way to learn the target, with its 95 % interval; all three are shares of 1."""
+
+    name: str
+    accuracy: float
+    low: float
+    high: float
+    chosen: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mistake:
+    """A test image that the model got wrong."""
+
+    image: bytes
+    """PNG file."""
+    path: str
+    true: str
+    predicted: str
+    probability: float
+    """Of the predicted class."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunReport:
+    """All that the page tells."""
+
+    project: str
+    title: str
+    created: str
+    flow_run: str
+    decision_sentence: str
+    champion: str | None
+    """Name and version, or None while there is no champion."""
+    stages: tuple[StageRow, ...]
+    datasets: tuple[DatasetCard, ...]
+    curves: tuple[Curve, ...]
+    scores: tuple[Score, ...]
+    evaluation: Mapping[str, Any]
+    """What `sightline.evaluate.metrics.classification` returns, with `classes`, `ece_before`, `ece_after`,
+    `temperature`, and `reliability`: one mapping of `confidence`, `accuracy` and `count` per bin."""
+    mistakes: tuple[Mistake, ...]
+    """Worst first."""
+    lineage: tuple[tuple[str, str], ...]
+    links: tuple[tuple[str, str], ...]
+    """(text, address)."""
+
+
+def write_page(report: RunReport, path: Path) -> Path:
+    """Write `report` as one self-contained HTML file at `path` (folders are made); returns `path`."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    # Names and paths come from users' folders: everything is escaped, whatever the template's suffix.
+    environment = Environment(
+        loader=PackageLoader("sightline.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"percent": _percent, "duration": _duration, "picture": _picture}
+    html = environment.get_template("run.html.j2").render(_view(report))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(html, encoding="utf-8")
+    return path
+
+
+def _view(report: RunReport) -> dict[str, Any]:
+    """What the template needs beside the report itself."""
+    evaluation = report.evaluation
+    matrix = np.asarray(evaluation["confusion"], dtype=np.int64)
+    count = len(matrix)
+    return {
+        "report": report,
+        "evaluation": evaluation,
+        "matrix": matrix.tolist(),
+        "heat": _heat(matrix) if count > MAX_LABELLED else None,
+        "heat_side": count * max(1, round(HEAT_SIDE / count)),
+        "pairs": _confused_pairs(matrix, evaluation["classes"]),
+        "right": int(matrix.trace()),
+        "total": int(matrix.sum()),
+        "worst_first": sorted(evaluation["per_class"].items(), key=lambda item: item[1]["f1"]),
+        "curves": [(curve.name, _panels(curve)) for curve in report.curves],
+        "score_axis": _axis([bound for score in report.scores for bound in (score.low, score.high)], 16, 304),
+        "max_labelled": MAX_LABELLED,
+        "max_sampled": MAX_SAMPLED,
+        "max_samples": MAX_SAMPLES,
+        "max_mistakes": MAX_MISTAKES,
+        "max_quarantined": MAX_QUARANTINED,
+    }
+
+
+@dataclass(frozen=True)
+class _Axis:
+    """A linear scale from `low` … `high` to the pixels `start` … `end`."""
+
+    low: float
+    high: float
+    start: float
+    end: float
+    ticks: list[float]
+
+    def at(self, value: float) -> float:
+        """Pixel of `value`."""
+        share = (value - self.low) / (self.high - self.low)
+        return round(self.start + share * (self.end - self.start), 1)
+
+
+def _axis(values: Sequence[float], start: float, end: float) -> _Axis:
+    """Axis over `values` whose ends are round ticks (1, 2 or 5 times a power of ten)."""
+    found = list(values)
+    low, high = min(found), max(found)
+    step = _round_step(high - low or abs(high) or 1.0)
+    last = math.ceil(high / step - 1e-9)
+    first = min(math.floor(low / step + 1e-9), last - 1)
+    ticks = [round(step * index, 12) for index in range(first, last + 1)]
+    return _Axis(ticks[0], ticks[-1], start, end, ticks)
+
+
+def _time_axis(values: Sequence[float], start: float, end: float) -> _Axis:
+    """Axis from 0 to the last of `values`, which are epochs or steps, with whole numbers as ticks."""
+    high = max(1.0, max(values))
+    step = max(1, int(_round_step(high)))
+    return _Axis(0.0, high, start, end, list(range(0, int(high) + 1, step)))
+
+
+def _round_step(span: float) -> float:
+    """Smallest of 1, 2 or 5 times a power of ten that divides `span` into four steps at most."""
+    power = 10.0 ** math.floor(math.log10(span / 4))
+    return next(power * digit for digit in (1, 2, 5, 10) if power * digit >= span / 4 * 0.999)
+
+
+@dataclass(frozen=True)
+class _Panel:
+    """One plot: lines over a common pair of axes."""
+
+    title: str
+    unit: str
+    """Name of the x axis."""
+    x: _Axis
+    y: _Axis
+    lines: dict[str, list[tuple[float, float]]]
+
+
+def _panels(curve: Curve) -> list[_Panel]:
+    """Loss and accuracy of `curve`, as far as they were measured."""
+    unit = "epoch" if "epoch" in curve.points[0] else "step"
+    panels = []
+    for title, keys in (
+        ("loss", {"train": "train_loss", "val": "val_loss"}),
+        ("accuracy", {"val": "val_accuracy"}),
+    ):
+        lines = {name: line for name, key in keys.items() if (line := _line(curve, unit, key))}
+        if lines:
+            points = [point for line in lines.values() for point in line]
+            x, y = _time_axis([x for x, _ in points], 46, 404), _axis([y for _, y in points], 180, 12)
+            panels.append(_Panel(title, unit, x, y, lines))
+    return panels
+
+
+def _line(curve: Curve, unit: str, key: str) -> list[tuple[float, float]]:
+    """(x, y) where `key` was measured and finite (a diverged loss has no place on a plot), thinned; last one kept."""
+    rows = [(row[unit], row.get(key)) for row in curve.points]
+    points = [(float(x), float(y)) for x, y in rows if x is not None and y is not None and math.isfinite(y)]
+    stride = math.ceil(len(points) / MAX_POINTS) or 1
+    return points[::-1][::stride][::-1]
+
+
+def _confused_pairs(matrix: np.ndarray[Any, Any], classes: Sequence[str]) -> list[tuple[str, str, int, float]]:
+    """(true, predicted, images, share of the true class), most images first."""
+    wrong = matrix - np.diag(matrix.diagonal())
+    order = np.argsort(-wrong, axis=None, kind="stable")[:MAX_PAIRS]
+    cells = [divmod(int(index), len(matrix)) for index in order]
+    return [
+        (classes[row], classes[column], int(wrong[row, column]), float(wrong[row, column] / matrix[row].sum()))
+        for row, column in cells
+        if wrong[row, column]
+    ]
+
+
+def _heat(matrix: np.ndarray[Any, Any]) -> str:
+    """`matrix` as a PNG of one pixel per cell: a picture of 200 x 200 cells is a hundred times smaller than its SVG.
+
+    Opacity is the square root of the share of the true class, so that single mistakes stay visible.
+    """
+    from PIL import Image
+
+    share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    pixels = np.empty((*matrix.shape, 4), dtype=np.uint8)
+    pixels[..., :3] = WRONG_RGB
+    pixels[np.eye(len(matrix), dtype=bool), :3] = RIGHT_RGB
+    pixels[..., 3] = np.round(255 * np.sqrt(share))
+    buffer = BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG", optimize=True)
+    return _data_address(buffer.getvalue(), "png")
+
+
+def _picture(png: bytes, side: int) -> dict[str, Any]:
+    """`src` of an image no larger than `side` pixels, and whether it is `small` (shown pixel by pixel)."""
+    from PIL import Image
+
+    with Image.open(BytesIO(png)) as image:
+        small = max(image.size) <= SMALL_SIDE
+        if len(png) <= SMALL_BYTES:
+            return {"src": _data_address(png, "png"), "small": small}
+        image.thumbnail((side, side))
+        buffer = BytesIO()
+        image.save(buffer, "WEBP", quality=80)
+    return {"src": _data_address(buffer.getvalue(), "webp"), "small": small}
+
+
+def _data_address(data: bytes, kind: str) -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}"
+
+
+def _percent(share: float, digits: int = 1) -> str:
+    return f"{100 * share:.{digits}f}\u00a0%"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 60:  # noqa: PLR2004 - seconds of a minute
+        return f"{seconds:.1f}\u00a0s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}\u00a0h {minutes:02}\u00a0min" if hours else f"{minutes}\u00a0min {rest:02}\u00a0s"

@@ -1,0 +1,126 @@
+"""Gather what a flow run left behind into the page about it."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sightline.data import manifest
+from sightline.data.reading import png
+from sightline.report.page import Curve, DatasetCard, Mistake, RunReport, Score, StageRow, write_page
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sightline.data.reference import DataRef
+    from sightline.evaluate.evaluation import Evaluated
+    from sightline.promotion import Outcome
+    from sightline.project import Paths
+    from sightline.train.result import Trained
+
+SAMPLES = 6
+STAGE_NAMES = {"scratch": "from scratch", "transfer": "linear head", "finetune": "fine-tuned", "pretrain": "backbone"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """Everything that a run has to tell."""
+
+    flow_run: str
+    rows: tuple[StageRow, ...]
+    datasets: tuple[DataRef, ...]
+    trained: tuple[Trained, ...]
+    best: Trained
+    choice: str
+    evaluated: Evaluated
+    outcome: Outcome
+    lineage: tuple[tuple[str, str], ...]
+
+
+def write_report(paths: Paths, told: Told) -> Path:
+    """Write the page about a run below `reports/`; its path."""
+    figures = told.evaluated.figures(paths.root)
+    name = paths.params.project.name
+    champion = f"{name}-classifier version {told.outcome.champion}" if told.outcome.champion else None
+    page = RunReport(
+        project=name,
+        title=f"{name}: {told.flow_run}",
+        created=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
+        flow_run=told.flow_run,
+        decision_sentence=f"Version {told.outcome.version}: {told.outcome.sentence}.",
+        champion=champion,
+        stages=told.rows,
+        datasets=tuple(_card(paths, data) for data in told.datasets),
+        curves=tuple(Curve(name=STAGE_NAMES[one.stage], points=one.history) for one in told.trained if one.history),
+        scores=scores(figures, told.best),
+        evaluation=figures,
+        mistakes=tuple(_mistake(row) for row in figures["mistakes"]),
+        lineage=(("choice", told.choice), *told.lineage),
+        links=_links(paths, told.datasets),
+    )
+    return write_page(page, paths.reports / f"{told.flow_run}.html")
+
+
+def scores(figures: dict[str, Any], best: Trained) -> tuple[Score, ...]:
+    """Test accuracy of each way to learn the target, in the order in which they are told."""
+    order = [stage for stage in STAGE_NAMES if stage != "pretrain"]
+    rows = sorted(figures["comparison"], key=lambda row: order.index(row["stage"]))
+    return tuple(
+        Score(
+            name=STAGE_NAMES[row["stage"]],
+            accuracy=row["accuracy"],
+            low=row["low"],
+            high=row["high"],
+            chosen=row["stage"] == best.stage,
+        )
+        for row in rows
+    )
+
+
+def _card(paths: Paths, data: DataRef) -> DatasetCard:
+    rows = manifest.read(paths.manifest(data.use))
+    usable = rows[rows["status"] == manifest.OK]
+    refused = rows[rows["status"] == manifest.QUARANTINED]
+    page = paths.docs(data.use) / "index.html"
+    return DatasetCard(
+        use=data.use,
+        name=f"{paths.params.project.name}-{data.use}",
+        version=data.version,
+        roles=dict(data.counts),
+        per_class={str(key): int(count) for key, count in usable["label"].value_counts().sort_index().items()},
+        quarantined=list(zip(refused["path"], refused["reason"], strict=True)),
+        validation_page=page.as_uri() if page.is_file() else None,
+        samples=_samples(paths, data),
+    )
+
+
+def _samples(paths: Paths, data: DataRef) -> dict[str, list[bytes]]:
+    """A few training images of each class."""
+    from sightline.data.loader import load
+
+    images = load(paths.shards(data.use), "train")
+    labels = images.labels.numpy()
+    found: dict[str, list[bytes]] = {}
+    for number, name in enumerate(images.classes[:40]):
+        rows = np.flatnonzero(labels == number)[:SAMPLES]
+        found[name] = [png(images.pixels[row].permute(1, 2, 0).numpy()) for row in rows.tolist()]
+    return found
+
+
+def _mistake(row: dict[str, Any]) -> Mistake:
+    return Mistake(
+        image=base64.b64decode(row["png"]),
+        path=row["path"],
+        true=row["true"],
+        predicted=row["predicted"],
+        probability=row["probability"],
+    )
+
+
+def _links(paths: Paths, datasets: tuple[DataRef, ...]) -> tuple[tuple[str, str], ...]:
+    pages = [(data.use, paths.docs(data.use) / "index.html") for data in datasets]
+    return tuple((f"Data Docs of {use}", page.as_uri()) for use, page in pages if page.is_file())

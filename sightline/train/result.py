@@ -1,0 +1,82 @@
+"""What a training stage leaves behind, and how it is trusted again."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from sightline.errors import ModelError
+from sightline.lineage import file_digest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import nn
+
+    from sightline.models.zoo import Classifier
+
+RESULT, WEIGHTS, CHECKPOINT = "result.json", "weights.safetensors", "checkpoint.pt"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """A finished training stage: a folder with weights, and figures. Small enough to cross a task boundary."""
+
+    stage: str
+    """pretrain, transfer, finetune or scratch."""
+    path: str
+    """Folder of the outputs, relative to the project."""
+    weights: str
+    """SHA-256 of the weights file."""
+    network: str
+    size: int
+    classes: tuple[str, ...]
+    val_accuracy: float
+    val_loss: float
+    seconds: float
+    history: tuple[dict[str, float], ...] = ()
+    notes: tuple[tuple[str, Any], ...] = ()
+    """Further figures worth logging."""
+    run: str = ""
+    """MLflow run that recorded the stage."""
+
+    def is_whole(self, root: Path) -> bool:
+        """Whether the weights are there and unchanged."""
+        path = root / self.path / WEIGHTS
+        return path.is_file() and file_digest(path) == self.weights
+
+    def load(self, root: Path) -> Classifier:
+        """The trained network on the CPU, in evaluation mode.
+
+        Raises ModelError where the weights file is not the one that training wrote.
+        """
+        from safetensors.torch import load_file
+
+        from sightline.models.zoo import build
+
+        if not self.is_whole(root):
+            raise ModelError(f"{root / self.path / WEIGHTS} is missing or was changed since training: run again")
+        model = build(self.network, len(self.classes), self.size)
+        model.load_state_dict(load_file(root / self.path / WEIGHTS))
+        return model.eval()
+
+
+def save_weights(model: nn.Module, folder: Path) -> str:
+    """Write the weights of `model` without pickle; their digest."""
+    from safetensors.torch import save_file
+
+    scratch = folder / "weights.tmp"
+    save_file({name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}, scratch)
+    scratch.replace(folder / WEIGHTS)
+    return file_digest(folder / WEIGHTS)
+
+
+def finish(trained: Trained, root: Path) -> Trained:
+    """Record that the stage is complete: the result is written last, and the checkpoint goes."""
+    folder = root / trained.path
+    scratch = folder / "result.tmp"
+    scratch.write_text(json.dumps(asdict(trained), indent=1) + "\n", encoding="utf-8")
+    scratch.replace(folder / RESULT)
+    (folder / CHECKPOINT).unlink(missing_ok=True)
+    return trained

@@ -1,0 +1,156 @@
+"""The training stages: pretrain, transfer (a linear head on frozen features), fine-tune and from scratch."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from sightline.data.loader import Images, load
+from sightline.errors import DataError
+from sightline.lineage import digest_of
+from sightline.train.checkpoint import Checkpoint
+from sightline.train.loop import Epoch, score, train
+from sightline.train.probe import fit_head, frozen_features
+from sightline.train.result import CHECKPOINT, Trained, finish, save_weights
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from sightline.config import Pretrain, Transfer
+    from sightline.models.zoo import Classifier
+    from sightline.train.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a stage works: the project, a folder of its own in it, the images, and who is told of each epoch."""
+
+    root: Path
+    folder: Path
+    shards: Path
+    on_epoch: Callable[[Epoch], None]
+
+
+def pretrain(place: Place, params: Pretrain, seed: int) -> Trained:
+    """Train the backbone on the source."""
+    from sightline.models.zoo import load_init
+
+    images, val, size = _open(place)
+    model = _fresh(params.network, images, size, seed)
+    if params.init:
+        load_init(model, params.init, params.network)
+    return _run(place, "pretrain", params.network, model, images, val, params.recipe, seed)
+
+
+def adopt(place: Place, params: Pretrain, seed: int) -> Trained:
+    """The backbone of `pretrain.init` as it is, where there is no source to train on."""
+    from sightline.models.zoo import load_init
+
+    images, _, size = _open(place)
+    model = _fresh(params.network, images, size, seed)
+    assert params.init is not None  # noqa: S101 — the flow asks for this only then
+    load_init(model, params.init, params.network)
+    return _save(place, "pretrain", params.network, model, images, started=time.perf_counter(), figures=(0.0, 0.0))
+
+
+def scratch(place: Place, network: str, recipe: Recipe, seed: int) -> Trained:
+    """Train `network` on the target from random weights: what the backbone is compared with."""
+    images, val, size = _open(place)
+    model = _fresh(network, images, size, seed)
+    return _run(place, "scratch", network, model, images, val, recipe, seed)
+
+
+def transfer(place: Place, backbone: Trained, params: Transfer, seed: int) -> Trained:
+    """Fit a linear head on the frozen features of `backbone`; they are computed once and kept."""
+    started = time.perf_counter()
+    images, val, size = _open(place)
+    model = _fresh(backbone.network, images, size, seed)
+    model.backbone.load_state_dict(backbone.load(place.root).backbone.state_dict())
+    key = digest_of([backbone.weights, place.shards.name, size, str(images.labels.tolist())])
+    features = frozen_features(model.backbone, images.pixels, place.root / "runs" / "features" / f"{key[:16]}.safetensors")
+    penalty, chosen_by = fit_head(model.head, features, images.labels, params.penalties, seed)
+    val_loss, accuracy = score(model, val)
+    notes = (("penalty", penalty), ("cross_validated_accuracy", chosen_by), ("backbone", backbone.weights))
+    return _save(
+        place, "transfer", backbone.network, model, images, started=started, figures=(val_loss, accuracy), notes=notes
+    )
+
+
+def finetune(place: Place, head: Trained, recipe: Recipe, seed: int) -> Trained:
+    """Train backbone and head together from the fitted head: LP-FT (Kumar et al. 2022)."""
+    images, val, _ = _open(place)
+    model = head.load(place.root)
+    return _run(place, "finetune", head.network, model, images, val, recipe, seed, notes=(("head", head.weights),))
+
+
+def choose(*candidates: Trained | None) -> tuple[Trained, str]:
+    """The candidate that does best on the validation images, and a sentence that says so."""
+    there = [candidate for candidate in candidates if candidate is not None]
+    best = max(there, key=lambda one: (one.val_accuracy, -one.val_loss))
+    others = ", ".join(f"{one.stage} {one.val_accuracy:.3f}" for one in there if one is not best)
+    reason = f"{best.stage} is best on the validation images: {best.val_accuracy:.3f}"
+    return best, f"{reason} (beside {others})" if others else f"{best.stage} is the only candidate"
+
+
+def _open(place: Place) -> tuple[Images, Images, int]:
+    images, val = load(place.shards, "train"), load(place.shards, "val")
+    if not len(images):
+        raise DataError(f"{place.shards} holds no training images; look at the quarantine list of its data set")
+    return images, val, int(images.pixels.shape[2])
+
+
+def _fresh(network: str, images: Images, size: int, seed: int) -> Classifier:
+    from sightline.models.zoo import build
+
+    torch.manual_seed(seed)
+    return build(network, len(images.classes), size)
+
+
+def _run(
+    place: Place,
+    stage: str,
+    network: str,
+    model: Classifier,
+    images: Images,
+    val: Images,
+    recipe: Recipe,
+    seed: int,
+    notes: tuple[tuple[str, object], ...] = (),
+) -> Trained:
+    started = time.perf_counter()
+    history = train(model, images, val, recipe, seed, Checkpoint(place.folder / CHECKPOINT), place.on_epoch)
+    rows = tuple(asdict(epoch) for epoch in history)
+    figures = (history[-1].val_loss, history[-1].val_accuracy)
+    return _save(place, stage, network, model, images, started=started, figures=figures, history=rows, notes=notes)
+
+
+def _save(
+    place: Place,
+    stage: str,
+    network: str,
+    model: Classifier,
+    images: Images,
+    *,
+    started: float,
+    figures: tuple[float, float],
+    history: tuple[dict[str, float], ...] = (),
+    notes: tuple[tuple[str, object], ...] = (),
+) -> Trained:
+    trained = Trained(
+        stage=stage,
+        path=place.folder.relative_to(place.root).as_posix(),
+        weights=save_weights(model, place.folder),
+        network=network,
+        size=int(images.pixels.shape[2]),
+        classes=images.classes,
+        val_loss=figures[0],
+        val_accuracy=figures[1],
+        seconds=time.perf_counter() - started,
+        history=history,
+        notes=(("threads", torch.get_num_threads()), *notes),
+    )
+    return finish(trained, place.root)

@@ -1,0 +1,89 @@
+"""Where a task runs and for whom: never part of a cache key."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from prefect.artifacts import create_progress_artifact, update_progress_artifact
+from prefect.logging import get_run_logger
+
+from sightline.project import Paths
+from sightline.tracking import Tracker, connect
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from uuid import UUID
+
+    from sightline.data.reference import DataRef
+    from sightline.train.loop import Epoch
+
+
+@dataclass(frozen=True)
+class Context:
+    """The project folder, the MLflow run of the flow, and the tags that every run of it carries."""
+
+    root: str
+    run: str
+    tags: tuple[tuple[str, str], ...]
+
+    @property
+    def paths(self) -> Paths:
+        """The project's folders."""
+        return Paths(Path(self.root))
+
+
+class Recorder:
+    """Tells MLflow, Prefect's page and the log how a training stage is doing."""
+
+    def __init__(self, tracker: Tracker, run: str, stage: str) -> None:
+        self.tracker, self.run, self.stage = tracker, run, stage
+        self._logger = get_run_logger()
+        self._artifact: UUID | None = None
+
+    def on_epoch(self, epoch: Epoch) -> None:
+        """Log one pass."""
+        values = {key: value for key, value in asdict(epoch).items() if key not in {"epoch", "epochs", "step"}}
+        self.tracker.log(self.run, values, step=epoch.epoch)
+        left = (epoch.epochs - epoch.epoch) * epoch.seconds
+        self._logger.info(
+            f"{self.stage}: epoch {epoch.epoch}/{epoch.epochs}  train loss {epoch.train_loss:.3f}  "
+            f"val loss {epoch.val_loss:.3f}  val accuracy {epoch.val_accuracy:.3f}  "
+            f"{epoch.images_per_second:,.0f} images/s  {left:.0f} s left"
+        )
+        share = 100 * epoch.epoch / epoch.epochs
+        if self._artifact is None:
+            key, words = f"{self.stage}-progress", f"Training: {self.stage}"
+            self._artifact = create_progress_artifact(share, key=key, description=words)  # type: ignore[assignment]
+        else:
+            update_progress_artifact(self._artifact, share)
+
+
+@contextmanager
+def recorded(context: Context, stage: str, data: DataRef, params: dict[str, Any]) -> Iterator[Recorder]:
+    """An MLflow child run around a training stage: parameters and data set at its start, its end state at its end."""
+    tracker = connect(context.paths)
+    run = tracker.start(stage, dict(context.tags), parent=context.run)
+    tracker.params(run, flatten(params))
+    profile = {"classes": len(data.classes), **dict(data.counts)}
+    source = f"data/manifests/{data.use}/manifest.parquet"
+    tracker.dataset(run, f"{tracker.name}-{data.use}", data.version, source, profile, "training")
+    try:
+        yield Recorder(tracker, run, stage)
+    except BaseException:
+        tracker.finish(run, "FAILED")
+        raise
+    tracker.finish(run)
+
+
+def flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested values as dotted names."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, dict):
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value
+    return flat

@@ -1,0 +1,40 @@
+"""Raw images → manifest, under DVC."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from sightline.data import versions
+from sightline.data.__main__ import write_code_digests
+from sightline.data.versions import Reproduced, StoreBusy
+from tasks.versioning import version_of
+
+if TYPE_CHECKING:
+    from prefect.client.schemas.objects import State, TaskRun
+
+    from sightline.project import Paths
+    from prefect import Task
+
+
+def is_busy(_task: Task[Any, Any], _run: TaskRun, state: State[Any]) -> bool:
+    """Whether a data task failed only because another DVC command held the lock: worth another try."""
+    return isinstance(state.result(raise_on_failure=False), StoreBusy)
+
+
+@task(
+    name="ingest",
+    task_run_name="ingest {use}",
+    version=version_of(__name__),
+    cache_policy=NO_CACHE,
+    retries=5,
+    retry_delay_seconds=3,
+    retry_condition_fn=is_busy,
+)
+def ingest(paths: Paths, use: str) -> Reproduced:
+    """Bring the raw folder under DVC as it is now, and reproduce the stage `ingest` of the data set."""
+    write_code_digests(paths)
+    versions.track_raw(paths, use)
+    return versions.reproduce(paths, "ingest", use)

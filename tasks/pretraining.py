@@ -1,0 +1,28 @@
+"""The backbone, from the source data set or from given weights."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING
+
+from prefect import task
+
+from sightline.train import stages
+from tasks.context import Context, recorded
+from tasks.versioning import InputsAndCode, version_of, work_folder
+
+if TYPE_CHECKING:
+    from sightline.config import Pretrain
+    from sightline.data.reference import DataRef
+    from sightline.train.result import Trained
+
+
+@task(name="pretrain", task_run_name="pretrain {params.network} on {data.use}", version=version_of(__name__),
+      cache_policy=InputsAndCode(), persist_result=True)
+def pretrain(data: DataRef, params: Pretrain, seed: int, *, context: Context) -> Trained:
+    """Train the backbone; goes on from the checkpoint of a killed run with the same inputs."""
+    folder = work_folder(context.paths.root, pretrain.fn, data=data, params=params, seed=seed)
+    with recorded(context, "pretrain", data, {"seed": seed, **asdict(params)}) as recorder:
+        place = stages.Place(context.paths.root, folder, context.paths.shards(data.use), recorder.on_epoch)
+        train = stages.pretrain if data.use == "source" else stages.adopt
+        return replace(train(place, params, seed), run=recorder.run)

@@ -1,0 +1,29 @@
+"""A linear head on the frozen backbone."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING
+
+from prefect import task
+
+from sightline.train import stages
+from tasks.context import Context, recorded
+from tasks.versioning import InputsAndCode, version_of, work_folder
+
+if TYPE_CHECKING:
+    from sightline.config import Transfer
+    from sightline.data.reference import DataRef
+    from sightline.train.result import Trained
+
+
+@task(name="transfer", task_run_name="transfer {backbone.network} to {data.use}", version=version_of(__name__),
+      cache_policy=InputsAndCode(), persist_result=True)
+def transfer(data: DataRef, backbone: Trained, params: Transfer, seed: int, *, context: Context) -> Trained:
+    """Fit the head; the backbone's features of the data set are computed once."""
+    folder = work_folder(context.paths.root, transfer.fn, data=data, backbone=backbone, params=params, seed=seed)
+    with recorded(context, "transfer", data, {"seed": seed, **asdict(params)}) as recorder:
+        place = stages.Place(context.paths.root, folder, context.paths.shards(data.use), recorder.on_epoch)
+        trained = stages.transfer(place, backbone, params, seed)
+        recorder.tracker.log(recorder.run, {"val_accuracy": trained.val_accuracy, "val_loss": trained.val_loss})
+        return replace(trained, run=recorder.run)

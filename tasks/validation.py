@@ -1,0 +1,36 @@
+"""Great Expectations on the manifest: nothing is trained on data that it refuses."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from prefect import task
+from prefect.artifacts import create_link_artifact
+from prefect.cache_policies import NO_CACHE
+
+from sightline.data import versions
+from tasks.ingestion import is_busy
+from tasks.versioning import version_of
+
+if TYPE_CHECKING:
+    from sightline.data.versions import Reproduced
+    from sightline.project import Paths
+
+
+@task(
+    name="validate",
+    task_run_name="validate {use}",
+    version=version_of(__name__),
+    cache_policy=NO_CACHE,
+    retries=5,
+    retry_delay_seconds=3,
+    retry_condition_fn=is_busy,
+)
+def validate(paths: Paths, use: str) -> Reproduced:
+    """Reproduce the stage `validate` of the data set; a failed critical expectation fails the task."""
+    try:
+        return versions.reproduce(paths, "validate", use)
+    finally:
+        page = paths.docs(use) / "index.html"
+        if page.is_file():
+            create_link_artifact(page.as_uri(), link_text=f"Data Docs of {use}", key=f"data-docs-{use}")

@@ -1,0 +1,76 @@
+"""Versioned tasks: a cached result is used again only for the same inputs, the same code and whole outputs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.metadata import version as installed
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from prefect.cache_policies import CachePolicy
+
+from sightline.lineage import code_digest, digest_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from prefect import Task
+    from prefect.context import TaskRunContext
+
+LIBRARIES = ("torch", "torchvision", "numpy")
+CONTEXT = "context"
+"""The task parameter that says where and for whom a task runs; it does not decide what comes out."""
+
+
+class Output(Protocol):
+    """What a cached task returns: it knows whether its files are still there and unchanged."""
+
+    def is_whole(self, root: Path) -> bool:
+        """Whether every file stands below `root` as it was written."""
+        ...
+
+
+OutputT = TypeVar("OutputT", bound=Output)
+
+
+def version_of(module: str) -> str:
+    """The `version` of the tasks in `module`: a digest of all of our code that they can execute, and of torch."""
+    return digest_of([code_digest(module), [installed(name) for name in LIBRARIES]])[:16]
+
+
+def key_of(module: str, name: str, inputs: Mapping[str, Any]) -> str:
+    """Cache key of a task run, and the name of the folder that its outputs lie in."""
+    return digest_of([version_of(module), name, {key: value for key, value in inputs.items() if key != CONTEXT}])
+
+
+@dataclass
+class InputsAndCode(CachePolicy):
+    """Prefect's cache key for a training task: its inputs and the code digest of its module."""
+
+    def compute_key(
+        self,
+        task_ctx: TaskRunContext,
+        inputs: dict[str, Any],
+        flow_parameters: dict[str, Any],  # noqa: ARG002 — the flow's parameters decide nothing by themselves
+        **kwargs: Any,  # noqa: ARG002
+    ) -> str:
+        """The key."""
+        function = task_ctx.task.fn
+        return key_of(function.__module__, function.__name__, inputs)
+
+
+def work_folder(root: Path, function: Callable[..., Any], **inputs: Any) -> Path:
+    """The folder of a task's outputs, named by its cache key, so that a killed run finds its checkpoint again."""
+    name = function.__name__.removesuffix("_task")
+    folder = root / "runs" / name / key_of(function.__module__, function.__name__, inputs)[:16]
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def run_trusted(task: Task[Any, OutputT], root: Path, **inputs: Any) -> tuple[OutputT, bool]:
+    """Run a cached task; where its cached output is missing or damaged, run it again. The output, and whether it ran."""
+    state = task(**inputs, return_state=True)
+    output: OutputT = state.result()
+    if state.name == "Cached" and not output.is_whole(root):
+        return task.with_options(refresh_cache=True)(**inputs), True
+    return output, state.name != "Cached"
