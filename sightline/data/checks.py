@@ -130,6 +130,6 @@ class ExpectFewQuarantined(ManifestExpectation):
         if len(bad) <= self.largest * len(rows):
             return None
         reasons = bad["reason"].fillna("no reason given").value_counts().head(3)
-        told = "; ".join(f"{number} times {reason}" for reason, number in reasons.items())
+        told = "; ".join(f"{reason} ({number})" for reason, number in reasons.items())
         text = f"{len(bad)} of {len(rows)} files ({len(bad) / len(rows):.1%}): {told}"
         return Fault(len(bad), text, bad["path"].head(EXAMPLES).tolist())

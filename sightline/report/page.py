@@ -20,14 +20,8 @@ if TYPE_CHECKING:
 
 MAX_LABELLED = 30
 """Most classes for which the confusion matrix carries labels and the table per class stands open."""
-MAX_SAMPLED = 40
-"""Most classes whose sample images are shown."""
-MAX_SAMPLES = 8
-"""Most sample images of one class."""
-MAX_MISTAKES = 48
 MAX_PAIRS = 12
 """Most pairs of classes in the list of confusions."""
-MAX_QUARANTINED = 100
 MAX_POINTS = 100
 """Most points of one line of a plot; longer ones are thinned."""
 SMALL_SIDE = 48
@@ -77,7 +71,8 @@ class Curve:
 
     name: str
     points: Sequence[Mapping[str, float | None]]
-    """Each with `epoch` or `step`, and those of `train_loss`, `val_loss`, `val_accuracy` that were measured there; one point at least."""
+    """Each with `epoch` or `step`, and those of `train_loss`, `val_loss`, `val_accuracy` that were
+    measured there; one point at least."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,7 +144,7 @@ def write_page(report: RunReport, path: Path) -> Path:
 
 
 def _view(report: RunReport) -> dict[str, Any]:
-    """What the template needs beside the report itself."""
+    """Values of the template: the report, and what is worked out from it."""
     evaluation = report.evaluation
     matrix = np.asarray(evaluation["confusion"], dtype=np.int64)
     count = len(matrix)
@@ -165,11 +160,6 @@ def _view(report: RunReport) -> dict[str, Any]:
         "worst_first": sorted(evaluation["per_class"].items(), key=lambda item: item[1]["f1"]),
         "curves": [(curve.name, _panels(curve)) for curve in report.curves],
         "score_axis": _axis([bound for score in report.scores for bound in (score.low, score.high)], 16, 304),
-        "max_labelled": MAX_LABELLED,
-        "max_sampled": MAX_SAMPLED,
-        "max_samples": MAX_SAMPLES,
-        "max_mistakes": MAX_MISTAKES,
-        "max_quarantined": MAX_QUARANTINED,
     }
 
 
@@ -202,7 +192,7 @@ def _axis(values: Sequence[float], start: float, end: float) -> _Axis:
 
 def _time_axis(values: Sequence[float], start: float, end: float) -> _Axis:
     """Axis from 0 to the last of `values`, which are epochs or steps, with whole numbers as ticks."""
-    high = max(1.0, max(values))
+    high = max(1.0, *values)
     step = max(1, int(_round_step(high)))
     return _Axis(0.0, high, start, end, list(range(0, int(high) + 1, step)))
 
@@ -250,7 +240,7 @@ def _line(curve: Curve, unit: str, key: str) -> list[tuple[float, float]]:
 
 
 def _confused_pairs(matrix: np.ndarray[Any, Any], classes: Sequence[str]) -> list[tuple[str, str, int, float]]:
-    """(true, predicted, images, share of the true class), most images first."""
+    """Rows of true class, predicted class, images, and share of the true class, most images first."""
     wrong = matrix - np.diag(matrix.diagonal())
     order = np.argsort(-wrong, axis=None, kind="stable")[:MAX_PAIRS]
     cells = [divmod(int(index), len(matrix)) for index in order]
@@ -296,12 +286,12 @@ def _data_address(data: bytes, kind: str) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}"
 
 
-def _percent(share: float, digits: int = 1) -> str:
-    return f"{100 * share:.{digits}f}\u00a0%"
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f}\u00a0%"
 
 
 def _duration(seconds: float) -> str:
-    if seconds < 60:  # noqa: PLR2004 - seconds of a minute
+    if round(seconds, 1) < 60:  # noqa: PLR2004 - seconds of a minute
         return f"{seconds:.1f}\u00a0s"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)

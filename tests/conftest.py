@@ -1,0 +1,88 @@
+"""Toys of the real thing: small images, a small project, one Prefect server for the whole session."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sightline import project, scaffold
+from sightline.config import write_value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sightline.project import Paths
+
+COLOURS = {"blue": (40, 60, 200), "green": (40, 180, 60), "red": (200, 50, 40)}
+SHARED = Path(__file__).parents[2] / "shared" / "data"
+"""Real images for tests, where they are at hand."""
+
+
+def draw(seed: int, colour: tuple[int, int, int], size: int = 24) -> Image.Image:
+    """A blob of a colour on a noisy ground; every seed gives another image."""
+    rng = np.random.default_rng(seed)
+    pixels = rng.integers(0, 90, (size, size, 3))
+    top, left = rng.integers(2, size // 2, 2)
+    pixels[top : top + size // 3, left : left + size // 3] = colour
+    return Image.fromarray(pixels.astype(np.uint8))
+
+
+def make_images(folder: Path, per_class: int = 60, first: int = 0) -> Path:
+    """A class-folder tree of toys."""
+    for number, (name, colour) in enumerate(COLOURS.items()):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        for index in range(first, first + per_class):
+            draw(number * 100_000 + index, colour).save(folder / name / f"{index:04d}.png")
+    return folder
+
+
+FAST = {
+    "preprocess.size": 16,
+    "pretrain.network": "cnn",
+    "pretrain.recipe.epochs": 3,
+    "finetune.recipe.epochs": 2,
+    "finetune.recipe.min_steps": 4,
+    "finetune.scratch.epochs": 4,
+    "finetune.scratch.min_steps": 12,
+}
+"""Values with which a toy project trains in a second."""
+
+
+def make_project(folder: Path, images: Path, source: Path | None = None) -> Paths:
+    """A project around `images`, quick to train."""
+    scaffold.init(folder, str(images), str(source) if source else None, "toy", lambda _: None)
+    for key, value in FAST.items():
+        write_value(folder, key, value)
+    return project.Paths(folder)
+
+
+@pytest.fixture(scope="session")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """180 toy images of three classes; read-only by agreement."""
+    return make_images(tmp_path_factory.mktemp("images") / "blobs")
+
+
+@pytest.fixture
+def toy(tmp_path: Path, images: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
+    """A toy project of its own, entered."""
+    paths = make_project(tmp_path / "toy project", images)
+    for key, value in project.environment(paths.root).items():
+        monkeypatch.setenv(key, value)
+    monkeypatch.chdir(paths.root)
+    return paths
+
+
+@pytest.fixture(scope="session")
+def prefect_server() -> Iterator[None]:
+    """A real Prefect server with a database of its own."""
+    os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
+    os.environ["DO_NOT_TRACK"] = "true"
+    from prefect.testing.utilities import prefect_test_harness
+
+    with prefect_test_harness(server_startup_timeout=120):
+        yield

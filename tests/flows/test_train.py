@@ -1,0 +1,138 @@
+"""The training flow on toys: what runs, what is cached, and what a change runs again."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from conftest import COLOURS, draw, make_images, make_project
+from sightline import project
+from sightline.errors import ConfigError, ValidationFailed
+from sightline.ledger import open_ledger
+from sightline.tracking import connect
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from flows.tell import Summary
+    from sightline.project import Paths
+
+pytestmark = pytest.mark.usefixtures("prefect_server")
+
+
+@pytest.fixture(scope="module")
+def entered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Paths]:
+    """A toy project with a source, shared by the tests of this module in their order."""
+    home = tmp_path_factory.mktemp("flows")
+    images = make_images(home / "target")
+    source = make_images(home / "source", first=1000)
+    with pytest.MonkeyPatch.context() as patch:
+        paths = make_project(home / "toy project", images, source)
+        for key, value in project.environment(paths.root).items():
+            patch.setenv(key, value)
+        patch.chdir(paths.root)
+        yield paths
+
+
+def run(overrides: dict[str, Any] | None = None) -> Summary:
+    from flows.train import train
+
+    return train(overrides)
+
+
+def outcomes(summary: Summary) -> dict[str, str]:
+    return {row.name: row.outcome for row in summary.rows}
+
+
+def ran(summary: Summary) -> set[str]:
+    always = {"register", "register-backbone", "promote"}
+    return {name for name, outcome in outcomes(summary).items() if outcome == "ran"} - always
+
+
+def versions(paths: Paths) -> int:
+    tracker = connect(paths)
+    return len(tracker.versions(tracker.classifier_model))
+
+
+def test_first_run_promotes_a_champion(entered: Paths) -> None:
+    """The first run trains every stage, registers both models and makes version 1 the champion."""
+    summary = run()
+    assert set(outcomes(summary).values()) == {"ran"}
+    assert summary.outcome.promoted
+    assert summary.outcome.champion == "1"
+    tracker = connect(entered)
+    champion = tracker.aliased("toy-classifier", "champion")
+    assert champion is not None
+    assert str(champion.version) == "1"
+    assert len(tracker.versions("toy-backbone")) == 1
+    assert [entry.decision for entry in open_ledger(entered).history("toy-classifier")] == ["promoted"]
+
+
+def test_second_run_trains_nothing(entered: Paths) -> None:
+    """With nothing changed every stage is up to date or cached, and there is no new version."""
+    summary = run()
+    assert ran(summary) == set()
+    assert versions(entered) == 1
+    assert summary.outcome.champion == "1"
+
+
+def test_changed_finetune_value_runs_finetuning_and_what_follows() -> None:
+    """A value of one stage runs that stage and those behind it, no other."""
+    summary = run({"finetune.recipe.learning_rate": 0.02})
+    assert ran(summary) == {"finetune", "evaluate"}
+
+
+def test_deleted_output_is_made_again(entered: Paths) -> None:
+    """A cached result whose weights are gone is not trusted."""
+    shutil.rmtree(entered.runs / "pretrain")
+    assert "pretrain" in ran(run())
+
+
+def test_damaged_output_is_made_again(entered: Paths) -> None:
+    """A cached result whose weights were changed is not trusted."""
+    for weights in (entered.runs / "transfer").glob("*/weights.safetensors"):
+        weights.write_bytes(weights.read_bytes()[:-1] + b"\0")
+    assert "transfer" in ran(run())
+
+
+def test_added_image_gives_a_new_version_of_its_data_set(entered: Paths) -> None:
+    """One more image in the target changes the target's version and leaves the source alone."""
+    before = {row.name: row.what for row in run().rows}
+    draw(77, COLOURS["red"]).save(entered.raw("target") / "red" / "new.png")
+    summary = run()
+    after = {row.name: row.what for row in summary.rows}
+    assert after["ingest target"] != before["ingest target"]
+    assert after["ingest source"] == before["ingest source"]
+    assert outcomes(summary)["pretrain"] == "cached"
+
+
+def test_later_candidate_stays_challenger_without_evidence(entered: Paths) -> None:
+    """A version that is not shown to be better stays challenger, with the sentence why."""
+    summary = run({"finetune.recipe.learning_rate": 0.0001, "finetune.scratch.epochs": 1})
+    assert not summary.outcome.promoted
+    assert summary.outcome.champion == "1"
+    assert "not shown to be better" in summary.outcome.sentence or "champion already" in summary.outcome.sentence
+
+
+def test_failed_expectation_stops_before_training(entered: Paths) -> None:
+    """A class with too few images stops the flow before anything is trained, in plain words with the Data Docs."""
+    (entered.raw("target") / "violet").mkdir()
+    draw(5, (120, 20, 160)).save(entered.raw("target") / "violet" / "only.png")
+    with pytest.raises(ValidationFailed, match=r"violet[\s\S]*Data Docs"):
+        run()
+    shutil.rmtree(entered.raw("target") / "violet")
+
+
+def test_unknown_parameter_stops_at_once() -> None:
+    """A misspelt name is told with the name that was meant."""
+    with pytest.raises(ConfigError, match="did you mean epochs"):
+        run({"pretrain.epoch": 3})
+
+
+def test_data_value_is_written_into_params(entered: Paths) -> None:
+    """An override of a data section changes params.yaml, because DVC reads it there."""
+    summary = run({"preprocess.size": 18})
+    assert entered.root.joinpath("params.yaml").read_text().count("size: 18") == 1
+    assert {"preprocess source", "preprocess target", "pretrain"} <= ran(summary)

@@ -1,0 +1,322 @@
+from __future__ import annotations
+
+import base64
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sightline.report.page import (
+    Curve,
+    DatasetCard,
+    Mistake,
+    RunReport,
+    Score,
+    StageRow,
+    _axis,
+    _duration,
+    _heat,
+    _line,
+    _picture,
+    _time_axis,
+    write_page,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+AWKWARD = ['<b>scratch</b> & "dent"', "Oberfläche 'ohne' Fehler"]
+VOID = {"meta", "img", "br", "link", "input"}
+BIG_NUMBER = 40_000
+
+
+class _Page(HTMLParser):
+    """Collects what a browser would see, and checks that every tag is closed in order."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str]]] = []
+        self.words: list[str] = []
+        self._open: list[str] = []
+        self.feed(html)
+        self.close()
+        assert self._open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_startendtag(tag, attrs)
+        if tag not in VOID:
+            self._open.append(tag)
+        if tag != "b":
+            self.words.append(" ")
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, {key: value or "" for key, value in attrs}))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join("".join(self.words).split())
+
+    def find(self, tag: str) -> list[dict[str, str]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+def _png(side: int, seed: int = 0) -> bytes:
+    buffer = BytesIO()
+    pixels = np.random.default_rng(seed).integers(0, 256, (side, side, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _figures(classes: list[str], confusion: list[list[int]] | None = None) -> dict[str, Any]:
+    count = len(classes)
+    matrix = np.array(confusion) if confusion else np.eye(count, dtype=int) * 7 + np.eye(count, k=1, dtype=int) * 3
+    row = {"precision": 0.75, "recall": 0.7, "f1": 0.72}
+    return {
+        "classes": classes,
+        "accuracy": float(matrix.trace() / matrix.sum()),
+        "top5": 0.987 if count > 5 else None,
+        "balanced_accuracy": 0.71,
+        "per_class": {
+            name: row | {"f1": 0.9 - number / count / 2, "support": 10} for number, name in enumerate(classes)
+        },
+        "averages": {name: row | {"support": 10 * count} for name in ("micro", "macro", "weighted")},
+        "confusion": matrix.tolist(),
+        "log_loss": 0.654,
+        "brier": 0.321,
+        "ece_before": 0.062,
+        "ece_after": 0.018,
+        "temperature": 1.43,
+        "reliability": [
+            {"confidence": 0.55, "accuracy": 0.5, "count": 4},
+            {"confidence": 0.9, "accuracy": 0.8, "count": 16},
+        ],
+    }
+
+
+def _toy(classes: list[str], side: int = 8, samples: int = 2) -> RunReport:
+    pictures = [_png(side, seed) for seed in range(samples)]
+    epochs: list[dict[str, float | None]] = [
+        {"epoch": n, "train_loss": 2 / n, "val_loss": 2.5 / n, "val_accuracy": 1 - 0.5 / n} for n in (1, 2, 3)
+    ]
+    card = DatasetCard(
+        use="target",
+        name="demo-target",
+        version="0123abcd",
+        roles={"train": 20, "val": 11, "calib": 12, "test": 13},
+        per_class={name: 5 + number % 3 for number, name in enumerate(classes)},
+        quarantined=[("a & b/<x>.jpg", "truncated")],
+        validation_page="docs/index.html",
+        samples=dict.fromkeys(classes, pictures),
+    )
+    return RunReport(
+        project="demo",
+        title="A run",
+        created="2025-01-31 12:00 UTC",
+        flow_run="quick-otter",
+        decision_sentence="Version 3 was promoted: it is right on more test images.",
+        champion="demo-classifier version 3",
+        stages=(
+            StageRow(name="ingest", what="20 images", seconds=1.5, outcome="up to date"),
+            StageRow(name="finetune", what="3 epochs", seconds=90.0, outcome="ran"),
+        ),
+        datasets=(card,),
+        curves=(Curve(name="fine-tuned", points=epochs),),
+        scores=(
+            Score(name="from scratch", accuracy=0.61, low=0.55, high=0.67, chosen=False),
+            Score(name="fine-tuned", accuracy=0.7, low=0.64, high=0.76, chosen=True),
+        ),
+        evaluation=_figures(classes),
+        mistakes=(
+            Mistake(image=_png(side), path="raw/a & b.png", true=classes[0], predicted=classes[1], probability=0.98),
+        ),
+        lineage=(("git commit", "1f0b2d3c"),),
+        links=(("Data Docs", "docs/index.html"),),
+    )
+
+
+def _written(report: RunReport, folder: Path) -> tuple[str, _Page]:
+    html = write_page(report, folder / "reports" / "run.html").read_text(encoding="utf-8")
+    return html, _Page(html)
+
+
+def test_tells_the_decision_and_every_figure(tmp_path: Path) -> None:
+    """The decision, the stages, the scores and the figures stand in the page in the units that people read."""
+    _, page = _written(_toy(["cat", "dog", "emu"]), tmp_path)
+    for words in (
+        "Version 3 was promoted: it is right on more test images.",
+        "champion: demo-classifier version 3",
+        "ingest 20 images up to date 1.5 s",
+        "all 1 min 32 s",
+        "fine-tuned chosen 70.0 % 64.0 % \u2013 76.0 %",
+        "Test accuracy 77.8 % 21 of 27 images right",
+        "Log loss 0.654",
+        "Calibration error 1.8 % 6.2 % before temperature 1.43",
+        "says dog, 98.0 % is cat",
+        "train 20 val 11 calib 12 test 13 classes 3 quarantined 1",
+        "git commit 1f0b2d3c",
+    ):
+        assert words in page.text
+
+
+def test_needs_nothing_from_elsewhere(tmp_path: Path) -> None:
+    """Every picture is inside the file, and no script, style sheet or font is asked for."""
+    html, page = _written(_toy(["cat", "dog"]), tmp_path)
+    assert page.find("img")
+    assert all(image["src"].startswith("data:image/") for image in page.find("img"))
+    assert not page.find("script")
+    assert not page.find("link")
+    assert "url(" not in html
+    assert "@import" not in html
+    assert "default-src 'none'" in page.find("meta")[-1]["content"]
+
+
+def test_escapes_names_and_paths(tmp_path: Path) -> None:
+    """Class names and paths with markup, quotes and umlauts are shown as they are, and never become markup."""
+    html, page = _written(_toy(AWKWARD), tmp_path)
+    assert "<b>scratch" not in html
+    assert f"says {AWKWARD[1]}, 98.0 % is {AWKWARD[0]}" in page.text
+    assert "a & b/<x>.jpg" in page.text
+    assert any(
+        cell.get("title") == f"true {AWKWARD[0]}, predicted {AWKWARD[1]}: 3 (30.0\u00a0%)" for cell in page.find("td")
+    )
+
+
+def test_two_classes_get_a_labelled_matrix_and_no_top5(tmp_path: Path) -> None:
+    """With few classes the confusion matrix is a labelled table, the class table stands open, and top-5 is left out."""
+    html, page = _written(_toy(["good", "bad"]), tmp_path)
+    assert [row["title"] for row in page.find("th") if "title" in row] == ["good", "bad", "good", "bad"]
+    assert "bad good 3" not in page.text
+    assert "good bad 3 30.0 %" in page.text
+    assert "Top-5" not in page.text
+    assert re.search(r"<details open>\s*<summary>2 classes", html)
+
+
+def test_two_hundred_classes_stay_readable_and_small(tmp_path: Path) -> None:
+    """With 200 classes of noise the matrix is a picture, the class table is folded, and the page stays below 3 MB."""
+    html, page = _written(_toy([f"n{number:03}" for number in range(200)], side=64, samples=9), tmp_path)
+    assert len(html.encode()) < 3e6
+    assert 'class="confusion' not in html
+    assert any("Confusion matrix of 200 classes: 1400 of" in image["alt"] for image in page.find("img"))
+    assert "n000 n001 3 30.0 %" in page.text
+    assert re.search(r"<details>\s*<summary>200 classes", html)
+    assert "Sample images of 40 of the 200 classes" in page.text
+    assert sum(image["alt"].startswith("image of class") for image in page.find("img")) == 40 * 8 + 1
+    assert "Top-5 accuracy 98.7 %" in page.text
+
+
+def test_weakest_class_comes_first(tmp_path: Path) -> None:
+    """The table per class begins with the lowest F1."""
+    html, _ = _written(_toy(["cat", "dog", "emu"]), tmp_path)
+    assert re.findall(r'class="name">(\w+)</th>', html) == ["emu", "dog", "cat"]
+
+
+def test_class_without_test_images_is_shown(tmp_path: Path) -> None:
+    """A class that no test image belongs to gives an empty row, in the table as in the picture."""
+    report = replace(_toy(["cat", "dog"]), evaluation=_figures(["cat", "dog"], [[5, 1], [0, 0]]))
+    _, page = _written(report, tmp_path)
+    assert any(cell.get("title") == "true dog, predicted dog: 0 (0.0\u00a0%)" for cell in page.find("td"))
+    assert _heat(np.array([[5, 1], [0, 0]])).startswith("data:image/png")
+
+
+def test_run_without_mistakes_champion_or_calibration(tmp_path: Path) -> None:
+    """A perfect first model without calibration images gets sentences that are true of it."""
+    evaluation = _figures(["cat", "dog"], [[5, 0], [0, 5]]) | {"temperature": 1.0}
+    _, page = _written(replace(_toy(["cat", "dog"]), evaluation=evaluation, mistakes=(), champion=None), tmp_path)
+    assert "None: every test image was recognised." in page.text
+    assert "no champion yet" in page.text
+    assert "Most confused" not in page.text
+    assert "Dividing the logits" not in page.text
+
+
+def test_long_lists_are_cut_and_counted(tmp_path: Path) -> None:
+    """Of many quarantined images a hundred are listed, and the rest is counted."""
+    report = _toy(["cat", "dog"])
+    card = replace(report.datasets[0], quarantined=[(f"{number}.jpg", "zero bytes") for number in range(107)])
+    _, page = _written(replace(report, datasets=(card,)), tmp_path)
+    assert "99.jpg zero bytes … and 7 more; the manifest lists them all." in page.text
+
+
+def test_small_images_are_enlarged_pixel_by_pixel() -> None:
+    """An 8-pixel image keeps its bytes and is marked small; a large one becomes a thumbnail and is not."""
+    digit, photo = _picture(_png(8), 96), _picture(_png(300), 96)
+    assert digit["src"].startswith("data:image/png")
+    assert digit["small"]
+    assert photo["src"].startswith("data:image/webp")
+    assert not photo["small"]
+    assert len(photo["src"]) < 20_000
+
+
+def test_heat_map_tells_right_from_wrong() -> None:
+    """One pixel per cell: blue on the diagonal, orange beside it, nothing where there are no images."""
+    data = base64.b64decode(_heat(np.array([[3, 1], [0, 9]])).split(",")[1])
+    with Image.open(BytesIO(data)) as image:
+        pixels = np.asarray(image)
+    assert pixels.shape == (2, 2, 4)
+    red, _, blue = pixels[0, 1, :3].tolist()
+    assert red > blue
+    assert pixels[0, 0, 2] > pixels[0, 0, 0]
+    assert pixels[..., 3].tolist() == [[221, 128], [0, 255]]
+
+
+def test_curve_skips_what_was_not_measured_or_diverged() -> None:
+    """Points without a value or with an infinite one are left out; a long curve is thinned and keeps its last point."""
+    nan = float("nan")
+    rows: list[dict[str, float | None]] = [
+        {"step": 1, "train_loss": 2.0},
+        {"step": 2, "train_loss": None},
+        {"step": 3, "train_loss": nan},
+        {"step": 4},
+    ]
+    assert _line(Curve(name="x", points=rows), "step", "train_loss") == [(1.0, 2.0)]
+    long = Curve(name="x", points=[{"step": step, "train_loss": 1.0} for step in range(1, BIG_NUMBER + 1)])
+    line = _line(long, "step", "train_loss")
+    assert len(line) == 100
+    assert line[-1] == (float(BIG_NUMBER), 1.0)
+
+
+def test_a_curve_of_steps_without_validation_gives_one_plot(tmp_path: Path) -> None:
+    """What was measured decides the plots: a training loss by step is one, and says so to a screen reader."""
+    points = [{"step": step, "train_loss": 1 / step} for step in (10, 20)]
+    _, page = _written(replace(_toy(["cat", "dog"]), curves=(Curve(name="backbone", points=points),)), tmp_path)
+    labels = [plot["aria-label"] for plot in page.find("svg") if " of backbone" in plot.get("aria-label", "")]
+    assert labels == ["loss of backbone by step: train from 0.1 to 0.05"]
+
+
+@pytest.mark.parametrize(
+    ("values", "ticks"),
+    [
+        ([0.871, 0.965], [0.85, 0.9, 0.95, 1.0]),
+        ([0.0, 2.3], [0.0, 1.0, 2.0, 3.0]),
+        ([1.0], [0.5, 1.0]),
+        ([0.0, 0.0], [-0.5, 0.0]),
+    ],
+)
+def test_axis_has_round_ticks_around_the_values(values: list[float], ticks: list[float]) -> None:
+    """Ticks are 1, 2 or 5 times a power of ten and enclose the values, also where these are all the same."""
+    axis = _axis(values, 100, 0)
+    assert axis.ticks == ticks
+    assert (axis.at(ticks[0]), axis.at(ticks[-1])) == (100, 0)
+
+
+def test_time_axis_ends_with_the_run() -> None:
+    """Epochs have whole ticks, and the axis ends at the last epoch, even where there is only one."""
+    assert _time_axis([1.0], 0, 90).ticks == [0, 1]
+    assert _time_axis([1.0, 12.0], 0, 90).ticks == [0, 5, 10]
+    assert _time_axis([1.0, 12.0], 0, 90).at(12) == 90
+
+
+def test_durations_read_as_people_say_them() -> None:
+    """Seconds below a minute, then minutes, then hours."""
+    words = [_duration(seconds).replace("\u00a0", " ") for seconds in (0.04, 59.9, 59.99, 75, 3720)]
+    assert words == ["0.0 s", "59.9 s", "1 min 00 s", "1 min 15 s", "1 h 02 min"]
