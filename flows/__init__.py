@@ -1,0 +1,1 @@
+"""The story: which steps, in which order; the command line on top."""

@@ -32,11 +32,15 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts ins
 def init(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the new project; made where it is missing.")],
     images: Annotated[
-        str, typer.Option(help="What the model is for: FOLDER/CLASS/image, FOLDER/train/CLASS/image, a CSV (path,label[,split]"
-                          "[,group]), or embedded:digits.")
+        str,
+        typer.Option(
+            help="What the model is for: FOLDER/CLASS/image, FOLDER/train/CLASS/image, a CSV (path,label[,split]"
+            "[,group]), or embedded:digits."
+        ),
     ] = "embedded:digits",
     source: Annotated[
-        str | None, typer.Option(help="What the backbone is pretrained on, in the same forms; embedded:glyphs for the digits.")
+        str | None,
+        typer.Option(help="What the backbone is pretrained on, in the same forms; embedded:glyphs for the digits."),
     ] = None,
     name: Annotated[str | None, typer.Option(help="Stem of the registered models; by default the name of DIR.")] = None,
 ) -> None:
@@ -53,7 +57,11 @@ def init(
 def run(
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change a value for this run; data sections change in params.yaml."),
+        typer.Option(
+            "--set",
+            metavar="SECTION.KEY=VALUE",
+            help="Change a value for this run; data sections change in params.yaml.",
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

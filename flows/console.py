@@ -64,7 +64,9 @@ def show_summary(summary: Summary) -> None:
         scores.add_row("backbone, source validation images", f"{summary.backbone_accuracy:.3f}", "", "")
     for score in summary.scores:
         chosen = "chosen" if score.chosen else ""
-        scores.add_row(f"target test images, {score.name}", f"{score.accuracy:.3f}", f"{score.low:.3f} – {score.high:.3f}", chosen)
+        scores.add_row(
+            f"target test images, {score.name}", f"{score.accuracy:.3f}", f"{score.low:.3f} – {score.high:.3f}", chosen
+        )
     CONSOLE.print(scores)
     outcome = summary.outcome
     CONSOLE.print(f"choice    {summary.choice}", highlight=False)
@@ -87,4 +89,7 @@ def show_tree(found: dict[str, Any]) -> None:
 def show_findings(findings: Sequence[Finding]) -> None:
     """What the doctor found."""
     for one in findings:
-        CONSOLE.print(f"[{'green' if one.good else 'red'}]{'ok ' if one.good else 'BAD'}[/] {one.what}: {one.said}", highlight=False)
+        CONSOLE.print(
+            f"[{'green' if one.good else 'red'}]{'ok ' if one.good else 'BAD'}[/] {one.what}: {one.said}",
+            highlight=False,
+        )

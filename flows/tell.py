@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 from prefect.runtime import flow_run
 
-from sightline.promotion import Outcome
-from sightline.report.page import Score, StageRow
 from sightline.report.run import Told, scores, write_report
 from sightline.tracking import connect
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from sightline.data.reference import DataRef
     from sightline.evaluate.evaluation import Evaluated
+    from sightline.promotion import Outcome
+    from sightline.report.page import Score, StageRow
     from sightline.train.result import Trained
     from tasks.journal import Journal
 
@@ -67,11 +68,15 @@ def publish(
 
 
 def _artifacts(journal: Journal, rows: tuple[Score, ...], choice: str, outcome: Outcome, report: Path) -> None:
-    stages = [{"stage": row.name, "outcome": row.outcome, "seconds": round(row.seconds, 1), "what": row.what} for row in journal.rows]
+    stages = [
+        {"stage": row.name, "outcome": row.outcome, "seconds": round(row.seconds, 1), "what": row.what}
+        for row in journal.rows
+    ]
     create_table_artifact(stages, key="stages", description="What each stage did")
     lines = [f"| {row.name} | {row.accuracy:.3f} | {row.low:.3f} to {row.high:.3f} |" for row in rows]
     table = "\n".join(["| target | test accuracy | 95 % interval |", "|---|---|---|", *lines])
-    text = f"# Version {outcome.version}\n\n{outcome.sentence}\n\nChampion: {outcome.champion or 'none'}\n\n{table}\n\n{choice}\n"
+    champion = outcome.champion or "none"
+    text = f"# Version {outcome.version}\n\n{outcome.sentence}\n\nChampion: {champion}\n\n{table}\n\n{choice}\n"
     create_markdown_artifact(text, key="results", description="Accuracy and the decision of the gate")
     create_link_artifact(report.as_uri(), link_text="Report of this run", key="report")
 
@@ -81,5 +86,7 @@ def _track(journal: Journal, trained: tuple[Trained, ...], tested: Evaluated, ou
     tracker = connect(context.paths)
     tracker.log(context.run, {"test_accuracy": tested.accuracy, "seconds": sum(row.seconds for row in journal.rows)})
     runs = {f"run.{one.stage}": one.run for one in trained}
-    tracker.tag(context.run, {**runs, "gate": outcome.sentence, "version": outcome.version, "champion": outcome.champion or ""})
+    tracker.tag(
+        context.run, {**runs, "gate": outcome.sentence, "version": outcome.version, "champion": outcome.champion or ""}
+    )
     tracker.artifact(context.run, report, "report")

@@ -38,16 +38,39 @@ def train(overrides: dict[str, Any] | None = None) -> Summary:
     with ended(context):
         target, source = prepare(journal, params)
         backbone, head, tuned = from_backbone(journal, params, target, source)
-        plain = journal.cached(scratch, figures, data=target, network=params.pretrain.network,
-                               recipe=params.finetune.scratch, seed=params.project.seed)
+        plain = journal.cached(
+            scratch,
+            figures,
+            data=target,
+            network=params.pretrain.network,
+            recipe=params.finetune.scratch,
+            seed=params.project.seed,
+        )
         best, choice = choose(tuned, head, plain)
         others = tuple(one for one in (plain, head, tuned) if one is not None)
-        tested = journal.cached(evaluate, lambda done: f"test accuracy {done.accuracy:.3f}", data=target, candidate=best,
-                                others=others, release=params.evaluate.release)
-        version = journal.plain(register, lambda one: f"{one.model} version {one.version}" + ("" if one.is_new else ", known"),
-                                best=best, evaluated=tested, tags=lineage_tags(target, source, backbone, choice))
-        outcome = journal.plain(promote, lambda done: done.sentence, version=version.version, limits=params.gate,
-                                release=params.evaluate.release, reason="training flow")
+        tested = journal.cached(
+            evaluate,
+            lambda done: f"test accuracy {done.accuracy:.3f}",
+            data=target,
+            candidate=best,
+            others=others,
+            release=params.evaluate.release,
+        )
+        version = journal.plain(
+            register,
+            lambda one: f"{one.model} version {one.version}" + ("" if one.is_new else ", known"),
+            best=best,
+            evaluated=tested,
+            tags=lineage_tags(target, source, backbone, choice),
+        )
+        outcome = journal.plain(
+            promote,
+            lambda done: done.sentence,
+            version=version.version,
+            limits=params.gate,
+            release=params.evaluate.release,
+            reason="training flow",
+        )
         return publish(journal, (source, target), (backbone, plain, head, tuned), best, choice, tested, outcome)
 
 
@@ -72,7 +95,11 @@ def from_backbone(
     backbone = journal.cached(pretrain, figures, data=source or target, params=params.pretrain, seed=seed)
     journal.plain(register_backbone, lambda one: f"{one.model} version {one.version}", backbone=backbone)
     head = journal.cached(transfer, figures, data=target, backbone=backbone, params=params.transfer, seed=seed)
-    return backbone, head, journal.cached(finetune, figures, data=target, head=head, recipe=params.finetune.recipe, seed=seed)
+    return (
+        backbone,
+        head,
+        journal.cached(finetune, figures, data=target, head=head, recipe=params.finetune.recipe, seed=seed),
+    )
 
 
 def figures(trained: Trained) -> str:

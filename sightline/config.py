@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import difflib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import reduce
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from sightline.errors import ConfigError, ProjectError
 from sightline.train.recipe import STRICT, Recipe
@@ -167,7 +167,7 @@ class Params(Section):
     """All of `params.yaml`."""
 
     project: Project
-    datasets: dict[Literal["source", "target"], Dataset]
+    datasets: dict[str, Dataset]
     ingest: Ingest
     validate: Validate
     preprocess: Preprocess
@@ -178,6 +178,9 @@ class Params(Section):
     gate: Gate
 
     def __post_init__(self) -> None:
+        unknown = sorted(set(self.datasets) - {"source", "target"})
+        if unknown:
+            raise ValueError(f"datasets.{unknown[0]}: a project has the data sets source and target, no others")
         if "target" not in self.datasets:
             raise ValueError("datasets has no target: name the images that the model shall learn")
 
@@ -213,7 +216,8 @@ def load(root: Path, overrides: Mapping[str, Any] | None = None) -> Params:
 
 def read(root: Path) -> dict[str, Any]:
     """The raw values of `params.yaml`."""
-    from ruamel.yaml import YAML, YAMLError
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
 
     try:
         values = YAML(typ="safe").load((root / PARAMS).read_text(encoding="utf-8"))
@@ -229,7 +233,8 @@ def parse_setting(text: str) -> tuple[str, Any]:
 
     Raises ConfigError on any other form.
     """
-    from ruamel.yaml import YAML, YAMLError
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
 
     key, found, value = text.partition("=")
     if not found or "." not in key:
@@ -268,7 +273,9 @@ def change(origin: Path, target: Path, edit: Callable[[Any], None]) -> None:
     yaml = YAML()
     yaml.width = 120
     # The default writes an empty value, which reads like a mistake.
-    yaml.representer.add_representer(type(None), lambda writer, _: writer.represent_scalar("tag:yaml.org,2002:null", "null"))
+    yaml.representer.add_representer(
+        type(None), lambda writer, _: writer.represent_scalar("tag:yaml.org,2002:null", "null")
+    )
     values = yaml.load(origin.read_text(encoding="utf-8"))
     edit(values)
     scratch = target.with_suffix(".tmp")
@@ -298,4 +305,4 @@ def _explain(error: Any) -> str:
 
 def _known_keys() -> list[str]:
     sections = [*Section.__subclasses__(), Recipe]
-    return [name for section in sections for name in section.__dataclass_fields__]
+    return [known.name for section in sections for known in fields(section)]

@@ -1,4 +1,4 @@
-"""Is everything there that the project needs, and does it answer?"""
+"""Look whether everything is there that the project needs, and whether it answers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,18 @@ from sightline.errors import SightlineError
 if TYPE_CHECKING:
     from sightline.project import Paths
 
-PACKAGES = ("sightline", "prefect", "fastapi", "sqlalchemy", "torch", "torchvision", "dvc", "mlflow", "great-expectations", "pillow")
+PACKAGES = (
+    "sightline",
+    "prefect",
+    "fastapi",
+    "sqlalchemy",
+    "torch",
+    "torchvision",
+    "dvc",
+    "mlflow",
+    "great-expectations",
+    "pillow",
+)
 
 
 @dataclass(frozen=True)
@@ -28,10 +39,17 @@ class Finding:
 
 def examine(paths: Paths | None) -> list[Finding]:
     """Versions and hardware; with a project also its parameters, stores and servers."""
-    findings = [Finding("python", good=True, said=f"{platform.python_version()} on {platform.machine()}"), *_packages(), _torch()]
+    findings = [
+        Finding("python", good=True, said=f"{platform.python_version()} on {platform.machine()}"),
+        *_packages(),
+        _torch(),
+    ]
     findings += [_tool(name) for name in ("git", "dvc", "prefect", "mlflow")]
     if paths is None:
-        return [*findings, Finding("project", good=True, said="none here; these were the installation's findings alone")]
+        return [
+            *findings,
+            Finding("project", good=True, said="none here; these were the installation's findings alone"),
+        ]
     return [*findings, _params(paths), _dvc(paths), _mlflow(paths), _prefect()]
 
 
@@ -69,7 +87,9 @@ def _params(paths: Paths) -> Finding:
         params = paths.params
     except SightlineError as error:
         return Finding("params.yaml", good=False, said=str(error))
-    return Finding("params.yaml", good=True, said=f"project {params.project.name}, data sets {', '.join(sorted(params.datasets))}")
+    return Finding(
+        "params.yaml", good=True, said=f"project {params.project.name}, data sets {', '.join(sorted(params.datasets))}"
+    )
 
 
 def _dvc(paths: Paths) -> Finding:
@@ -105,5 +125,9 @@ def _prefect() -> Finding:
         answer = httpx.get(f"{address}/health", timeout=5)
         answer.raise_for_status()
     except httpx.HTTPError as error:
-        return Finding("Prefect", good=False, said=f"{address} does not answer ({error}): `prefect server start`, or unset PREFECT_API_URL")
+        return Finding(
+            "Prefect",
+            good=False,
+            said=f"{address} does not answer ({error}): `prefect server start`, or unset PREFECT_API_URL",
+        )
     return Finding("Prefect", good=True, said=f"{address} answers")

@@ -99,7 +99,10 @@ class Ledger:
         query = sa.select(_ROWS).where(_ROWS.c.model == model).order_by(_ROWS.c.id)
         with self._engine.connect() as connection:
             rows = connection.execute(query).mappings().all()
-        return [Entry(**{**{k: v for k, v in row.items() if k != "id"}, "evidence": json.loads(row["evidence"])}) for row in rows]
+        return [
+            Entry(**{**{k: v for k, v in row.items() if k != "id"}, "evidence": json.loads(row["evidence"])})
+            for row in rows
+        ]
 
     def close(self) -> None:
         """Give the connections back."""
@@ -114,7 +117,7 @@ class Ledger:
 def open_ledger(paths: Paths) -> Ledger:
     """The ledger at `SIGHTLINE_LEDGER_URI`; by default beside the project's own MLflow store.
 
-    Raises RegistryError where MLflow is remote and no address is given: a ledger of one machine would not be the truth.
+    Raises RegistryError where MLflow is remote and no address is given: no shared truth then.
     """
     uri = os.environ.get("SIGHTLINE_LEDGER_URI")
     if not uri:

@@ -36,7 +36,7 @@ class Paths:
         datasets = self.params.datasets
         if use not in datasets:
             raise ProjectError(f"{use}: params.yaml names no such data set; it has {', '.join(datasets)}")
-        return self.root / datasets[use].images  # type: ignore[index]
+        return self.root / datasets[use].images
 
     def manifest(self, use: str) -> Path:
         """The manifest of a data set."""

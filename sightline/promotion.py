@@ -88,7 +88,9 @@ def promote(tracker: Tracker, version: str, limits: Gate, release_name: str, rea
         reconcile(tracker, ledger)
         champion = ledger.champion(model)
         if champion == version:
-            return Outcome(version, champion, promoted=False, sentence=f"version {version} is the champion already", figures={})
+            return Outcome(
+                version, champion, promoted=False, sentence=f"version {version} is the champion already", figures={}
+            )
         decision = _decide(tracker, version, champion, limits, release_name)
         entry = Entry(
             model=model,
@@ -154,7 +156,8 @@ def _answers(tracker: Tracker, version: str, files: list[bytes]) -> NDArray[np.s
         predictor = tracker.predictor(tracker.classifier_model, version)
     except RegistryError as error:
         raise RegistryError(f"{error}; nothing can be compared, so nothing is promoted") from error
-    return np.array(predictor.card.classes)[predictor.probabilities(files).argmax(axis=1)]
+    answers: NDArray[np.str_] = np.array(predictor.card.classes)[predictor.probabilities(files).argmax(axis=1)]
+    return answers
 
 
 def _golden_images(paths: Paths) -> list[bytes]:

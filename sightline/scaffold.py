@@ -115,7 +115,9 @@ def _check(given: str) -> None:
     if path.is_dir():
         scan(path)
     elif not path.is_file():
-        raise DataError(f"{given}: there is no such folder or CSV file; name a folder with a folder of images per class")
+        raise DataError(
+            f"{given}: there is no such folder or CSV file; name a folder with a folder of images per class"
+        )
 
 
 def _bring(given: str, target: Path) -> int:
@@ -173,14 +175,21 @@ def _inside_git(folder: Path) -> bool:
     if (folder / ".git").exists():
         return True
     inside = subprocess.run(["git", "-C", str(folder), "rev-parse"], capture_output=True, check=False).returncode == 0
-    ignored = subprocess.run(["git", "-C", str(folder), "check-ignore", "--quiet", "."], capture_output=True, check=False)
+    ignored = subprocess.run(
+        ["git", "-C", str(folder), "check-ignore", "--quiet", "."], capture_output=True, check=False
+    )
     return inside and ignored.returncode != 0
 
 
 def _run(folder: Path, *words: str) -> None:
     try:
         done = subprocess.run(
-            words, cwd=folder, env=environment(folder.resolve(), os.environ), capture_output=True, text=True, check=False
+            words,
+            cwd=folder,
+            env=environment(folder.resolve(), os.environ),
+            capture_output=True,
+            text=True,
+            check=False,
         )
     except FileNotFoundError:
         raise ProjectError(f"{words[0]} is not on the PATH: install it, then try again") from None

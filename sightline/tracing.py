@@ -28,7 +28,9 @@ def trace(paths: Paths, model: str) -> dict[str, Any]:
     groups["weights"] = {"sha256": tags.get("weights", "unknown"), "mlflow run": found.run_id}
     groups["choice"] = {"said": tags["choice"]} if "choice" in tags else {}
     for group in ("data", "validation", "shards", "backbone", "git", "prefect"):
-        groups[group] = {key.partition(".")[2]: value for key, value in sorted(tags.items()) if key.startswith(group + ".")}
+        groups[group] = {
+            key.partition(".")[2]: value for key, value in sorted(tags.items()) if key.startswith(group + ".")
+        }
     backbone = tracker.find_version(tracker.backbone_model, tags.get("backbone.weights", ""))
     if backbone is not None:
         groups["backbone"]["version"] = f"{backbone.name} version {backbone.version}"

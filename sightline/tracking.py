@@ -152,11 +152,15 @@ class Tracker:
         import mlflow
         import pandas as pd
         from mlflow.models import ModelSignature
-        from mlflow.types.schema import Array, ColSpec, DataType, Schema
+        from mlflow.types.schema import Array, ColSpec, DataType, Schema, TensorSpec
 
         golden = json.loads((bundle / GOLDEN).read_text(encoding="utf-8"))
         example = pd.DataFrame({"image": [_bytes(golden[0]["image"])]})
-        outputs = [ColSpec("string", "label"), ColSpec("double", "probability"), ColSpec(Array(DataType.double), "probabilities")]
+        outputs: list[ColSpec | TensorSpec] = [
+            ColSpec("string", "label"),
+            ColSpec("double", "probability"),
+            ColSpec(Array(DataType.double), "probabilities"),
+        ]
         package = Path(__file__).parent
         with mlflow.start_run(run_id=run):
             logged = mlflow.pyfunc.log_model(
@@ -234,7 +238,7 @@ def connect(paths: Paths) -> Tracker:
 
 
 def answers_in_fresh_process(uri: str) -> str | None:
-    """Load the model at `uri` in a new process and ask for its golden images; None when it answers the same, else why."""
+    """Load the model at `uri` in a new process and ask for its golden images: None if it answers the same, else why."""
     done = subprocess.run(
         [sys.executable, "-m", "sightline.tracking", uri], capture_output=True, text=True, check=False, timeout=600
     )
@@ -255,10 +259,16 @@ def check_golden(uri: str) -> None:
 
     folder = Path(mlflow.artifacts.download_artifacts(uri))
     golden = json.loads(next(iter(folder.rglob(GOLDEN))).read_text(encoding="utf-8"))
-    answers = mlflow.pyfunc.load_model(str(folder)).predict(pd.DataFrame({"image": [_bytes(one["image"]) for one in golden]}))
-    difference = np.abs(np.array(answers["probabilities"].tolist()) - np.array([one["probabilities"] for one in golden]))
+    answers = mlflow.pyfunc.load_model(str(folder)).predict(
+        pd.DataFrame({"image": [_bytes(one["image"]) for one in golden]})
+    )
+    difference = np.abs(
+        np.array(answers["probabilities"].tolist()) - np.array([one["probabilities"] for one in golden])
+    )
     if not (difference <= TOLERANCE).all():
-        raise RegistryError(f"{uri} answers its golden images differently: a probability is off by {difference.max():.2g}")
+        raise RegistryError(
+            f"{uri} answers its golden images differently: a probability is off by {difference.max():.2g}"
+        )
 
 
 def _bytes(text: str) -> bytes:

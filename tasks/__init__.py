@@ -1,0 +1,1 @@
+"""One versioned step each: thin wrappers around the library."""

@@ -16,13 +16,20 @@ if TYPE_CHECKING:
     from sightline.train.result import Trained
 
 
-@task(name="evaluate", task_run_name="evaluate {candidate.stage} on release {release}", version=version_of(__name__),
-      cache_policy=InputsAndCode(), persist_result=True)
+@task(
+    name="evaluate",
+    task_run_name="evaluate {candidate.stage} on release {release}",
+    version=version_of(__name__),
+    cache_policy=InputsAndCode(),
+    persist_result=True,
+)
 def evaluate(
     data: DataRef, candidate: Trained, others: tuple[Trained, ...], release: str, *, context: Context
 ) -> Evaluated:
     """Score the candidate, and the others beside it; every figure goes to MLflow."""
-    folder = work_folder(context.paths.root, evaluate.fn, data=data, candidate=candidate, others=others, release=release)
+    folder = work_folder(
+        context.paths.root, evaluate.fn, data=data, candidate=candidate, others=others, release=release
+    )
     with recorded(context, "evaluate", data, {"release": release, "candidate": candidate.stage}) as recorder:
         done = evaluation.evaluate(context.paths, folder, candidate, release, others)
         figures = done.figures(context.paths.root)

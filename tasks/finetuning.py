@@ -17,8 +17,13 @@ if TYPE_CHECKING:
     from sightline.train.result import Trained
 
 
-@task(name="finetune", task_run_name="finetune {head.network} on {data.use}", version=version_of(__name__),
-      cache_policy=InputsAndCode(), persist_result=True)
+@task(
+    name="finetune",
+    task_run_name="finetune {head.network} on {data.use}",
+    version=version_of(__name__),
+    cache_policy=InputsAndCode(),
+    persist_result=True,
+)
 def finetune(data: DataRef, head: Trained, recipe: Recipe, seed: int, *, context: Context) -> Trained:
     """Train backbone and head together (LP-FT); goes on from the checkpoint of a killed run with the same inputs."""
     folder = work_folder(context.paths.root, finetune.fn, data=data, head=head, recipe=recipe, seed=seed)
@@ -27,8 +32,13 @@ def finetune(data: DataRef, head: Trained, recipe: Recipe, seed: int, *, context
         return replace(stages.finetune(place, head, recipe, seed), run=recorder.run)
 
 
-@task(name="scratch", task_run_name="train {network} from scratch on {data.use}", version=version_of(__name__),
-      cache_policy=InputsAndCode(), persist_result=True)
+@task(
+    name="scratch",
+    task_run_name="train {network} from scratch on {data.use}",
+    version=version_of(__name__),
+    cache_policy=InputsAndCode(),
+    persist_result=True,
+)
 def scratch(data: DataRef, network: str, recipe: Recipe, seed: int, *, context: Context) -> Trained:
     """Train from random weights; goes on from the checkpoint of a killed run with the same inputs."""
     folder = work_folder(context.paths.root, scratch.fn, data=data, network=network, recipe=recipe, seed=seed)

@@ -13,10 +13,10 @@ from sightline.data.versions import Reproduced, StoreBusy
 from tasks.versioning import version_of
 
 if TYPE_CHECKING:
+    from prefect import Task
     from prefect.client.schemas.objects import State, TaskRun
 
     from sightline.project import Paths
-    from prefect import Task
 
 
 def is_busy(_task: Task[Any, Any], _run: TaskRun, state: State[Any]) -> bool:

@@ -17,8 +17,13 @@ if TYPE_CHECKING:
     from sightline.train.result import Trained
 
 
-@task(name="pretrain", task_run_name="pretrain {params.network} on {data.use}", version=version_of(__name__),
-      cache_policy=InputsAndCode(), persist_result=True)
+@task(
+    name="pretrain",
+    task_run_name="pretrain {params.network} on {data.use}",
+    version=version_of(__name__),
+    cache_policy=InputsAndCode(),
+    persist_result=True,
+)
 def pretrain(data: DataRef, params: Pretrain, seed: int, *, context: Context) -> Trained:
     """Train the backbone; goes on from the checkpoint of a killed run with the same inputs."""
     folder = work_folder(context.paths.root, pretrain.fn, data=data, params=params, seed=seed)

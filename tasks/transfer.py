@@ -17,8 +17,13 @@ if TYPE_CHECKING:
     from sightline.train.result import Trained
 
 
-@task(name="transfer", task_run_name="transfer {backbone.network} to {data.use}", version=version_of(__name__),
-      cache_policy=InputsAndCode(), persist_result=True)
+@task(
+    name="transfer",
+    task_run_name="transfer {backbone.network} to {data.use}",
+    version=version_of(__name__),
+    cache_policy=InputsAndCode(),
+    persist_result=True,
+)
 def transfer(data: DataRef, backbone: Trained, params: Transfer, seed: int, *, context: Context) -> Trained:
     """Fit the head; the backbone's features of the data set are computed once."""
     folder = work_folder(context.paths.root, transfer.fn, data=data, backbone=backbone, params=params, seed=seed)

@@ -68,7 +68,7 @@ def work_folder(root: Path, function: Callable[..., Any], **inputs: Any) -> Path
 
 
 def run_trusted(task: Task[Any, OutputT], root: Path, **inputs: Any) -> tuple[OutputT, bool]:
-    """Run a cached task; where its cached output is missing or damaged, run it again. The output, and whether it ran."""
+    """Run a cached task, again where its cached output is missing or damaged; the output, and whether it ran."""
     state = task(**inputs, return_state=True)
     output: OutputT = state.result()
     if state.name == "Cached" and not output.is_whole(root):

@@ -1,0 +1,1 @@
+"""The data side: sources, reading, roles, validation, shards and versions."""

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sightline.errors import SightlineError, ValidationFailed
 from sightline.project import Paths
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
 
 STAGES = {
     "ingest": "sightline.data.ingest",
@@ -46,7 +50,11 @@ def _validate(paths: Paths, use: str) -> str:
 
     params = paths.params
     verdict = validate(
-        manifest.read(paths.manifest(use)), params.validate, params.datasets[use], use, paths.docs(use)  # type: ignore[index]
+        manifest.read(paths.manifest(use)),
+        params.validate,
+        params.datasets[use],
+        use,
+        paths.docs(use),
     )
     paths.verdict(use).parent.mkdir(parents=True, exist_ok=True)
     paths.verdict(use).write_text(verdict.to_json(), encoding="utf-8")
@@ -55,8 +63,8 @@ def _validate(paths: Paths, use: str) -> str:
     return f"{verdict.executed} expectations hold"
 
 
-def _summary(counts: dict[str, int]) -> str:
-    return ", ".join(f"{count} {status}" for status, count in sorted(counts.items(), reverse=True))
+def _summary(counts: dict[Hashable, int]) -> str:
+    return ", ".join(f"{count} {status}" for status, count in sorted(counts.items(), key=str, reverse=True))
 
 
 def main(words: list[str]) -> int:

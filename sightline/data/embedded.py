@@ -91,7 +91,7 @@ def _prints(character: str) -> list[Image.Image]:
     return prints
 
 
-def _levels(a,b):
+def _levels(a, b):
     raise NotImplementedError
 
 

@@ -115,14 +115,16 @@ def _run_checkpoint(rows: pd.DataFrame, declared: list[Rule], name: str) -> Any:
     import great_expectations as gx
     from great_expectations.data_context.types.base import ProgressBarsConfig
 
+    from sightline.data.checks import EXAMPLES
+
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
     suite = context.suites.add(gx.ExpectationSuite(name=name, expectations=[rule.expectation for rule in declared]))
     asset = context.data_sources.add_pandas("manifests").add_dataframe_asset(name)
     batch = asset.add_batch_definition_whole_dataframe("all")
     definition = context.validation_definitions.add(gx.ValidationDefinition(name=name, data=batch, suite=suite))
-    # Lists of all unexpected rows take minutes and gigabytes where a million rows fail: five whole rows will do.
-    few = {"result_format": "BASIC", "include_unexpected_rows": True, "partial_unexpected_count": 5}
+    # Longer formats collect every unexpected row in a Python loop, a million where all fail: a few examples will do.
+    few = {"result_format": "BASIC", "include_unexpected_rows": True, "partial_unexpected_count": EXAMPLES}
     checkpoint = gx.Checkpoint(name=name, validation_definitions=[definition], result_format=few)
     (outcome,) = checkpoint.run(batch_parameters={"dataframe": rows}).run_results.values()
     return outcome

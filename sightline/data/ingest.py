@@ -31,7 +31,7 @@ def ingest(paths: Paths, use: str) -> pd.DataFrame:
     Raises DataError where the folder is missing or holds no images.
     """
     params = paths.params
-    dataset = params.datasets[use]  # type: ignore[index]
+    dataset = params.datasets[use]
     target = paths.manifest(use)
     previous = manifest.read(target) if target.is_file() else None
     found = read_folder(paths.raw(use), params.ingest, paths.cache(use))
@@ -119,12 +119,8 @@ def _read_one(folder: str, limits: Ingest, item: Item) -> Facts:
     if item.reason and "leaves the folder" in item.reason:
         return {**facts, "sha256": hashlib.sha256(item.path.encode()).hexdigest()}
     try:
-        size = os.stat(path).st_size  # noqa: PTH116
-        if size > limits.max_megabytes * 1e6:
-            raise UnreadableImage(f"{size / 1e6:.0f} MB are above the limit of {limits.max_megabytes:g} MB")
-        with open(path, "rb") as handle:  # noqa: PTH123
-            data = handle.read()
-        facts |= {"bytes": size, "sha256": hashlib.sha256(data).hexdigest()}
+        data = _read_bytes(path, limits.max_megabytes * 1e6)
+        facts |= {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
         header = inspect(data, limits.max_megapixels * 1e6)
         facts |= {"format": header.format, "mode": header.mode, "width": header.width, "height": header.height}
     except UnreadableImage as error:
@@ -133,6 +129,14 @@ def _read_one(folder: str, limits: Ingest, item: Item) -> Facts:
         facts["reason"] = f"cannot be read: {error.strerror or error}"
     facts["sha256"] = facts["sha256"] or hashlib.sha256(item.path.encode()).hexdigest()
     return facts
+
+
+def _read_bytes(path: str, limit: float) -> bytes:
+    size = os.stat(path).st_size  # noqa: PTH116
+    if size > limit:
+        raise UnreadableImage(f"{size / 1e6:.0f} MB are above the limit of {limit / 1e6:g} MB")
+    with open(path, "rb") as handle:  # noqa: PTH123
+        return handle.read()
 
 
 def _stat(folder: Path, item: Item) -> str:
@@ -148,12 +152,17 @@ def _load_cache(path: Path) -> dict[str, tuple[str, Facts]]:
         return {}
     rows = pd.read_parquet(path).astype(object)
     rows = rows.where(rows.notna(), None)
-    return {row["path"]: (row.pop("stat"), row) for row in rows.to_dict("records")}
+    return {
+        str(row["path"]): (str(row.pop("stat")), {str(key): value for key, value in row.items()})
+        for row in rows.to_dict("records")
+    }
 
 
 def _save_cache(path: Path, items: list[Item], stats: list[str], facts: list[Facts]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    rows = pd.DataFrame([{**fact, "path": item.path, "stat": stat} for item, stat, fact in zip(items, stats, facts, strict=True)])
+    rows = pd.DataFrame(
+        [{**fact, "path": item.path, "stat": stat} for item, stat, fact in zip(items, stats, facts, strict=True)]
+    )
     scratch = path.with_suffix(".tmp")
     rows.to_parquet(scratch, index=False)
     scratch.replace(path)

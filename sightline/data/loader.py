@@ -1,14 +1,17 @@
-"""From shards to tensors. Training, validation and calibration images only: the test images open in `evaluate/release`."""
+"""From shards to tensors: training, validation and calibration images; test images open in `evaluate/release`."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @dataclass(frozen=True)

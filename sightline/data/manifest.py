@@ -50,7 +50,9 @@ def read(path: Path) -> pd.DataFrame:
     rows = pd.read_parquet(path, engine="pyarrow")
     missing = [name for name in COLUMNS if name not in rows]
     if missing:
-        raise DataError(f"{path}: the manifest lacks {', '.join(missing)}; delete it and run `dvc repro` to make it anew")
+        raise DataError(
+            f"{path}: the manifest lacks {', '.join(missing)}; delete it and run `dvc repro` to make it anew"
+        )
     return rows[list(COLUMNS)].astype(COLUMNS)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from sightline.errors import DataError
 
@@ -23,7 +23,9 @@ FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
 SUFFIXES = frozenset(
     ".jpg .jpeg .jpe .jfif .png .apng .bmp .dib .gif .tif .tiff .webp .ppm .pgm .pbm .pnm".split()  # noqa: SIM905
 )
-MODES = frozenset({"1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "LAB", "HSV", "I;16"})
+MODES = frozenset(
+    {"1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "LAB", "HSV", "I;16"}
+)
 SIXTEEN_TO_EIGHT = 257  # 65535 / 255
 
 
@@ -53,12 +55,14 @@ def open_image(data: bytes, max_pixels: float = 64e6) -> Image.Image:
             # Pillow warns of bombs and broken metadata; our own limit is lower, and metadata is not used.
             warnings.simplefilter("ignore")
             image = Image.open(io.BytesIO(data), formats=FORMATS)
-    except Image.UnidentifiedImageError:
+    except UnidentifiedImageError:
         raise UnreadableImage(f"not an image of an allowed format ({', '.join(FORMATS)})") from None
     except (OSError, ValueError, SyntaxError, EOFError, OverflowError, Image.DecompressionBombError) as error:
         raise UnreadableImage(f"broken header: {error}") from None
     if image.width * image.height > max_pixels:
-        raise UnreadableImage(f"{image.width}×{image.height} pixels are above the limit of {max_pixels / 1e6:g} megapixels")
+        raise UnreadableImage(
+            f"{image.width}×{image.height} pixels are above the limit of {max_pixels / 1e6:g} megapixels"
+        )
     if not image.width or not image.height:
         raise UnreadableImage("an image without pixels")
     if image.mode not in MODES:

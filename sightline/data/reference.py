@@ -38,5 +38,11 @@ def describe(paths: Paths, use: str, version: str, validation: str, shards: str)
     roles = sorted({shard.role for shard in index.shards})
     counts = tuple((role, index.count(role)) for role in roles)
     return DataRef(
-        use=use, version=version, validation=validation, shards=shards, size=index.size, classes=index.classes, counts=counts
+        use=use,
+        version=version,
+        validation=validation,
+        shards=shards,
+        size=index.size,
+        classes=index.classes,
+        counts=counts,
     )

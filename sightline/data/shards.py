@@ -72,7 +72,8 @@ def preprocess(paths: Paths, use: str) -> Index:
     names = manifest.classes(rows)
     usable = rows[rows["status"] == OK]
     work = [
-        _plan(str(role), int(number), part, size, names) for (role, number), part in usable.groupby(["role", "shard"], sort=True)
+        _plan(str(role), int(str(number)), part, size, names)
+        for (role, number), part in usable.groupby(["role", "shard"], sort=True)
     ]
     index = Index(size, tuple(names), tuple(shard for shard, _ in work))
     before = {shard.name: shard.key for shard in read_index(folder).shards} if (folder / INDEX).is_file() else {}

@@ -65,7 +65,9 @@ def files(folder: Path) -> Iterator[tuple[str, bool]]:
 def _from_tree(folder: Path) -> Iterator[Item]:
     """CLASS/… or SPLIT/CLASS/…: the tree has splits when every top folder is named like one and holds folders only."""
     tops = [entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith(".")]
-    has_splits = bool(tops) and all(top.name.lower() in SPLITS and any(sub.is_dir() for sub in top.iterdir()) for top in tops)
+    has_splits = bool(tops) and all(
+        top.name.lower() in SPLITS and any(sub.is_dir() for sub in top.iterdir()) for top in tops
+    )
     for path, leaves in files(folder):
         parts = PurePosixPath(path).parts
         split = SPLITS[parts[0].lower()] if has_splits and len(parts) > 1 else None
@@ -82,7 +84,9 @@ def _from_csv(folder: Path, table: Path) -> Iterator[Item]:
         reader = csv.DictReader(handle)
         missing = {"path", "label"} - set(reader.fieldnames or ())
         if missing:
-            raise DataError(f"{table}: the column {' and '.join(sorted(missing))} is missing; its first line is {reader.fieldnames}")
+            raise DataError(
+                f"{table}: the column {' and '.join(sorted(missing))} is missing; its first line is {reader.fieldnames}"
+            )
         seen: set[str] = set()
         for number, row in enumerate(reader, start=2):
             path = PurePosixPath((row["path"] or "").replace("\\", "/")).as_posix()

@@ -29,7 +29,9 @@ def join_groups(rows: pd.DataFrame) -> pd.Series:
     group_ids, group_names = pd.factorize(names)
     digest_ids, digests = pd.factorize(rows["sha256"])
     size = len(group_names) + len(digests)
-    links = coo_array((np.ones(len(rows), dtype=np.int8), (group_ids, len(group_names) + digest_ids)), shape=(size, size))
+    links = coo_array(
+        (np.ones(len(rows), dtype=np.int8), (group_ids, len(group_names) + digest_ids)), shape=(size, size)
+    )
     _, component = connected_components(links, directed=False)
     return names.groupby(component[group_ids]).transform("min")
 
@@ -47,8 +49,10 @@ def assign_roles(rows: pd.DataFrame, fractions: Fractions, previous: pd.DataFram
         known = dict(zip(roles["sha256"], roles["role"], strict=True))
     rows["role"] = rows["sha256"].map(known).where(usable).astype("string")
     given = set(rows.loc[usable, "split"].dropna())
-    groups = rows[usable].groupby("group", sort=True).agg(
-        sides=("role", "nunique"), side=("role", "first"), splits=("split", "nunique"), split=("split", "first")
+    groups = (
+        rows[usable]
+        .groupby("group", sort=True)
+        .agg(sides=("role", "nunique"), side=("role", "first"), splits=("split", "nunique"), split=("split", "first"))
     )
     fresh = usable & rows["role"].isna()
     for column, what in (("sides", "members on both sides of a split"), ("splits", "members in two given splits")):
@@ -60,7 +64,7 @@ def assign_roles(rows: pd.DataFrame, fractions: Fractions, previous: pd.DataFram
     splits = [None if pd.isna(split) else str(split) for split in new["split"]]
     drawn = [role_of(str(group), split, given, fractions) for group, split in zip(new.index, splits, strict=True)]
     side = groups["side"].astype("string")
-    side.loc[new.index] = drawn
+    side.loc[new.index] = np.array(drawn, dtype=object)
     rows.loc[fresh, "role"] = rows.loc[fresh, "group"].map(side)
     return rows
 

@@ -45,7 +45,9 @@ def opened(root: Path) -> Iterator[Any]:
     try:
         repo = Repo(os.fspath(root))
     except NotDvcRepoError:
-        raise DataError(f"{root} is not under DVC: run `dvc init` there, or make a project with `sightline init`") from None
+        raise DataError(
+            f"{root} is not under DVC: run `dvc init` there, or make a project with `sightline init`"
+        ) from None
     try:
         yield repo
     except LockError as error:

@@ -1,0 +1,1 @@
+"""The test release, its figures, and the gate."""

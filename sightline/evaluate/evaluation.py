@@ -113,7 +113,7 @@ def _score(paths: Paths, trained: Trained, images: Images) -> dict[str, Any]:
     return {"stage": trained.stage, "accuracy": right / len(images), "low": low, "high": high}
 
 
-def _mistakes(images: Images, names: list[str], probabilities: NDArray[np.float64]) -> list[dict[str, Any]]:
+def _mistakes(images: Images, names: list[str], probabilities: NDArray[np.floating[Any]]) -> list[dict[str, Any]]:
     """The most confident wrong answers, worst first, with the picture as PNG in base64."""
     answers, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
     wrong = np.flatnonzero(answers != images.labels.numpy())

@@ -66,4 +66,4 @@ def later(
 def majority_share(figures: dict[str, Any]) -> float:
     """Share of the test images that the answer "always the most frequent class" gets right."""
     counts = [row["support"] for row in figures["per_class"].values()]
-    return max(counts) / sum(counts)
+    return float(max(counts) / sum(counts))

@@ -43,7 +43,7 @@ def _declare() -> None:
         library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
     library.impl("nms", _nms, "CPU")
     _KEPT.append(library)
-    import torchvision.ops.boxes as boxes
+    from torchvision.ops import boxes
 
     boxes._assert_has_ops = lambda: None  # noqa: SLF001 — it would refuse our own nms
 

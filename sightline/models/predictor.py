@@ -119,7 +119,8 @@ def write_bundle(folder: Path, card: Card, weights: Path, golden: Sequence[bytes
     predictor = Predictor.load(folder)
     answers = predictor.probabilities(golden).tolist()
     pairs = [
-        {"image": base64.b64encode(data).decode(), "probabilities": answer} for data, answer in zip(golden, answers, strict=True)
+        {"image": base64.b64encode(data).decode(), "probabilities": answer}
+        for data, answer in zip(golden, answers, strict=True)
     ]
     (folder / GOLDEN).write_text(json.dumps(pairs) + "\n", encoding="utf-8")
     return predictor

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import mlflow.pyfunc
 import pandas as pd
 from mlflow.models import set_model
+from mlflow.pyfunc.model import PythonModel
 
 from sightline.models.predictor import Predictor
 
 
-class ImageClassifier(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
+class ImageClassifier(PythonModel):
     """Image bytes in, class out."""
 
     def load_context(self, context: Any) -> None:

@@ -121,7 +121,8 @@ def _width(backbone: nn.Module, network: str, size: int) -> int:
             features = backbone(torch.zeros(2, 3, size, size))
     except (RuntimeError, ValueError, AssertionError) as error:
         raise ModelError(
-            f"network {network!r} cannot take images of {size} px ({str(error).splitlines()[0]}); set preprocess.size higher"
+            f"network {network!r} cannot take images of {size} px ({str(error).splitlines()[0]}); "
+            "set preprocess.size higher"
         ) from None
     backbone.train(was_training)
     return int(features.shape[1])
@@ -143,7 +144,9 @@ def load_init(model: Classifier, init: str, network: str) -> str:
     matching = {name: value for name, value in given.items() if name in own and value.shape == own[name].shape}
     missing = sorted(set(own) - set(matching))
     if missing:
-        raise ModelError(f"{init} does not fit {network}: {len(missing)} of {len(own)} tensors differ, first {missing[0]}")
+        raise ModelError(
+            f"{init} does not fit {network}: {len(missing)} of {len(own)} tensors differ, first {missing[0]}"
+        )
     model.backbone.load_state_dict(matching)
     return init
 
@@ -159,7 +162,10 @@ def _read_state(path: Path) -> dict[str, Tensor]:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         raise ModelError(f"{path} cannot be read as weights: {error}") from error
-    return state.get("state_dict", state) if isinstance(state, dict) else state
+    if not isinstance(state, dict):
+        raise ModelError(f"{path} holds no weights but {type(state).__name__}: save a state_dict")
+    weights: dict[str, Tensor] = state.get("state_dict", state)
+    return weights
 
 
 def _download(name: str, network: str) -> dict[str, Tensor]:
@@ -172,6 +178,7 @@ def _download(name: str, network: str) -> dict[str, Tensor]:
         known = ", ".join(f"{enum.__name__}.{member}" for member in enum.__members__)
         raise ModelError(f"init {name!r}: {network} has no such weights; it has {known}")
     try:
-        return dict(enum[short].get_state_dict(progress=True, check_hash=True))
+        state: dict[str, Tensor] = dict(enum[short].get_state_dict(progress=True, check_hash=True))
     except OSError as error:
         raise ModelError(f"init {name!r} is not in torch's cache and cannot be downloaded: {error}") from None
+    return state

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from sightline.data.reference import DataRef
     from sightline.evaluate.evaluation import Evaluated
-    from sightline.promotion import Outcome
     from sightline.project import Paths
+    from sightline.promotion import Outcome
     from sightline.train.result import Trained
 
 SAMPLES = 6

@@ -1,0 +1,1 @@
+"""Training: recipes, the loop, features of frozen backbones, checkpoints."""

@@ -9,19 +9,19 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from sightline.train.augment import augment, normalise
-from sightline.train.checkpoint import Checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sightline.data.loader import Images
+    from sightline.train.checkpoint import Checkpoint
     from sightline.train.recipe import Recipe
 
 
@@ -130,7 +130,7 @@ def _one_epoch(
             logits = model(batch)
         loss = F.cross_entropy(logits.float(), labels, label_smoothing=recipe.label_smoothing)
         optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimiser.step()
         total += loss.detach()
     return float(total) / schedule.steps_per_epoch
@@ -182,16 +182,17 @@ def best_device() -> torch.device:
 def has_bf16(device: torch.device) -> bool:
     """Whether bfloat16 is fast on `device`: native matrix products, not an emulation."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    capabilities: dict[str, Any] = torch.cpu.get_capabilities()
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    capabilities = torch.cpu.get_capabilities()
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") or capabilities.get("bf16"))
 
 
 def _optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    weights, others = [], []
+    weights: list[nn.Parameter] = []
+    others: list[nn.Parameter] = []
     for name, parameter in model.named_parameters():
         if recipe.freeze_backbone and name.startswith("backbone."):
-            parameter.requires_grad_(False)  # noqa: FBT003
+            parameter.requires_grad_(False)
         else:
             (weights if parameter.ndim > 1 else others).append(parameter)
     groups = [{"params": weights, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]

@@ -83,8 +83,8 @@ def _solve(x: Tensor, y: Tensor, penalty: float, classes: int) -> tuple[Tensor, 
     def loss() -> Tensor:
         optimiser.zero_grad()
         value = nn.functional.cross_entropy(x @ weight.T + bias, y) + penalty / 2 * weight.square().sum() / len(weight)
-        value.backward()  # type: ignore[no-untyped-call]
+        value.backward()
         return value
 
-    optimiser.step(loss)  # type: ignore[no-untyped-call]
+    optimiser.step(loss)
     return weight.detach(), bias.detach()

@@ -1,4 +1,4 @@
-"""What decides a training run: plain frozen values, so that they can be digested, logged and shipped with the weights."""
+"""What decides a training run: plain frozen values that can be digested, logged and shipped with the weights."""
 
 from __future__ import annotations
 

@@ -71,7 +71,9 @@ def transfer(place: Place, backbone: Trained, params: Transfer, seed: int) -> Tr
     model = _fresh(backbone.network, images, size, seed)
     model.backbone.load_state_dict(backbone.load(place.root).backbone.state_dict())
     key = digest_of([backbone.weights, place.shards.name, size, str(images.labels.tolist())])
-    features = frozen_features(model.backbone, images.pixels, place.root / "runs" / "features" / f"{key[:16]}.safetensors")
+    features = frozen_features(
+        model.backbone, images.pixels, place.root / "runs" / "features" / f"{key[:16]}.safetensors"
+    )
     penalty, chosen_by = fit_head(model.head, features, images.labels, params.penalties, seed)
     val_loss, accuracy = score(model, val)
     notes = (("penalty", penalty), ("cross_validated_accuracy", chosen_by), ("backbone", backbone.weights))

@@ -6,8 +6,8 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
 from conftest import COLOURS, draw, make_images, make_project
+
 from sightline import project
 from sightline.errors import ConfigError, ValidationFailed
 from sightline.ledger import open_ledger
@@ -108,7 +108,7 @@ def test_added_image_gives_a_new_version_of_its_data_set(entered: Paths) -> None
     assert outcomes(summary)["pretrain"] == "cached"
 
 
-def test_later_candidate_stays_challenger_without_evidence(entered: Paths) -> None:
+def test_later_candidate_stays_challenger_without_evidence() -> None:
     """A version that is not shown to be better stays challenger, with the sentence why."""
     summary = run({"finetune.recipe.learning_rate": 0.0001, "finetune.scratch.epochs": 1})
     assert not summary.outcome.promoted
