@@ -124,8 +124,8 @@ def open_ledger(paths: Paths) -> Ledger:
         tracking = os.environ.get("MLFLOW_TRACKING_URI", "")
         if tracking and not tracking.startswith("sqlite:"):
             raise RegistryError(
-                f"MLflow is at {tracking}, shared by several machines: set SIGHTLINE_LEDGER_URI to a database that they "
-                "share too, such as postgresql://…"
+                f"MLflow is at {tracking}, shared by several machines: "
+                "set SIGHTLINE_LEDGER_URI to a database that they share too, such as postgresql://…"
             )
         paths.mlflow.mkdir(exist_ok=True)
         uri = f"sqlite:///{paths.mlflow / 'ledger.db'}"

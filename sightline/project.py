@@ -54,6 +54,10 @@ class Paths:
         """Data Docs: pages, made anew when they are missing, in no version."""
         return self.root / "data" / "docs" / use
 
+    def docs_page(self, use: str) -> Path:
+        """The page of Data Docs that people open."""
+        return self.docs(use) / f"{use}.html"
+
     def shards(self, use: str) -> Path:
         """Images ready for training."""
         return self.root / "data" / "shards" / use

@@ -31,6 +31,6 @@ def validate(paths: Paths, use: str) -> Reproduced:
     try:
         return versions.reproduce(paths, "validate", use)
     finally:
-        page = paths.docs(use) / "index.html"
+        page = paths.docs_page(use)
         if page.is_file():
             create_link_artifact(page.as_uri(), link_text=f"Data Docs of {use}", key=f"data-docs-{use}")

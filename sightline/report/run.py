@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sightline.config import ROLES
 from sightline.data import manifest
 from sightline.data.reading import png
 from sightline.report.page import Curve, DatasetCard, Mistake, RunReport, Score, StageRow, write_page
@@ -85,12 +86,12 @@ def _card(paths: Paths, data: DataRef) -> DatasetCard:
     rows = manifest.read(paths.manifest(data.use))
     usable = rows[rows["status"] == manifest.OK]
     refused = rows[rows["status"] == manifest.QUARANTINED]
-    page = paths.docs(data.use) / "index.html"
+    page = paths.docs_page(data.use)
     return DatasetCard(
         use=data.use,
         name=f"{paths.params.project.name}-{data.use}",
         version=data.version,
-        roles=dict(data.counts),
+        roles={role: dict(data.counts)[role] for role in ROLES if role in dict(data.counts)},
         per_class={str(key): int(count) for key, count in usable["label"].value_counts().sort_index().items()},
         quarantined=list(zip(refused["path"], refused["reason"], strict=True)),
         validation_page=page.as_uri() if page.is_file() else None,
@@ -122,5 +123,5 @@ def _mistake(row: dict[str, Any]) -> Mistake:
 
 
 def _links(paths: Paths, datasets: tuple[DataRef, ...]) -> tuple[tuple[str, str], ...]:
-    pages = [(data.use, paths.docs(data.use) / "index.html") for data in datasets]
+    pages = [(data.use, paths.docs_page(data.use)) for data in datasets]
     return tuple((f"Data Docs of {use}", page.as_uri()) for use, page in pages if page.is_file())

@@ -1,0 +1,78 @@
+"""The serving form: image bytes in, answers out."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from sightline.data.reading import UnreadableImage
+from sightline.errors import ModelError
+from sightline.models.predictor import Card, Predictor, write_bundle
+from sightline.models.zoo import build
+from sightline.train.loop import predict
+from sightline.train.result import save_weights
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sightline.models.zoo import Classifier
+
+CARD = Card("cnn", 16, ("cat", "dog"), 2.0)
+
+
+def picture(seed: int) -> bytes:
+    out = io.BytesIO()
+    Image.fromarray(np.random.default_rng(seed).integers(0, 255, (16, 16, 3), dtype=np.uint8)).save(out, "PNG")
+    return out.getvalue()
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> tuple[Path, Classifier]:
+    torch.manual_seed(0)
+    model = build("cnn", 2, 16).eval()
+    (tmp_path / "training").mkdir()
+    save_weights(model, tmp_path / "training")
+    write_bundle(tmp_path / "bundle", CARD, tmp_path / "training" / "weights.safetensors", [picture(0)])
+    return tmp_path / "bundle", model
+
+
+def test_serving_form_agrees_with_training_form(bundle: tuple[Path, Classifier]) -> None:
+    """Bytes through the bundle give the probabilities of the network on the same pixels, at its temperature."""
+    folder, model = bundle
+    images = [picture(seed) for seed in range(5)]
+    pixels = torch.stack([torch.from_numpy(np.asarray(Image.open(io.BytesIO(data))).copy()) for data in images]).permute(0, 3, 1, 2)
+    expected = torch.softmax(predict(model, pixels, exact=True).double() / 2.0, 1).numpy()
+    assert np.abs(Predictor.load(folder).probabilities(images) - expected).max() < 1e-6
+
+
+def test_answer_names_the_most_probable_class(bundle: tuple[Path, Classifier]) -> None:
+    """Label and probability are those of the largest entry."""
+    (answer,) = Predictor.load(bundle[0]).predict([picture(3)])
+    assert answer.probability == max(answer.probabilities)
+    assert answer.label == CARD.classes[answer.probabilities.index(answer.probability)]
+
+
+def test_unreadable_bytes_are_refused(bundle: tuple[Path, Classifier]) -> None:
+    """Text instead of an image is told as such."""
+    with pytest.raises(UnreadableImage, match="not an image"):
+        Predictor.load(bundle[0]).predict([b"hello"])
+
+
+def test_golden_answers_travel_with_the_bundle(bundle: tuple[Path, Classifier]) -> None:
+    """The bundle carries images and the answers that it gave when it was made."""
+    (golden,) = json.loads((bundle[0] / "golden.json").read_text())
+    assert golden["probabilities"] == Predictor.load(bundle[0]).probabilities([picture(0)])[0].tolist()
+
+
+def test_broken_bundle_is_told(bundle: tuple[Path, Classifier]) -> None:
+    """Weights cut short give a model error, not a crash."""
+    weights = bundle[0] / "weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:100])
+    with pytest.raises(ModelError, match="not a whole model bundle"):
+        Predictor.load(bundle[0])

@@ -1,0 +1,49 @@
+"""The linear head on frozen features."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+from sightline.train.probe import fit_head, frozen_features
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def clusters(per_class: int = 20) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.arange(3).repeat_interleave(per_class)
+    centres = torch.tensor([[0.0, 0.0], [30.0, 0.0], [0.0, 900.0]])
+    return centres[labels] + torch.randn(len(labels), 2, generator=generator) * torch.tensor([3.0, 90.0]), labels
+
+
+def test_head_separates_clusters_of_unequal_scale() -> None:
+    """The folded standardisation gives the right answers on the features as they are."""
+    features, labels = clusters()
+    head = nn.Linear(2, 3)
+    penalty, accuracy = fit_head(head, features, labels, [1e-3, 1e-1, 10.0], seed=0)
+    assert (head(features).argmax(1) == labels).float().mean() > 0.95
+    assert accuracy > 0.9
+    assert penalty < 10.0
+
+
+def test_head_takes_one_image_per_class() -> None:
+    """With one image a class nothing can be held out: the middle penalty is taken and the head still fits."""
+    features, labels = torch.eye(3) * 5, torch.arange(3)
+    head = nn.Linear(3, 3)
+    penalty, _ = fit_head(head, features, labels, [1e-3, 1e-1, 10.0], seed=0)
+    assert penalty == 1e-1
+    assert (head(features).argmax(1) == labels).all()
+
+
+def test_features_are_computed_once(tmp_path: Path) -> None:
+    """The second call reads the cache and does not touch the backbone."""
+    pixels = torch.zeros(2, 3, 8, 8, dtype=torch.uint8)
+    backbone = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    first = frozen_features(backbone, pixels, tmp_path / "f.safetensors")
+    assert first.shape == (2, 3)
+    again = frozen_features(nn.Identity(), pixels, tmp_path / "f.safetensors")
+    assert torch.equal(first, again)
