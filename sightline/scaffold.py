@@ -38,20 +38,15 @@ OWN_IMAGES: dict[str, Any] = {
     "pretrain.network": "resnet18",
     "pretrain.recipe.epochs": 12,
     "pretrain.recipe.flip": True,
-    "pretrain.recipe.rotate": 0,
-    "pretrain.recipe.scale": 0,
     "finetune.recipe.epochs": 15,
     "finetune.recipe.min_steps": 300,
     "finetune.recipe.learning_rate": 0.03,
     "finetune.recipe.flip": True,
-    "finetune.recipe.rotate": 0,
-    "finetune.recipe.scale": 0,
+    "finetune.recipe.freeze_statistics": False,
     "finetune.scratch.epochs": 15,
     "finetune.scratch.min_steps": 600,
     "finetune.scratch.learning_rate": 0.1,
     "finetune.scratch.flip": True,
-    "finetune.scratch.rotate": 0,
-    "finetune.scratch.scale": 0,
 }
 """Where the values for images of one's own differ from those of the demonstration."""
 

@@ -10,6 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+# Toys are too small for two threads to pay, and threads that wait for one another make a busy machine crawl.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 from sightline import project, scaffold
 from sightline.config import write_value
 

@@ -14,10 +14,6 @@ from sightline.models.operators import ensure
 if TYPE_CHECKING:
     from pathlib import Path
 
-SMALL = 96
-"""Up to this size, pixels, residual networks get a stem that keeps the resolution of small images."""
-
-
 class Classifier(nn.Module):
     """A backbone (images (N, 3, H, W) → features (N, D)) and a linear head (→ logits (N, classes))."""
 
@@ -41,14 +37,14 @@ class SmallCNN(nn.Sequential):
     def __init__(self) -> None:
         super().__init__(
             *_conv(3, 32),
+            nn.MaxPool2d(2),
             *_conv(32, 64),
+            *_conv(64, 64),
             nn.MaxPool2d(2),
             *_conv(64, 128),
-            nn.MaxPool2d(2),
             *_conv(128, 128),
-            *_conv(128, 256),
             nn.MaxPool2d(2),
-            *_conv(256, 256),
+            *_conv(128, 256),
             nn.AdaptiveAvgPool2d(1),
             nn.Flatten(),
         )

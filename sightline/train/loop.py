@@ -113,8 +113,8 @@ def _one_epoch(
     device: torch.device,
 ) -> float:
     model.train()
-    if recipe.freeze_backbone:
-        model.backbone.eval()  # type: ignore[union-attr]
+    for part in _frozen_parts(model, recipe):
+        part.eval()
     order = torch.randperm(len(images), generator=generator_for(seed, epoch, -1))
     total = torch.zeros((), device=device)
     for number in range(schedule.steps_per_epoch):
@@ -134,6 +134,14 @@ def _one_epoch(
         optimiser.step()
         total += loss.detach()
     return float(total) / schedule.steps_per_epoch
+
+
+def _frozen_parts(model: nn.Module, recipe: Recipe) -> list[nn.Module]:
+    """The modules that stay in evaluation mode while the others train."""
+    if recipe.freeze_backbone:
+        return [model.get_submodule("backbone")]
+    normalising = nn.modules.batchnorm._BatchNorm  # noqa: SLF001 — the base of all of them has no public name
+    return [part for part in model.modules() if recipe.freeze_statistics and isinstance(part, normalising)]
 
 
 def score(model: nn.Module, images: Images) -> tuple[float, float]:

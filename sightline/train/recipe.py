@@ -43,6 +43,8 @@ class Recipe:
     """Largest random change of size, as a share."""
     freeze_backbone: bool = False
     """Train the head alone."""
+    freeze_statistics: bool = False
+    """Keep the means and spreads that batch normalisation learned before: a few dozen images cannot give better ones."""
 
     def __post_init__(self) -> None:
         for name, low, high in (
