@@ -14,6 +14,7 @@ import platform
 import statistics
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -24,7 +25,9 @@ from sightline.evaluate import release
 from sightline.project import Paths
 from sightline.train import stages
 from sightline.train.loop import predict
-from sightline.train.result import Trained
+
+if TYPE_CHECKING:
+    from sightline.train.result import Trained
 
 MARK = 0.04
 
@@ -60,7 +63,11 @@ def one_seed(paths: Paths, params: config.Params, seed: int) -> dict[str, float]
     plain = stages.scratch(place("scratch", "target"), params.pretrain.network, params.finetune.scratch, seed)
     ways = {"scratch": plain, "head": head, "finetuned": tuned}
     row = {name: test_accuracy(paths, params, trained) for name, trained in ways.items()}
-    print(f"seed {seed}: backbone {backbone.val_accuracy:.3f}", *(f"{name} {value:.3f}" for name, value in row.items()), flush=True)
+    print(
+        f"seed {seed}: backbone {backbone.val_accuracy:.3f}",
+        *(f"{name} {value:.3f}" for name, value in row.items()),
+        flush=True,
+    )
     return {**row, "backbone": backbone.val_accuracy, "pretrain_seconds": backbone.seconds}
 
 
@@ -73,7 +80,7 @@ def test_accuracy(paths: Paths, params: config.Params, trained: Trained) -> floa
 
 def report(rows: list[dict[str, float]]) -> None:
     """Mean and spread over the seeds, and the lead of fine-tuning."""
-    figures = {}
+    figures: dict[str, float] = {}
     print(f"\n{len(rows)} seeds on {platform.machine()}, {torch.get_num_threads()} threads")
     for name in rows[0]:
         values = [row[name] for row in rows]

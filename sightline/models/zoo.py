@@ -14,6 +14,7 @@ from sightline.models.operators import ensure
 if TYPE_CHECKING:
     from pathlib import Path
 
+
 class Classifier(nn.Module):
     """A backbone (images (N, 3, H, W) → features (N, D)) and a linear head (→ logits (N, classes))."""
 

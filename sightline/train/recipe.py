@@ -44,7 +44,7 @@ class Recipe:
     freeze_backbone: bool = False
     """Train the head alone."""
     freeze_statistics: bool = False
-    """Keep the means and spreads that batch normalisation learned before: a few dozen images cannot give better ones."""
+    """Keep what batch normalisation learned before: a few dozen images cannot give better means and spreads."""
 
     def __post_init__(self) -> None:
         for name, low, high in (

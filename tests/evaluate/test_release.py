@@ -1,0 +1,95 @@
+"""The test images: one door, one list."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sightline.data.ingest import ingest
+from sightline.data.loader import load
+from sightline.data.shards import preprocess
+from sightline.errors import DataError
+from sightline.evaluate import release
+from sightline.evaluate.evaluation import evaluate
+from sightline.train import stages
+from sightline.train.recipe import Recipe
+
+if TYPE_CHECKING:
+    from sightline.project import Paths
+
+RECIPE = Recipe(epochs=1, batch_size=32)
+
+
+def place(paths: Paths, name: str) -> stages.Place:
+    folder = paths.runs / name
+    folder.mkdir(parents=True)
+    return stages.Place(paths.root, folder, paths.shards("target"), lambda _: None)
+
+
+@pytest.fixture
+def prepared(toy: Paths) -> Paths:
+    ingest(toy, "target")
+    preprocess(toy, "target")
+    return toy
+
+
+def test_training_does_without_the_test_images(prepared: Paths) -> None:
+    """With the test shards gone every training stage works and evaluation does not: it alone opens them."""
+    for path in prepared.shards("target").glob("test-*"):
+        path.unlink()
+    params = prepared.params
+    backbone = stages.pretrain(place(prepared, "backbone"), params.pretrain, 0)
+    head = stages.transfer(place(prepared, "head"), backbone, params.transfer, 0)
+    stages.finetune(place(prepared, "tuned"), head, RECIPE, 0)
+    plain = stages.scratch(place(prepared, "scratch"), "cnn", RECIPE, 0)
+    folder = prepared.runs / "evaluation"
+    folder.mkdir()
+    with pytest.raises(FileNotFoundError, match="test-"):
+        evaluate(prepared, folder, plain, "r1")
+
+
+def test_loader_refuses_the_test_role(prepared: Paths) -> None:
+    """Whoever asks the loader for the test images is sent away."""
+    with pytest.raises(PermissionError, match="evaluation alone"):
+        load(prepared.shards("target"), "test")
+
+
+def test_release_is_fixed_at_first_use(prepared: Paths) -> None:
+    """New test images do not join a release that was used already."""
+    first = release.current(prepared, "r1")
+    from conftest import make_images
+
+    make_images(prepared.raw("target"), per_class=40, first=500)
+    ingest(prepared, "target")
+    preprocess(prepared, "target")
+    assert release.current(prepared, "r1") == first
+    assert len(release.current(prepared, "r2").images) > len(first.images)
+    images, names = release.open_images(prepared, first)
+    labels = [images.classes[label] for label in images.labels.tolist()]
+    assert labels == [name.split("/")[0] for name in names] == release.labels(prepared, first).tolist()
+
+
+def test_release_that_lost_an_image_is_refused(prepared: Paths) -> None:
+    """A release one of whose images is gone cannot be scored: the remedy is named."""
+    first = release.current(prepared, "r1")
+    _, names = release.open_images(prepared, first)
+    (prepared.raw("target") / names[0]).unlink()
+    ingest(prepared, "target")
+    with pytest.raises(DataError, match=r"1 of its .* images are no longer"):
+        release.current(prepared, "r1")
+
+
+def test_evaluation_has_every_figure(prepared: Paths) -> None:
+    """Report, calibration and mistakes stand in the figures, and the files are whole until they are touched."""
+    plain = stages.scratch(place(prepared, "scratch"), "cnn", Recipe(epochs=8, batch_size=32), 0)
+    folder = prepared.runs / "evaluation"
+    folder.mkdir()
+    done = evaluate(prepared, folder, plain, "r1", (plain,))
+    figures = done.figures(prepared.root)
+    assert figures["accuracy"] == pytest.approx(done.right(prepared.root).mean())
+    assert {"per_class", "averages", "confusion", "log_loss", "ece_before", "ece_after", "temperature"} <= set(figures)
+    assert figures["comparison"][0]["accuracy"] == pytest.approx(figures["accuracy"])
+    assert done.is_whole(prepared.root)
+    (folder / "evaluation.json").write_text("{}")
+    assert not done.is_whole(prepared.root)

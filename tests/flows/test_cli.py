@@ -1,0 +1,217 @@
+"""The command line on a trained toy project, and what it says when something is wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from conftest import COLOURS, draw, make_images, make_project
+from typer.testing import CliRunner
+
+from flows.cli import app
+from sightline import project
+from sightline.config import write_value
+from sightline.errors import ConfigError, DataError, RegistryError, SightlineError
+from sightline.tracking import answers_in_fresh_process, connect
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from sightline.project import Paths
+
+RUNNER = CliRunner()
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Paths]:
+    """A toy project whose pretraining was killed once and then run to its champion, by the real command."""
+    home = tmp_path_factory.mktemp("cli")
+    paths = make_project(home / "toy project", make_images(home / "t"), make_images(home / "s", first=1000))
+    write_value(paths.root, "pretrain.recipe.epochs", 300)
+    environment = {
+        key: value for key, value in os.environ.items() if not key.startswith(("PREFECT", "MLFLOW", "SIGHTLINE"))
+    }
+    command = [sys.executable, "-m", "flows.cli", "run"]
+    with (home / "first.log").open("w") as log:
+        first = subprocess.Popen(
+            command, cwd=paths.root, env=environment, stdout=log, stderr=log, start_new_session=True
+        )
+        wait_for(lambda: any(paths.runs.glob("pretrain/*/checkpoint.pt")), home / "first.log")
+        os.killpg(first.pid, signal.SIGKILL)
+        first.wait()
+    with (home / "second.log").open("w") as log:
+        subprocess.run(command, cwd=paths.root, env=environment, stdout=log, stderr=log, check=False)
+    with pytest.MonkeyPatch.context() as patch:
+        for key, value in project.environment(paths.root, environment).items():
+            patch.setenv(key, value)
+        patch.chdir(paths.root)
+        yield paths
+
+
+def wait_for(happened: object, log: Path) -> None:
+    """Wait until `happened()`; fail with the log where it does not within two minutes."""
+    for _ in range(1200):
+        if happened():  # type: ignore[operator]
+            return
+        time.sleep(0.1)
+    pytest.fail(log.read_text())
+
+
+def test_killed_run_goes_on_from_its_checkpoint(trained: Paths) -> None:
+    """After kill -9 in the middle of pretraining the same command goes on where it was, and ends with a champion."""
+    log = (trained.root.parent / "second.log").read_text()
+    epochs = [line for line in log.splitlines() if "pretrain: epoch" in line]
+    assert epochs, log
+    assert "epoch 1/300" not in epochs[0]
+    assert "epoch 300/300" in epochs[-1]
+    assert "champion  version 1" in log
+
+
+def test_predict_answers_with_class_and_probability(trained: Paths, tmp_path: Path) -> None:
+    """One JSON object for each image, with path, label, probability and version."""
+    draw(31, COLOURS["green"]).save(tmp_path / "a.png")
+    result = RUNNER.invoke(app, ["predict", str(tmp_path / "a.png"), "--json"])
+    (row,) = json.loads(result.stdout)
+    assert row["path"] == str(tmp_path / "a.png")
+    assert row["label"] == "green"
+    assert 0.34 < row["probability"] <= 1
+    assert row["version"] == "1"
+    assert trained.root.exists()
+
+
+@pytest.mark.usefixtures("trained")
+def test_predict_tells_the_bad_file_and_answers_the_others(tmp_path: Path) -> None:
+    """A file that is no image is told with its reason and exit status 1; the others are answered."""
+    draw(32, COLOURS["red"]).save(tmp_path / "good.png")
+    (tmp_path / "bad.jpg").write_text("not an image")
+    result = RUNNER.invoke(app, ["predict", str(tmp_path / "bad.jpg"), str(tmp_path / "good.png"), "--json"])
+    bad, good = json.loads(result.stdout)
+    assert "not an image" in bad["error"]
+    assert good["label"] == "red"
+    assert result.exit_code == 1
+
+
+@pytest.mark.usefixtures("trained")
+def test_unknown_version_is_told_with_the_known_ones() -> None:
+    """A version that is not there gives those that are."""
+    result = RUNNER.invoke(app, ["predict", "x.png", "--version", "9"])
+    assert isinstance(result.exception, RegistryError)
+    assert "its versions: 1" in str(result.exception)
+
+
+def test_lineage_leads_from_champion_to_data(trained: Paths) -> None:
+    """The tree names the data versions, the backbone, the runs and the decision."""
+    found = json.loads(RUNNER.invoke(app, ["lineage", "--json"]).stdout)
+    assert found["model"] == "toy-classifier"
+    assert set(found["data"]) == {"source", "target"}
+    assert found["backbone"]["version"] == "toy-backbone version 1"
+    assert found["prefect"]["flow_run"]
+    assert any("promoted" in key for key in found["decisions"])
+    assert found["weights"]["sha256"][:16] in RUNNER.invoke(app, ["lineage", "toy-classifier/1"]).stdout.replace(
+        "\n", ""
+    )
+    assert trained.root.exists()
+
+
+@pytest.mark.usefixtures("trained")
+def test_doctor_finds_everything_well() -> None:
+    """In a whole project every finding is good."""
+    result = RUNNER.invoke(app, ["doctor", "--json"])
+    findings = json.loads(result.stdout)
+    assert [one for one in findings if not one["good"]] == []
+    assert {"training", "DVC", "MLflow", "Prefect"} <= {one["what"] for one in findings}
+
+
+def test_tampered_model_does_not_pass_the_fresh_process(trained: Paths) -> None:
+    """Weights changed in the store no longer give the golden answers, and the reason is told."""
+    assert answers_in_fresh_process("models:/toy-classifier/1") is None
+    (weights,) = (trained.mlflow / "artifacts").rglob("bundle/weights.safetensors")
+    whole = weights.read_bytes()
+    half = len(whole) // 2
+    weights.write_bytes(whole[:half] + bytes(byte ^ 0x10 for byte in whole[half : half + 4000]) + whole[half + 4000 :])
+    try:
+        assert "golden" in str(answers_in_fresh_process("models:/toy-classifier/1"))
+    finally:
+        weights.write_bytes(whole)
+
+
+def test_model_in_the_registry_takes_bytes_and_has_no_pickle(trained: Paths) -> None:
+    """The logged model has a signature of one binary column and an input example, and no pickle among its files."""
+    import mlflow
+
+    connect(trained)
+    info = mlflow.models.get_model_info("models:/toy-classifier@champion")
+    assert [(column.name, str(column.type)) for column in info.signature.inputs] == [("image", "DataType.binary")]
+    assert info.saved_input_example_info
+    assert not [path for path in (trained.mlflow / "artifacts").rglob("*") if path.suffix in {".pkl", ".pickle", ".pt"}]
+
+
+def write_text_as_jpeg(folder: Path) -> str:
+    (folder / "red" / "text.jpg").write_text("hello")
+    return "not an image"
+
+
+def write_truncated_jpeg(folder: Path) -> str:
+    path = folder / "red" / "cut.jpg"
+    draw(1, COLOURS["red"], 64).save(path)
+    path.write_bytes(path.read_bytes()[:400])
+    return "damaged pixels"
+
+
+def write_nothing(folder: Path) -> str:
+    (folder / "red" / "empty.png").write_bytes(b"")
+    return "empty file"
+
+
+@pytest.mark.parametrize("damage", [write_text_as_jpeg, write_truncated_jpeg, write_nothing])
+def test_bad_file_is_quarantined_with_its_reason(toy: Paths, damage: object) -> None:
+    """A file that cannot be used is left out with its reason; the rest of the set is ingested."""
+    from sightline.data.ingest import ingest
+
+    reason = damage(toy.raw("target"))  # type: ignore[operator]
+    rows = ingest(toy, "target")
+    assert (rows["status"] == "quarantined").sum() == 1
+    assert reason in toy.quarantine("target").read_text()
+    assert (rows["status"] == "ok").sum() == 180
+
+
+def refused(*words: str) -> SightlineError:
+    result = RUNNER.invoke(app, list(words))
+    assert isinstance(result.exception, SightlineError), result.output
+    return result.exception
+
+
+def test_unknown_parameter_is_told_before_anything_starts(toy: Paths) -> None:
+    """A misspelt --set stops at once."""
+    assert "did you mean epochs" in str(refused("run", "--set", "pretrain.epoch=1"))
+    assert not toy.runs.exists()
+
+
+@pytest.mark.usefixtures("toy")
+def test_wrong_type_is_told() -> None:
+    """A text where a number belongs stops at once."""
+    assert isinstance(refused("run", "--set", "pretrain.epochs=three"), ConfigError)
+
+
+def test_missing_folder_is_told(tmp_path: Path) -> None:
+    """`init` names the folder that is not there."""
+    error = refused("init", str(tmp_path / "p"), "--images", str(tmp_path / "nowhere"))
+    assert isinstance(error, DataError)
+    assert "nowhere" in str(error)
+
+
+def test_errors_leave_with_status_two(tmp_path: Path) -> None:
+    """The program prints our own errors in a line, without a traceback, and exits with 2."""
+    done = subprocess.run(
+        [sys.executable, "-m", "flows.cli", "run"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: no params.yaml")
+    assert "Traceback" not in done.stderr

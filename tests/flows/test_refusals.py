@@ -1,0 +1,45 @@
+"""What stops a training flow before it trains."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from conftest import make_images, make_project
+
+from sightline import project
+from sightline.errors import ModelError, ValidationFailed
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sightline.project import Paths
+
+pytestmark = pytest.mark.usefixtures("prefect_server")
+
+
+def test_one_class_only_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A set of a single class cannot teach anything: the validation says so and nothing is trained."""
+    images = make_images(tmp_path / "images")
+    for name in ("blue", "green"):
+        for path in (images / name).iterdir():
+            path.unlink()
+        (images / name).rmdir()
+    paths = make_project(tmp_path / "one", images)
+    for key, value in project.environment(paths.root).items():
+        monkeypatch.setenv(key, value)
+    monkeypatch.chdir(paths.root)
+    from flows.train import train
+
+    with pytest.raises(ValidationFailed, match="class"):
+        train()
+    assert not paths.runs.exists()
+
+
+def test_unknown_network_is_refused(toy: Paths) -> None:
+    """A misspelt network gives the names that were meant; no version is registered."""
+    from flows.train import train
+
+    with pytest.raises(ModelError, match="resnet18"):
+        train({"pretrain.network": "resnet1"})
+    assert not any(toy.runs.glob("*/*/weights.safetensors"))

@@ -1,0 +1,74 @@
+"""Digests of values and of code."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sightline.lineage import code_modules, digest_of, git_state
+from sightline.train.recipe import Recipe
+
+ROOT = Path(__file__).parents[1]
+DIGESTS = "from tasks.versioning import version_of as v; print(v('tasks.pretraining'), v('tasks.evaluation'))"
+
+
+def test_digest_depends_on_every_value() -> None:
+    """Equal values give equal digests, in any order of keys; another value gives another one."""
+    assert digest_of({"a": 1, "b": Recipe(epochs=2)}) == digest_of({"b": Recipe(epochs=2), "a": 1})
+    assert digest_of(Recipe(epochs=2)) != digest_of(Recipe(epochs=3))
+
+
+def test_value_without_plain_form_is_refused() -> None:
+    """An object that cannot be written as JSON has no digest that would mean anything."""
+    with pytest.raises(TypeError, match="has no digest"):
+        digest_of(object())
+
+
+def test_closure_holds_helpers_two_imports_away() -> None:
+    """The code of a task is everything of ours that it can execute."""
+    modules = code_modules("tasks.pretraining")
+    assert {"sightline.train.stages", "sightline.train.loop", "sightline.train.augment"} <= set(modules)
+    assert "sightline.evaluate.metrics" not in modules
+
+
+def digests(folder: Path) -> list[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", DIGESTS],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(folder)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.split()
+
+
+def test_edited_helper_changes_the_version_of_its_tasks_alone(tmp_path: Path) -> None:
+    """Edit a helper two imports from a task and its version changes; a task that cannot reach it keeps its own."""
+    for package in ("sightline", "tasks", "flows"):
+        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
+    before = digests(tmp_path)
+    probe = tmp_path / "sightline" / "evaluate" / "metrics.py"
+    probe.write_text(probe.read_text() + "\n# edited\n")
+    after = digests(tmp_path)
+    assert after[0] == before[0]
+    assert after[1] != before[1]
+
+
+def test_git_state_tells_commit_and_changes(tmp_path: Path) -> None:
+    """A clean tree has a commit and no patch; an edit gives a patch digest; no git gives empty texts."""
+    assert git_state(tmp_path) == {"commit": "", "patch": ""}
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=t", "-c", "user.email=t@example.org"]
+    (tmp_path / "a").write_text("1")
+    for words in (["init", "-q"], ["add", "a"], ["commit", "-qm", "one"]):
+        subprocess.run([*git, *words], check=True)
+    clean = git_state(tmp_path)
+    assert len(clean["commit"]) == 40
+    assert not clean["patch"]
+    (tmp_path / "a").write_text("2")
+    assert git_state(tmp_path)["patch"]

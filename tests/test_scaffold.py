@@ -1,0 +1,77 @@
+"""`sightline init`: a whole project or a clear error."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sightline import config, scaffold
+from sightline.errors import DataError, ProjectError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def init(folder: Path, images: str, source: str | None = None) -> None:
+    scaffold.init(folder, images, source, None, lambda _: None)
+
+
+def test_project_is_whole(tmp_path: Path, images: Path) -> None:
+    """Images are copied, git and DVC are there, params.yaml loads and names the project after its folder."""
+    init(tmp_path / "my parts", str(images))
+    root = tmp_path / "my parts"
+    assert (root / "data" / "raw" / "target" / "red" / "0000.png").read_bytes() == (
+        images / "red" / "0000.png"
+    ).read_bytes()
+    assert all((root / name).exists() for name in (".git", ".dvc", "dvc.yaml", "prefect.yaml"))
+    params = config.load(root)
+    assert params.project.name == "my-parts"
+    assert set(params.datasets) == {"target"}
+
+
+def test_csv_brings_the_images_that_it_lists(tmp_path: Path, images: Path) -> None:
+    """A CSV file of path,label becomes labels.csv beside copies of its images."""
+    table = images / "table.csv"
+    table.write_text("path,label\nred/0000.png,warm\nblue/0001.png,cold\n")
+    init(tmp_path / "p", str(table))
+    table.unlink()
+    raw = tmp_path / "p" / "data" / "raw" / "target"
+    assert sorted(path.relative_to(raw).as_posix() for path in raw.rglob("*.*")) == [
+        "blue/0001.png",
+        "labels.csv",
+        "red/0000.png",
+    ]
+
+
+@pytest.mark.parametrize("make", [lambda _: None, lambda folder: folder.mkdir()])
+def test_folder_without_images_is_told(tmp_path: Path, make: object) -> None:
+    """A folder that is missing or empty gives an error that names it, and nothing is left behind."""
+    make(tmp_path / "empty")  # type: ignore[operator]
+    with pytest.raises(DataError, match="empty"):
+        init(tmp_path / "p", str(tmp_path / "empty"))
+    assert not (tmp_path / "p").exists()
+
+
+def test_unknown_embedded_set_is_told(tmp_path: Path) -> None:
+    """A misspelt embedded set is told with those that exist."""
+    with pytest.raises(DataError, match="embedded:digits"):
+        init(tmp_path / "p", "embedded:dogs")
+
+
+def test_second_init_changes_nothing(tmp_path: Path, images: Path) -> None:
+    """A folder that is a project already is left as it is."""
+    init(tmp_path / "p", str(images))
+    before = (tmp_path / "p" / "params.yaml").read_text()
+    with pytest.raises(ProjectError, match="holds a project already"):
+        init(tmp_path / "p", str(images))
+    assert (tmp_path / "p" / "params.yaml").read_text() == before
+
+
+def test_project_inside_an_ignored_folder_gets_its_own_repository(tmp_path: Path, images: Path) -> None:
+    """A folder that the surrounding repository ignores is versioned by itself, so that the outer one stays clean."""
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    (tmp_path / ".gitignore").write_text("/p/\n")
+    init(tmp_path / "p", str(images))
+    assert (tmp_path / "p" / ".git").is_dir()
