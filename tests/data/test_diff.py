@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 import pytest
+from conftest import COLOURS, draw
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from conftest import COLOURS, draw
 from flows.cli import app
-from sightline.data import archive, history
+from sightline.data import archive, history, versions
 from sightline.data.diff import CHANGE, compare, counted, words
 from sightline.errors import DataError
 from sightline.report.changes import write_changes
@@ -182,8 +182,8 @@ def test_a_removed_image_without_a_copy_has_no_picture(changed: Paths) -> None:
 
 def test_an_unknown_version_is_told_with_the_known_ones(changed: Paths) -> None:
     """So is one that several versions begin with."""
-    versions = [entry.version[:8] for entry in history.read(changed, "target")]
-    with pytest.raises(DataError, match=f"zzz is no version of target .its log has {', '.join(versions)}."):
+    known = [entry.version[:8] for entry in history.read(changed, "target")]
+    with pytest.raises(DataError, match=f"zzz is no version of target .its log has {', '.join(known)}."):
         history.find(changed, "target", "zzz")
     with pytest.raises(DataError, match="fits 2 versions of target"):
         history.find(changed, "target", "")
@@ -194,10 +194,10 @@ def test_an_old_manifest_comes_from_the_remote(ingested: Paths) -> None:
     old = history.find(ingested, "target", "HEAD")
     before = archive.rows(ingested, old)
     shelf = ingested.root.parent / "shelf"
-    with archive.opened(ingested.root) as repo, repo.config.edit() as values:
+    with versions.opened(ingested.root) as repo, repo.config.edit() as values:
         values["core"]["remote"] = "shelf"
         values["remote"]["shelf"] = {"url": str(shelf)}
-    with archive.opened(ingested.root) as repo:
+    with versions.opened(ingested.root) as repo:
         repo.push()
     (ingested.raw("target") / "blue" / "0001.png").unlink()
     history.ingest(ingested, "target")

@@ -6,9 +6,9 @@ import shutil
 from typing import TYPE_CHECKING
 
 import pytest
+from conftest import COLOURS, commit, draw
 from typer.testing import CliRunner
 
-from conftest import COLOURS, commit, draw
 from flows.cli import app
 from sightline.data import archive, history, versions
 from sightline.errors import DataError

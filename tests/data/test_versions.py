@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from conftest import COLOURS, copy_project, draw
 from ruamel.yaml import YAML
 
 import sightline
-from conftest import COLOURS, copy_project, draw
 from sightline.data import versions
 from sightline.data.__main__ import write_code_digests
 from sightline.data.versions import StoreBusy
