@@ -97,9 +97,8 @@ def log(paths: Paths, use: str) -> list[dict[str, Any]]:
     entries = read(paths, use)
     pending = _next(paths, use, entries, ())
     held = archive.commits(paths)
-    present = archive.current(paths, use).digest
     shown = [*entries, pending] if pending else entries
-    return [{**asdict(one), "commit": held.get(one.version), NOW: one.version == present} for one in shown]
+    return [{**asdict(one), "commit": held.get(one.version), NOW: one is shown[-1]} for one in shown]
 
 
 def find(paths: Paths, use: str, name: str) -> Version:

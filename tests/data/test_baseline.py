@@ -180,6 +180,10 @@ def test_the_command_accepts_and_the_next_change_stops_the_run(lenient: Paths) -
     assert said["classes"]["violet"] == 80
     history.ingest(lenient, "target")
     assert versions.reproduce(lenient, "validate", "target").ran
+    baseline.write(ACCEPTED, lenient.baseline("target"))
+    history.ingest(lenient, "target")
+    with pytest.raises(ValidationFailed, match="classes that are gone"):
+        versions.reproduce(lenient, "validate", "target")
     whats = [entry.what[0] for entry in history.read(lenient, "target")]
     assert whats[1:] == ["accepted as the baseline", "80 images added (violet 80)", "accepted as the baseline"]
 

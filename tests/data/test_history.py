@@ -78,6 +78,13 @@ def test_the_command_tells_commit_and_now(ingested: Paths) -> None:
     assert [entry["now"] for entry in entries] == [False, False, True]
     shown = CliRunner().invoke(app, ["data", "log", "target"]).output
     assert [entry["version"][:8] in shown for entry in entries] == [True, True, True]
+    for name in ("new", "newer"):
+        (ingested.raw("target") / "red" / f"{name}.png").unlink()
+    history.ingest(ingested, "target")
+    commit(ingested, "back to the first version")
+    last = history.log(ingested, "target")[-1]
+    assert (last["version"], last["commit"], last["now"]) == (entries[0]["version"], ids[0], True)
+    assert last["what"] == ("2 images removed (red 2)",)
     assert "1 image added (red 1)" in shown
     assert ids[0] in shown
 
