@@ -15,6 +15,8 @@ ADDED, REMOVED, RENAMED, RELABELLED, ROLE, STATUS = "added", "removed", "renamed
 KINDS = (ADDED, REMOVED, RENAMED, RELABELLED, ROLE, STATUS)
 CHANGE = ["kind", "path", "sha256", "was", "now"]
 """Columns of the table of changes: `was` and `now` are labels, or paths, roles and states for those kinds."""
+FACTS = ["path", "sha256", "label", "role", "status"]
+"""Columns of a manifest that are compared."""
 NAMED = 5
 """Cases that a sentence names before it counts the others."""
 UNLABELLED = "no label"
@@ -25,7 +27,7 @@ def compare(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
 
     An image is its bytes: a file whose content changed is an image removed and another one added.
     """
-    pairs = _pair(old, new)
+    pairs = _pair(*_without_equals(old[FACTS], new[FACTS]))
     before, after = pairs.index[pairs["_merge"] == "left_only"], pairs.index[pairs["_merge"] == "right_only"]
     both = pairs[pairs["_merge"] == "both"]
     parts = [
@@ -84,6 +86,12 @@ def _cases(kind: str, part: pd.DataFrame) -> str:
     return ", ".join([*cases, f"{len(counts) - NAMED} more"] if len(counts) > NAMED else cases)
 
 
+def _without_equals(old: pd.DataFrame, new: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Drop the rows that stand in both: of a million images mostly a few have changed. A path stands in a row once."""
+    keys = [pd.util.hash_pandas_object(rows, index=False, categorize=False) for rows in (old, new)]
+    return old[~keys[0].isin(keys[1]).to_numpy()], new[~keys[1].isin(keys[0]).to_numpy()]
+
+
 def _pair(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
     """Rows of both manifests side by side: by path and content, and what is left by content alone."""
     same = old.merge(new, on=["path", "sha256"])[["path", "sha256"]]
@@ -94,7 +102,7 @@ def _pair(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
         # Copies of a picture are told apart by path where it stayed, else by their order; no path begins with //.
         order = "//" + rows[~stay].groupby("sha256").cumcount().astype("string")
         place = rows["path"].where(stay, order)
-        parts.append(rows[["path", "sha256", "label", "role", "status"]].assign(place=place))
+        parts.append(rows.assign(place=place))
     return parts[0].merge(parts[1], on=["sha256", "place"], how="outer", suffixes=("_old", "_new"), indicator=True)
 
 
