@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -11,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sightline import config, project
+from flows import cli_data
+from flows.common import AsJson, enter
+from sightline import config
 from sightline.errors import SightlineError
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ app = typer.Typer(
     help="From a folder of labelled images to a model in production.\n\n"
     "Start with `sightline init DIR --images FOLDER`, then `sightline run` in DIR.",
 )
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts instead of text for people.")]
+app.add_typer(cli_data.app, name="data")
 
 
 @app.command()
@@ -66,7 +67,7 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Run the training flow: validate, train what has changed, evaluate, promote. Repeat it as often as you like."""
-    paths = _enter()
+    paths = enter()
     overrides = dict(config.parse_setting(text) for text in settings or [])
     config.load(paths.root, overrides)
     from flows.console import show_summary, use_plain_lines
@@ -90,7 +91,7 @@ def predict(
     """Ask the champion (or another version) what is on image files. Exit status 1 where one cannot be read."""
     from sightline.predicting import predict_files
 
-    rows = predict_files(_enter(), images, version)
+    rows = predict_files(enter(), images, version)
     if as_json:
         typer.echo(json.dumps(rows))
     else:
@@ -108,7 +109,7 @@ def promote(
     as_json: AsJson = False,
 ) -> None:
     """Put a registered version through the gate. Exit status 1 where it does not become champion."""
-    _enter()
+    enter()
     from flows.console import use_plain_lines
 
     use_plain_lines()
@@ -130,7 +131,7 @@ def lineage(
     """Show where a version came from: data, backbone, code, runs, decision."""
     from sightline.tracing import trace
 
-    found = trace(_enter(), model)
+    found = trace(enter(), model)
     if as_json:
         typer.echo(json.dumps(found))
         return
@@ -145,7 +146,7 @@ def doctor(as_json: AsJson = False) -> None:
     from sightline.doctor import examine
 
     try:
-        paths: Paths | None = _enter()
+        paths: Paths | None = enter()
     except SightlineError:
         paths = None
     findings = examine(paths)
@@ -157,12 +158,6 @@ def doctor(as_json: AsJson = False) -> None:
         show_findings(findings)
     if not all(one.good for one in findings):
         raise typer.Exit(1)
-
-
-def _enter() -> Paths:
-    """The project that the command is about, its environment set before Prefect and MLflow are imported."""
-    os.environ.setdefault("COLUMNS", "120")
-    return project.enter(config.find_root())
 
 
 def main() -> Any:

@@ -8,6 +8,8 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.filesize import decimal
+from rich.markup import escape
 from rich.table import Table
 from rich.tree import Tree
 
@@ -84,6 +86,21 @@ def show_tree(found: dict[str, Any]) -> None:
             for key, value in values.items():
                 node.add(f"{key}: {value}", highlight=False)
     CONSOLE.print(tree, soft_wrap=True)
+
+
+def show_versions(use: str, entries: Sequence[dict[str, Any]]) -> None:
+    """The log of a data set, the newest version last."""
+    table = Table(
+        "version", "when (UTC)", "by", "held by", "images", "size", "what changed", title=use, title_justify="left"
+    )
+    for one in entries:
+        held = ", ".join([*(["now"] if one["now"] else []), *([one["commit"]] if one["commit"] else [])])
+        when = one["at"][:16].replace("T", " ")
+        size = decimal(one["bytes"])
+        table.add_row(
+            one["version"][:8], when, one["by"], held, f"{one['usable']:,}", size, escape("\n".join(one["what"]))
+        )
+    CONSOLE.print(table)
 
 
 def show_findings(findings: Sequence[Finding]) -> None:

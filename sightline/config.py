@@ -88,6 +88,20 @@ class Ingest(Section):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Against(Section):
+    """Largest changes against the version that `sightline data baseline` accepted; smaller ones are told."""
+
+    new_classes: int = 0
+    """Classes that it does not have."""
+    lost_classes: int = 0
+    """Classes that it has and that are gone."""
+    loss: float = 0.5
+    """Share of a class's images by which their number may fall."""
+    shift: float = 0.25
+    """Distance of a distribution (classes, formats, modes, sizes …): 0 = alike, 1 = nothing in common."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Validate(Section):
     """What a data set must fulfil before anything is trained on it."""
 
@@ -101,6 +115,8 @@ class Validate(Section):
     """Pillow's modes that are accepted."""
     max_quarantined: float = 0.05
     """Largest share of files that may be quarantined."""
+    baseline: Against = field(default_factory=Against)
+    """Where a version was accepted as the baseline: what later ones must keep."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -66,9 +66,21 @@ class Paths:
         """What this machine knows of files that it has read already."""
         return self.root / "data" / "cache" / f"{use}.parquet"
 
+    def history(self, use: str) -> Path:
+        """The log of a data set's versions, a line each; kept in git."""
+        return self.root / "data" / "history" / f"{use}.jsonl"
+
+    def labels(self, use: str) -> Path:
+        """Labels that people gave, before those of the raw folder; kept in git."""
+        return self.root / "data" / "labels" / f"{use}.csv"
+
+    def baseline(self, use: str) -> Path:
+        """What later versions of a data set are compared with; kept in git."""
+        return self.root / "data" / "baseline" / f"{use}.json"
+
     @property
     def code(self) -> Path:
-        """Digests of the code behind the data stages."""
+        """Digests of what decides the data stages besides data and values: code, labels and baselines."""
         return self.root / "data" / "code.yaml"
 
     @property

@@ -25,6 +25,7 @@ IGNORED = """\
 /runs/
 /reports/
 /mlflow/
+/.dvc/site/
 /data/cache/
 /data/docs/
 /data/code.yaml

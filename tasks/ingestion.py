@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from sightline.data import versions
-from sightline.data.__main__ import write_code_digests
+from sightline.data import history
 from sightline.data.versions import Reproduced, StoreBusy
 from tasks.versioning import version_of
 
@@ -34,7 +33,5 @@ def is_busy(_task: Task[Any, Any], _run: TaskRun, state: State[Any]) -> bool:
     retry_condition_fn=is_busy,
 )
 def ingest(paths: Paths, use: str) -> Reproduced:
-    """Bring the raw folder under DVC as it is now, and reproduce the stage `ingest` of the data set."""
-    write_code_digests(paths)
-    versions.track_raw(paths, use)
-    return versions.reproduce(paths, "ingest", use)
+    """Bring the raw folder under DVC as it is now, reproduce the stage `ingest`, and log a new version."""
+    return history.ingest(paths, use)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -73,11 +75,46 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def toy(tmp_path: Path, images: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
     """A toy project of its own, entered."""
-    paths = make_project(tmp_path / "toy project", images)
-    for key, value in project.environment(paths.root).items():
-        monkeypatch.setenv(key, value)
-    monkeypatch.chdir(paths.root)
+    return enter(make_project(tmp_path / "toy project", images), monkeypatch)
+
+
+@pytest.fixture(scope="session")
+def ingested_once(tmp_path_factory: pytest.TempPathFactory, images: Path) -> Paths:
+    """A toy project whose first version is ingested and committed; to be copied, not changed."""
+    from sightline.data import history
+
+    with pytest.MonkeyPatch.context() as patch:
+        paths = enter(make_project(tmp_path_factory.mktemp("ingested") / "toy project", images), patch)
+        history.ingest(paths, "target")
+        commit(paths, "first version")
     return paths
+
+
+@pytest.fixture
+def ingested(tmp_path: Path, ingested_once: Paths, monkeypatch: pytest.MonkeyPatch) -> Paths:
+    """A project of its own with one ingested version, entered."""
+    return copy_project(ingested_once, tmp_path / "toy project", monkeypatch)
+
+
+def copy_project(paths: Paths, folder: Path, patch: pytest.MonkeyPatch) -> Paths:
+    """A copy of the project in `folder`, entered."""
+    return enter(project.Paths(Path(shutil.copytree(paths.root, folder, symlinks=True))), patch)
+
+
+def enter(paths: Paths, patch: pytest.MonkeyPatch) -> Paths:
+    """Make this process work in the project for as long as `patch` lives; DVC keeps nothing between projects."""
+    given = {key: value for key, value in os.environ.items() if key != "DVC_SITE_CACHE_DIR"}
+    for key, value in project.environment(paths.root, given).items():
+        patch.setenv(key, value)
+    patch.chdir(paths.root)
+    return paths
+
+
+def commit(paths: Paths, message: str) -> None:
+    """Commit everything that git keeps of the project."""
+    identity = ["-c", "user.name=Toy", "-c", "user.email=toy@example.org"]
+    for words in (["add", "--all"], [*identity, "commit", "--quiet", "--message", message]):
+        subprocess.run(["git", *words], cwd=paths.root, check=True, capture_output=True)
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sightline.errors import SightlineError, ValidationFailed
-from sightline.project import Paths
+from sightline.project import USES, Paths
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -21,10 +21,13 @@ STAGES = {
 
 
 def write_code_digests(paths: Paths) -> None:
-    """Write the digests of the data stages' code where DVC sees them; an unchanged file is left alone."""
-    from sightline.lineage import code_digest
+    """Write the digests of code, labels and baselines where DVC sees them; an unchanged file is left alone."""
+    from sightline.lineage import code_digest, file_digest
 
     text = "".join(f"{stage}: {code_digest(module)}\n" for stage, module in STAGES.items())
+    for name, place in (("labels", paths.labels), ("baseline", paths.baseline)):
+        digests = {use: file_digest(place(use)) if place(use).is_file() else "none" for use in USES}
+        text += f"{name}:\n" + "".join(f"  {use}: {digest}\n" for use, digest in digests.items())
     if not paths.code.is_file() or paths.code.read_text(encoding="utf-8") != text:
         paths.code.parent.mkdir(parents=True, exist_ok=True)
         paths.code.write_text(text, encoding="utf-8")
@@ -45,7 +48,7 @@ def run_stage(paths: Paths, stage: str, use: str) -> str:
 
 
 def _validate(paths: Paths, use: str) -> str:
-    from sightline.data import manifest
+    from sightline.data import baseline, manifest
     from sightline.data.expectations import sentences, validate
 
     params = paths.params
@@ -55,6 +58,7 @@ def _validate(paths: Paths, use: str) -> str:
         params.datasets[use],
         use,
         paths.docs(use),
+        baseline.read(paths.baseline(use)),
     )
     paths.verdict(use).parent.mkdir(parents=True, exist_ok=True)
     paths.verdict(use).write_text(verdict.to_json(), encoding="utf-8")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from sightline.config import Dataset, Validate
+    from sightline.data.baseline import Baseline
     from sightline.data.suite import Rule
 
 SUITE = "suite"
@@ -71,15 +72,18 @@ def sentences(verdict: Verdict) -> list[str]:
     ]
 
 
-def validate(rows: pd.DataFrame, limits: Validate, dataset: Dataset, name: str, docs: Path) -> Verdict:
+def validate(
+    rows: pd.DataFrame, limits: Validate, dataset: Dataset, name: str, docs: Path, baseline: Baseline | None = None
+) -> Verdict:
     """Check the manifest `rows` of data set `name` and write the page of Data Docs below the folder `docs`.
 
-    Fails closed: an expectation that was dropped, altered or raised counts as failed.
+    Compares it with the accepted `baseline` where there is one. Fails closed: an expectation that was dropped, altered
+    or raised counts as failed.
     """
     os.environ["GX_ANALYTICS_ENABLED"] = "false"  # read once, when the library is imported
-    from sightline.data import datadocs, suite
+    from sightline.data import accepted, datadocs, suite
 
-    declared = suite.rules(limits, dataset)
+    declared = suite.rules(limits, dataset) + (accepted.rules(limits.baseline, baseline) if baseline else [])
     outcome = _run_checkpoint(rows, declared, name)
     findings = judge(declared, outcome.results)
     verdict = Verdict(

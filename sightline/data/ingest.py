@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from sightline.data import manifest, split
+from sightline.data import labels, manifest, split
 from sightline.data.manifest import COLUMNS, OK, QUARANTINED
 from sightline.data.reading import UnreadableImage, inspect
 from sightline.data.sources import Item, scan
@@ -34,7 +34,7 @@ def ingest(paths: Paths, use: str) -> pd.DataFrame:
     dataset = params.datasets[use]
     target = paths.manifest(use)
     previous = manifest.read(target) if target.is_file() else None
-    found = read_folder(paths.raw(use), params.ingest, paths.cache(use))
+    found = labels.apply(read_folder(paths.raw(use), params.ingest, paths.cache(use)), paths.labels(use))
     rows = decide(found, dataset, previous)
     manifest.write(rows, target)
     left_out = rows.loc[rows["status"] == QUARANTINED, ["path", "label", "reason"]]

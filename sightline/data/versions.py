@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -82,12 +83,27 @@ def reproduce(paths: Paths, stage: str, use: str) -> Reproduced:
     name = f"{stage}@{use}"
     with opened(paths.root) as repo:
         try:
-            done = repo.reproduce([name], single_item=True)
+            with _stdout_to_stderr():
+                done = repo.reproduce([name], single_item=True)
         except ReproductionError as error:
             if stage == "validate":
                 raise ValidationFailed(_verdict(paths, use)) from None
             raise DataError(f"DVC stage {name} failed; its message stands above ({error})") from error
         return Reproduced(name, bool(done), _out_digest(repo, name))
+
+
+@contextmanager
+def _stdout_to_stderr() -> Iterator[None]:
+    """The stages' own lines must not mix with what a command prints for scripts; they inherit file descriptor 1."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 def _out_digest(repo: Any, name: str) -> str:

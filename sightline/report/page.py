@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from jinja2 import Environment
+
 MAX_LABELLED = 30
 """Most classes for which the confusion matrix carries labels and the table per class stands open."""
 MAX_PAIRS = 12
@@ -126,21 +128,26 @@ class RunReport:
 
 def write_page(report: RunReport, path: Path) -> Path:
     """Write `report` as one self-contained HTML file at `path` (folders are made); returns `path`."""
+    environment = templates()
+    environment.filters |= {"percent": _percent, "duration": _duration, "picture": _picture}
+    html = environment.get_template("run.html.j2").render(_view(report))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(html, encoding="utf-8")
+    return path
+
+
+def templates() -> Environment:
+    """The templates of this package."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     # Names and paths come from users' folders: everything is escaped, whatever the template's suffix.
-    environment = Environment(
+    return Environment(
         loader=PackageLoader("sightline.report"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": _percent, "duration": _duration, "picture": _picture}
-    html = environment.get_template("run.html.j2").render(_view(report))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(html, encoding="utf-8")
-    return path
 
 
 def _view(report: RunReport) -> dict[str, Any]:
@@ -265,7 +272,7 @@ def _heat(matrix: np.ndarray[Any, Any]) -> str:
     pixels[..., 3] = np.round(255 * np.sqrt(share))
     buffer = BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG", optimize=True)
-    return _data_address(buffer.getvalue(), "png")
+    return data_address(buffer.getvalue(), "png")
 
 
 def _picture(png: bytes, side: int) -> dict[str, Any]:
@@ -275,14 +282,15 @@ def _picture(png: bytes, side: int) -> dict[str, Any]:
     with Image.open(BytesIO(png)) as image:
         small = max(image.size) <= SMALL_SIDE
         if len(png) <= SMALL_BYTES:
-            return {"src": _data_address(png, "png"), "small": small}
+            return {"src": data_address(png, "png"), "small": small}
         image.thumbnail((side, side))
         buffer = BytesIO()
         image.save(buffer, "WEBP", quality=80)
-    return {"src": _data_address(buffer.getvalue(), "webp"), "small": small}
+    return {"src": data_address(buffer.getvalue(), "webp"), "small": small}
 
 
-def _data_address(data: bytes, kind: str) -> str:
+def data_address(data: bytes, kind: str) -> str:
+    """An image file of type `kind` as an address that holds it."""
     return f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}"
 
 
