@@ -25,9 +25,13 @@ if TYPE_CHECKING:
     from sightline.train.recipe import Recipe
 
 
+REPORTS = 30
+"""A run is scored, saved and told about so often at most: the many short passes over a tiny set go together."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Epoch:
-    """What is told after each pass."""
+    """What is told after a pass, or after several short ones."""
 
     epoch: int
     epochs: int
@@ -71,31 +75,34 @@ def train(
 ) -> list[Epoch]:
     """Train `model` in place and return its history; goes on from `checkpoint` where that holds a state.
 
-    `on_epoch` is called after each pass. The model ends in evaluation mode.
+    `on_epoch` is called after each pass, or each few of them where they are many. The model ends in evaluation mode.
     """
     device = best_device()
     schedule = plan(recipe, len(images))
     model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser = _optimiser(model, recipe)
     history = [Epoch(**values) for values in checkpoint.restore(model, optimiser)]
-    for epoch in range(len(history), schedule.epochs):
+    done = history[-1].epoch if history else 0
+    stride = -(-schedule.epochs // REPORTS)
+    for start in range(done, schedule.epochs, stride):
+        passes = range(start, min(start + stride, schedule.epochs))
         started = time.perf_counter()
-        loss = _one_epoch(model, optimiser, images, recipe, schedule, seed, epoch, device)
+        losses = [_one_epoch(model, optimiser, images, recipe, schedule, seed, epoch, device) for epoch in passes]
         trained = time.perf_counter()
         val_loss, accuracy = score(model, val)
         history.append(
             Epoch(
-                epoch=epoch + 1,
+                epoch=passes[-1] + 1,
                 epochs=schedule.epochs,
-                step=(epoch + 1) * schedule.steps_per_epoch,
-                train_loss=loss,
+                step=(passes[-1] + 1) * schedule.steps_per_epoch,
+                train_loss=sum(losses) / len(losses),
                 val_loss=val_loss,
                 val_accuracy=accuracy,
-                images_per_second=schedule.batch * schedule.steps_per_epoch / (trained - started),
-                seconds=time.perf_counter() - started,
+                images_per_second=len(passes) * schedule.batch * schedule.steps_per_epoch / (trained - started),
+                seconds=(time.perf_counter() - started) / len(passes),
             )
         )
-        if epoch + 1 < schedule.epochs:
+        if history[-1].epoch < schedule.epochs:
             checkpoint.save(model, optimiser, [asdict(row) for row in history])
         on_epoch(history[-1])
     model.eval()
