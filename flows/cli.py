@@ -71,10 +71,14 @@ def run(
     overrides = dict(config.parse_setting(text) for text in settings or [])
     config.load(paths.root, overrides)
     from flows.console import show_summary, use_plain_lines
+    from flows.prefect_server import prefect_ready
 
     use_plain_lines()
-    from flows.train import train
+    with prefect_ready():
+        from flows.train import train
+        from sightline.tracking import connect
 
+        connect(paths)
     summary = train(overrides or None)
     if as_json:
         typer.echo(json.dumps(asdict(summary)))

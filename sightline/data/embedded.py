@@ -24,7 +24,7 @@ SIDE = 32
 BLOCK = 4
 """Height and width of the block that one stored pixel of a digit counts: 8×8 pixels, levels 0 … 16."""
 CHARACTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-GLYPHS_PER_CLASS = 200
+GLYPHS_PER_CLASS = 150
 FONTS = (
     *(f"DejaVuSans{style}" for style in ("", "-Bold", "-BoldOblique", "-Oblique")),
     *(f"DejaVuSansMono{style}" for style in ("", "-Bold", "-BoldOblique", "-Oblique")),

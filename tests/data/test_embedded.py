@@ -29,7 +29,7 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def glyphs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The written glyphs."""
     folder = tmp_path_factory.mktemp("glyphs")
-    assert embedded.write("embedded:glyphs", folder) == 7200
+    assert embedded.write("embedded:glyphs", folder) == 5400
     return folder
 
 
@@ -59,11 +59,11 @@ def test_digits_are_the_real_ones(digits: Path) -> None:
     assert np.corrcoef(shrunk.ravel(), real.images[1234].ravel())[0, 1] > 0.95
 
 
-def test_glyphs_are_36_classes_of_200(glyphs: Path) -> None:
-    """Every printed character has its folder of 200 images, numbered from 0000."""
+def test_glyphs_are_36_classes_of_150(glyphs: Path) -> None:
+    """Every printed character has its folder of 150 images, numbered from 0000."""
     counts = Counter(path.split("/")[0] for path in _tree(glyphs))
-    assert counts == dict.fromkeys(embedded.CHARACTERS, 200)
-    assert sorted(path.name for path in (glyphs / "Q").iterdir()) == [f"{number:04d}.png" for number in range(200)]
+    assert counts == dict.fromkeys(embedded.CHARACTERS, 150)
+    assert sorted(path.name for path in (glyphs / "Q").iterdir()) == [f"{number:04d}.png" for number in range(150)]
 
 
 def test_glyphs_are_the_same_on_every_run(glyphs: Path, tmp_path: Path) -> None:
