@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from sightline.data import versions
+from sightline.data import external, versions
 from sightline.data.__main__ import write_code_digests
 from sightline.data.versions import Reproduced, StoreBusy
 from tasks.versioning import version_of
@@ -36,5 +36,6 @@ def is_busy(_task: Task[Any, Any], _run: TaskRun, state: State[Any]) -> bool:
 def ingest(paths: Paths, use: str) -> Reproduced:
     """Bring the raw folder under DVC as it is now, and reproduce the stage `ingest` of the data set."""
     write_code_digests(paths)
-    versions.track_raw(paths, use)
+    if not external.is_external(paths, use):
+        versions.track_raw(paths, use)
     return versions.reproduce(paths, "ingest", use)

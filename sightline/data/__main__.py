@@ -21,9 +21,11 @@ STAGES = {
 
 
 def write_code_digests(paths: Paths) -> None:
-    """Write the digests of the data stages' code where DVC sees them; an unchanged file is left alone."""
+    """Write what DVC cannot see by itself, code and external folders; an unchanged file is left alone."""
+    from sightline.data import external
     from sightline.lineage import code_digest
 
+    external.write_listings(paths)
     text = "".join(f"{stage}: {code_digest(module)}\n" for stage, module in STAGES.items())
     if not paths.code.is_file() or paths.code.read_text(encoding="utf-8") != text:
         paths.code.parent.mkdir(parents=True, exist_ok=True)

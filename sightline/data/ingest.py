@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
-from concurrent.futures import ProcessPoolExecutor
-from functools import partial
+from itertools import islice
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from sightline.data import manifest, split
+from sightline.data import cache, manifest, split
+from sightline.data.facts import AGAIN, EMPTY, Facts, Limits, unread
 from sightline.data.manifest import COLUMNS, OK, QUARANTINED
-from sightline.data.reading import UnreadableImage, inspect
-from sightline.data.sources import Item, scan
+from sightline.data.reading import EXTENSIONS
+from sightline.data.sources import scan
+from sightline.data.workers import read_all
+from sightline.lineage import code_digest, digest_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from sightline.config import Dataset, Ingest
     from sightline.project import Paths
 
-POOL_FROM = 256
-"""Fewer new files than this are read in one process: starting others would take longer."""
+BATCH = 8192
+"""Rows that are Python objects at a time; the others are columns already, a tenth as large."""
+LAYOUT = ("path", "label", "split", "group", "reason")
 
 
 def ingest(paths: Paths, use: str) -> pd.DataFrame:
@@ -46,11 +49,21 @@ def decide(rows: pd.DataFrame, dataset: Dataset, previous: pd.DataFrame | None) 
     """Quarantine contradictions, form groups, give roles and shards; known images keep their order, role and shard."""
     rows = _in_order(rows, previous)
     rows = _quarantine_contradictions(rows)
-    rows["group"] = split.join_groups(rows)
+    # Near-duplicates, as pairs of positions in `rows`, would go to assign_roles from here.
     rows = split.assign_roles(rows, dataset.roles, previous)
     rows = split.hold_back(rows, dataset.train_per_class)
     rows["shard"] = split.assign_shards(rows)
     return rows
+
+
+def misnamed(rows: pd.DataFrame) -> pd.Series:
+    """Which files have the extension of another format than that of their content; one without extension has not."""
+    suffixes = rows["path"].map(lambda path: PurePosixPath(path).suffix.lower()).astype("string")
+    # MPO is a JPEG with further pictures behind the first.
+    allowed = rows["format"].replace("MPO", "JPEG").map(lambda name: EXTENSIONS[name], na_action="ignore")
+    pairs = zip(suffixes, allowed, strict=True)
+    told = [bool(suffix) and isinstance(names, tuple) and suffix not in names for suffix, names in pairs]
+    return pd.Series(told, index=rows.index, dtype=bool)
 
 
 def _in_order(rows: pd.DataFrame, previous: pd.DataFrame | None) -> pd.DataFrame:
@@ -71,98 +84,68 @@ def _in_order(rows: pd.DataFrame, previous: pd.DataFrame | None) -> pd.DataFrame
 def _quarantine_contradictions(rows: pd.DataFrame) -> pd.DataFrame:
     """The same file under two labels teaches nothing: all of its copies leave."""
     usable = rows[rows["status"] == OK]
-    labels = usable.groupby("sha256")["label"].transform("nunique")
-    torn = usable.index[labels > 1]
-    rows.loc[torn, "status"] = QUARANTINED
-    names = rows.loc[torn].groupby("sha256")["label"].transform(lambda found: ", ".join(sorted(set(found))))
-    rows.loc[torn, "reason"] = "contradictory: the same image is labelled " + names.astype("string")
+    copies = usable[usable["sha256"].duplicated(keep=False)]
+    names = copies.groupby("sha256")["label"].unique()
+    torn = names[names.map(len) > 1].map(lambda found: ", ".join(sorted(found)))
+    bad = copies.index[copies["sha256"].isin(torn.index)]
+    rows.loc[bad, "status"] = QUARANTINED
+    told = "contradictory: the same image is labelled " + rows.loc[bad, "sha256"].map(torn).astype("string")
+    rows.loc[bad, "reason"] = told
     return rows
 
 
-def read_folder(folder: Path, limits: Ingest, cache: Path) -> pd.DataFrame:
-    """One row per labelled file of `folder`, without roles; files that `cache` knows unchanged are not read again."""
-    items = scan(folder)
-    known = _load_cache(cache)
-    stats = [_stat(folder, item) for item in items]
-    fresh = [number for number, item in enumerate(items) if known.get(item.path, (None,))[0] != stats[number]]
-    read = dict(zip(fresh, _read_all(folder, [items[number] for number in fresh], limits), strict=True))
-    facts = [read[number] if number in read else known[item.path][1] for number, item in enumerate(items)]
-    _save_cache(cache, items, stats, facts)
-    rows = pd.DataFrame([_row(item, fact) for item, fact in zip(items, facts, strict=True)], columns=list(COLUMNS))
-    return rows.astype(COLUMNS)
+def read_folder(folder: Path, params: Ingest, known: Path) -> pd.DataFrame:
+    """One row per labelled file of `folder`, without roles; files that the cache `known` has unchanged are not read.
 
-
-Facts = dict[str, Any]
-
-
-def _row(item: Item, facts: Facts) -> Facts:
-    reason = item.reason or facts["reason"]
-    status = QUARANTINED if reason else OK
-    return {**facts, "path": item.path, "label": item.label, "group": item.group, "split": item.split} | {
-        "status": status,
-        "reason": reason,
-    }
-
-
-def _read_all(folder: Path, items: list[Item], limits: Ingest) -> list[Facts]:
-    read = partial(_read_one, str(folder), limits)
-    if len(items) < POOL_FROM:
-        return [read(item) for item in items]
-    with ProcessPoolExecutor(os.cpu_count()) as pool:
-        return list(pool.map(read, items, chunksize=64))
-
-
-def _read_one(folder: str, limits: Ingest, item: Item) -> Facts:
-    """Digest and header of one file; the reason where it cannot be used."""
-    facts: Facts = dict.fromkeys(("sha256", "format", "mode", "width", "height", "bytes", "reason"))
-    path = os.path.join(folder, item.path)  # noqa: PTH118 — a million files
-    if item.reason and "leaves the folder" in item.reason:
-        return {**facts, "sha256": hashlib.sha256(item.path.encode()).hexdigest()}
-    try:
-        data = _read_bytes(path, limits.max_megabytes * 1e6)
-        facts |= {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
-        header = inspect(data, limits.max_megapixels * 1e6)
-        facts |= {"format": header.format, "mode": header.mode, "width": header.width, "height": header.height}
-    except UnreadableImage as error:
-        facts["reason"] = str(error)
-    except OSError as error:
-        facts["reason"] = f"cannot be read: {error.strerror or error}"
-    facts["sha256"] = facts["sha256"] or hashlib.sha256(item.path.encode()).hexdigest()
-    return facts
-
-
-def _read_bytes(path: str, limit: float) -> bytes:
-    size = os.stat(path).st_size  # noqa: PTH116
-    if size > limit:
-        raise UnreadableImage(f"{size / 1e6:.0f} MB are above the limit of {limit / 1e6:g} MB")
-    with open(path, "rb") as handle:  # noqa: PTH123
-        return handle.read()
-
-
-def _stat(folder: Path, item: Item) -> str:
-    try:
-        stat = os.stat(os.path.join(folder, item.path))  # noqa: PTH116, PTH118
-    except OSError:
-        return "missing"
-    return f"{stat.st_size} {stat.st_mtime_ns} {stat.st_ino}"
-
-
-def _load_cache(path: Path) -> dict[str, tuple[str, Facts]]:
-    if not path.is_file():
-        return {}
-    rows = pd.read_parquet(path).astype(object)
-    rows = rows.where(rows.notna(), None)
-    return {
-        str(row["path"]): (str(row.pop("stat")), {str(key): value for key, value in row.items()})
-        for row in rows.to_dict("records")
-    }
-
-
-def _save_cache(path: Path, items: list[Item], stats: list[str], facts: list[Facts]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    rows = pd.DataFrame(
-        [{**fact, "path": item.path, "stat": stat} for item, stat, fact in zip(items, stats, facts, strict=True)]
+    Raises DataError where the folder is missing or holds no images.
+    """
+    limits = Limits(
+        params.max_megapixels * 1e6, params.max_megabytes * 1e6, params.max_seconds, params.max_memory * 1e6
     )
-    scratch = path.with_suffix(".tmp")
-    rows.to_parquet(scratch, index=False)
-    scratch.replace(path)
+    key = digest_of([limits, code_digest("sightline.data.facts")])
+    layout = _layout(folder)
+    facts = _facts(layout, folder, limits, cache.load(known, key))
+    cache.save(facts[facts["stamp"] != cache.NEVER], known, key)
+    rows = layout[list(LAYOUT)].merge(facts.drop(columns="stamp"), on="path", suffixes=("", "_of_file"))
+    rows["reason"] = rows["reason"].fillna(rows.pop("reason_of_file"))
+    rows["status"] = rows["reason"].isna().map({True: OK, False: QUARANTINED})
+    return rows.reindex(columns=list(COLUMNS)).astype(COLUMNS)
+
+
+def _layout(folder: Path) -> pd.DataFrame:
+    """What the layout of `folder` says of each file, and the stamp by which a change is seen."""
+    where = str(folder)
+    lines = (
+        (item.path, item.label, item.split, item.group, item.reason, item.closed, cache.stamp(where, item.path))
+        for item in scan(folder)
+    )
+    return _columns(lines, {**dict.fromkeys(LAYOUT, "string"), "closed": "bool", "stamp": "string"})
+
+
+def _facts(layout: pd.DataFrame, folder: Path, limits: Limits, known: pd.DataFrame | None) -> pd.DataFrame:
+    """The facts of each file by path: from `known` where its stamp is the same, else read."""
+    if known is None:
+        known = _of_facts([])
+    known = known.merge(layout.loc[~layout["closed"], ["path", "stamp"]], on=["path", "stamp"])
+    fresh = layout[~layout["path"].isin(known["path"]) & ~layout["closed"]]
+    read = (
+        {**one, "path": path, "stamp": cache.NEVER if AGAIN in one else stamp}
+        for numbers, facts in read_all(str(folder), fresh["path"], limits)
+        for path, stamp, one in zip(fresh["path"].iloc[numbers], fresh["stamp"].iloc[numbers], facts, strict=True)
+    )
+    closed = layout.loc[layout["closed"], "path"]
+    unseen = ({**unread(path, "closed"), "path": path, "stamp": cache.NEVER} for path in closed)
+    return pd.concat([known, _of_facts(read), _of_facts(unseen)], ignore_index=True)
+
+
+def _of_facts(facts: Iterable[Facts]) -> pd.DataFrame:
+    types = {**{name: COLUMNS[name] for name in ("path", *EMPTY)}, "stamp": "string"}
+    return _columns((tuple(one[name] for name in types) for one in facts), types)
+
+
+def _columns(lines: Iterable[tuple[Any, ...]], types: dict[str, str]) -> pd.DataFrame:
+    """A table of `lines`, of which few exist as Python objects at a time."""
+    rest = iter(lines)
+    batches = iter(lambda: list(islice(rest, BATCH)), [])
+    tables = [pd.DataFrame(batch, columns=list(types)).astype(types) for batch in batches]
+    return pd.concat(tables or [pd.DataFrame(columns=list(types)).astype(types)], ignore_index=True)

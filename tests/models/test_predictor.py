@@ -46,7 +46,9 @@ def test_serving_form_agrees_with_training_form(bundle: tuple[Path, Classifier])
     """Bytes through the bundle give the probabilities of the network on the same pixels, at its temperature."""
     folder, model = bundle
     images = [picture(seed) for seed in range(5)]
-    pixels = torch.stack([torch.from_numpy(np.asarray(Image.open(io.BytesIO(data))).copy()) for data in images]).permute(0, 3, 1, 2)
+    pixels = torch.stack(
+        [torch.from_numpy(np.asarray(Image.open(io.BytesIO(data))).copy()) for data in images]
+    ).permute(0, 3, 1, 2)
     expected = torch.softmax(predict(model, pixels, exact=True).double() / 2.0, 1).numpy()
     assert np.abs(Predictor.load(folder).probabilities(images) - expected).max() < 1e-6
 

@@ -17,7 +17,17 @@ if TYPE_CHECKING:
 
 @pytest.mark.parametrize(
     "network",
-    ["cnn", "alexnet", "vgg11_bn", "resnet18", "squeezenet1_1", "mobilenet_v3_small", "shufflenet_v2_x0_5", "vit_b_32", "googlenet"],
+    [
+        "cnn",
+        "alexnet",
+        "vgg11_bn",
+        "resnet18",
+        "squeezenet1_1",
+        "mobilenet_v3_small",
+        "shufflenet_v2_x0_5",
+        "vit_b_32",
+        "googlenet",
+    ],
 )
 def test_network_takes_images_and_gives_logits(network: str) -> None:
     """Every family of networks becomes a backbone and a linear head of the wanted classes."""
@@ -51,7 +61,11 @@ def test_backbone_comes_from_a_file(tmp_path: Path, suffix: str) -> None:
     """Weights of a torchvision-like state fit the backbone; the head, which differs, stays."""
     torch.manual_seed(0)
     donor, taker = build("resnet18", 1000, 32), build("resnet18", 3, 32)
-    state = {**donor.backbone.state_dict(), "fc.weight": donor.head.weight.detach(), "fc.bias": donor.head.bias.detach()}
+    state = {
+        **donor.backbone.state_dict(),
+        "fc.weight": donor.head.weight.detach(),
+        "fc.bias": donor.head.bias.detach(),
+    }
     path = tmp_path / f"weights{suffix}"
     torch.save(state, path) if suffix == ".pt" else save_file(state, path)
     load_init(taker, str(path), "resnet18")

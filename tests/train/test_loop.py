@@ -26,7 +26,9 @@ def toys(count: int = 32) -> Images:
     return Images((noise + labels.view(-1, 1, 1, 1) * 100).to(torch.uint8), labels, ("dark", "bright"))
 
 
-def weights_after(path: Path, recipe: Recipe = RECIPE, stop_after: int | None = None, network: str = "cnn") -> dict[str, torch.Tensor]:
+def weights_after(
+    path: Path, recipe: Recipe = RECIPE, stop_after: int | None = None, network: str = "cnn"
+) -> dict[str, torch.Tensor]:
     """Train; where `stop_after` is given, die after so many epochs and start again from the checkpoint."""
     torch.manual_seed(0)
     model = build(network, 2, 16)

@@ -1,0 +1,140 @@
+"""Reading many files in worker processes, so that a file which crashes, hangs or eats memory costs only itself."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from contextlib import suppress
+from multiprocessing.connection import Connection, wait
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sightline.data import worker
+from sightline.data.facts import AGAIN, Facts, Limits, unread
+from sightline.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pandas as pd
+
+CHUNK = 64
+"""Files that a worker gets at once."""
+PER_WORKER = 4 * CHUNK
+"""Fewer files than this for each worker, and starting another would take longer than it saves."""
+
+
+class Chunk(NamedTuple):
+    """Some of the files, by number."""
+
+    numbers: list[int]
+    paths: list[str]
+
+
+class Worker:
+    """One process, its pipe, and what it is busy with."""
+
+    def __init__(self, folder: str, limits: Limits) -> None:
+        self.chunk: Chunk | None = None
+        self._progress = tempfile.TemporaryFile()  # noqa: SIM115 — closed in close()
+        ours, theirs = socket.socketpair()
+        with theirs:
+            handed = (theirs.fileno(), self._progress.fileno())
+            self._process = subprocess.Popen(
+                # -P: a file of the working directory must not stand in for a library.
+                [sys.executable, "-P", "-m", worker.__name__, *map(str, handed)],
+                pass_fds=handed,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+                # libtiff and others write their complaints straight to it.
+                stderr=subprocess.DEVNULL,
+            )
+        self.connection: Connection[Any, Any] = Connection(ours.detach())
+        self._send((folder, limits))
+
+    def give(self, chunk: Chunk | None) -> None:
+        """Send files to read, if there are any."""
+        self.chunk = chunk
+        if chunk:
+            self._send(chunk.paths)
+
+    def fate(self, limits: Limits) -> tuple[int, str]:
+        """Place in its chunk of the file at which the process ended, and how that was."""
+        code = self._process.wait()
+        place = os.pread(self._progress.fileno(), 4, 0)
+        if not place:
+            raise DataError(f"a reading process could not start: `{sys.executable} -m {worker.__name__}` says why")
+        if code == -signal.SIGALRM:
+            how = f"reading it took longer than {limits.seconds:g} s"
+        else:
+            name = signal.Signals(-code).name if code < 0 else f"exit status {code}"
+            how = f"the decoder crashed on it ({name})"
+        return int.from_bytes(place, "little"), how
+
+    def close(self) -> None:
+        """End the process, if it is still there."""
+        self.connection.close()
+        self._process.terminate()
+        self._process.wait()
+        self._progress.close()
+
+    def _send(self, message: object) -> None:
+        # Where the process has ended, the answer that never comes tells.
+        with suppress(BrokenPipeError, ConnectionResetError):
+            self.connection.send(message)
+
+
+class Queue:
+    """The files still to be read, in chunks."""
+
+    def __init__(self, paths: pd.Series) -> None:
+        self._fresh = (
+            Chunk(list(range(start, min(start + CHUNK, len(paths)))), paths.iloc[start : start + CHUNK].tolist())
+            for start in range(0, len(paths), CHUNK)
+        )
+        self._back: list[Chunk] = []
+
+    def take(self) -> Chunk | None:
+        """The next chunk; None where there is none."""
+        return self._back.pop() if self._back else next(self._fresh, None)
+
+    def put_back(self, chunk: Chunk, without: int) -> None:
+        """All of `chunk` but the file at place `without` is to be read again."""
+        for part in (slice(None, without), slice(without + 1, None)):
+            if chunk.numbers[part]:
+                self._back.append(Chunk(chunk.numbers[part], chunk.paths[part]))
+
+
+def read_all(folder: str, paths: pd.Series, limits: Limits) -> Iterator[tuple[list[int], list[Facts]]]:
+    """Facts of the files `paths` below `folder`: lists of their positions and facts, as they come.
+
+    A file at which a process ends has that as its reason and is marked AGAIN; the others are read by a new process.
+    Raises DataError where no process can be started.
+    """
+    queue = Queue(paths)
+    count = min(os.cpu_count() or 1, -(-len(paths) // PER_WORKER))
+    workers = [Worker(folder, limits) for _ in range(count)]
+    try:
+        for one in workers:
+            one.give(queue.take())
+        while waiting := [one for one in workers if one.chunk]:
+            for connection in wait([one.connection for one in waiting]):
+                (place,) = (number for number, one in enumerate(workers) if one.connection is connection)
+                one, chunk = workers[place], workers[place].chunk
+                assert chunk  # only those that are busy are waited for
+                try:
+                    facts = one.connection.recv()
+                except (EOFError, ConnectionResetError):
+                    culprit, reason = one.fate(limits)
+                    one.close()
+                    queue.put_back(chunk, without=culprit)
+                    chunk = Chunk([chunk.numbers[culprit]], [chunk.paths[culprit]])
+                    facts = [{**unread(chunk.paths[0], reason), AGAIN: True}]
+                    workers[place] = one = Worker(folder, limits)
+                one.give(queue.take())
+                yield chunk.numbers, facts
+    finally:
+        for one in workers:
+            one.close()
