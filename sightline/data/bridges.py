@@ -17,26 +17,22 @@ class Sets:
     def __contains__(self, node: Hashable) -> bool:
         return node in self._parent
 
-    def join(self, nodes: Iterable[Hashable], marks: Marks, *, always: bool) -> str:
-        """Make one set of all that holds any of `nodes`, unless a mark would then have two values.
+    def join(self, nodes: Iterable[Hashable], marks: Marks, *, always: bool) -> bool:
+        """Make one set of all that holds any of `nodes`, and say whether that was done.
 
-        Returns what would be joined, in words; an empty text where nothing stands against it. With `always` it is
-        joined all the same.
+        It is not where a mark would then have two values, unless `always`.
         """
         roots = list(dict.fromkeys(self._root(node) for node in nodes))
-        merged = {
-            name: set().union(*(self._marks.get(root, {}).get(name, ()) for root in roots), {value} - {None})
-            for name, value in marks.items()
-        }
-        trouble = next(
-            (f"two {name}s: {', '.join(sorted(found))}" for name, found in merged.items() if len(found) > 1), ""
-        )
-        if trouble and not always:
-            return trouble
+        merged: dict[str, set[str]] = {name: {value} if value else set() for name, value in marks.items()}
+        for root in roots:
+            for name, values in self._marks.get(root, {}).items():
+                merged[name] |= values
+        if not always and any(len(values) > 1 for values in merged.values()):
+            return False
         for root in roots:
             self._parent[root] = roots[0]
         self._marks[roots[0]] = merged
-        return ""
+        return True
 
     def _root(self, node: Hashable) -> Hashable:
         while (above := self._parent.get(node, node)) != node:

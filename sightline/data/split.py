@@ -38,9 +38,14 @@ def assign_roles(
     digests, _ = pd.factorize(rows["sha256"])
     near = near[usable[near].all(axis=1)]
     sets = _connected(codes, digests, near, usable)
-    for row, reason in _bridges(rows, sets, codes, digests, near, _settled(rows, previous)):
-        sets[row] = sets.max() + 1
+    bridges = _bridges(rows, sets, codes, digests, near, _settled(rows, previous))
+    for row in bridges:
+        # In the same words whether the sides are given splits or, in the next run, roles: equal data, equal bytes.
+        reason = f"bridge: it would join images of two sides of a split (its group: {names.iloc[row]})"
         rows.loc[row, ["status", "reason", "role"]] = [QUARANTINED, reason, pd.NA]
+        usable[row] = False
+    if bridges:
+        sets = _connected(codes, digests, near[usable[near].all(axis=1)], usable)
     lowest = np.full(sets.max(initial=0) + 1, len(unique_names))
     np.minimum.at(lowest, sets, codes)
     rows["group"] = pd.array(unique_names[lowest[sets]], dtype="string")
@@ -86,8 +91,8 @@ def _bridges(
     digests: NDArray[np.intp],
     near: NDArray[np.int64],
     settled: NDArray[np.bool_],
-) -> list[tuple[int, str]]:
-    """Positions and reasons of the new rows that join what must stay apart; the first in order stays."""
+) -> list[int]:
+    """Positions of the new rows that join what must stay apart; the first in order stays."""
     usable = rows[rows["status"] == OK]
     sides = usable.groupby(sets[usable.index])[["role", "split"]].nunique().max(axis=1)
     torn = usable.index[np.isin(sets[usable.index], sides.index[sides > 1])].to_numpy()
@@ -101,9 +106,8 @@ def _bridges(
         nodes = [("row", row), ("group", codes[row]), ("digest", digests[row])]
         nodes += [("row", other) for other in neighbours.get(row, ()) if ("row", other) in tree]
         role, split = (None if pd.isna(value) else str(value) for value in rows.loc[row, ["role", "split"]])
-        trouble = tree.join(nodes, {"role": role, "split": split}, always=bool(settled[row]))
-        if trouble:
-            found.append((row, f"bridge: it would join images of {trouble} (group {rows['group'].iloc[row]})"))
+        if not tree.join(nodes, {"role": role, "split": split}, always=bool(settled[row])):
+            found.append(row)
     return found
 
 
