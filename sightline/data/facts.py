@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from sightline.data.reading import MAX_PIXELS, UnreadableImage, inspect
+from sightline.data.reading import MAX_PIXELS, TOO_HUNGRY, UnreadableImage, inspect
 
 SIDE = 128
 """JPEGs are decoded at the smallest scale that leaves both sides at least this, pixels."""
@@ -34,22 +34,23 @@ class Limits:
 
 def read_facts(folder: str, path: str, limits: Limits) -> Facts:
     """Facts of the file at `path` below `folder`, with the reason where it cannot be used."""
+    facts = {**EMPTY}
     try:
         data = read_bytes(folder, path, limits.bytes)
-    except UnreadableImage as error:
-        return unread(path, str(error))
-    except (OSError, ValueError) as error:
-        return {**unread(path, f"cannot be read: {getattr(error, 'strerror', None) or error}"), AGAIN: True}
-    except MemoryError:
-        return unread(path, "reading it needs more memory than is allowed")
-    facts = {**EMPTY, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
-    try:
+        facts |= {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
         header, _pixels = inspect(data, SIDE, limits.pixels)
     except UnreadableImage as error:
-        return {**facts, "reason": str(error)}
+        return {**unread(path, str(error)), **_known(facts)}
+    except MemoryError:
+        return {**unread(path, TOO_HUNGRY), **_known(facts)}
+    except (OSError, ValueError) as error:
+        return {**unread(path, f"cannot be read: {getattr(error, 'strerror', None) or error}"), AGAIN: True}
     # _pixels is the decoded image, upright RGB: what else is to be measured of it is measured here.
-    facts |= {"format": header.format, "mode": header.mode, "width": header.width, "height": header.height}
-    return facts
+    return facts | {"format": header.format, "mode": header.mode, "width": header.width, "height": header.height}
+
+
+def _known(facts: Facts) -> Facts:
+    return {name: value for name, value in facts.items() if value is not None}
 
 
 def unread(path: str, reason: str) -> Facts:

@@ -58,12 +58,15 @@ def decide(rows: pd.DataFrame, dataset: Dataset, previous: pd.DataFrame | None) 
 
 def misnamed(rows: pd.DataFrame) -> pd.Series:
     """Which files have the extension of another format than that of their content; one without extension has not."""
-    suffixes = rows["path"].map(lambda path: PurePosixPath(path).suffix.lower()).astype("string")
-    # MPO is a JPEG with further pictures behind the first.
-    allowed = rows["format"].replace("MPO", "JPEG").map(lambda name: EXTENSIONS[name], na_action="ignore")
-    pairs = zip(suffixes, allowed, strict=True)
-    told = [bool(suffix) and isinstance(names, tuple) and suffix not in names for suffix, names in pairs]
+    told = [_belies(path, kind) for path, kind in zip(rows["path"], rows["format"], strict=True)]
     return pd.Series(told, index=rows.index, dtype=bool)
+
+
+def _belies(path: str, kind: str | None) -> bool:
+    # MPO is a JPEG with further pictures behind the first.
+    allowed = None if pd.isna(kind) else EXTENSIONS.get("JPEG" if kind == "MPO" else str(kind))
+    suffix = PurePosixPath(path).suffix.lower()
+    return bool(allowed and suffix) and suffix not in (allowed or ())
 
 
 def _in_order(rows: pd.DataFrame, previous: pd.DataFrame | None) -> pd.DataFrame:

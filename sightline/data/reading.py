@@ -41,6 +41,7 @@ SIXTEEN_BIT = frozenset({"I;16", "I;16B", "I;16L", "I;16N", "I"})
 MODES = SIXTEEN_BIT | {"1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "LAB", "HSV"}
 SIXTEEN_TO_EIGHT = 257  # 65535 / 255
 MAX_PIXELS = 25e6
+TOO_HUNGRY = "reading it needs more memory than is allowed"
 
 
 class UnreadableImage(DataError):
@@ -71,6 +72,8 @@ def open_image(data: bytes, max_pixels: float = MAX_PIXELS) -> Image.Image:
         raise UnreadableImage(f"not an image of an allowed format ({', '.join(FORMATS)})") from None
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise UnreadableImage(f"decompression bomb: {error}") from None
+    except MemoryError:
+        raise UnreadableImage(TOO_HUNGRY) from None
     except Exception as error:  # noqa: BLE001 — parsers fail in every way on damaged bytes
         raise UnreadableImage(f"broken header: {_words(error)}") from None
     if image.width * image.height > max_pixels:
@@ -94,7 +97,7 @@ def to_rgb(image: Image.Image) -> Image.Image:
             ImageOps.exif_transpose(image, in_place=True)
             return _converted(image)
     except MemoryError:
-        raise UnreadableImage("decoding it needs more memory than is allowed") from None
+        raise UnreadableImage(TOO_HUNGRY) from None
     except Exception as error:  # noqa: BLE001 — decoders fail in every way on damaged bytes
         raise UnreadableImage(f"damaged pixels: {_words(error)}") from None
 
