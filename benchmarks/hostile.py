@@ -1,4 +1,4 @@
-"""2,000 mutated images, headers of 10⁹ pixels, renamed files of other formats, endless GIFs: does ingestion get through?
+"""Ingest 2,000 mutated images, headers of 10⁹ pixels, renamed files of other formats and endless GIFs.
 
 The stage `ingest` runs as in production, `python -m sightline.data ingest target`, on a folder of hostile files made
 from fixed seeds. Every file must end in quarantine with a reason, or be read as Pillow itself reads it; the files left
@@ -18,10 +18,9 @@ import tempfile
 import time
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from PIL import Image
 
 from sightline import config
@@ -30,6 +29,9 @@ from sightline.data.manifest import QUARANTINED
 from sightline.data.reading import EXTENSIONS, FORMATS, decode
 from sightline.project import Paths
 from sightline.scaffold import template
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MARKS = {"files_wrong": 0, "peak_mib": 1024}
 SUFFIX = {name: suffixes[0] for name, suffixes in EXTENSIONS.items()}

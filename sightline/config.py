@@ -201,8 +201,8 @@ class Params(Section):
                 )
             if dataset.raw == "raw" and Path(dataset.images) != Path("data/raw", name):
                 raise ValueError(
-                    f"datasets.{name}.images = {dataset.images!r}: images under DVC lie in data/raw/{name}; for a folder "
-                    f"elsewhere set datasets.{name}.raw to external"
+                    f"datasets.{name}.images = {dataset.images!r}: images under DVC lie in data/raw/{name}; for a "
+                    f"folder elsewhere set datasets.{name}.raw to external"
                 )
         if "target" not in self.datasets:
             raise ValueError("datasets has no target: name the images that the model shall learn")

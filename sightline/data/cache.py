@@ -17,9 +17,9 @@ NEVER = ""
 
 def stamp(folder: str, path: str) -> str:
     """Changes when the file does; for a member of a tar file, when the tar file does. NEVER where there is no file."""
-    place = os.path.join(folder, path)  # noqa: PTH118 — a million files
+    place = f"{folder}/{path}"
     try:
-        known = os.stat(place)  # noqa: PTH116
+        known = os.stat(place)  # noqa: PTH116 — a million files
     except NotADirectoryError:
         known = os.stat(place.partition(".tar/")[0] + ".tar")  # noqa: PTH116
     except (OSError, ValueError):
@@ -31,7 +31,7 @@ def load(path: Path, key: str) -> pd.DataFrame | None:
     """The facts that were saved under the same `key`; None where there are none."""
     if not path.is_file():
         return None
-    import pyarrow.parquet as parquet
+    from pyarrow import parquet
 
     if (parquet.read_schema(path).metadata or {}).get(KEY) != key.encode():
         return None
@@ -40,11 +40,10 @@ def load(path: Path, key: str) -> pd.DataFrame | None:
 
 def save(facts: pd.DataFrame, path: Path, key: str) -> None:
     """Keep `facts` under `key`, which tells how they were made: other limits or other code make other facts."""
-    import pyarrow as arrow
-    from pyarrow import parquet
+    from pyarrow import Table, parquet
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    table = arrow.Table.from_pandas(facts, preserve_index=False)
+    table = Table.from_pandas(facts, preserve_index=False)
     scratch = path.with_suffix(".tmp")
     parquet.write_table(table.replace_schema_metadata({**(table.schema.metadata or {}), KEY: key.encode()}), scratch)
     scratch.replace(path)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from itertools import islice
-from pathlib import PurePosixPath
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from sightline.data import cache, manifest, split
-from sightline.data.facts import AGAIN, EMPTY, Facts, Limits, unread
+from sightline.data.facts import AGAIN, EMPTY, Limits, unread
 from sightline.data.manifest import COLUMNS, OK, QUARANTINED
 from sightline.data.reading import EXTENSIONS
 from sightline.data.sources import scan
+from sightline.data.sources.item import suffix_of
 from sightline.data.workers import read_all
 from sightline.lineage import code_digest, digest_of
 
@@ -65,7 +66,7 @@ def misnamed(rows: pd.DataFrame) -> pd.Series:
 def _belies(path: str, kind: str | None) -> bool:
     # MPO is a JPEG with further pictures behind the first.
     allowed = None if pd.isna(kind) else EXTENSIONS.get("JPEG" if kind == "MPO" else str(kind))
-    suffix = PurePosixPath(path).suffix.lower()
+    suffix = suffix_of(path)
     return bool(allowed and suffix) and suffix not in (allowed or ())
 
 
@@ -75,13 +76,11 @@ def _in_order(rows: pd.DataFrame, previous: pd.DataFrame | None) -> pd.DataFrame
     rows["shard"] = pd.array([pd.NA] * len(rows), dtype="Int64")
     if previous is None:
         return rows
-    keys = pd.MultiIndex.from_frame(previous[["path", "sha256"]])
-    place = pd.Series(range(len(previous)), index=keys)
-    position = place.reindex(pd.MultiIndex.from_frame(rows[["path", "sha256"]])).to_numpy()
-    order = pd.Series(position).sort_values(kind="stable", na_position="last").index
-    known = ~pd.isna(position)
-    rows.loc[known, "shard"] = previous["shard"].to_numpy()[position[known].astype(int)]
-    return rows.loc[order].reset_index(drop=True)
+    place = manifest.places(rows, previous)
+    known = place >= 0
+    rows.loc[known, "shard"] = previous["shard"].to_numpy()[place[known]]
+    order = np.argsort(np.where(known, place, len(previous)), kind="stable")
+    return rows.iloc[order].reset_index(drop=True)
 
 
 def _quarantine_contradictions(rows: pd.DataFrame) -> pd.DataFrame:
@@ -108,9 +107,10 @@ def read_folder(folder: Path, params: Ingest, known: Path) -> pd.DataFrame:
     key = digest_of([limits, code_digest("sightline.data.facts")])
     layout = _layout(folder)
     facts = _facts(layout, folder, limits, cache.load(known, key))
-    cache.save(facts[facts["stamp"] != cache.NEVER], known, key)
-    rows = layout[list(LAYOUT)].merge(facts.drop(columns="stamp"), on="path", suffixes=("", "_of_file"))
-    rows["reason"] = rows["reason"].fillna(rows.pop("reason_of_file"))
+    again = facts.pop(AGAIN) | (layout["stamp"] == cache.NEVER)
+    cache.save(facts.assign(path=layout["path"], stamp=layout["stamp"])[~again], known, key)
+    rows = facts.drop(columns="reason").join(layout[list(LAYOUT)])
+    rows["reason"] = rows["reason"].fillna(facts["reason"])
     rows["status"] = rows["reason"].isna().map({True: OK, False: QUARANTINED})
     return rows.reindex(columns=list(COLUMNS)).astype(COLUMNS)
 
@@ -126,24 +126,24 @@ def _layout(folder: Path) -> pd.DataFrame:
 
 
 def _facts(layout: pd.DataFrame, folder: Path, limits: Limits, known: pd.DataFrame | None) -> pd.DataFrame:
-    """The facts of each file by path: from `known` where its stamp is the same, else read."""
-    if known is None:
-        known = _of_facts([])
-    known = known.merge(layout.loc[~layout["closed"], ["path", "stamp"]], on=["path", "stamp"])
-    fresh = layout[~layout["path"].isin(known["path"]) & ~layout["closed"]]
+    """The facts of each row of `layout`, and AGAIN: from `known` where path and stamp are the same, else read."""
+    types = {**{name: COLUMNS[name] for name in EMPTY}, AGAIN: "bool"}
+    closed, fresh = layout.index[layout["closed"]], layout.index[~layout["closed"]]
+    parts = []
+    if known is not None:
+        found = layout[["path", "stamp"]].merge(known, on=["path", "stamp"], how="left")
+        old = found["sha256"].notna() & ~layout["closed"]
+        parts = [found.loc[old].assign(**{AGAIN: False})[list(types)]]
+        fresh = layout.index[~old & ~layout["closed"]]
     read = (
-        {**one, "path": path, "stamp": cache.NEVER if AGAIN in one else stamp}
-        for numbers, facts in read_all(str(folder), fresh["path"], limits)
-        for path, stamp, one in zip(fresh["path"].iloc[numbers], fresh["stamp"].iloc[numbers], facts, strict=True)
+        (fresh[number], one)
+        for numbers, facts in read_all(str(folder), layout.loc[fresh, "path"], limits)
+        for number, one in zip(numbers, facts, strict=True)
     )
-    closed = layout.loc[layout["closed"], "path"]
-    unseen = ({**unread(path, "closed"), "path": path, "stamp": cache.NEVER} for path in closed)
-    return pd.concat([known, _of_facts(read), _of_facts(unseen)], ignore_index=True)
-
-
-def _of_facts(facts: Iterable[Facts]) -> pd.DataFrame:
-    types = {**{name: COLUMNS[name] for name in ("path", *EMPTY)}, "stamp": "string"}
-    return _columns((tuple(one[name] for name in types) for one in facts), types)
+    unseen = ((number, {**unread(layout["path"][number], "closed"), AGAIN: True}) for number in closed)
+    lines = ((number, *(one.get(name, False) for name in types)) for number, one in chain(read, unseen))
+    parts.append(_columns(lines, {"row": "int64", **types}).set_index("row"))
+    return pd.concat(parts).sort_index()
 
 
 def _columns(lines: Iterable[tuple[Any, ...]], types: dict[str, str]) -> pd.DataFrame:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from sightline.config import ROLES
 from sightline.data.bridges import Sets
-from sightline.data.manifest import HELD_BACK, OK, QUARANTINED
+from sightline.data.manifest import HELD_BACK, OK, QUARANTINED, places
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,16 +39,18 @@ def assign_roles(
     near = near[usable[near].all(axis=1)]
     sets = _connected(codes, digests, near, usable)
     bridges = _bridges(rows, sets, codes, digests, near, _settled(rows, previous))
-    for row in bridges:
-        # In the same words whether the sides are given splits or, in the next run, roles: equal data, equal bytes.
-        reason = f"bridge: it would join images of two sides of a split (its group: {names.iloc[row]})"
-        rows.loc[row, ["status", "reason", "role"]] = [QUARANTINED, reason, pd.NA]
-        usable[row] = False
     if bridges:
+        rows.loc[bridges, "status"] = QUARANTINED
+        # In the same words whether the sides are given splits or, in the next run, roles: equal data, equal bytes.
+        rows.loc[bridges, "reason"] = (
+            "bridge: it would join images of two sides of a split (its group: " + names.iloc[bridges] + ")"
+        )
+        rows.loc[bridges, "role"] = pd.NA
+        usable[bridges] = False
         sets = _connected(codes, digests, near[usable[near].all(axis=1)], usable)
     lowest = np.full(sets.max(initial=0) + 1, len(unique_names))
     np.minimum.at(lowest, sets, codes)
-    rows["group"] = pd.array(unique_names[lowest[sets]], dtype="string")
+    rows["group"] = pd.Series(unique_names[lowest[sets]], dtype="string")
     return _draw(rows, fractions)
 
 
@@ -63,8 +65,8 @@ def _settled(rows: pd.DataFrame, previous: pd.DataFrame | None) -> NDArray[np.bo
     """Which rows stood in the previous manifest with a role: their side is fixed."""
     if previous is None:
         return np.zeros(len(rows), dtype=bool)
-    keys = pd.MultiIndex.from_frame(previous.dropna(subset=["role"])[["path", "sha256"]])
-    return np.asarray(pd.MultiIndex.from_frame(rows[["path", "sha256"]]).isin(keys))
+    place = places(rows, previous)
+    return np.asarray((place >= 0) & previous["role"].notna().to_numpy()[place])
 
 
 def _connected(

@@ -34,11 +34,63 @@ class Chunk(NamedTuple):
     paths: list[str]
 
 
+NOTHING = Chunk([], [])
+
+
+class Queue:
+    """The files still to be read, in chunks."""
+
+    def __init__(self, paths: pd.Series) -> None:
+        self._fresh = (
+            Chunk(list(range(start, min(start + CHUNK, len(paths)))), paths.iloc[start : start + CHUNK].tolist())
+            for start in range(0, len(paths), CHUNK)
+        )
+        self._back: list[Chunk] = []
+
+    def take(self) -> Chunk:
+        """The next chunk; NOTHING at the end."""
+        return self._back.pop() if self._back else next(self._fresh, NOTHING)
+
+    def put_back(self, chunk: Chunk, without: int) -> None:
+        """All of `chunk` but the file at place `without` is to be read again."""
+        for part in (slice(None, without), slice(without + 1, None)):
+            if chunk.numbers[part]:
+                self._back.append(Chunk(chunk.numbers[part], chunk.paths[part]))
+
+
 class Worker:
-    """One process, its pipe, and what it is busy with."""
+    """A process that reads files, and the next one where it ends."""
 
     def __init__(self, folder: str, limits: Limits) -> None:
-        self.chunk: Chunk | None = None
+        self.chunk = NOTHING
+        self._folder, self._limits = folder, limits
+        self._start()
+
+    def give(self, chunk: Chunk) -> None:
+        """Send files to read."""
+        self.chunk = chunk
+        if chunk.paths:
+            self._send(chunk.paths)
+
+    def answer(self, queue: Queue) -> tuple[list[int], list[Facts]]:
+        """Numbers and facts of the files given; where the process ended, of that file alone, the others go back."""
+        try:
+            return self.chunk.numbers, self.connection.recv()
+        except (EOFError, ConnectionResetError):
+            place, reason = self._fate()
+            self.close()
+            self._start()
+            queue.put_back(self.chunk, without=place)
+            return [self.chunk.numbers[place]], [{**unread(self.chunk.paths[place], reason), AGAIN: True}]
+
+    def close(self) -> None:
+        """End the process, if it is still there."""
+        self.connection.close()
+        self._process.terminate()
+        self._process.wait()
+        self._progress.close()
+
+    def _start(self) -> None:
         self._progress = tempfile.TemporaryFile()  # noqa: SIM115 — closed in close()
         ours, theirs = socket.socketpair()
         with theirs:
@@ -52,59 +104,25 @@ class Worker:
                 stderr=subprocess.DEVNULL,
             )
         self.connection: Connection[Any, Any] = Connection(ours.detach())
-        self._send((folder, limits))
-
-    def give(self, chunk: Chunk | None) -> None:
-        """Send files to read, if there are any."""
-        self.chunk = chunk
-        if chunk:
-            self._send(chunk.paths)
-
-    def fate(self, limits: Limits) -> tuple[int, str]:
-        """Place in its chunk of the file at which the process ended, and how that was."""
-        code = self._process.wait()
-        place = os.pread(self._progress.fileno(), 4, 0)
-        if not place:
-            raise DataError(f"a reading process could not start: `{sys.executable} -m {worker.__name__}` says why")
-        if code == -signal.SIGALRM:
-            how = f"reading it took longer than {limits.seconds:g} s"
-        else:
-            name = signal.Signals(-code).name if code < 0 else f"exit status {code}"
-            how = f"the decoder crashed on it ({name})"
-        return int.from_bytes(place, "little"), how
-
-    def close(self) -> None:
-        """End the process, if it is still there."""
-        self.connection.close()
-        self._process.terminate()
-        self._process.wait()
-        self._progress.close()
+        self._send((self._folder, self._limits))
 
     def _send(self, message: object) -> None:
         # Where the process has ended, the answer that never comes tells.
         with suppress(BrokenPipeError, ConnectionResetError):
             self.connection.send(message)
 
-
-class Queue:
-    """The files still to be read, in chunks."""
-
-    def __init__(self, paths: pd.Series) -> None:
-        self._fresh = (
-            Chunk(list(range(start, min(start + CHUNK, len(paths)))), paths.iloc[start : start + CHUNK].tolist())
-            for start in range(0, len(paths), CHUNK)
-        )
-        self._back: list[Chunk] = []
-
-    def take(self) -> Chunk | None:
-        """The next chunk; None where there is none."""
-        return self._back.pop() if self._back else next(self._fresh, None)
-
-    def put_back(self, chunk: Chunk, without: int) -> None:
-        """All of `chunk` but the file at place `without` is to be read again."""
-        for part in (slice(None, without), slice(without + 1, None)):
-            if chunk.numbers[part]:
-                self._back.append(Chunk(chunk.numbers[part], chunk.paths[part]))
+    def _fate(self) -> tuple[int, str]:
+        """Place in its chunk of the file at which the process ended, and how that was."""
+        code = self._process.wait()
+        place = os.pread(self._progress.fileno(), 4, 0)
+        if not place:
+            raise DataError(f"a reading process could not start: `{sys.executable} -m {worker.__name__}` says why")
+        if code == -signal.SIGALRM:
+            how = f"reading it took longer than {self._limits.seconds:g} s"
+        else:
+            name = signal.Signals(-code).name if code < 0 else f"exit status {code}"
+            how = f"the decoder crashed on it ({name})"
+        return int.from_bytes(place, "little"), how
 
 
 def read_all(folder: str, paths: pd.Series, limits: Limits) -> Iterator[tuple[list[int], list[Facts]]]:
@@ -119,22 +137,12 @@ def read_all(folder: str, paths: pd.Series, limits: Limits) -> Iterator[tuple[li
     try:
         for one in workers:
             one.give(queue.take())
-        while waiting := [one for one in workers if one.chunk]:
-            for connection in wait([one.connection for one in waiting]):
-                (place,) = (number for number, one in enumerate(workers) if one.connection is connection)
-                one, chunk = workers[place], workers[place].chunk
-                assert chunk  # only those that are busy are waited for
-                try:
-                    facts = one.connection.recv()
-                except (EOFError, ConnectionResetError):
-                    culprit, reason = one.fate(limits)
-                    one.close()
-                    queue.put_back(chunk, without=culprit)
-                    chunk = Chunk([chunk.numbers[culprit]], [chunk.paths[culprit]])
-                    facts = [{**unread(chunk.paths[0], reason), AGAIN: True}]
-                    workers[place] = one = Worker(folder, limits)
+        while busy := {one.connection: one for one in workers if one.chunk.paths}:
+            for connection in wait(list(busy)):
+                one = next(one for known, one in busy.items() if known is connection)
+                numbers, facts = one.answer(queue)
                 one.give(queue.take())
-                yield chunk.numbers, facts
+                yield numbers, facts
     finally:
         for one in workers:
             one.close()

@@ -1,18 +1,19 @@
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import tarfile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import SHARED, draw, make_images
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from conftest import SHARED, draw, make_images
 from sightline import project, scaffold
 from sightline.config import Dataset, Fractions, Ingest, load, write_value
 from sightline.data import ingest, manifest
@@ -41,7 +42,7 @@ def reasons(rows: pd.DataFrame) -> dict[str, str]:
     return dict(zip(left_out["path"], left_out["reason"], strict=True))
 
 
-def facts_of(rows: pd.DataFrame, path: str) -> dict[str, object]:
+def facts_of(rows: pd.DataFrame, path: str) -> dict[str, Any]:
     return {str(name): value for name, value in rows.set_index("path").loc[path].items()}
 
 
@@ -55,8 +56,6 @@ def test_a_row_tells_what_the_file_is(folder: Path) -> None:
     """Digest, format, mode, size and bytes are those of the file; nothing else is known yet."""
     place = folder / "red" / "0000.png"
     row = facts_of(read(folder), "red/0000.png")
-    import hashlib
-
     assert row["sha256"] == hashlib.sha256(place.read_bytes()).hexdigest()
     assert [row[name] for name in ("label", "format", "mode", "width", "height", "bytes")] == [
         "red",
@@ -227,7 +226,7 @@ def test_the_manifest_is_the_same_from_any_number_of_processes(
     """Equal images, equal bytes: with one process and with three, with and without the cache."""
     from sightline.data import workers
 
-    files = []
+    files: list[bytes] = []
     for count, chunk in ((1, 64), (3, 2)):
         monkeypatch.setattr(os, "cpu_count", lambda count=count: count)
         monkeypatch.setattr(workers, "CHUNK", chunk)

@@ -164,7 +164,7 @@ def test_the_limit_can_be_raised_only_below_a_bomb() -> None:
 def test_half_a_file_is_refused_or_whole(kind: str) -> None:
     """A truncated file is never taken for an image with a grey half."""
     data = saved(Image.effect_noise((64, 64), 80).convert("RGB"), kind)
-    with pytest.raises(UnreadableImage, match="damaged pixels|broken header|allowed format"):
+    with pytest.raises(UnreadableImage, match=r"damaged pixels|broken header|allowed format"):
         inspect(data[: len(data) // 2], 8)
 
 

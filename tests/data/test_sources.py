@@ -68,7 +68,7 @@ def test_folders_without_images_do_not_hide_the_splits(tmp_path: Path) -> None:
 def test_splits_beside_a_class_are_an_error(tmp_path: Path) -> None:
     """A model would learn to tell train from val: the folder in the way is named."""
     put(tmp_path, "train/cat/1.png", "val/cat/2.png", "more/dog/1.png")
-    with pytest.raises(DataError, match="train, val look like splits .* but more stands beside them"):
+    with pytest.raises(DataError, match=r"train, val look like splits .* but more stands beside them"):
         found(tmp_path)
 
 
@@ -166,7 +166,7 @@ def test_no_folder_and_an_empty_folder_say_what_is_wanted(tmp_path: Path) -> Non
 
 
 def test_a_csv_table(tmp_path: Path) -> None:
-    """labels.csv gives label, split and group; a byte-order mark, other columns and the case of the header do not matter."""
+    """labels.csv gives label, split and group; a byte-order mark, other columns and the header's case do not matter."""
     put(tmp_path, "a b.png", "sub/2.png")
     text = '\ufeffPath,label, split,group,note\n"a b.png",cat,Train,lot 1,x\nsub/../sub/2.png, dog ,valid,,\n'
     (tmp_path / "labels.csv").write_text(text, encoding="utf-8")
@@ -237,7 +237,7 @@ def val_labels(folder: Path) -> list[str | None]:
 
 
 def test_kaggles_copy_of_the_challenge(tmp_path: Path) -> None:
-    """Names come from the mapping, labels of val from the solution; two classes of one name stay two; test is left out."""
+    """Names come from the mapping, val's labels from the solution; two classes of one name stay two; test is out."""
     challenge(tmp_path / "ILSVRC" / "Data" / "CLS-LOC")
     (tmp_path / "LOC_synset_mapping.txt").write_text(NAMES)
     answers = (
@@ -282,13 +282,13 @@ def test_the_development_kit(tmp_path: Path) -> None:
     truth.write_text("3\n1\n")
     assert val_labels(tmp_path) == [CRANE, MACHINE]
     truth.write_text("3\n1\n2\n")
-    with pytest.raises(DataError, match="has 3 lines, but .*val has 2 images"):
+    with pytest.raises(DataError, match=r"has 3 lines, but .*val has 2 images"):
         found(tmp_path)
 
 
 def test_a_flat_val_without_labels_is_an_error(tmp_path: Path) -> None:
     """Which files would help is said."""
-    with pytest.raises(DataError, match="none of LOC_val_solution.csv, val_annotations.txt"):
+    with pytest.raises(DataError, match=r"none of LOC_val_solution.csv, val_annotations.txt"):
         found(challenge(tmp_path))
 
 
@@ -375,10 +375,10 @@ def test_a_published_set_keeps_its_splits(tmp_path: Path) -> None:
 
 def test_a_published_set_that_is_not_at_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is fetched unasked; without a network the error says so; an unknown name gets a suggestion."""
-    with pytest.raises(DataError, match="torchvision:EuroSAT@.* is not in .*add --download"):
+    with pytest.raises(DataError, match=r"torchvision:EuroSAT@.* is not in .*add --download"):
         published.check(f"torchvision:EuroSAT@{tmp_path}", download=False)
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
-    with pytest.raises(DataError, match="could not be downloaded .*look at the network"):
+    with pytest.raises(DataError, match=r"could not be downloaded .*look at the network"):
         published.check(f"torchvision:EuroSAT@{tmp_path / 'new'}", download=True)
     with pytest.raises(DataError, match="did you mean EuroSAT"):
         published.check("torchvision:Eurosat", download=False)

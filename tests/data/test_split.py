@@ -1,17 +1,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sightline.config import Dataset, Fractions
 from sightline.data import ingest, split
 from sightline.data.manifest import COLUMNS, OK, QUARANTINED
+
+if TYPE_CHECKING:
+    import pytest
 
 FOUR = Fractions(train=0.6, val=0.1, calib=0.1, test=0.2)
 DATASET = Dataset(images="data/raw/target", roles=FOUR)
@@ -60,7 +62,7 @@ def test_a_given_group_and_identical_files_stay_together() -> None:
     """A chain of shared groups and shared bytes is one group, named by the smallest name in it."""
     rows = decided(("1", "aa", "lot b"), ("2", "bb", "lot b"), ("3", "bb", "lot a"), ("4", "cc", "lot a"), ("5", "dd"))
     assert rows["group"].tolist() == ["lot a"] * 4 + ["sha256:dd"]
-    assert rows["role"].iloc[:4].nunique() == 1
+    assert len(set(rows["role"].iloc[:4])) == 1
 
 
 def test_near_duplicates_join_groups() -> None:
@@ -102,7 +104,7 @@ def test_one_copy_of_an_image_in_two_given_splits_leaves() -> None:
 
 
 def test_given_splits_are_kept() -> None:
-    """test stays test; calib is cut from val, and train gives up only what no split provides."""
+    """Test stays test; calib is cut from val, and train gives up only what no split provides."""
     images = [
         (f"{part}/{number}", f"{part}{number}", None, part)
         for part in ("train", "val", "test")

@@ -22,13 +22,11 @@ __all__ = ["LAYOUTS", "Item", "Layout", "scan"]
 class Layout(Protocol):
     """One form in which labelled images may lie in a folder; a module with these two functions is one."""
 
-    @staticmethod
-    def fits(folder: Path) -> bool:
+    def fits(self, folder: Path) -> bool:
         """Whether `folder` has this form; a few looks, never at every file."""
         ...
 
-    @staticmethod
-    def items(folder: Path) -> Iterator[Item]:
+    def items(self, folder: Path) -> Iterator[Item]:
         """Every file that is, or should be, an image; each path once, in any order.
 
         Raises DataError where the form is broken as a whole.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from sightline.data.sources.item import SPLITS, Found, Item, files, plain, suffix_of
@@ -10,6 +9,7 @@ from sightline.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 def fits(folder: Path) -> bool:  # noqa: ARG001 — the form of last resort
@@ -24,7 +24,7 @@ def items(folder: Path) -> Iterator[Item]:
     """
     has_splits = _has_splits(folder)
     for found in files(folder):
-        parts = PurePosixPath(found.path).parts
+        parts = found.path.split("/")
         split = SPLITS[parts[0].lower()] if has_splits and len(parts) > 1 else None
         inner = parts[1:-1] if has_splits else parts[:-1]
         if inner:

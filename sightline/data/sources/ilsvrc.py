@@ -36,8 +36,7 @@ def items(folder: Path) -> Iterator[Item]:
 
     Raises DataError where val/ is flat and nothing says what its images show.
     """
-    base = _base(folder)
-    assert base  # fits() found it
+    base = _base(folder) or folder
     names = _names(_find(folder, base, MAPPINGS))
     answers = _answers(folder, base) if _is_flat(base / "val") else {}
     for split in ("train", "val", "test"):

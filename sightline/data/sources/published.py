@@ -103,7 +103,8 @@ def _missing(given: str, root: Path, error: Exception, *, download: bool) -> str
     words = " ".join(str(error).split())
     if download:
         return f"{given} could not be downloaded ({words}): look at the network, or bring the files to {root} yourself"
-    return f"{given} is not in {root} ({words}): add --download to fetch it, or name its folder as {given.partition('@')[0]}@FOLDER"
+    name = given.partition("@")[0]
+    return f"{given} is not in {root} ({words}): add --download to fetch it, or name its folder as {name}@FOLDER"
 
 
 def _class_names(dataset: Any) -> list[str]:
