@@ -11,7 +11,7 @@ import json
 from dataclasses import dataclass, field, fields
 from functools import reduce
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from sightline.errors import ConfigError, ProjectError
 from sightline.train.recipe import STRICT, Recipe
@@ -66,9 +66,12 @@ class Dataset(Section):
     """One data set of the project."""
 
     images: str
-    """Folder of the raw images, relative to the project: class folders, splits of them, or images with labels.csv."""
+    """Folder of the raw images: data/raw/NAME, or an absolute path where they are external."""
     roles: Fractions
     """Shares of the roles, by hash of the group."""
+    raw: Literal["raw", "external"] = "raw"
+    """`raw`: the images lie in data/raw/NAME, under DVC. `external`: their folder stays where it is, for sets too large
+    to copy; the manifest's digests are their version, and `dvc pull` cannot bring them back."""
     train_per_class: int | None = None
     """Keep at most so many training images per class (the rest is held back): a few-shot experiment."""
 
@@ -81,10 +84,20 @@ class Dataset(Section):
 class Ingest(Section):
     """Limits for reading files."""
 
-    max_megapixels: float = 64.0
+    max_megapixels: float = 25.0
     """Larger images are quarantined before they are decoded."""
     max_megabytes: float = 64.0
     """Larger files are quarantined unread."""
+    max_seconds: float = 20.0
+    """A file that takes longer to read and decode is quarantined."""
+    max_memory: float = 320.0
+    """A file is quarantined if reading and decoding it takes more than so many MB."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.max_megapixels <= 89:
+            raise ValueError(f"max_megapixels = {self.max_megapixels:g} is outside 0 … 89: beyond, Pillow sees a bomb")
+        if min(self.max_megabytes, self.max_seconds, self.max_memory) <= 0:
+            raise ValueError("max_megabytes, max_seconds and max_memory must be above 0")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +124,7 @@ class Validate(Section):
     """Shortest side that an image may have, pixels."""
     max_side: int = 8192
     """Longest side that an image may have, pixels."""
-    modes: list[str] = field(default_factory=lambda: ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16"])
+    modes: list[str] = field(default_factory=lambda: ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16", "I;16B"])
     """Pillow's modes that are accepted."""
     max_quarantined: float = 0.05
     """Largest share of files that may be quarantined."""
@@ -197,6 +210,16 @@ class Params(Section):
         unknown = sorted(set(self.datasets) - {"source", "target"})
         if unknown:
             raise ValueError(f"datasets.{unknown[0]}: a project has the data sets source and target, no others")
+        for name, dataset in self.datasets.items():
+            if dataset.raw == "external" and not Path(dataset.images).is_absolute():
+                raise ValueError(
+                    f"datasets.{name}.images = {dataset.images!r}: name an external folder by its full path"
+                )
+            if dataset.raw == "raw" and Path(dataset.images) != Path("data/raw", name):
+                raise ValueError(
+                    f"datasets.{name}.images = {dataset.images!r}: images under DVC lie in data/raw/{name}; for a "
+                    f"folder elsewhere set datasets.{name}.raw to external"
+                )
         if "target" not in self.datasets:
             raise ValueError("datasets has no target: name the images that the model shall learn")
 

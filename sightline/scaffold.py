@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import shutil
 import subprocess
@@ -11,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from sightline import config
 from sightline.data import embedded
-from sightline.data.sources import LABELS, scan
+from sightline.data.external import EXTERNAL
+from sightline.data.sources import published, scan, tables
 from sightline.errors import DataError, ProjectError
 from sightline.project import environment
 
@@ -28,6 +28,7 @@ IGNORED = """\
 /.dvc/site/
 /data/cache/
 /data/docs/
+/data/external/
 /data/code.yaml
 /data/manifests/
 /data/shards/
@@ -59,30 +60,44 @@ def template(name: str) -> Path:
     return inside if inside.is_file() else package.parent / name
 
 
-def init(folder: Path, images: str, source: str | None, name: str | None, told: Callable[[str], None]) -> None:
-    """Make a project at `folder` around `images`: a folder, a CSV file or `embedded:NAME`; `source` likewise.
+def init(
+    folder: Path,
+    images: str,
+    source: str | None,
+    name: str | None,
+    told: Callable[[str], None],
+    *,
+    external: bool = False,
+    download: bool = False,
+) -> None:
+    """Make a project at `folder` around `images`: a folder, a table, `embedded:NAME` or `torchvision:NAME`.
 
-    Nothing of the user's images is changed: they are copied (cloned where the file system can). `told` receives a line
-    per step. Raises ProjectError where the folder holds a project already, DataError where there are no images.
+    `source` likewise. Nothing of the user's images is changed: they are copied (cloned where the file system can), or
+    stay where they are if `external`. torchvision's sets are fetched only if `download`. `told` receives a line per
+    step. Raises ProjectError where the folder holds a project already, DataError where there are no images.
     """
     if (folder / config.PARAMS).exists():
         raise ProjectError(f"{folder} holds a project already; run `sightline run` in it, or choose another folder")
     wanted = {"target": images} | ({"source": source} if source else {})
     for given in wanted.values():
-        _check(given)
+        _check(given, download=download)
+    outside = {use: Path(given).resolve() for use, given in wanted.items() if external and Path(given).is_dir()}
     folder.mkdir(parents=True, exist_ok=True)
     for use, given in wanted.items():
-        count = _bring(given, folder / "data" / "raw" / use)
+        if use in outside:
+            told(f"{use}: the images stay in {outside[use]}, outside of DVC: `dvc pull` cannot bring them back")
+            continue
+        count = _bring(given, folder / "data" / "raw" / use, download=download)
         told(f"{use}: {count} images from {given} are in {folder / 'data' / 'raw' / use}")
     for file in FILES:
         shutil.copyfile(template(file), folder / file)
     (folder / ".gitignore").write_text(IGNORED, encoding="utf-8")
     _version_control(folder)
-    _write_params(folder, wanted, name)
+    _write_params(folder, wanted, name, outside)
     told(f"{folder / config.PARAMS} holds every value that you may want to change")
 
 
-def _write_params(folder: Path, wanted: dict[str, str], name: str | None) -> None:
+def _write_params(folder: Path, wanted: dict[str, str], name: str | None, outside: dict[str, Path]) -> None:
     """Last of all: where params.yaml stands, the project is whole."""
 
     def edit(values: Any) -> None:
@@ -94,6 +109,9 @@ def _write_params(folder: Path, wanted: dict[str, str], name: str | None) -> Non
             values["project"].yaml_add_eol_comment("registered models: NAME-backbone, NAME-classifier", "name")
         if "source" not in wanted:
             del values["datasets"]["source"]
+        for use, place in outside.items():
+            values["datasets"][use]["images"] = str(place)
+            values["datasets"][use]["raw"] = EXTERNAL
 
     config.change(template(config.PARAMS), folder / config.PARAMS, edit)
     config.load(folder)
@@ -103,50 +121,51 @@ def _model_name(text: str) -> str:
     return "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in text).strip("-.") or "project"
 
 
-def _check(given: str) -> None:
+def _check(given: str, *, download: bool) -> None:
     if given.startswith(EMBEDDED):
         embedded.check(given)
-        return
-    path = Path(given)
-    if path.is_dir():
-        scan(path)
-    elif not path.is_file():
-        raise DataError(
-            f"{given}: there is no such folder or CSV file; name a folder with a folder of images per class"
-        )
+    elif given.startswith(published.PREFIX):
+        published.check(given, download=download)
+    elif Path(given).is_dir():
+        next(iter(scan(Path(given))))
+    elif not Path(given).is_file():
+        raise DataError(f"{given}: there is no such folder or table; name a folder with a folder of images per class")
 
 
-def _bring(given: str, target: Path) -> int:
+def _bring(given: str, target: Path, *, download: bool) -> int:
     if target.exists():
         shutil.rmtree(target)
     if given.startswith(EMBEDDED):
         return embedded.write(given, target)
-    path = Path(given)
     target.parent.mkdir(parents=True, exist_ok=True)
+    if given.startswith(published.PREFIX):
+        return published.write(given, target, download=download)
+    path = Path(given)
     if path.is_dir():
         shutil.copytree(path, target, symlinks=True, copy_function=_clone)
     else:
-        _bring_csv(path, target)
-    return len(scan(target))
+        _bring_table(path, target)
+    return sum(1 for _ in scan(target))
 
 
-def _bring_csv(table: Path, target: Path) -> None:
-    """The images that a CSV file lists, and the file itself as labels.csv."""
+def _bring_table(table: Path, target: Path) -> None:
+    """The images that a table lists, and the table itself as labels.csv or labels.jsonl."""
     target.mkdir(parents=True)
-    shutil.copyfile(table, target / LABELS)
-    with table.open(encoding="utf-8-sig", newline="") as handle:
-        for row in csv.DictReader(handle):
-            origin = table.parent / (row.get("path") or "")
-            place = target / (row.get("path") or "")
-            if origin.is_file() and place.resolve().is_relative_to(target.resolve()):
-                place.parent.mkdir(parents=True, exist_ok=True)
-                _clone(str(origin), str(place))
+    for _, row in tables.rows(table):
+        path = str(row["path"] or "").replace("\\", "/")
+        origin, place = table.parent / path, target / path
+        if origin.is_file() and place.resolve().is_relative_to(target.resolve()):
+            place.parent.mkdir(parents=True, exist_ok=True)
+            _clone(str(origin), str(place))
+    shutil.copyfile(table, target / ("labels.jsonl" if table.suffix.lower() == ".jsonl" else "labels.csv"))
 
 
 def _clone(origin: str, place: str) -> str:
     """Copy a file, sharing its blocks where the file system can."""
     from dvc_objects.fs.system import reflink
 
+    if not os.path.isfile(origin):  # noqa: PTH113 — a pipe or a socket: to read it would wait for ever
+        return place
     try:
         reflink(origin, place)
     except OSError:

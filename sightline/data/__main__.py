@@ -21,9 +21,11 @@ STAGES = {
 
 
 def write_code_digests(paths: Paths) -> None:
-    """Write the digests of code, labels and baselines where DVC sees them; an unchanged file is left alone."""
+    """Write what DVC cannot see by itself: code, labels, baselines and external folders; the same is left alone."""
+    from sightline.data import external
     from sightline.lineage import code_digest, file_digest
 
+    external.write_listings(paths)
     text = "".join(f"{stage}: {code_digest(module)}\n" for stage, module in STAGES.items())
     for name, place in (("labels", paths.labels), ("baseline", paths.baseline)):
         digests = {use: file_digest(place(use)) if place(use).is_file() else "none" for use in USES}

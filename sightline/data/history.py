@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sightline.data import archive, diff, versions
+from sightline.data import archive, diff, external, versions
 from sightline.data.__main__ import write_code_digests
 from sightline.data.manifest import OK
 from sightline.errors import DataError
@@ -55,7 +55,8 @@ def ingest(paths: Paths, use: str, *notes: str) -> Reproduced:
     `notes` say where the change came from. Raises DataError where the folder or the stage fails.
     """
     write_code_digests(paths)
-    versions.track_raw(paths, use)
+    if not external.is_external(paths, use):
+        versions.track_raw(paths, use)
     done = versions.reproduce(paths, "ingest", use)
     record(paths, use, *notes)
     return done

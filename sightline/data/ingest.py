@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
-from concurrent.futures import ProcessPoolExecutor
-from functools import partial
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
-from sightline.data import labels, manifest, split
+from sightline.data import cache, labels, manifest, split
+from sightline.data.facts import AGAIN, EMPTY, Limits, unread
 from sightline.data.manifest import COLUMNS, OK, QUARANTINED
-from sightline.data.reading import UnreadableImage, inspect
-from sightline.data.sources import Item, scan
+from sightline.data.reading import EXTENSIONS
+from sightline.data.sources import scan
+from sightline.data.sources.item import suffix_of
+from sightline.data.workers import read_all
+from sightline.lineage import code_digest, digest_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from sightline.config import Dataset, Ingest
     from sightline.project import Paths
 
-POOL_FROM = 256
-"""Fewer new files than this are read in one process: starting others would take longer."""
+BATCH = 8192
+"""Rows that are Python objects at a time; the others are columns already, a tenth as large."""
+LAYOUT = ("path", "label", "split", "group", "reason")
 
 
 def ingest(paths: Paths, use: str) -> pd.DataFrame:
@@ -46,11 +50,24 @@ def decide(rows: pd.DataFrame, dataset: Dataset, previous: pd.DataFrame | None) 
     """Quarantine contradictions, form groups, give roles and shards; known images keep their order, role and shard."""
     rows = _in_order(rows, previous)
     rows = _quarantine_contradictions(rows)
-    rows["group"] = split.join_groups(rows)
+    # Near-duplicates, as pairs of positions in `rows`, would go to assign_roles from here.
     rows = split.assign_roles(rows, dataset.roles, previous)
     rows = split.hold_back(rows, dataset.train_per_class)
     rows["shard"] = split.assign_shards(rows)
     return rows
+
+
+def misnamed(rows: pd.DataFrame) -> pd.Series:
+    """Which files have the extension of another format than that of their content; one without extension has not."""
+    told = [_belies(path, kind) for path, kind in zip(rows["path"], rows["format"], strict=True)]
+    return pd.Series(told, index=rows.index, dtype=bool)
+
+
+def _belies(path: str, kind: str | None) -> bool:
+    # MPO is a JPEG with further pictures behind the first.
+    allowed = None if pd.isna(kind) else EXTENSIONS.get("JPEG" if kind == "MPO" else str(kind))
+    suffix = suffix_of(path)
+    return bool(allowed and suffix) and suffix not in (allowed or ())
 
 
 def _in_order(rows: pd.DataFrame, previous: pd.DataFrame | None) -> pd.DataFrame:
@@ -59,110 +76,79 @@ def _in_order(rows: pd.DataFrame, previous: pd.DataFrame | None) -> pd.DataFrame
     rows["shard"] = pd.array([pd.NA] * len(rows), dtype="Int64")
     if previous is None:
         return rows
-    keys = pd.MultiIndex.from_frame(previous[["path", "sha256"]])
-    place = pd.Series(range(len(previous)), index=keys)
-    position = place.reindex(pd.MultiIndex.from_frame(rows[["path", "sha256"]])).to_numpy()
-    order = pd.Series(position).sort_values(kind="stable", na_position="last").index
-    known = ~pd.isna(position)
-    rows.loc[known, "shard"] = previous["shard"].to_numpy()[position[known].astype(int)]
-    return rows.loc[order].reset_index(drop=True)
+    place = manifest.places(rows, previous)
+    known = place >= 0
+    rows.loc[known, "shard"] = previous["shard"].to_numpy()[place[known]]
+    order = np.argsort(np.where(known, place, len(previous)), kind="stable")
+    return rows.iloc[order].reset_index(drop=True)
 
 
 def _quarantine_contradictions(rows: pd.DataFrame) -> pd.DataFrame:
     """The same file under two labels teaches nothing: all of its copies leave."""
     usable = rows[rows["status"] == OK]
-    labels = usable.groupby("sha256")["label"].transform("nunique")
-    torn = usable.index[labels > 1]
-    rows.loc[torn, "status"] = QUARANTINED
-    names = rows.loc[torn].groupby("sha256")["label"].transform(lambda found: ", ".join(sorted(set(found))))
-    rows.loc[torn, "reason"] = "contradictory: the same image is labelled " + names.astype("string")
+    copies = usable[usable["sha256"].duplicated(keep=False)]
+    names = copies.groupby("sha256")["label"].unique()
+    torn = names[names.map(len) > 1].map(lambda found: ", ".join(sorted(found)))
+    bad = copies.index[copies["sha256"].isin(torn.index)]
+    rows.loc[bad, "status"] = QUARANTINED
+    told = "contradictory: the same image is labelled " + rows.loc[bad, "sha256"].map(torn).astype("string")
+    rows.loc[bad, "reason"] = told
     return rows
 
 
-def read_folder(folder: Path, limits: Ingest, cache: Path) -> pd.DataFrame:
-    """One row per labelled file of `folder`, without roles; files that `cache` knows unchanged are not read again."""
-    items = scan(folder)
-    known = _load_cache(cache)
-    stats = [_stat(folder, item) for item in items]
-    fresh = [number for number, item in enumerate(items) if known.get(item.path, (None,))[0] != stats[number]]
-    read = dict(zip(fresh, _read_all(folder, [items[number] for number in fresh], limits), strict=True))
-    facts = [read[number] if number in read else known[item.path][1] for number, item in enumerate(items)]
-    _save_cache(cache, items, stats, facts)
-    rows = pd.DataFrame([_row(item, fact) for item, fact in zip(items, facts, strict=True)], columns=list(COLUMNS))
-    return rows.astype(COLUMNS)
+def read_folder(folder: Path, params: Ingest, known: Path) -> pd.DataFrame:
+    """One row per labelled file of `folder`, without roles; files that the cache `known` has unchanged are not read.
 
-
-Facts = dict[str, Any]
-
-
-def _row(item: Item, facts: Facts) -> Facts:
-    reason = item.reason or facts["reason"]
-    status = QUARANTINED if reason else OK
-    return {**facts, "path": item.path, "label": item.label, "group": item.group, "split": item.split} | {
-        "status": status,
-        "reason": reason,
-    }
-
-
-def _read_all(folder: Path, items: list[Item], limits: Ingest) -> list[Facts]:
-    read = partial(_read_one, str(folder), limits)
-    if len(items) < POOL_FROM:
-        return [read(item) for item in items]
-    with ProcessPoolExecutor(os.cpu_count()) as pool:
-        return list(pool.map(read, items, chunksize=64))
-
-
-def _read_one(folder: str, limits: Ingest, item: Item) -> Facts:
-    """Digest and header of one file; the reason where it cannot be used."""
-    facts: Facts = dict.fromkeys(("sha256", "format", "mode", "width", "height", "bytes", "reason"))
-    path = os.path.join(folder, item.path)  # noqa: PTH118 — a million files
-    if item.reason and "leaves the folder" in item.reason:
-        return {**facts, "sha256": hashlib.sha256(item.path.encode()).hexdigest()}
-    try:
-        data = _read_bytes(path, limits.max_megabytes * 1e6)
-        facts |= {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
-        header = inspect(data, limits.max_megapixels * 1e6)
-        facts |= {"format": header.format, "mode": header.mode, "width": header.width, "height": header.height}
-    except UnreadableImage as error:
-        facts["reason"] = str(error)
-    except OSError as error:
-        facts["reason"] = f"cannot be read: {error.strerror or error}"
-    facts["sha256"] = facts["sha256"] or hashlib.sha256(item.path.encode()).hexdigest()
-    return facts
-
-
-def _read_bytes(path: str, limit: float) -> bytes:
-    size = os.stat(path).st_size  # noqa: PTH116
-    if size > limit:
-        raise UnreadableImage(f"{size / 1e6:.0f} MB are above the limit of {limit / 1e6:g} MB")
-    with open(path, "rb") as handle:  # noqa: PTH123
-        return handle.read()
-
-
-def _stat(folder: Path, item: Item) -> str:
-    try:
-        stat = os.stat(os.path.join(folder, item.path))  # noqa: PTH116, PTH118
-    except OSError:
-        return "missing"
-    return f"{stat.st_size} {stat.st_mtime_ns} {stat.st_ino}"
-
-
-def _load_cache(path: Path) -> dict[str, tuple[str, Facts]]:
-    if not path.is_file():
-        return {}
-    rows = pd.read_parquet(path).astype(object)
-    rows = rows.where(rows.notna(), None)
-    return {
-        str(row["path"]): (str(row.pop("stat")), {str(key): value for key, value in row.items()})
-        for row in rows.to_dict("records")
-    }
-
-
-def _save_cache(path: Path, items: list[Item], stats: list[str], facts: list[Facts]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    rows = pd.DataFrame(
-        [{**fact, "path": item.path, "stat": stat} for item, stat, fact in zip(items, stats, facts, strict=True)]
+    Raises DataError where the folder is missing or holds no images.
+    """
+    limits = Limits(
+        params.max_megapixels * 1e6, params.max_megabytes * 1e6, params.max_seconds, params.max_memory * 1e6
     )
-    scratch = path.with_suffix(".tmp")
-    rows.to_parquet(scratch, index=False)
-    scratch.replace(path)
+    key = digest_of([limits, code_digest("sightline.data.facts")])
+    layout = _layout(folder)
+    facts = _facts(layout, folder, limits, cache.load(known, key))
+    again = facts.pop(AGAIN) | (layout["stamp"] == cache.NEVER)
+    cache.save(facts.assign(path=layout["path"], stamp=layout["stamp"])[~again], known, key)
+    rows = facts.drop(columns="reason").join(layout[list(LAYOUT)])
+    rows["reason"] = rows["reason"].fillna(facts["reason"])
+    rows["status"] = rows["reason"].isna().map({True: OK, False: QUARANTINED})
+    return rows.reindex(columns=list(COLUMNS)).astype(COLUMNS)
+
+
+def _layout(folder: Path) -> pd.DataFrame:
+    """What the layout of `folder` says of each file, and the stamp by which a change is seen."""
+    where = str(folder)
+    lines = (
+        (item.path, item.label, item.split, item.group, item.reason, item.closed, cache.stamp(where, item.path))
+        for item in scan(folder)
+    )
+    return _columns(lines, {**dict.fromkeys(LAYOUT, "string"), "closed": "bool", "stamp": "string"})
+
+
+def _facts(layout: pd.DataFrame, folder: Path, limits: Limits, known: pd.DataFrame | None) -> pd.DataFrame:
+    """The facts of each row of `layout`, and AGAIN: from `known` where path and stamp are the same, else read."""
+    types = {**{name: COLUMNS[name] for name in EMPTY}, AGAIN: "bool"}
+    closed, fresh = layout.index[layout["closed"]], layout.index[~layout["closed"]]
+    parts = []
+    if known is not None:
+        found = layout[["path", "stamp"]].merge(known, on=["path", "stamp"], how="left")
+        old = found["sha256"].notna() & ~layout["closed"]
+        parts = [found.loc[old].assign(**{AGAIN: False})[list(types)]]
+        fresh = layout.index[~old & ~layout["closed"]]
+    read = (
+        (fresh[number], one)
+        for numbers, facts in read_all(str(folder), layout.loc[fresh, "path"], limits)
+        for number, one in zip(numbers, facts, strict=True)
+    )
+    unseen = ((number, {**unread(layout["path"][number], "closed"), AGAIN: True}) for number in closed)
+    lines = ((number, *(one.get(name, False) for name in types)) for number, one in chain(read, unseen))
+    parts.append(_columns(lines, {"row": "int64", **types}).set_index("row"))
+    return pd.concat(parts).sort_index()
+
+
+def _columns(lines: Iterable[tuple[Any, ...]], types: dict[str, str]) -> pd.DataFrame:
+    """A table of `lines`, of which few exist as Python objects at a time."""
+    rest = iter(lines)
+    batches = iter(lambda: list(islice(rest, BATCH)), [])
+    tables = [pd.DataFrame(batch, columns=list(types)).astype(types) for batch in batches]
+    return pd.concat(tables or [pd.DataFrame(columns=list(types)).astype(types)], ignore_index=True)

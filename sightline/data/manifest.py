@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from sightline.errors import DataError
@@ -11,13 +12,15 @@ from sightline.errors import DataError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
 COLUMNS: dict[str, str] = {
     "path": "string",  # relative to the raw folder, with forward slashes
     "sha256": "string",  # of the file's bytes
     "label": "string",  # class name; null where the file's label is missing
     "group": "string",  # images of one group stay on one side of every split
     "split": "string",  # train, val or test where the origin gives one, else null
-    "role": "string",  # train, val, calib or test; null in quarantine
+    "role": "string",  # train, val, calib or test; in quarantine the one that it had before, or null
     "shard": "Int64",  # number of the shard within the role, given once
     "status": "string",  # ok · held_back (a few-shot experiment leaves it out) · quarantined
     "reason": "string",  # why it is not ok, in words; else null
@@ -54,6 +57,13 @@ def read(path: Path) -> pd.DataFrame:
             f"{path}: the manifest lacks {', '.join(missing)}; delete it and run `dvc repro` to make it anew"
         )
     return rows[list(COLUMNS)].astype(COLUMNS)
+
+
+def places(rows: pd.DataFrame, previous: pd.DataFrame) -> NDArray[np.intp]:
+    """Position in `previous` of each of `rows`, the same file with the same bytes; -1 where it is not there."""
+    found = pd.Index(previous["path"]).get_indexer(pd.Index(rows["path"]))
+    same = previous["sha256"].to_numpy()[found] == rows["sha256"].to_numpy()
+    return np.where(same, found, -1)
 
 
 def classes(rows: pd.DataFrame) -> list[str]:

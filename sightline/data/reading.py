@@ -1,13 +1,17 @@
 """From the bytes of an image file to pixels: one way, for training and for serving alike.
 
 Policy: allowed formats only, by content; the first frame of an animation; EXIF orientation applied; transparency over
-white; 16-bit grey scaled to 8; CMYK, palettes and grey converted to RGB. Nothing larger than the limits is decoded.
+white; 16-bit grey scaled to 8; CMYK, palettes and grey converted to RGB. Nothing larger than the limits is decoded,
+and what Pillow takes for a decompression bomb is never decoded. 32-bit and floating-point pixels have no agreed
+white, so they are refused.
 """
 
 from __future__ import annotations
 
 import io
+import re
 import warnings
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,16 +21,27 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from sightline.errors import DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
-FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
-SUFFIXES = frozenset(
-    ".jpg .jpeg .jpe .jfif .png .apng .bmp .dib .gif .tif .tiff .webp .ppm .pgm .pbm .pnm".split()  # noqa: SIM905
-)
-MODES = frozenset(
-    {"1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "LAB", "HSV", "I;16"}
-)
+EXTENSIONS = {
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),
+    "PNG": (".png", ".apng"),
+    "BMP": (".bmp", ".dib"),
+    "GIF": (".gif",),
+    "TIFF": (".tif", ".tiff"),
+    "WEBP": (".webp",),
+    "PPM": (".ppm", ".pgm", ".pbm", ".pnm"),
+}
+"""Allowed format → how its files are named."""
+FORMATS = tuple(EXTENSIONS)
+SUFFIXES = frozenset(suffix for suffixes in EXTENSIONS.values() for suffix in suffixes)
+SIXTEEN_BIT = frozenset({"I;16", "I;16B", "I;16L", "I;16N", "I"})
+MODES = SIXTEEN_BIT | {"1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "LAB", "HSV"}
 SIXTEEN_TO_EIGHT = 257  # 65535 / 255
+MAX_PIXELS = 25e6
+TOO_HUNGRY = "reading it needs more memory than is allowed"
 
 
 class UnreadableImage(DataError):
@@ -43,7 +58,7 @@ class Header:
     height: int
 
 
-def open_image(data: bytes, max_pixels: float = 64e6) -> Image.Image:
+def open_image(data: bytes, max_pixels: float = MAX_PIXELS) -> Image.Image:
     """Open `data` without decoding the pixels.
 
     Raises UnreadableImage with the reason.
@@ -51,46 +66,57 @@ def open_image(data: bytes, max_pixels: float = 64e6) -> Image.Image:
     if not data:
         raise UnreadableImage("empty file (0 bytes)")
     try:
-        with warnings.catch_warnings():
-            # Pillow warns of bombs and broken metadata; our own limit is lower, and metadata is not used.
-            warnings.simplefilter("ignore")
+        with _bombs_are_errors():
             image = Image.open(io.BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError:
         raise UnreadableImage(f"not an image of an allowed format ({', '.join(FORMATS)})") from None
-    except (OSError, ValueError, SyntaxError, EOFError, OverflowError, Image.DecompressionBombError) as error:
-        raise UnreadableImage(f"broken header: {error}") from None
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        raise UnreadableImage(f"decompression bomb: {error}") from None
+    except MemoryError:
+        raise UnreadableImage(TOO_HUNGRY) from None
+    except Exception as error:  # noqa: BLE001 — parsers fail in every way on damaged bytes
+        raise UnreadableImage(f"broken header: {_words(error)}") from None
     if image.width * image.height > max_pixels:
         raise UnreadableImage(
             f"{image.width}×{image.height} pixels are above the limit of {max_pixels / 1e6:g} megapixels"
         )
-    if not image.width or not image.height:
-        raise UnreadableImage("an image without pixels")
-    if image.mode not in MODES:
+    # Of the 32-bit images only those of PPM are known to count to 65,535.
+    if image.mode not in MODES or (image.mode == "I" and image.format != "PPM"):
         raise UnreadableImage(f"pixel mode {image.mode} is not supported")
     return image
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """Decode and convert by the policy of this module.
+    """Decode and convert by the policy of this module; may return `image` itself.
 
     Raises UnreadableImage where the pixels are damaged.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with _bombs_are_errors():
             image.load()
-            image = ImageOps.exif_transpose(image)
+            ImageOps.exif_transpose(image, in_place=True)
+            return _converted(image)
+    except MemoryError:
+        raise UnreadableImage(TOO_HUNGRY) from None
     except Exception as error:  # noqa: BLE001 — decoders fail in every way on damaged bytes
-        raise UnreadableImage(f"damaged pixels: {error}") from None
-    if image.mode == "I;16":
+        raise UnreadableImage(f"damaged pixels: {_words(error)}") from None
+
+
+def _converted(image: Image.Image) -> Image.Image:
+    if image.mode == "RGB" and "transparency" not in image.info:
+        return image
+    if image.mode in SIXTEEN_BIT:
         return Image.fromarray((np.asarray(image) // SIXTEEN_TO_EIGHT).astype(np.uint8)).convert("RGB")
     if image.mode in {"LA", "La", "PA", "RGBA", "RGBa"} or "transparency" in image.info:
-        pixels = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", pixels.size, "white"), pixels).convert("RGB")
+        # RGBa holds premultiplied colours: they must be divided before they are laid over white.
+        pixels = image if image.mode == "RGBA" else image.convert("RGBA")
+        ground = Image.new("RGB", pixels.size, "white")
+        ground.paste(pixels, mask=pixels.getchannel("A"))
+        return ground
     return image.convert("RGB")
 
 
-def decode(data: bytes, size: int, max_pixels: float = 64e6) -> NDArray[np.uint8]:
+def decode(data: bytes, size: int, max_pixels: float = MAX_PIXELS) -> NDArray[np.uint8]:
     """Pixels of the image in `data`, squeezed to a square: uint8 array of shape (size, size, 3).
 
     Raises UnreadableImage with the reason.
@@ -104,17 +130,16 @@ def decode(data: bytes, size: int, max_pixels: float = 64e6) -> NDArray[np.uint8
     return np.asarray(pixels)
 
 
-def inspect(data: bytes, max_pixels: float = 64e6) -> Header:
-    """Read the header and decode the pixels once, to know that they are whole.
+def inspect(data: bytes, side: int, max_pixels: float = MAX_PIXELS) -> tuple[Header, Image.Image]:
+    """What the file says of itself, and its pixels: upright RGB, decoded once.
 
-    Raises UnreadableImage with the reason.
+    A JPEG comes at the smallest of the scales 1, 1/2, 1/4, 1/8 that leaves both sides at least `side`: all of its
+    bytes are decoded all the same, so that damage shows. Raises UnreadableImage with the reason.
     """
     image = open_image(data, max_pixels)
     header = Header(image.format or "", image.mode, image.width, image.height)
-    # A damaged JPEG shows itself at any scale; the smallest is the fastest.
-    image.draft(None, (1, 1))
-    to_rgb(image)
-    return header
+    image.draft(None, (side, side))
+    return header, to_rgb(image)
 
 
 def png(pixels: NDArray[np.uint8]) -> bytes:
@@ -122,3 +147,17 @@ def png(pixels: NDArray[np.uint8]) -> bytes:
     out = io.BytesIO()
     Image.fromarray(pixels).save(out, "PNG")
     return out.getvalue()
+
+
+def _words(error: BaseException) -> str:
+    """One line without addresses of memory, which differ from run to run."""
+    return " ".join(re.sub(r"<(\S+)[^>]*>", r"\1", str(error)).split())[:200] or type(error).__name__
+
+
+@contextmanager
+def _bombs_are_errors() -> Iterator[None]:
+    """Pillow also warns of broken metadata, which is not used."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        yield

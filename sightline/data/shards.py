@@ -6,6 +6,7 @@ A shard is `ROLE-NNNNN.npy` of shape (rows, size, size, 3), its labels `ROLE-NNN
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from concurrent.futures import ProcessPoolExecutor
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sightline.data import manifest
+from sightline.data.facts import read_bytes
 from sightline.data.manifest import OK
 from sightline.data.reading import decode
 from sightline.errors import DataError
@@ -118,10 +120,7 @@ def _write_all(
 
 
 def _pixels(raw: str, size: int, limit: float, path: str, sha256: str) -> NDArray[np.uint8]:
-    import hashlib
-
-    with open(os.path.join(raw, path), "rb") as handle:  # noqa: PTH118, PTH123 — a million files
-        data = handle.read()
+    data = read_bytes(raw, path)
     if hashlib.sha256(data).hexdigest() != sha256:
         raise DataError(f"{path} changed while the run was reading it: run again")
     return decode(data, size, limit)

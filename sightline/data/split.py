@@ -9,62 +9,121 @@ import numpy as np
 import pandas as pd
 
 from sightline.config import ROLES
-from sightline.data.manifest import HELD_BACK, OK, QUARANTINED
+from sightline.data.bridges import Sets
+from sightline.data.manifest import HELD_BACK, OK, QUARANTINED, places
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from sightline.config import Fractions
 
 SHARD_ROWS = 1024
+NO_PAIRS = np.empty((0, 2), dtype=np.int64)
 
 
-def join_groups(rows: pd.DataFrame) -> pd.Series:
-    """Group of each row: given groups and identical files that touch one another become one group.
+def assign_roles(
+    rows: pd.DataFrame, fractions: Fractions, previous: pd.DataFrame | None, near: NDArray[np.int64] = NO_PAIRS
+) -> pd.DataFrame:
+    """Fill `group` and `role` of one data set; usable images that would join two sides are quarantined as bridges.
 
-    The name of a joined group is the smallest of its names, so that it does not depend on the order.
+    One group are: images of one given group, identical files, and the pairs `near` (positions in `rows`, shape (n, 2)).
+    `previous` is the manifest before: an image that had a role keeps it, even while it is in quarantine. The name of a
+    group is the smallest of its given names and digests, so that it does not depend on the order.
     """
+    rows = rows.copy()
+    usable = (rows["status"] == OK).to_numpy()
+    rows["role"] = _known_roles(rows, previous)
+    names = rows["group"].where(rows["group"].notna(), "sha256:" + rows["sha256"]).astype("string")
+    codes, unique_names = pd.factorize(names, sort=True)
+    digests, _ = pd.factorize(rows["sha256"])
+    near = near[usable[near].all(axis=1)]
+    sets = _connected(codes, digests, near, usable)
+    bridges = _bridges(rows, sets, codes, digests, near, _settled(rows, previous))
+    if bridges:
+        rows.loc[bridges, "status"] = QUARANTINED
+        # In the same words whether the sides are given splits or, in the next run, roles: equal data, equal bytes.
+        rows.loc[bridges, "reason"] = (
+            "bridge: it would join images of two sides of a split (its group: " + names.iloc[bridges] + ")"
+        )
+        rows.loc[bridges, "role"] = pd.NA
+        usable[bridges] = False
+        sets = _connected(codes, digests, near[usable[near].all(axis=1)], usable)
+    lowest = np.full(sets.max(initial=0) + 1, len(unique_names))
+    np.minimum.at(lowest, sets, codes)
+    rows["group"] = pd.Series(unique_names[lowest[sets]], dtype="string")
+    return _draw(rows, fractions)
+
+
+def _known_roles(rows: pd.DataFrame, previous: pd.DataFrame | None) -> pd.Series:
+    if previous is None:
+        return pd.Series(pd.NA, index=rows.index, dtype="string")
+    known = previous.dropna(subset=["role"]).drop_duplicates("sha256").set_index("sha256")["role"]
+    return rows["sha256"].map(known).astype("string")
+
+
+def _settled(rows: pd.DataFrame, previous: pd.DataFrame | None) -> NDArray[np.bool_]:
+    """Which rows stood in the previous manifest with a role: their side is fixed."""
+    if previous is None:
+        return np.zeros(len(rows), dtype=bool)
+    place = places(rows, previous)
+    return np.asarray((place >= 0) & previous["role"].notna().to_numpy()[place])
+
+
+def _connected(
+    codes: NDArray[np.intp], digests: NDArray[np.intp], near: NDArray[np.int64], usable: NDArray[np.bool_]
+) -> NDArray[np.int64]:
+    """Number of each row's set of connected rows; a row that is not usable connects nothing and is a set of its own."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    names = rows["group"].where(rows["group"].notna(), "sha256:" + rows["sha256"]).astype("string")
-    group_ids, group_names = pd.factorize(names)
-    digest_ids, digests = pd.factorize(rows["sha256"])
-    size = len(group_names) + len(digests)
-    links = coo_array(
-        (np.ones(len(rows), dtype=np.int8), (group_ids, len(group_names) + digest_ids)), shape=(size, size)
-    )
+    count = len(codes)
+    who = np.flatnonzero(usable)
+    starts = np.concatenate([who, who, near[:, 0]])
+    ends = np.concatenate([count + codes[who], count + codes.max(initial=0) + 1 + digests[who], near[:, 1]])
+    size = count + codes.max(initial=0) + 1 + digests.max(initial=0) + 1
+    links = coo_array((np.ones(len(starts), dtype=np.int8), (starts, ends)), shape=(size, size))
     _, component = connected_components(links, directed=False)
-    return names.groupby(component[group_ids]).transform("min")
+    return np.unique(component[:count], return_inverse=True)[1].astype(np.int64)
 
 
-def assign_roles(rows: pd.DataFrame, fractions: Fractions, previous: pd.DataFrame | None) -> pd.DataFrame:
-    """Fill `role` of the usable rows of one data set; new images that would join two sides are quarantined.
+def _bridges(
+    rows: pd.DataFrame,
+    sets: NDArray[np.int64],
+    codes: NDArray[np.intp],
+    digests: NDArray[np.intp],
+    near: NDArray[np.int64],
+    settled: NDArray[np.bool_],
+) -> list[int]:
+    """Positions of the new rows that join what must stay apart; the first in order stays."""
+    usable = rows[rows["status"] == OK]
+    sides = usable.groupby(sets[usable.index])[["role", "split"]].nunique().max(axis=1)
+    torn = usable.index[np.isin(sets[usable.index], sides.index[sides > 1])].to_numpy()
+    neighbours: dict[int, list[int]] = {}
+    for one, other in near[np.isin(near[:, 0], torn)].tolist():
+        neighbours.setdefault(one, []).append(other)
+        neighbours.setdefault(other, []).append(one)
+    tree, found = Sets(), []
+    # Those whose side is fixed come first: what tears them apart is always something new.
+    for row in [*torn[settled[torn]].tolist(), *torn[~settled[torn]].tolist()]:
+        nodes = [("row", row), ("group", codes[row]), ("digest", digests[row])]
+        nodes += [("row", other) for other in neighbours.get(row, ()) if ("row", other) in tree]
+        role, split = (None if pd.isna(value) else str(value) for value in rows.loc[row, ["role", "split"]])
+        if not tree.join(nodes, {"role": role, "split": split}, always=bool(settled[row])):
+            found.append(row)
+    return found
 
-    `previous` is the manifest before: a digest that had a role keeps it.
-    """
-    rows = rows.copy()
+
+def _draw(rows: pd.DataFrame, fractions: Fractions) -> pd.DataFrame:
+    """Give a role to each usable row that has none: that of its group, or a drawn one."""
     usable = rows["status"] == OK
-    known: dict[str, str] = {}
-    if previous is not None:
-        roles = previous.dropna(subset=["role"])
-        known = dict(zip(roles["sha256"], roles["role"], strict=True))
-    rows["role"] = rows["sha256"].map(known).where(usable).astype("string")
     given = set(rows.loc[usable, "split"].dropna())
-    groups = (
-        rows[usable]
-        .groupby("group", sort=True)
-        .agg(sides=("role", "nunique"), side=("role", "first"), splits=("split", "nunique"), split=("split", "first"))
-    )
-    fresh = usable & rows["role"].isna()
-    for column, what in (("sides", "members on both sides of a split"), ("splits", "members in two given splits")):
-        torn = fresh & rows["group"].isin(groups.index[groups[column] > 1])
-        rows.loc[torn, "status"] = QUARANTINED
-        rows.loc[torn, "reason"] = "bridge: its group " + rows.loc[torn, "group"] + f" has {what}"
-        fresh &= ~torn
-    new = groups[(groups["sides"] == 0) & (groups["splits"] <= 1)]
+    groups = rows[usable].groupby("group", sort=True).agg(side=("role", "first"), split=("split", "first"))
+    new = groups[groups["side"].isna()]
     splits = [None if pd.isna(split) else str(split) for split in new["split"]]
     drawn = [role_of(str(group), split, given, fractions) for group, split in zip(new.index, splits, strict=True)]
     side = groups["side"].astype("string")
     side.loc[new.index] = np.array(drawn, dtype=object)
+    fresh = usable & rows["role"].isna()
     rows.loc[fresh, "role"] = rows.loc[fresh, "group"].map(side)
     return rows
 

@@ -1,0 +1,95 @@
+"""One file of a raw folder, and the walk that finds them."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from sightline.data.reading import SUFFIXES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+SPLITS = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+FOREIGN = frozenset(
+    ".ai .avif .cr2 .cr3 .dcm .dng .eps .exr .fit .fits .hdr .heic .heif .ico .j2k .jp2 .jxl .nef .pcx .ps .psd .raw "  # noqa: SIM905
+    ".svg .svgz .tga .xcf".split()
+)
+"""Images of formats that are not read: told of, not passed over."""
+LEAVES = "link that leaves the folder"
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One file of the raw folder, as the layout describes it."""
+
+    path: str
+    """Relative to the folder, with forward slashes; inside a tar file: shard-000.tar/0001.jpg."""
+    label: str | None
+    split: str | None = None
+    group: str | None = None
+    reason: str | None = None
+    """Why the file cannot be used, where the layout already shows it."""
+    closed: bool = False
+    """The file is not to be opened at all."""
+
+
+class Found(NamedTuple):
+    """A file that the walk came upon."""
+
+    path: str
+    reason: str | None
+    """Why it must not be opened."""
+
+
+def files(folder: Path, below: str = "") -> Iterator[Found]:
+    """Every file of `folder` (in its part `below`) that is named like an image or has no extension.
+
+    Links to folders are told of, and not followed.
+    """
+    yield from _walk(os.path.join(folder, below), f"{below}/" if below else "", os.path.realpath(folder))  # noqa: PTH118
+
+
+def _walk(place: str, prefix: str, inside: str) -> Iterator[Found]:
+    # scandir and plain text, because os.walk and paths as objects take longer than all else about an unchanged file.
+    with os.scandir(place) as listed:
+        entries = sorted(listed, key=lambda entry: entry.name)
+    for entry in entries:
+        name = entry.name
+        if name.startswith("."):
+            continue
+        if entry.is_dir(follow_symlinks=False):
+            yield from _walk(entry.path, f"{prefix}{name}/", inside)
+            continue
+        if entry.is_symlink() and os.path.isdir(entry.path):  # noqa: PTH112
+            yield _named(prefix + name, "link to a folder: not followed")
+            continue
+        suffix = suffix_of(name)
+        if suffix in FOREIGN:
+            yield _named(prefix + name, f"{suffix} files are not read: convert it to PNG or JPEG")
+        elif not suffix or suffix in SUFFIXES:
+            # realpath, unlike Path.resolve, bears links that lead in a circle.
+            leaves = entry.is_symlink() and not os.path.realpath(entry.path).startswith(inside + os.sep)
+            yield _named(prefix + name, LEAVES if leaves else None)
+
+
+def _named(path: str, reason: str | None) -> Found:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        spelled = path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        return Found(spelled, "its name is not valid UTF-8: rename it")
+    return Found(path, reason)
+
+
+def plain(label: str | None) -> str | None:
+    """A class name in one spelling: é typed as one sign or as two is the same class; None where nothing is left."""
+    return unicodedata.normalize("NFC", (label or "").strip()) or None
+
+
+def suffix_of(path: str) -> str:
+    """The extension in lower case, with its dot."""
+    return os.path.splitext(path)[1].lower()  # noqa: PTH122

@@ -1,0 +1,101 @@
+"""Tar shards in the convention of WebDataset: files of one name but for the extension are one sample.
+
+The image is the file with an extension of an image; its label is the text of `.cls` or `.txt`, or `label` in `.json`,
+which may also give a `group`. A line of classes.txt names the class of that number (from 0). Shards named like a split
+(train-0000.tar) give one. Images are read where they lie.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from itertools import groupby
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from sightline.data.reading import SUFFIXES
+from sightline.data.sources.item import SPLITS, Item, plain
+from sightline.data.tars import Member, members
+from sightline.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LABELS = frozenset({".cls", ".json", ".txt"})
+MAX_LABEL = 1 << 20
+"""Larger files are no labels, bytes."""
+
+
+def fits(folder: Path) -> bool:
+    """Whether a .tar file lies at the top of `folder`."""
+    return any(path.suffix.lower() in {".tar", ".tgz"} or path.name.endswith(".tar.gz") for path in folder.iterdir())
+
+
+def items(folder: Path) -> Iterator[Item]:
+    """The images in all shards at the top of `folder`.
+
+    Raises DataError for compressed shards: their images cannot be read in place.
+    """
+    packed = [path.name for path in folder.iterdir() if path.name.endswith((".tgz", ".tar.gz"))]
+    if packed:
+        raise DataError(f"{folder / min(packed)}: a compressed tar cannot be read in place; gunzip it")
+    names = _class_names(folder)
+    for tar in sorted(folder.glob("*.tar")):
+        empty = True
+        for item in _shard(tar, names):
+            empty = False
+            yield item
+        if empty:
+            yield Item(tar.name, None, reason="a tar file without images, or a damaged one", closed=True)
+
+
+def _shard(tar: Path, names: list[str]) -> Iterator[Item]:
+    split = SPLITS.get(re.split(r"[-_.\d]", tar.name, maxsplit=1)[0].lower())
+    seen: set[str] = set()
+    with tar.open("rb") as handle:
+        # By the convention the files of a sample follow one another.
+        for _, group in groupby(members(tar), key=lambda member: _key(member.name)):
+            sample = list(group)
+            texts = {_extension(one.name): _text(handle, one) for one in sample if _extension(one.name) in LABELS}
+            label, lot = _label(texts, names)
+            for one in sample:
+                if _extension(one.name) in SUFFIXES and one.name not in seen:
+                    seen.add(one.name)
+                    yield Item(f"{tar.name}/{one.name}", label, split, lot, None if label else "no label")
+
+
+def _key(name: str) -> str:
+    """All before the first dot of the last part."""
+    path = PurePosixPath(name)
+    return str(path.parent / path.name.split(".", maxsplit=1)[0])
+
+
+def _extension(name: str) -> str:
+    return PurePosixPath(name).suffix.lower()
+
+
+def _text(handle: Any, member: Member) -> str:
+    if member.size > MAX_LABEL:
+        return ""
+    handle.seek(member.offset)
+    return str(handle.read(member.size).decode("utf-8", "replace")).strip()
+
+
+def _label(texts: dict[str, str], names: list[str]) -> tuple[str | None, str | None]:
+    """Label and group of a sample."""
+    told: Any = {}
+    try:
+        told = json.loads(texts.get(".json", "{}"))
+    except json.JSONDecodeError:
+        return None, None
+    told = told if isinstance(told, dict) else {}
+    given = texts.get(".cls") or told.get("label", texts.get(".txt"))
+    number = str(given) if given is not None else ""
+    label = names[int(number)] if number.isdecimal() and int(number) < len(names) else number
+    group = told.get("group")
+    return plain(label), None if group is None else str(group)
+
+
+def _class_names(folder: Path) -> list[str]:
+    table = folder / "classes.txt"
+    return table.read_text(encoding="utf-8").splitlines() if table.is_file() else []

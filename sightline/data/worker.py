@@ -1,0 +1,50 @@
+"""The process that reads files: `python -m sightline.data.worker CONNECTION PROGRESS`, started by `workers`.
+
+Decoders are the part of the program that hostile bytes reach. Here they may crash, hang or eat memory: the kernel ends
+this process, and the parent knows from PROGRESS which file it was.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import sys
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from sightline.data.facts import Facts, Limits, read_facts
+
+
+def main(connection: Connection, progress: int) -> None:
+    """Answer each list of paths with the list of their facts, until the other side closes."""
+    folder, limits = connection.recv()
+    _limit_memory(limits.memory)
+    # Its default action ends the process, even inside a decoder that never returns to Python.
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    while True:
+        try:
+            paths: list[str] = connection.recv()
+        except EOFError:
+            return
+        connection.send([_read(folder, path, limits, number, progress) for number, path in enumerate(paths)])
+
+
+def _read(folder: str, path: str, limits: Limits, number: int, progress: int) -> Facts:
+    os.pwrite(progress, number.to_bytes(4, "little"), 0)
+    signal.setitimer(signal.ITIMER_REAL, limits.seconds)
+    facts = read_facts(folder, path, limits)
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    return facts
+
+
+def _limit_memory(extra: float) -> None:
+    """Let this process have `extra` bytes of address space more than now; where /proc is missing, no limit."""
+    sizes = Path("/proc/self/statm")
+    if sizes.is_file():
+        now = int(sizes.read_text(encoding="ascii").split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (now + int(extra), now + int(extra)))
+
+
+if __name__ == "__main__":
+    main(Connection(int(sys.argv[1])), int(sys.argv[2]))

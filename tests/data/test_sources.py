@@ -1,0 +1,384 @@
+from __future__ import annotations
+
+import io
+import json
+import os
+import tarfile
+from typing import TYPE_CHECKING
+
+import pytest
+from PIL import Image
+
+from sightline.data.sources import Item, published, scan
+from sightline.errors import DataError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def put(folder: Path, *paths: str) -> Path:
+    """Small images, each of another grey, at `paths` below `folder`."""
+    for number, path in enumerate(paths):
+        place = folder / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (8, 8), number).save(place, "PNG")
+    return folder
+
+
+def found(folder: Path) -> dict[str, tuple[str | None, str | None]]:
+    """Path → (split, label)."""
+    return {item.path: (item.split, item.label) for item in scan(folder)}
+
+
+def faults(folder: Path) -> dict[str, str | None]:
+    """Path → reason, of the files that cannot be used."""
+    return {item.path: item.reason for item in scan(folder) if item.reason}
+
+
+# Class folders
+
+
+def test_a_folder_per_class(tmp_path: Path) -> None:
+    """The top folder names the class, however deep the file lies."""
+    put(tmp_path, "cat/1.png", "dog/2020/may/1.png")
+    assert found(tmp_path) == {"cat/1.png": (None, "cat"), "dog/2020/may/1.png": (None, "dog")}
+
+
+def test_splits_of_class_folders(tmp_path: Path) -> None:
+    """train, val and test in any of their spellings are splits where all top folders are."""
+    put(tmp_path, "Train/cat/1.png", "valid/cat/2.png", "test/cat/3.png")
+    assert sorted(str(split) for split, _ in found(tmp_path).values()) == ["test", "train", "val"]
+    assert {label for _, label in found(tmp_path).values()} == {"cat"}
+
+
+def test_classes_may_be_called_like_splits(tmp_path: Path) -> None:
+    """A class `train` beside a class `bus` is a vehicle."""
+    put(tmp_path, "train/1.png", "bus/1.png")
+    assert found(tmp_path) == {"train/1.png": (None, "train"), "bus/1.png": (None, "bus")}
+
+
+def test_folders_without_images_do_not_hide_the_splits(tmp_path: Path) -> None:
+    """An annotations folder beside train and val makes no classes of them."""
+    put(tmp_path, "train/cat/1.png", "val/cat/2.png")
+    (tmp_path / "annotations").mkdir()
+    (tmp_path / "annotations" / "1.xml").write_text("<a/>")
+    assert set(found(tmp_path).values()) == {("train", "cat"), ("val", "cat")}
+
+
+def test_splits_beside_a_class_are_an_error(tmp_path: Path) -> None:
+    """A model would learn to tell train from val: the folder in the way is named."""
+    put(tmp_path, "train/cat/1.png", "val/cat/2.png", "more/dog/1.png")
+    with pytest.raises(DataError, match=r"train, val look like splits .* but more stands beside them"):
+        found(tmp_path)
+
+
+def test_files_outside_of_class_folders_are_told(tmp_path: Path) -> None:
+    """An image at the top has no label; a text file there is no image."""
+    put(tmp_path, "cat/1.png", "stray.png")
+    (tmp_path / "README.md").write_text("hello")
+    (tmp_path / "LICENSE").write_text("hello")
+    assert faults(tmp_path) == {"stray.png": "no label: the file lies outside of any class folder"}
+
+
+def test_hidden_files_are_not_images(tmp_path: Path) -> None:
+    """What a desktop leaves behind is passed over."""
+    put(tmp_path, "cat/1.png", "cat/._1.png", ".cache/cat/1.png")
+    assert set(found(tmp_path)) == {"cat/1.png"}
+
+
+def test_images_of_foreign_formats_are_told(tmp_path: Path) -> None:
+    """A HEIC photo is not passed over without a word; a JSON file beside the images is."""
+    put(tmp_path, "cat/1.png")
+    for name in ("2.HEIC", "3.svg", "4.json"):
+        (tmp_path / "cat" / name).write_text("x")
+    assert faults(tmp_path) == {
+        "cat/2.HEIC": ".heic files are not read: convert it to PNG or JPEG",
+        "cat/3.svg": ".svg files are not read: convert it to PNG or JPEG",
+    }
+
+
+def test_two_folders_of_one_name_in_another_case(tmp_path: Path) -> None:
+    """`a` and `A` are two classes: letters come so."""
+    put(tmp_path, "a/1.png", "A/1.png")
+    assert found(tmp_path) == {"a/1.png": (None, "a"), "A/1.png": (None, "A")}
+
+
+def test_one_name_in_two_spellings_is_one_class(tmp_path: Path) -> None:
+    """é as one sign and é as two look the same, and are."""
+    put(tmp_path, "caf\u00e9/1.png", "cafe\u0301/2.png")
+    assert {label for _, label in found(tmp_path).values()} == {"caf\u00e9"}
+
+
+ODD = [
+    "blank in name/a b.png",
+    "quo\"te's/x'\".png",
+    "new\nline/1\n2.png",
+    "日本語/猫.png",
+    "back\\slash/a\\b.png",
+    "-rf/*.png",
+]
+
+
+def test_odd_names_are_names(tmp_path: Path) -> None:
+    """Blanks, quotes, newlines and signs of any script stand in paths and labels as they are."""
+    put(tmp_path, *ODD)
+    assert found(tmp_path) == {path: (None, path.split("/")[0]) for path in ODD}
+
+
+def test_a_name_that_is_no_text_is_told(tmp_path: Path) -> None:
+    """A file name in an old encoding cannot stand in a manifest."""
+    put(tmp_path, "cat/1.png")
+    try:
+        (tmp_path / "cat" / os.fsdecode(b"caf\xe9.png")).write_bytes(b"x")
+    except OSError:
+        pytest.skip("this file system takes no such names")
+    assert faults(tmp_path) == {"cat/caf\\xe9.png": "its name is not valid UTF-8: rename it"}
+
+
+def test_links_that_leave_the_folder_stay_closed(tmp_path: Path) -> None:
+    """A link to a file elsewhere is told and never opened; one that stays inside is an image."""
+    put(tmp_path, "outside/1.png", "in/cat/1.png")
+    (tmp_path / "in" / "cat" / "out.png").symlink_to(tmp_path / "outside" / "1.png")
+    (tmp_path / "in" / "cat" / "up.png").symlink_to("../../outside/1.png")
+    (tmp_path / "in" / "cat" / "same.png").symlink_to("1.png")
+    (tmp_path / "in" / "cat" / "circle.png").symlink_to("circle.png")
+    (tmp_path / "in" / "dog").symlink_to(tmp_path / "outside")
+    items = {item.path: item for item in scan(tmp_path / "in")}
+    leaves = "link that leaves the folder"
+    assert {path: item.reason for path, item in items.items() if path.endswith(("out.png", "up.png"))} == {
+        "cat/out.png": leaves,
+        "cat/up.png": leaves,
+    }
+    assert items["dog"].reason == "link to a folder: not followed"
+    assert items["cat/same.png"].reason is None
+    assert "dog/1.png" not in items
+
+
+def test_no_folder_and_an_empty_folder_say_what_is_wanted(tmp_path: Path) -> None:
+    """The messages name the folder and the forms that are understood."""
+    with pytest.raises(DataError, match=r"nowhere: there is no such folder; name one"):
+        found(tmp_path / "nowhere")
+    with pytest.raises(DataError, match=r"no images in class folders; expected .*/CLASS/IMAGE.jpg"):
+        found(tmp_path)
+
+
+# Tables
+
+
+def test_a_csv_table(tmp_path: Path) -> None:
+    """labels.csv gives label, split and group; a byte-order mark, other columns and the header's case do not matter."""
+    put(tmp_path, "a b.png", "sub/2.png")
+    text = '\ufeffPath,label, split,group,note\n"a b.png",cat,Train,lot 1,x\nsub/../sub/2.png, dog ,valid,,\n'
+    (tmp_path / "labels.csv").write_text(text, encoding="utf-8")
+    assert list(scan(tmp_path)) == [
+        Item("a b.png", "cat", "train", "lot 1"),
+        Item("sub/2.png", "dog", "val", None),
+    ]
+
+
+def test_a_jsonl_table(tmp_path: Path) -> None:
+    """labels.jsonl gives the same, and numbers are labels too."""
+    put(tmp_path, "1.png")
+    (tmp_path / "labels.jsonl").write_text('{"path": "1.png", "label": 7, "group": 3, "split": "test"}\n\n')
+    assert list(scan(tmp_path)) == [Item("1.png", "7", "test", "3")]
+
+
+def test_rows_without_use_are_told(tmp_path: Path) -> None:
+    """No label, no path, a path that leaves the folder, by name or by link: a reason each, and none is opened."""
+    put(tmp_path, "in/1.png", "secret.png")
+    (tmp_path / "in" / "link.png").symlink_to("../secret.png")
+    (tmp_path / "in" / "door").symlink_to("..")
+    rows = ["1.png,", ",cat", "../secret.png,cat", f"{tmp_path}/secret.png,cat", "link.png,cat", "door/secret.png,cat"]
+    (tmp_path / "in" / "labels.csv").write_text("path,label\n" + "\n".join(rows))
+    leaves, link = "path that leaves the folder", "link that leaves the folder"
+    assert [item.reason for item in scan(tmp_path / "in")] == ["no label", "no path", leaves, leaves, link, link]
+    assert [item.closed for item in scan(tmp_path / "in")] == [False, True, True, True, True, True]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("labels.csv", "file,class\n1.png,cat\n", "the column label and path is missing; its first line is"),
+        ("labels.csv", "path,label\n1.png,cat\n./1.png,dog\n", "line 3: 1.png is listed twice"),
+        ("labels.csv", "path,label,split\n1.png,cat,holdout\n", "line 2: split 'holdout' is none of train"),
+        ("labels.jsonl", '{"path": "1.png"}\n', "line 1: not an object with path and label"),
+        ("labels.jsonl", '{"path": "1.png", \n', "cannot be read: .*save it as UTF-8"),
+    ],
+)
+def test_broken_tables_are_errors_with_their_line(tmp_path: Path, name: str, text: str, words: str) -> None:
+    """A table that means something else than it says is not guessed at."""
+    (tmp_path / name).write_text(text)
+    with pytest.raises(DataError, match=words):
+        list(scan(tmp_path))
+
+
+def test_a_table_in_another_encoding_is_an_error(tmp_path: Path) -> None:
+    """Class names would be garbled without a word."""
+    (tmp_path / "labels.csv").write_bytes("path,label\n1.png,café\n".encode("latin-1"))
+    with pytest.raises(DataError, match="save it as UTF-8"):
+        list(scan(tmp_path))
+
+
+# The ImageNet challenge
+
+TENCH, CRANE, MACHINE = "n01440764", "n02012849", "n03126707"
+NAMES = f"{TENCH} tench, Tinca tinca\n{CRANE} crane\n{MACHINE} crane\n"
+
+
+def challenge(folder: Path) -> Path:
+    """Three classes in train/, two images in a flat val/, an image in test/."""
+    train = (f"train/{wnid}/{wnid}_1.JPEG" for wnid in (TENCH, CRANE, MACHINE))
+    return put(folder, *train, "val/ILSVRC2012_val_00000001.JPEG", "val/ILSVRC2012_val_00000002.JPEG", "test/x_1.JPEG")
+
+
+def val_labels(folder: Path) -> list[str | None]:
+    """Labels of val, in the order of its images."""
+    return [label for _, (split, label) in sorted(found(folder).items()) if split == "val"]
+
+
+def test_kaggles_copy_of_the_challenge(tmp_path: Path) -> None:
+    """Names come from the mapping, val's labels from the solution; two classes of one name stay two; test is out."""
+    challenge(tmp_path / "ILSVRC" / "Data" / "CLS-LOC")
+    (tmp_path / "LOC_synset_mapping.txt").write_text(NAMES)
+    answers = (
+        f"ImageId,PredictionString\nILSVRC2012_val_00000002,{TENCH} 1 2 3 4\nILSVRC2012_val_00000001,{CRANE} 0 0 9 9\n"
+    )
+    (tmp_path / "LOC_val_solution.csv").write_text(answers)
+    assert sorted(str(label) for split, label in found(tmp_path).values() if split == "train") == [
+        f"crane ({CRANE})",
+        f"crane ({MACHINE})",
+        "tench",
+    ]
+    assert val_labels(tmp_path) == [f"crane ({CRANE})", "tench"]
+    assert all(path.startswith(("ILSVRC/Data/CLS-LOC/train/", "ILSVRC/Data/CLS-LOC/val/")) for path in found(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        (
+            "val/val_annotations.txt",
+            f"ILSVRC2012_val_00000001.JPEG\t{MACHINE}\t0\t0\t9\t9\nILSVRC2012_val_00000002.JPEG\t{TENCH}\n",
+        ),
+        ("val.txt", "ILSVRC2012_val_00000001.JPEG 2\nILSVRC2012_val_00000002.JPEG 0\n"),
+    ],
+)
+def test_other_files_that_label_val(tmp_path: Path, name: str, text: str) -> None:
+    """Tiny ImageNet's annotations and Caffe's numbers say the same."""
+    (challenge(tmp_path) / name).write_text(text)
+    assert val_labels(tmp_path) == [MACHINE, TENCH]
+
+
+def test_the_development_kit(tmp_path: Path) -> None:
+    """The ground truth counts as meta.mat does, not as the folders are sorted."""
+    savemat = pytest.importorskip("scipy.io").savemat
+    import numpy as np
+
+    kit = challenge(tmp_path) / "ILSVRC2012_devkit_t12" / "data"
+    kit.mkdir(parents=True)
+    synsets = np.array([(1, MACHINE), (2, TENCH), (3, CRANE)], dtype=[("ILSVRC2012_ID", "u2"), ("WNID", "O")])
+    savemat(kit / "meta.mat", {"synsets": synsets})
+    truth = kit / "ILSVRC2012_validation_ground_truth.txt"
+    truth.write_text("3\n1\n")
+    assert val_labels(tmp_path) == [CRANE, MACHINE]
+    truth.write_text("3\n1\n2\n")
+    with pytest.raises(DataError, match=r"has 3 lines, but .*val has 2 images"):
+        found(tmp_path)
+
+
+def test_a_flat_val_without_labels_is_an_error(tmp_path: Path) -> None:
+    """Which files would help is said."""
+    with pytest.raises(DataError, match=r"none of LOC_val_solution.csv, val_annotations.txt"):
+        found(challenge(tmp_path))
+
+
+def test_an_image_that_the_answers_leave_out_is_told(tmp_path: Path) -> None:
+    """The others are used."""
+    (challenge(tmp_path) / "val.txt").write_text("ILSVRC2012_val_00000001.JPEG 0\n")
+    assert faults(tmp_path) == {
+        "val/ILSVRC2012_val_00000002.JPEG": "no label: no class folder, and no file says what it shows"
+    }
+
+
+# Tar shards
+
+
+def shard(tar: Path, **files: bytes | str) -> Path:
+    """A tar of these files; `__` in a name is its dot."""
+    with tarfile.open(tar, "w") as archive:
+        for name, body in files.items():
+            info = tarfile.TarInfo(name.replace("__", "."))
+            data = body.encode() if isinstance(body, str) else body
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    return tar
+
+
+def picture(grey: int) -> bytes:
+    out = io.BytesIO()
+    Image.new("L", (8, 8), grey).save(out, "PNG")
+    return out.getvalue()
+
+
+def test_tar_shards(tmp_path: Path) -> None:
+    """Labels come from .cls, .json or .txt, splits from the shard's name; the images stay in the tar."""
+    shard(tmp_path / "train-0000.tar", a__png=picture(1), a__cls="1", b__cls="0", b__png=picture(2))
+    told = json.dumps({"label": "dog", "group": "lot 7"})
+    shard(tmp_path / "val-0000.tar", c__json=told, c__png=picture(3), d__png=picture(4), d__txt="ox", e__png=picture(5))
+    (tmp_path / "classes.txt").write_text("cat\ndog\n")
+    assert list(scan(tmp_path)) == [
+        Item("train-0000.tar/a.png", "dog", "train"),
+        Item("train-0000.tar/b.png", "cat", "train"),
+        Item("val-0000.tar/c.png", "dog", "val", "lot 7"),
+        Item("val-0000.tar/d.png", "ox", "val"),
+        Item("val-0000.tar/e.png", None, "val", None, "no label"),
+    ]
+
+
+def test_a_damaged_tar_gives_what_it_holds(tmp_path: Path) -> None:
+    """Whole members before the damage are images; a tar without any is told, a compressed one is an error."""
+    tar = shard(tmp_path / "x.tar", a__png=picture(1), a__cls="1", b__cls="0", b__png=picture(2))
+    tar.write_bytes(tar.read_bytes()[: 3 * 1024 + 532])
+    shard(tmp_path / "y.tar")
+    assert [(item.path, item.label) for item in scan(tmp_path)] == [("x.tar/a.png", "1"), ("y.tar", None)]
+    assert faults(tmp_path) == {"y.tar": "a tar file without images, or a damaged one"}
+    (tmp_path / "z.tar.gz").write_bytes(b"")
+    with pytest.raises(DataError, match=r"z.tar.gz: a compressed tar cannot be read in place"):
+        found(tmp_path)
+
+
+# Sets that torchvision knows
+
+
+def test_a_published_set_becomes_class_folders(tmp_path: Path) -> None:
+    """EuroSAT, as torchvision lays it out, is copied file by file under its class names."""
+    put(tmp_path / "cache" / "eurosat" / "2750", "Forest/Forest_1.jpg", "River/River_1.jpg", "River/River_2.jpg")
+    given = f"torchvision:EuroSAT@{tmp_path / 'cache'}"
+    assert published.write(given, tmp_path / "out", download=False) == 3
+    assert sorted(label for _, label in found(tmp_path / "out").values() if label) == ["Forest", "River", "River"]
+
+
+def test_a_published_set_keeps_its_splits(tmp_path: Path) -> None:
+    """MNIST, whose images are no files, is written as PNG below train and test."""
+    raw = tmp_path / "cache" / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    for name, count in (("train", 3), ("t10k", 2)):
+        body = b"".join(number.to_bytes(4, "big") for number in (count, 28, 28)) + bytes(28 * 28 * count)
+        (raw / f"{name}-images-idx3-ubyte").write_bytes(b"\0\0\x08\x03" + body)
+        (raw / f"{name}-labels-idx1-ubyte").write_bytes(
+            b"\0\0\x08\x01" + count.to_bytes(4, "big") + bytes(range(count))
+        )
+    assert published.write(f"torchvision:MNIST@{tmp_path / 'cache'}", tmp_path / "out", download=False) == 5
+    assert found(tmp_path / "out")["train/2 - two/000002.png"] == ("train", "2 - two")
+    assert found(tmp_path / "out")["test/1 - one/000001.png"] == ("test", "1 - one")
+
+
+def test_a_published_set_that_is_not_at_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is fetched unasked; without a network the error says so; an unknown name gets a suggestion."""
+    with pytest.raises(DataError, match=r"torchvision:EuroSAT@.* is not in .*add --download"):
+        published.check(f"torchvision:EuroSAT@{tmp_path}", download=False)
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    with pytest.raises(DataError, match=r"could not be downloaded .*look at the network"):
+        published.check(f"torchvision:EuroSAT@{tmp_path / 'new'}", download=True)
+    with pytest.raises(DataError, match="did you mean EuroSAT"):
+        published.check("torchvision:Eurosat", download=False)
