@@ -35,8 +35,8 @@ def init(
     images: Annotated[
         str,
         typer.Option(
-            help="What the model is for: FOLDER/CLASS/image, FOLDER/train/CLASS/image, a CSV (path,label[,split]"
-            "[,group]), or embedded:digits."
+            help="What the model is for: FOLDER/CLASS/image, FOLDER/train/CLASS/image, a table of path,label[,split]"
+            "[,group] (CSV or JSONL), tar shards, torchvision:NAME, or embedded:digits."
         ),
     ] = "embedded:digits",
     source: Annotated[
@@ -44,13 +44,19 @@ def init(
         typer.Option(help="What the backbone is pretrained on, in the same forms; embedded:glyphs for the digits."),
     ] = None,
     name: Annotated[str | None, typer.Option(help="Stem of the registered models; by default the name of DIR.")] = None,
+    external: Annotated[
+        bool, typer.Option("--external", help="Leave folders where they are: for those too large to copy.")
+    ] = False,
+    download: Annotated[
+        bool, typer.Option("--download", help="Let torchvision fetch a set that torchvision:NAME asks for.")
+    ] = False,
 ) -> None:
     """Make a project around a folder of images, under git and DVC. Your images are copied, never changed."""
     from sightline import scaffold
 
     if source is None and images == "embedded:digits":
         source = "embedded:glyphs"
-    scaffold.init(folder, images, source, name, typer.echo)
+    scaffold.init(folder, images, source, name, typer.echo, external=external, download=download)
     typer.echo(f"ready: cd {folder} && sightline run")
 
 

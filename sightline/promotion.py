@@ -68,7 +68,7 @@ def register(tracker: Tracker, run: str, best: Trained, evaluated: Evaluated, ta
         return Registered(tracker.classifier_model, str(known.version), is_new=False)
     paths = tracker.paths
     bundle = paths.runs / "bundles" / best.weights[:16]
-    card = Card(best.network, best.size, best.classes, evaluated.temperature)
+    card = Card(best.network, best.size, best.classes, evaluated.temperature, best.weights)
     write_bundle(bundle, card, paths.root / best.path / WEIGHTS, _golden_images(paths))
     more = {"weights": best.weights, "evaluation": evaluated.digest, "release": evaluated.release}
     version = tracker.register_classifier(run, bundle, {**tags, **more})

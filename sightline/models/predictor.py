@@ -13,6 +13,7 @@ import torch
 
 from sightline.data.reading import decode
 from sightline.errors import ModelError
+from sightline.lineage import file_digest
 from sightline.models.zoo import Classifier, build
 from sightline.train.augment import normalise
 
@@ -34,6 +35,8 @@ class Card:
     classes: tuple[str, ...]
     temperature: float
     """Logits are divided by it before the softmax (Guo et al. 2017)."""
+    weights: str
+    """SHA-256 of the weights file: confident answers alone would not show every change."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ class Predictor:
     def load(cls, folder: Path | str) -> Predictor:
         """The predictor in a bundle folder.
 
-        Raises ModelError where a file is missing or does not fit.
+        Raises ModelError where a file is missing, was changed or does not fit.
         """
         from safetensors import SafetensorError
         from safetensors.torch import load_file
@@ -66,6 +69,8 @@ class Predictor:
         try:
             values = json.loads((folder / BUNDLE).read_text(encoding="utf-8"))
             card = Card(**{**values, "classes": tuple(values["classes"])})
+            if file_digest(folder / WEIGHTS) != card.weights:
+                raise ModelError(f"{folder / WEIGHTS} was changed since it was registered: do not use this model")
             model = build(card.network, len(card.classes), card.size)
             model.load_state_dict(load_file(folder / WEIGHTS))
         except (OSError, ValueError, TypeError, KeyError, RuntimeError, SafetensorError) as error:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from sightline.models.zoo import Classifier
 
-CARD = Card("cnn", 16, ("cat", "dog"), 2.0)
+CLASSES = ("cat", "dog")
 
 
 def picture(seed: int) -> bytes:
@@ -37,8 +37,8 @@ def bundle(tmp_path: Path) -> tuple[Path, Classifier]:
     torch.manual_seed(0)
     model = build("cnn", 2, 16).eval()
     (tmp_path / "training").mkdir()
-    save_weights(model, tmp_path / "training")
-    write_bundle(tmp_path / "bundle", CARD, tmp_path / "training" / "weights.safetensors", [picture(0)])
+    card = Card("cnn", 16, CLASSES, 2.0, save_weights(model, tmp_path / "training"))
+    write_bundle(tmp_path / "bundle", card, tmp_path / "training" / "weights.safetensors", [picture(0)])
     return tmp_path / "bundle", model
 
 
@@ -57,7 +57,7 @@ def test_answer_names_the_most_probable_class(bundle: tuple[Path, Classifier]) -
     """Label and probability are those of the largest entry."""
     (answer,) = Predictor.load(bundle[0]).predict([picture(3)])
     assert answer.probability == max(answer.probabilities)
-    assert answer.label == CARD.classes[answer.probabilities.index(answer.probability)]
+    assert answer.label == CLASSES[answer.probabilities.index(answer.probability)]
 
 
 def test_unreadable_bytes_are_refused(bundle: tuple[Path, Classifier]) -> None:
@@ -73,8 +73,15 @@ def test_golden_answers_travel_with_the_bundle(bundle: tuple[Path, Classifier]) 
 
 
 def test_broken_bundle_is_told(bundle: tuple[Path, Classifier]) -> None:
-    """Weights cut short give a model error, not a crash."""
+    """Weights cut short are noticed before they are read."""
     weights = bundle[0] / "weights.safetensors"
     weights.write_bytes(weights.read_bytes()[:100])
+    with pytest.raises(ModelError, match="was changed since"):
+        Predictor.load(bundle[0])
+
+
+def test_missing_card_is_told(bundle: tuple[Path, Classifier]) -> None:
+    """A bundle without its card gives a model error that names the folder."""
+    (bundle[0] / "bundle.json").unlink()
     with pytest.raises(ModelError, match="not a whole model bundle"):
         Predictor.load(bundle[0])
