@@ -73,7 +73,8 @@ def test_the_command_tells_commit_and_now(ingested: Paths) -> None:
     add_image(ingested, "newer")
     history.ingest(ingested, "target")
     entries = json.loads(CliRunner().invoke(app, ["data", "log", "--json"]).output)["target"]
-    ids = archive._git(ingested, "log", "--reverse", "--format=%h").split()
+    # The first commit is that of `init`: it holds no version yet.
+    ids = archive._git(ingested, "log", "--reverse", "--format=%h").split()[1:]
     assert [entry["commit"] for entry in entries] == [*ids, None]
     assert [entry["now"] for entry in entries] == [False, False, True]
     shown = CliRunner().invoke(app, ["data", "log", "target"]).output
