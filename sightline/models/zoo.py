@@ -111,8 +111,14 @@ def _strip_head(backbone: nn.Module, network: str) -> None:
 
 
 def _width(backbone: nn.Module, network: str, size: int) -> int:
+    """Width of the features, seen on a first pass, which also mends the strides that would hurt."""
     was_training = backbone.training
     backbone.eval()
+    hooks = [
+        module.register_forward_pre_hook(_no_stride_over_a_point)
+        for module in backbone.modules()
+        if isinstance(module, nn.Conv2d)
+    ]
     try:
         with torch.no_grad():
             features = backbone(torch.zeros(2, 3, size, size))
@@ -121,8 +127,22 @@ def _width(backbone: nn.Module, network: str, size: int) -> int:
             f"network {network!r} cannot take images of {size} px ({str(error).splitlines()[0]}); "
             "set preprocess.size higher"
         ) from None
+    finally:
+        for hook in hooks:
+            hook.remove()
     backbone.train(was_training)
     return int(features.shape[1])
+
+
+def _no_stride_over_a_point(convolution: nn.Conv2d, inputs: tuple[Tensor, ...]) -> None:
+    """Give a convolution that strides over a map of one pixel the stride 1: the same answer.
+
+    oneDNN's bf16 gradient of the weights reads foreign memory for stride 2 over one pixel (values up to 1e38 in
+    weights that should have none), where small images meet a deep network.
+    """
+    centred = convolution.padding == tuple(side // 2 for side in convolution.kernel_size)
+    if inputs[0].shape[-2:] == (1, 1) and centred:
+        convolution.stride = (1, 1)
 
 
 def load_init(model: Classifier, init: str, network: str) -> str:

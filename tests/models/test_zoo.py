@@ -56,6 +56,28 @@ def test_network_for_larger_images_says_so() -> None:
         build("alexnet", 2, 16)
 
 
+@pytest.mark.parametrize("network", ["resnet18", "mobilenet_v3_small"])
+def test_no_convolution_strides_over_a_single_pixel(network: str) -> None:
+    """Small images in a deep network: the strides that oneDNN computes wrongly are gone, the answers are the same."""
+    torch.manual_seed(0)
+    model = build(network, 3, 16).eval()
+    images = torch.rand(2, 3, 16, 16)
+    points: list[torch.nn.Conv2d] = []
+
+    def look(module: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+        if isinstance(module, torch.nn.Conv2d) and inputs[0].shape[-1] == 1 and module.kernel_size[0] > 1:
+            points.append(module)
+
+    for module in model.modules():
+        module.register_forward_pre_hook(look)
+    with torch.no_grad():
+        answers = model(images)
+        assert points
+        assert {module.stride for module in points} == {(1, 1)}
+        points[0].stride = (2, 2)
+        assert torch.equal(model(images), answers)
+
+
 @pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
 def test_backbone_comes_from_a_file(tmp_path: Path, suffix: str) -> None:
     """Weights of a torchvision-like state fit the backbone; the head, which differs, stays."""
