@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from sightline.data import manifest, split
+from sightline.data.alike import mark
 from sightline.data.manifest import COLUMNS, OK, QUARANTINED
 from sightline.data.reading import UnreadableImage, inspect
 from sightline.data.sources import Item, scan
+from sightline.data.statistics import COLUMNS as STATISTICS
+from sightline.data.statistics import THUMBNAIL, statistics
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
 
 POOL_FROM = 256
 """Fewer new files than this are read in one process: starting others would take longer."""
+FACTS = ("sha256", "format", "mode", "width", "height", "bytes", "reason", *STATISTICS, THUMBNAIL)
+"""What is known of a file once it has been read."""
 
 
 def ingest(paths: Paths, use: str) -> pd.DataFrame:
@@ -35,6 +40,7 @@ def ingest(paths: Paths, use: str) -> pd.DataFrame:
     target = paths.manifest(use)
     previous = manifest.read(target) if target.is_file() else None
     found = read_folder(paths.raw(use), params.ingest, paths.cache(use))
+    found = mark(found, paths.raw(use), params.ingest, paths.cache(use).with_suffix(".alike.parquet"))
     rows = decide(found, dataset, previous)
     manifest.write(rows, target)
     left_out = rows.loc[rows["status"] == QUARANTINED, ["path", "label", "reason"]]
@@ -80,7 +86,7 @@ def _quarantine_contradictions(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def read_folder(folder: Path, limits: Ingest, cache: Path) -> pd.DataFrame:
-    """One row per labelled file of `folder`, without roles; files that `cache` knows unchanged are not read again."""
+    """One row per labelled file of `folder`, without roles but with its thumbnail; files that `cache` knows unchanged are not read again."""
     items = scan(folder)
     known = _load_cache(cache)
     stats = [_stat(folder, item) for item in items]
@@ -88,7 +94,7 @@ def read_folder(folder: Path, limits: Ingest, cache: Path) -> pd.DataFrame:
     read = dict(zip(fresh, _read_all(folder, [items[number] for number in fresh], limits), strict=True))
     facts = [read[number] if number in read else known[item.path][1] for number, item in enumerate(items)]
     _save_cache(cache, items, stats, facts)
-    rows = pd.DataFrame([_row(item, fact) for item, fact in zip(items, facts, strict=True)], columns=list(COLUMNS))
+    rows = pd.DataFrame([_row(item, fact) for item, fact in zip(items, facts, strict=True)], columns=[*COLUMNS, THUMBNAIL])
     return rows.astype(COLUMNS)
 
 
@@ -114,7 +120,7 @@ def _read_all(folder: Path, items: list[Item], limits: Ingest) -> list[Facts]:
 
 def _read_one(folder: str, limits: Ingest, item: Item) -> Facts:
     """Digest and header of one file; the reason where it cannot be used."""
-    facts: Facts = dict.fromkeys(("sha256", "format", "mode", "width", "height", "bytes", "reason"))
+    facts: Facts = dict.fromkeys(FACTS)
     path = os.path.join(folder, item.path)  # noqa: PTH118 — a million files
     if item.reason and "leaves the folder" in item.reason:
         return {**facts, "sha256": hashlib.sha256(item.path.encode()).hexdigest()}
@@ -125,8 +131,9 @@ def _read_one(folder: str, limits: Ingest, item: Item) -> Facts:
         with open(path, "rb") as handle:  # noqa: PTH123
             data = handle.read()
         facts |= {"bytes": size, "sha256": hashlib.sha256(data).hexdigest()}
-        header = inspect(data, limits.max_megapixels * 1e6)
+        header, image = inspect(data, limits.max_megapixels * 1e6)
         facts |= {"format": header.format, "mode": header.mode, "width": header.width, "height": header.height}
+        facts |= statistics(image)
     except UnreadableImage as error:
         facts["reason"] = str(error)
     except OSError as error:
@@ -147,6 +154,8 @@ def _load_cache(path: Path) -> dict[str, tuple[str, Facts]]:
     if not path.is_file():
         return {}
     rows = pd.read_parquet(path).astype(object)
+    if not {*FACTS} <= {*rows.columns}:  # written by an earlier version
+        return {}
     rows = rows.where(rows.notna(), None)
     return {row["path"]: (row.pop("stat"), row) for row in rows.to_dict("records")}
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageOps
 
+from sightline.data.statistics import LARGEST
 from sightline.errors import DataError
 
 if TYPE_CHECKING:
@@ -100,17 +101,16 @@ def decode(data: bytes, size: int, max_pixels: float = 64e6) -> NDArray[np.uint8
     return np.asarray(pixels)
 
 
-def inspect(data: bytes, max_pixels: float = 64e6) -> Header:
-    """Read the header and decode the pixels once, to know that they are whole.
+def inspect(data: bytes, max_pixels: float = 64e6) -> tuple[Header, Image.Image]:
+    """Read the header and decode the pixels once, to know that they are whole; a large JPEG at a smaller scale.
 
     Raises UnreadableImage with the reason.
     """
     image = open_image(data, max_pixels)
     header = Header(image.format or "", image.mode, image.width, image.height)
-    # A damaged JPEG shows itself at any scale; the smallest is the fastest.
-    image.draft(None, (1, 1))
-    to_rgb(image)
-    return header
+    # A damaged JPEG shows itself at any scale; the statistics look at no more than this.
+    image.draft(None, (LARGEST, LARGEST))
+    return header, to_rgb(image)
 
 
 def png(pixels: NDArray[np.uint8]) -> bytes:

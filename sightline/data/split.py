@@ -18,7 +18,7 @@ SHARD_ROWS = 1024
 
 
 def join_groups(rows: pd.DataFrame) -> pd.Series:
-    """Group of each row: given groups and identical files that touch one another become one group.
+    """Group of each row: given groups, identical files and near duplicates that touch one another become one group.
 
     The name of a joined group is the smallest of its names, so that it does not depend on the order.
     """
@@ -28,8 +28,11 @@ def join_groups(rows: pd.DataFrame) -> pd.Series:
     names = rows["group"].where(rows["group"].notna(), "sha256:" + rows["sha256"]).astype("string")
     group_ids, group_names = pd.factorize(names)
     digest_ids, digests = pd.factorize(rows["sha256"])
-    size = len(group_names) + len(digests)
-    links = coo_array((np.ones(len(rows), dtype=np.int8), (group_ids, len(group_names) + digest_ids)), shape=(size, size))
+    alike_ids, alike = pd.factorize(rows["alike"].fillna(rows["sha256"]))
+    size = len(group_names) + len(digests) + len(alike)
+    ends = np.concatenate([len(group_names) + digest_ids, len(group_names) + len(digests) + alike_ids])
+    starts = np.concatenate([group_ids, group_ids])
+    links = coo_array((np.ones(len(starts), dtype=np.int8), (starts, ends)), shape=(size, size))
     _, component = connected_components(links, directed=False)
     return names.groupby(component[group_ids]).transform("min")
 
