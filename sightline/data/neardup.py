@@ -1,8 +1,8 @@
 """Near duplicates: images that are copies of one another but for size, compression or a narrow crop.
 
-Candidates come from hashing, never from comparing all with all. An image is hashed whole and in 16 windows, each within
-2.5 % a side of any crop of up to 10 % a side; a pair is looked at when the whole of one and a window of the other agree
-in all bits of one of 24 samples of their hashes (bit sampling: Indyk and Motwani 1998). What passes a check on
+Candidates come from hashing, never from comparing all with all. An image is hashed whole and in 16 windows, one of them
+within 3 % a side of any crop of up to 10 % a side; a pair is looked at when the whole of one and a window of the other
+agree in all bits of one of 48 samples of their hashes (bit sampling: Indyk and Motwani 1998). What passes a check on
 thumbnails is decoded, its crop is fitted (Lucas and Kanade 1981), and the pixels decide: the slopes of the two pictures
 must correlate. Slopes, not grey levels: two handwritten ones are as alike in grey as two copies of one of them.
 """
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from sightline.data.statistics import SIDE, cosines, interpolate, pack, shrink, signs, whole
+from sightline.data.statistics import SIDE, cosines, interpolate, pack, shrink, signs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,16 +25,17 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
+    Pairs = tuple[Ints, Ints, Ints, Ints]
 
 SAME = 0.95
 """Least correlation of the slopes of two near duplicates."""
 DETAIL = 24
 """Height and width at which decoded pixels are compared, pixels; smaller images at their own."""
-EDGES = (0.025, 0.075)
+EDGES = (0.02, 0.08)
 """Where a window begins, and how far before the end it ends, shares of the side."""
 WINDOWS = np.array([(0, 1, 0, 1), *((t, 1 - b, le, 1 - r) for t, b, le, r in product(EDGES, repeat=4))], dtype=float)
 """Top, bottom, left and right of the whole and of every window."""
-TABLES, KEY_BITS, KEY_POOL = 24, 20, 45
+TABLES, KEY_BITS, KEY_POOL = 48, 20, 45
 """Samples of the hash, bits of each, and the lowest frequencies that they are drawn from (the more robust ones)."""
 FAR = 12
 """Hashes that differ in more of their 63 bits are not looked at."""
@@ -80,74 +81,61 @@ def find(thumbnails: NDArray[np.uint8], fresh: NDArray[np.bool_], load: Callable
 def candidates(thumbnails: NDArray[np.uint8], fresh: NDArray[np.bool_]) -> Candidates:
     """Pairs whose hashes nearly agree, at least one of the two fresh; each pair once, in its best window."""
     usable = np.flatnonzero(thumbnails.std(axis=(1, 2)) >= BLANK)
-    bases = np.stack([np.stack([cosines(*w[:2]), cosines(*w[2:])]) for w in WINDOWS])
-    bits = signs(thumbnails[usable], whole())[:, 0]
-    hashes, keys, young = pack(bits), _keys(bits), fresh[usable]
-    tables = [_table(keys[:, number]) for number in range(TABLES)]
-    new = np.flatnonzero(young)
-    recent = tables if young.all() else [_table(keys[new, number]) for number in range(TABLES)]
-    best: list[tuple[Ints, Ints, Ints, Ints]] = []
-    for start in range(0, len(usable), CHUNK):
-        members = np.arange(start, min(start + CHUNK, len(usable)))
-        views = signs(thumbnails[usable[members]], bases).reshape(-1, bits.shape[1])
-        owner, window = np.divmod(np.arange(len(views)), len(WINDOWS))
-        for side, places, among in ((young[members], tables, np.arange(len(usable))), (~young[members], recent, new)):
-            asked = np.flatnonzero(side[owner])
-            if len(asked) and len(among):
-                asking = _Asking(members[owner[asked]], window[asked], pack(views[asked]), _keys(views[asked]))
-                best.append(_close(asking, places, among, hashes))
+    views, young = _views(thumbnails[usable]), fresh[usable]
+    everyone, new, old = np.arange(len(usable)), np.flatnonzero(young), np.flatnonzero(~young)
+    best = []
+    rng = np.random.default_rng(0)
+    for _ in range(TABLES):
+        bits = rng.choice(KEY_POOL, KEY_BITS, replace=False)
+        # The new ones ask all, and the known ones ask the new.
+        found = _close(views, new, everyone, bits), _close(views, old, new, bits)
+        best.append(_once([part for parts in found for part in parts], len(usable)))
     first, second, window, _ = _once(best, len(usable))
     return Candidates(usable[first], usable[second], window)
 
 
-class _Asking(NamedTuple):
-    """Views (windows of images) that are looked up."""
-
-    owner: Ints
-    window: Ints
-    hash: NDArray[np.uint64]
-    keys: Ints
+def _views(thumbnails: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    """Hashes of N images in all windows, (N, W); the first is that of the whole."""
+    bases = np.stack([np.stack([cosines(*w[:2]), cosines(*w[2:])]) for w in WINDOWS])
+    hashes = [pack(signs(thumbnails[at : at + CHUNK], bases)) for at in range(0, len(thumbnails), CHUNK)]
+    return np.concatenate([np.zeros(0, dtype=np.uint64), *hashes]).reshape(-1, len(WINDOWS))
 
 
-class _Table(NamedTuple):
-    """Images by key: those of key k are order[starts[k] : starts[k + 1]]."""
+def _close(views: NDArray[np.uint64], asking: Ints, asked: Ints, bits: Ints) -> list[Pairs]:
+    """First, second, window and distance of the pairs of images that share a key and whose hashes are close.
 
-    order: Ints
-    starts: Ints
-
-
-def _keys(bits: NDArray[np.bool_]) -> Ints:
-    """Draw the samples of N hashes, as numbers (N, TABLES)."""
-    rng = np.random.default_rng(0)
-    weights = np.zeros((bits.shape[1], TABLES))
-    for number in range(TABLES):
-        weights[rng.choice(KEY_POOL, KEY_BITS, replace=False), number] = 2.0 ** np.arange(KEY_BITS)
-    return (bits @ weights).astype(np.int64)
-
-
-def _table(keys: Ints) -> _Table:
-    counts = np.bincount(keys, minlength=2**KEY_BITS)
-    return _Table(np.argsort(keys, kind="stable"), np.concatenate([[0], np.cumsum(counts, dtype=np.int32)]))
-
-
-def _close(
-    asking: _Asking, tables: list[_Table], among: Ints, hashes: NDArray[np.uint64]
-) -> tuple[Ints, Ints, Ints, Ints]:
-    """First, second, window and distance of the pairs that share a key and whose hashes are close."""
+    A window of an image of `asking` is compared with the whole of the images of `asked` that have the same `bits`.
+    """
+    if not len(asking) or not len(asked):
+        return []
+    keys = _keys(views[asked, 0], bits)
+    order = asked[np.argsort(keys, kind="stable")]
+    # Images of key k are order[starts[k] : starts[k + 1]].
+    starts = np.concatenate([[0], np.cumsum(np.bincount(keys, minlength=2**KEY_BITS))])
     parts = []
-    for number, table in enumerate(tables):
-        keys = asking.keys[:, number]
-        counts = table.starts[keys + 1] - table.starts[keys]
-        view = np.repeat(np.arange(len(keys)), counts)
-        place = np.arange(len(view)) - np.repeat(np.cumsum(counts) - counts, counts) + table.starts[keys[view]]
-        second = among[table.order[place]]
-        distance = np.bitwise_count(asking.hash[view] ^ hashes[second]).astype(np.int64)
-        near = (distance <= FAR) & (asking.owner[view] != second)
-        parts.append((asking.owner[view[near]], second[near], asking.window[view[near]], distance[near]))
-    return _once(parts, len(hashes))
+    for at in range(0, len(asking), CHUNK):
+        members = asking[at : at + CHUNK]
+        hashes = views[members].ravel()
+        wanted = _keys(hashes, bits)
+        counts = starts[wanted + 1] - starts[wanted]
+        view = np.repeat(np.arange(len(hashes)), counts)
+        place = np.arange(len(view)) - np.repeat(np.cumsum(counts) - counts - starts[wanted], counts)
+        first, second = members[view // len(WINDOWS)], order[place]
+        distance = np.bitwise_count(hashes[view] ^ views[second, 0]).astype(np.int64)
+        near = (distance <= FAR) & (first != second)
+        parts.append((first[near], second[near], view[near] % len(WINDOWS), distance[near]))
+    return parts
 
 
-def _once(parts: list[tuple[Ints, Ints, Ints, Ints]], count: int) -> tuple[Ints, Ints, Ints, Ints]:
+def _keys(hashes: NDArray[np.uint64], bits: Ints) -> Ints:
+    """Put the chosen bits of each hash together as a number."""
+    keys = np.zeros(len(hashes), dtype=np.int64)
+    for place, bit in enumerate(bits):
+        keys |= ((hashes >> np.uint64(bit)) & np.uint64(1)).astype(np.int64) << place
+    return keys
+
+
+def _once(parts: list[Pairs], count: int) -> Pairs:
     """Each pair of `count` images once, whichever is first, at its smallest distance."""
     if not parts:
         nothing = np.zeros(0, dtype=np.int64)

@@ -72,7 +72,7 @@ def cosines(low: float, high: float) -> NDArray[np.float64]:
 
 
 def interpolate(low: float, high: float, points: NDArray[np.float64], side: int) -> NDArray[np.float64]:
-    """Make the matrix (P, side) that reads a line of `side` pixels at P `points` (0 … 1) of its window `low` … `high`."""
+    """Make the matrix (P, side) that reads a line of pixels at P `points` (0 … 1) of its window `low` … `high`."""
     position = np.clip((low + points * (high - low)) * side - 0.5, 0, side - 1)
     left = np.minimum(position.astype(int), side - 2)
     matrix = np.zeros((len(points), side))
@@ -89,7 +89,7 @@ def signs(thumbnails: NDArray[np.uint8], windows: NDArray[np.float64]) -> NDArra
     """
     down, across = windows[:, 0], windows[:, 1]
     coefficients = down @ thumbnails[:, None].astype(np.float64) @ across.transpose(0, 2, 1)
-    return coefficients.reshape(*coefficients.shape[:2], -1)[:, :, _by_frequency()] > 0
+    return coefficients.reshape(*coefficients.shape[:2], FREQUENCIES**2)[:, :, _by_frequency()] > 0
 
 
 def pack(bits: NDArray[np.bool_]) -> NDArray[np.uint64]:
