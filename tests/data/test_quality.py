@@ -34,7 +34,7 @@ def manifest(each: int = 40, **changes: Any) -> pd.DataFrame:
 
 
 def found(rows: pd.DataFrame, limits: Validate = LIMITS) -> dict[str, Finding]:
-    """Findings by id."""
+    """Collect the findings by id."""
     return {finding.id: finding for finding in findings(rows, limits)}
 
 
@@ -139,7 +139,9 @@ def test_uneven_classes_are_told() -> None:
         ("colour mode", "mode", "L", "RGB"),
     ],
 )
-def test_a_class_told_by_a_technical_fact_is_a_shortcut(fact: str, column: str, of_a: object, of_b: object) -> None:
+def test_a_technical_fact_that_tells_a_class_is_a_shortcut(
+    fact: str, column: str, of_a: str | int, of_b: str | int | None
+) -> None:
     """One image of the other kind does not hide it."""
     rows = manifest()
     rows[column] = pd.Series([of_a, of_b] * 40, dtype=COLUMNS[column])

@@ -16,7 +16,7 @@ ENOUGH = 100_000
 """More images than this are not compared class by class: it would only take longer."""
 LOOK = 24
 """Most groups of images that a finding shows."""
-TOGETHER = 8
+TOGETHER = 6
 """Most images of one group that a finding shows."""
 
 

@@ -58,7 +58,7 @@ def _neighbours(images: pd.DataFrame, key: Any) -> tuple[float, NDArray[np.intp]
     label = pd.factorize(names["label"].to_numpy()[order])[0]
     counts = np.bincount(label)
     size: NDArray[np.intp] = counts[label]
-    first = np.searchsorted(label, label)
+    first = (np.cumsum(counts) - counts)[label]
     here = np.flatnonzero((label[1:] == label[:-1]) & (size[:-1] > 2))  # noqa: PLR2004 — itself, the next, another
     if not len(here):
         return 0.0, np.zeros((0, 2), dtype=np.intp)
