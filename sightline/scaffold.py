@@ -92,8 +92,13 @@ def init(
     for file in FILES:
         shutil.copyfile(template(file), folder / file)
     (folder / ".gitignore").write_text(IGNORED, encoding="utf-8")
-    _version_control(folder)
+    own = _version_control(folder)
     _write_params(folder, wanted, name, outside)
+    inside = [f"data/raw/{use}" for use in wanted if use not in outside]
+    if inside:
+        _run(folder, "dvc", "add", "--quiet", *inside)
+    if own:
+        _commit(folder)
     told(f"{folder / config.PARAMS} holds every value that you may want to change")
 
 
@@ -173,9 +178,10 @@ def _clone(origin: str, place: str) -> str:
     return place
 
 
-def _version_control(folder: Path) -> None:
-    """Git and DVC, each where it is not there yet."""
-    if not _inside_git(folder):
+def _version_control(folder: Path) -> bool:
+    """Git and DVC, each where it is not there yet; whether the git repository is new."""
+    new = not _inside_git(folder)
+    if new:
         _run(folder, "git", "init", "--quiet", "--initial-branch=main")
     if not (folder / ".dvc").is_dir():
         own = (folder / ".git").is_dir()
@@ -183,6 +189,15 @@ def _version_control(folder: Path) -> None:
         _run(folder, "dvc", "config", "core.analytics", "false")
         _run(folder, "dvc", "config", "core.check_update", "false")
         _run(folder, "dvc", "config", "core.autostage", "false")
+    return new
+
+
+def _commit(folder: Path) -> None:
+    """The first commit of a new repository, so that every run can name the state that it started from."""
+    known = subprocess.run(["git", "-C", str(folder), "config", "user.email"], capture_output=True, check=False)
+    identity = [] if known.returncode == 0 else ["-c", "user.name=sightline", "-c", "user.email=sightline@localhost"]
+    _run(folder, "git", "add", "--all")
+    _run(folder, "git", *identity, "commit", "--quiet", "--message", "New Sightline project")
 
 
 def _inside_git(folder: Path) -> bool:

@@ -75,3 +75,13 @@ def test_project_inside_an_ignored_folder_gets_its_own_repository(tmp_path: Path
     (tmp_path / ".gitignore").write_text("/p/\n")
     init(tmp_path / "p", str(images))
     assert (tmp_path / "p" / ".git").is_dir()
+
+
+def test_new_project_is_committed_without_its_images(tmp_path: Path, images: Path) -> None:
+    """Git holds the project's files and the pointer to the images; DVC holds the images; the tree is clean."""
+    init(tmp_path / "p", str(images))
+    git = ["git", "-C", str(tmp_path / "p")]
+    files = subprocess.run([*git, "ls-files"], capture_output=True, text=True, check=True).stdout.split()
+    assert {"params.yaml", "dvc.yaml", "data/raw/target.dvc"} <= set(files)
+    assert not [name for name in files if name.endswith(".png")]
+    assert not subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, check=True).stdout
