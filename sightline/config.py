@@ -89,7 +89,7 @@ class Ingest(Section):
     max_megabytes: float = 64.0
     """Larger files are quarantined unread."""
     max_seconds: float = 20.0
-    """A file that takes longer to read and decode is quarantined."""
+    """A file that takes more computing time than this to decode is quarantined."""
     max_memory: float = 320.0
     """A file is quarantined if reading and decoding it takes more than so many MB."""
 

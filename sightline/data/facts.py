@@ -30,6 +30,7 @@ class Limits:
     pixels: float = MAX_PIXELS
     bytes: float = 64e6
     seconds: float = 20.0
+    """Computing time; by the wall clock ten times as much."""
     memory: float = 320e6
     """Address space above that of an idle worker."""
 
