@@ -52,7 +52,7 @@ def main() -> None:
     figures = {
         "files": len(rows),
         "quarantined": int((rows["status"] == QUARANTINED).sum()),
-        "ended_a_worker": int(rows["reason"].str.contains("crashed|longer than").sum()),
+        "ended_a_worker": int(rows["reason"].str.contains("crashed|took more").sum()),
         "files_wrong": len(wrong),
         "seconds": round(seconds, 1),
         "peak_mib": round(peak),

@@ -89,7 +89,7 @@ class Ingest(Section):
     max_megabytes: float = 64.0
     """Larger files are quarantined unread."""
     max_seconds: float = 20.0
-    """A file that takes longer to read and decode is quarantined."""
+    """A file that takes more computing time than this to decode is quarantined."""
     max_memory: float = 320.0
     """A file is quarantined if reading and decoding it takes more than so many MB."""
 
@@ -128,6 +128,30 @@ class Validate(Section):
     """Pillow's modes that are accepted."""
     max_quarantined: float = 0.05
     """Largest share of files that may be quarantined."""
+    max_blank: float = 0.05
+    """Largest share of usable images that may be blank."""
+    blank: float = 0.01
+    """Told: images whose grey levels spread less than this (standard deviation; black is 0, white 1)."""
+    dark: float = 0.1
+    """Told: images of which 95 % of the pixels are darker than this."""
+    bright: float = 0.8
+    """Told: images of which 95 % of the pixels are brighter than this."""
+    blurred: float = 0.25
+    """Told: images less than this many times as sharp as the median."""
+    little_to_see: float = 0.5
+    """Told: images with less than this many times the median entropy of the grey levels."""
+    odd_size: float = 4.0
+    """Told: images whose side is more than this many times larger or smaller than the median."""
+    odd_shape: float = 2.0
+    """Told: images more than this many times wider or taller, for their size, than the median."""
+    imbalance: float = 20.0
+    """Told: the largest class has more than this many times the images of the smallest."""
+    shortcut: float = 0.95
+    """Told: a class that size, brightness, format … alone tells with at least this balanced accuracy."""
+    ungrouped: float = 0.6
+    """Told: at least this share of images without a group resembles the next file (0.5 by chance)."""
+    large_group: float = 0.01
+    """Told: groups of near copies above this share of the set."""
     baseline: Against = field(default_factory=Against)
     """Where a version was accepted as the baseline: what later ones must keep."""
 

@@ -66,6 +66,10 @@ class Paths:
         """What this machine knows of files that it has read already."""
         return self.root / "data" / "cache" / f"{use}.parquet"
 
+    def near(self, use: str) -> Path:
+        """The near duplicates that this machine has found already."""
+        return self.root / "data" / "cache" / f"{use}.near.parquet"
+
     def history(self, use: str) -> Path:
         """The log of a data set's versions, a line each; kept in git."""
         return self.root / "data" / "history" / f"{use}.jsonl"

@@ -14,7 +14,10 @@ from great_expectations.expectations.expectation import BatchExpectation
 from great_expectations.expectations.metrics.metric_provider import metric_value
 from great_expectations.expectations.metrics.table_metric_provider import TableMetricProvider
 
+from sightline.config import Validate
 from sightline.data.manifest import HELD_BACK, OK, QUARANTINED
+from sightline.data.quality import FINDERS
+from sightline.data.quality.finding import usable
 
 EXAMPLES = 5
 """Image paths that a finding shows."""
@@ -133,3 +136,33 @@ class ExpectFewQuarantined(ManifestExpectation):
         told = "; ".join(f"{reason} ({number})" for reason, number in reasons.items())
         text = f"{len(bad)} of {len(rows)} files ({len(bad) / len(rows):.1%}): {told}"
         return Fault(len(bad), text, bad["path"].head(EXAMPLES).tolist())
+
+
+class ExpectNothingFound(ManifestExpectation):
+    """The quality finder `finder` has nothing to tell under `limits`, the values of `validate` in `params.yaml`."""
+
+    success_keys: ClassVar[tuple[str, ...]] = ("finder", "limits")
+    finder: str
+    limits: dict[str, Any]
+
+    def fault(self, rows: pd.DataFrame) -> Fault | None:
+        """Tell what the finder found."""
+        found = FINDERS[self.finder](rows, Validate(**self.limits))
+        return Fault(found.cases, found.sentence, found.examples) if found else None
+
+
+class ExpectFewBlank(ManifestExpectation):
+    """At most the share `largest` of the usable images has grey levels that spread less than `spread`."""
+
+    success_keys: ClassVar[tuple[str, ...]] = ("largest", "spread")
+    largest: float
+    spread: float
+
+    def fault(self, rows: pd.DataFrame) -> Fault | None:
+        """Tell the share."""
+        images = usable(rows)
+        blank = images[images["contrast"] < self.spread]
+        if len(blank) <= self.largest * len(images):
+            return None
+        text = f"{len(blank)} of {len(images)} ({len(blank) / len(images):.1%})"
+        return Fault(len(blank), text, blank["path"].head(EXAMPLES).tolist())

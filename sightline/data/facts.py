@@ -10,6 +10,8 @@ from functools import lru_cache
 from typing import Any
 
 from sightline.data.reading import MAX_PIXELS, TOO_HUNGRY, UnreadableImage, inspect
+from sightline.data.statistics import COLUMNS as STATISTICS
+from sightline.data.statistics import THUMBNAIL, statistics
 
 SIDE = 128
 """JPEGs are decoded at the smallest scale that leaves both sides at least this, pixels."""
@@ -17,8 +19,8 @@ AGAIN = "again"
 """Key of facts that the moment decided, not the bytes: the next run reads the file again."""
 
 Facts = dict[str, Any]
-"""The manifest's columns that the bytes of a file decide, `reason` among them, and perhaps AGAIN."""
-EMPTY: Facts = dict.fromkeys(("sha256", "format", "mode", "width", "height", "bytes", "reason"))
+"""The manifest's columns that the bytes of a file decide, `reason` among them, the THUMBNAIL, and perhaps AGAIN."""
+EMPTY: Facts = dict.fromkeys(("sha256", "format", "mode", "width", "height", "bytes", "reason", *STATISTICS, THUMBNAIL))
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class Limits:
     pixels: float = MAX_PIXELS
     bytes: float = 64e6
     seconds: float = 20.0
+    """Computing time; by the wall clock ten times as much."""
     memory: float = 320e6
     """Address space above that of an idle worker."""
 
@@ -38,15 +41,16 @@ def read_facts(folder: str, path: str, limits: Limits) -> Facts:
     try:
         data = read_bytes(folder, path, limits.bytes)
         facts |= {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
-        header, _pixels = inspect(data, SIDE, limits.pixels)
+        header, image = inspect(data, SIDE, limits.pixels)
+        seen = statistics(image)
     except UnreadableImage as error:
         return {**unread(path, str(error)), **_known(facts)}
     except MemoryError:
         return {**unread(path, TOO_HUNGRY), **_known(facts)}
     except (OSError, ValueError) as error:
         return {**unread(path, f"cannot be read: {getattr(error, 'strerror', None) or error}"), AGAIN: True}
-    # _pixels is the decoded image, upright RGB: what else is to be measured of it is measured here.
-    return facts | {"format": header.format, "mode": header.mode, "width": header.width, "height": header.height}
+    facts |= {"format": header.format, "mode": header.mode, "width": header.width, "height": header.height}
+    return facts | seen
 
 
 def _known(facts: Facts) -> Facts:

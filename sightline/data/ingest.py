@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from sightline.data import cache, labels, manifest, split
+from sightline.data import alike, cache, labels, manifest, split
 from sightline.data.facts import AGAIN, EMPTY, Limits, unread
 from sightline.data.manifest import COLUMNS, OK, QUARANTINED
 from sightline.data.reading import EXTENSIONS
 from sightline.data.sources import scan
 from sightline.data.sources.item import suffix_of
+from sightline.data.statistics import THUMBNAIL
 from sightline.data.workers import read_all
 from sightline.lineage import code_digest, digest_of
 
@@ -39,19 +40,27 @@ def ingest(paths: Paths, use: str) -> pd.DataFrame:
     target = paths.manifest(use)
     previous = manifest.read(target) if target.is_file() else None
     found = labels.apply(read_folder(paths.raw(use), params.ingest, paths.cache(use)), paths.labels(use))
-    rows = decide(found, dataset, previous)
+    near = alike.find(found, paths.raw(use), params.ingest, paths.near(use))
+    rows = decide(found.drop(columns=THUMBNAIL), dataset, previous, near)
     manifest.write(rows, target)
     left_out = rows.loc[rows["status"] == QUARANTINED, ["path", "label", "reason"]]
     left_out.to_csv(paths.quarantine(use), index=False, lineterminator="\n")
     return rows
 
 
-def decide(rows: pd.DataFrame, dataset: Dataset, previous: pd.DataFrame | None) -> pd.DataFrame:
-    """Quarantine contradictions, form groups, give roles and shards; known images keep their order, role and shard."""
+def decide(
+    rows: pd.DataFrame, dataset: Dataset, previous: pd.DataFrame | None, near: pd.DataFrame = alike.NONE
+) -> pd.DataFrame:
+    """Quarantine contradictions, form groups, give roles and shards; known images keep their order, role and shard.
+
+    `near` holds the pairs of near duplicates, as `alike.find` gives them.
+    """
     rows = _in_order(rows, previous)
     rows = _quarantine_contradictions(rows)
-    # Near-duplicates, as pairs of positions in `rows`, would go to assign_roles from here.
-    rows = split.assign_roles(rows, dataset.roles, previous)
+    pairs = alike.positions(rows, near)
+    rows = split.assign_roles(rows, dataset.roles, previous, pairs)
+    # Last, because what bridges two groups is no part of either.
+    rows["alike"] = alike.names(rows, pairs)
     rows = split.hold_back(rows, dataset.train_per_class)
     rows["shard"] = split.assign_shards(rows)
     return rows
@@ -99,6 +108,7 @@ def _quarantine_contradictions(rows: pd.DataFrame) -> pd.DataFrame:
 def read_folder(folder: Path, params: Ingest, known: Path) -> pd.DataFrame:
     """One row per labelled file of `folder`, without roles; files that the cache `known` has unchanged are not read.
 
+    Beside the manifest's columns there is THUMBNAIL, by which `alike` finds near duplicates.
     Raises DataError where the folder is missing or holds no images.
     """
     limits = Limits(
@@ -112,7 +122,7 @@ def read_folder(folder: Path, params: Ingest, known: Path) -> pd.DataFrame:
     rows = facts.drop(columns="reason").join(layout[list(LAYOUT)])
     rows["reason"] = rows["reason"].fillna(facts["reason"])
     rows["status"] = rows["reason"].isna().map({True: OK, False: QUARANTINED})
-    return rows.reindex(columns=list(COLUMNS)).astype(COLUMNS)
+    return rows.reindex(columns=[*COLUMNS, THUMBNAIL]).astype(COLUMNS)
 
 
 def _layout(folder: Path) -> pd.DataFrame:
@@ -127,13 +137,13 @@ def _layout(folder: Path) -> pd.DataFrame:
 
 def _facts(layout: pd.DataFrame, folder: Path, limits: Limits, known: pd.DataFrame | None) -> pd.DataFrame:
     """The facts of each row of `layout`, and AGAIN: from `known` where path and stamp are the same, else read."""
-    types = {**{name: COLUMNS[name] for name in EMPTY}, AGAIN: "bool"}
+    types = {**{name: COLUMNS.get(name, "binary[pyarrow]") for name in EMPTY}, AGAIN: "bool"}
     closed, fresh = layout.index[layout["closed"]], layout.index[~layout["closed"]]
     parts = []
     if known is not None:
         found = layout[["path", "stamp"]].merge(known, on=["path", "stamp"], how="left")
         old = found["sha256"].notna() & ~layout["closed"]
-        parts = [found.loc[old].assign(**{AGAIN: False})[list(types)]]
+        parts = [found.loc[old].assign(**{AGAIN: False})[list(types)].astype(types)]
         fresh = layout.index[~old & ~layout["closed"]]
     read = (
         (fresh[number], one)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from sightline.data.statistics import COLUMNS as STATISTICS
 from sightline.errors import DataError
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ COLUMNS: dict[str, str] = {
     "width": "Int64",  # pixels, as stored
     "height": "Int64",
     "bytes": "Int64",
+    "alike": "string",  # same for images that are near duplicates of one another: the smallest digest; else null
+    **STATISTICS,
 }
 """Column → pandas type."""
 

@@ -12,8 +12,16 @@ from great_expectations.expectations.metadata_types import FailureSeverity
 from great_expectations.expectations.row_conditions import Column
 
 from sightline.config import ROLES
-from sightline.data.checks import ExpectFewQuarantined, ExpectImagesPerClass, ExpectManifestTypes, ExpectOneEach
+from sightline.data.checks import (
+    ExpectFewBlank,
+    ExpectFewQuarantined,
+    ExpectImagesPerClass,
+    ExpectManifestTypes,
+    ExpectNothingFound,
+    ExpectOneEach,
+)
 from sightline.data.manifest import COLUMNS, HELD_BACK, OK, QUARANTINED
+from sightline.data.quality import DEMANDS
 
 if TYPE_CHECKING:
     from sightline.config import Dataset, Validate
@@ -43,6 +51,7 @@ def rules(limits: Validate, dataset: Dataset) -> list[Rule]:
         *_limit_rules(limits),
         *_class_rules(limits, dataset),
         *_leak_rules(),
+        *_quality_rules(limits),
         *_warnings(),
     ]
 
@@ -164,6 +173,14 @@ def _limit_rules(limits: Validate) -> list[Rule]:
             f"(now {limits.max_quarantined:g}).",
             largest=limits.max_quarantined,
         ),
+        _rule(
+            "few-blank",
+            ExpectFewBlank,
+            f"At most {limits.max_blank:.1%} of the usable images are blank, that is, one even surface.",
+            f"Too many images are blank, {{found}}. Remove them, or raise validate.max_blank ({limits.max_blank:g}).",
+            largest=limits.max_blank,
+            spread=limits.blank,
+        ),
     ]
 
 
@@ -214,6 +231,15 @@ def _leak_rules() -> list[Rule]:
             value="role",
         ),
         _rule(
+            "near-copies-together",
+            ExpectOneEach,
+            "Near copies of a picture are all in one role, as exact ones are.",
+            "Pictures with near copies in more than one role: {n}. A test on them would prove little: give the copies "
+            "the same split, or remove those on one side.",
+            key="alike",
+            value="role",
+        ),
+        _rule(
             "group-together",
             ExpectOneEach,
             "Images of one group (a patient, a camera, a lot) are all in one role.",
@@ -246,4 +272,20 @@ def _warnings() -> list[Rule]:
             value="label",
             severity=FailureSeverity.WARNING,
         ),
+    ]
+
+
+def _quality_rules(limits: Validate) -> list[Rule]:
+    """Rules about the pictures themselves; each finding says in its own words what it found."""
+    return [
+        _rule(
+            finder,
+            ExpectNothingFound,
+            f"{demand} (A warning.)",
+            "{found}",
+            finder=finder,
+            limits={name: getattr(limits, name) for name in names},
+            severity=FailureSeverity.WARNING,
+        )
+        for finder, (demand, names) in DEMANDS.items()
     ]

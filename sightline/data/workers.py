@@ -117,12 +117,12 @@ class Worker:
         place = os.pread(self._progress.fileno(), 4, 0)
         if not place:
             raise DataError(f"a reading process could not start: `{sys.executable} -m {worker.__name__}` says why")
-        if code == -signal.SIGALRM:
-            how = f"reading it took longer than {self._limits.seconds:g} s"
-        else:
-            name = signal.Signals(-code).name if code < 0 else f"exit status {code}"
-            how = f"the decoder crashed on it ({name})"
-        return int.from_bytes(place, "little"), how
+        name = signal.Signals(-code).name if code < 0 else f"exit status {code}"
+        late = {
+            -signal.SIGPROF: f"decoding it took more than {self._limits.seconds:g} s",
+            -signal.SIGALRM: f"reading it took more than {self._limits.seconds * worker.PATIENCE:g} s",
+        }
+        return int.from_bytes(place, "little"), late.get(code, f"the decoder crashed on it ({name})")
 
 
 def read_all(folder: str, paths: pd.Series, limits: Limits) -> Iterator[tuple[list[int], list[Facts]]]:

@@ -32,7 +32,9 @@ def manifest(each: int = 3) -> pd.DataFrame:
     rows["sha256"] = [f"{n:064x}" for n in range(len(names))]
     rows["group"] = rows["path"]
     rows = rows.assign(split=None, shard=0, status="ok", reason=None, format="PNG", mode="RGB", width=32, height=32)
-    return rows.assign(bytes=999)[list(COLUMNS)].astype(COLUMNS)
+    looks = {"brightness": 0.5, "contrast": 0.2, "dark_end": 0.2, "bright_end": 0.8, "entropy": 7.0, "sharpness": 1.0}
+    rows = rows.assign(bytes=999, alike=None, camera=None, phash=[f"{n:016x}" for n in range(len(names))], **looks)
+    return rows[list(COLUMNS)].astype(COLUMNS)
 
 
 def judged(rows: pd.DataFrame, docs: Path, dataset: Dataset = DATASET) -> Verdict:
@@ -139,7 +141,7 @@ def test_a_warning_stops_nothing(tmp_path: Path) -> None:
     put(rows, "sha256", 0, f"{12:064x}")
     verdict = judged(rows, tmp_path)
     assert verdict.passed
-    assert set(failed(verdict)) == {"picture-once", "one-label"}
+    assert set(failed(verdict)) == {"picture-once", "one-label", "contradictions"}
     assert failed(verdict)["one-label"].examples == ("cat/train-0.png", "dog/train-0.png")
 
 

@@ -1,0 +1,118 @@
+"""Likely label errors by confident learning (Northcutt et al. 2021): labels that out-of-fold predictions contradict.
+
+A linear classifier on frozen features predicts each image without having seen it or its group. Cleanlab's estimate of
+the joint distribution of given and true labels then says how many labels of each class are wrong, and which. The most
+suspect ones are left out and the whole is done once more: a classifier that learned from fewer errors sees the others
+more clearly.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from sightline.data.quality.finding import LOOK, Finding, plural
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+FOLDS = 5
+ROUNDS = 2
+STRENGTH = 0.03
+"""Inverse of the L2 penalty on standardised features: weak enough that a wrong label is not learned by heart."""
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """An image whose label is probably wrong."""
+
+    position: int
+    """Row of the features."""
+    given: str
+    likely: str
+    """The most probable label."""
+    doubt: float
+    """Probability of the likely label minus that of the given one, out of fold."""
+
+
+def suspects(
+    features: Floats, labels: NDArray[np.object_], groups: NDArray[np.object_], seed: int = 0
+) -> list[Suspect]:
+    """Find likely label errors among N images, the most doubtful first.
+
+    `features` (N, D) are frozen: made without these labels. `labels` and `groups` are N names; a group is held out as
+    one. Images of classes with fewer than FOLDS groups are left out: too little is known to judge them. Empty where
+    fewer than two classes remain.
+    """
+    known = _judged(labels, groups)
+    names, given = np.unique(labels[known].astype(str), return_inverse=True)
+    if len(names) < 2:  # noqa: PLR2004
+        return []
+    trusted = np.ones(len(known), dtype=bool)
+    for _ in range(ROUNDS):
+        probabilities = _out_of_fold(features[known], given, groups[known], trusted, seed)
+        wrong = _wrong(given, probabilities)
+        trusted = ~wrong
+    likely = probabilities.argmax(1)
+    rows = np.arange(len(known))
+    doubt = probabilities[rows, likely] - probabilities[rows, given]
+    found = np.flatnonzero(wrong & (likely != given))
+    order = found[np.argsort(-doubt[found], kind="stable")]
+    return [Suspect(int(known[at]), names[given[at]], names[likely[at]], round(float(doubt[at]), 4)) for at in order]
+
+
+def finding(rows: pd.DataFrame, found: list[Suspect]) -> Finding | None:
+    """Tell the suspects; their positions are those of `rows`, which have a `path`."""
+    if not found:
+        return None
+    pairs = pd.Series([f"{one.given} → {one.likely}" for one in found]).value_counts()
+    told = ", ".join(f"{pair} ({number})" for pair, number in pairs.head(5).items())
+    sentence = (
+        f"{plural(len(found), 'label')} of {len(rows):,} {'is' if len(found) == 1 else 'are'} probably wrong, given → "
+        f"likely: {told}. Look at them, the most doubtful first: some are merely unusual images."
+    )
+    paths = rows["path"].to_numpy()
+    return Finding(
+        "labels",
+        "Likely label errors",
+        sentence,
+        len(found),
+        tuple((str(paths[one.position]),) for one in found[:LOOK]),
+    )
+
+
+def _judged(labels: NDArray[np.object_], groups: NDArray[np.object_]) -> NDArray[np.intp]:
+    """Positions of the images of classes with enough groups to hold some out."""
+    table = pd.DataFrame({"label": labels, "group": groups})
+    return np.flatnonzero((table.groupby("label")["group"].transform("nunique") >= FOLDS).to_numpy())
+
+
+def _out_of_fold(
+    features: Floats, given: NDArray[np.intp], groups: NDArray[np.object_], trusted: NDArray[np.bool_], seed: int
+) -> Floats:
+    """Probabilities (N, K) of each image by classifiers that saw neither it nor its group, nor what is not trusted."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import StratifiedGroupKFold
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    probabilities = np.zeros((len(given), given.max() + 1))
+    folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
+    for inside, outside in folds.split(features, given, groups):
+        seen = inside[trusted[inside]]
+        model = make_pipeline(StandardScaler(), LogisticRegression(C=STRENGTH, max_iter=500))
+        model.fit(features[seen], given[seen])
+        probabilities[np.ix_(outside, model.classes_)] = model.predict_proba(features[outside])
+    return probabilities
+
+
+def _wrong(given: NDArray[np.intp], probabilities: Floats) -> NDArray[np.bool_]:
+    from cleanlab.filter import find_label_issues
+
+    wrong: NDArray[np.bool_] = find_label_issues(given, probabilities, filter_by="prune_by_noise_rate", n_jobs=1)
+    return wrong

@@ -1,0 +1,227 @@
+"""Near duplicates: images that are copies of one another but for size, compression or a narrow crop.
+
+Candidates come from hashing, never from comparing all with all. An image is hashed whole and in 16 windows, one of them
+within 3 % a side of any crop of up to 10 % a side; a pair is looked at when the whole of one and a window of the other
+agree in all bits of one of 48 samples of their hashes (bit sampling: Indyk and Motwani 1998). What passes a check on
+thumbnails is decoded, its crop is fitted (Lucas and Kanade 1981), and the pixels decide: the slopes of the two pictures
+must correlate. Slopes, not grey levels: two handwritten ones are as alike in grey as two copies of one of them.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from itertools import product
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from sightline.data.statistics import SIDE, cosines, interpolate, pack, shrink, signs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+    from PIL import Image
+
+    Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
+    Pairs = tuple[Ints, Ints, Ints, Ints]
+
+SAME = 0.95
+"""Least correlation of the slopes of two near duplicates."""
+DETAIL = 24
+"""Height and width at which decoded pixels are compared, pixels; smaller images at their own."""
+EDGES = (0.02, 0.08)
+"""Where a window begins, and how far before the end it ends, shares of the side."""
+WINDOWS = np.array([(0, 1, 0, 1), *((t, 1 - b, le, 1 - r) for t, b, le, r in product(EDGES, repeat=4))], dtype=float)
+"""Top, bottom, left and right of the whole and of every window."""
+TABLES, KEY_BITS, KEY_POOL = 48, 20, 45
+"""Samples of the hash, bits of each, and the lowest frequencies that they are drawn from (the more robust ones)."""
+FAR = 12
+"""Hashes that differ in more of their 63 bits are not looked at."""
+LIKELY = 0.96
+"""Least share of a smoothed thumbnail's slopes that the other thumbnail explains, shifted and scaled a little."""
+BLANK = 3.0
+"""Thumbnails that vary less than this (standard deviation, grey levels) look like all of their kind: left out."""
+CHUNK = 2048
+"""Images, or pairs, at a time: bounds the memory."""
+
+
+_GRID = np.arange(SIDE)
+_SMOOTH = np.exp(-((_GRID[:, None] - _GRID) ** 2) / (2 * 1.2**2))
+SMOOTH = _SMOOTH / _SMOOTH.sum(1, keepdims=True)
+"""A blur of 1.2 pixels: the thumbnail of a crop shows finer detail than a window of the whole one's."""
+
+
+class Candidates(NamedTuple):
+    """M pairs: image `second` may be the window `window` of image `first`."""
+
+    first: Ints
+    second: Ints
+    window: Ints
+
+
+def find(thumbnails: NDArray[np.uint8], fresh: NDArray[np.bool_], load: Callable[[int], Image.Image]) -> Ints:
+    """Pairs (M, 2) of near duplicates among N images of which at least one is `fresh` (N,); the smaller index first.
+
+    `thumbnails` (N, SIDE, SIDE) are those of `statistics`; `load` gives the grey image of an index, and is asked only
+    for candidates. A pair is judged by its two images alone: images that come later change nothing about it.
+    """
+    found = likely(thumbnails, candidates(thumbnails, fresh))
+    order = np.lexsort((found.second, found.first))
+    loaded = lru_cache(maxsize=512)(load)
+    same = [
+        sorted((int(a), int(b)))
+        for a, b, w in zip(found.first[order], found.second[order], found.window[order], strict=True)
+        if likeness(loaded(int(a)), loaded(int(b)), WINDOWS[w]) >= SAME
+    ]
+    return np.unique(np.array(same, dtype=np.int64).reshape(-1, 2), axis=0)
+
+
+def candidates(thumbnails: NDArray[np.uint8], fresh: NDArray[np.bool_]) -> Candidates:
+    """Pairs whose hashes nearly agree, at least one of the two fresh; each pair once, in its best window."""
+    usable = np.flatnonzero(thumbnails.std(axis=(1, 2)) >= BLANK)
+    views, young = _views(thumbnails[usable]), fresh[usable]
+    everyone, new, old = np.arange(len(usable)), np.flatnonzero(young), np.flatnonzero(~young)
+    best = []
+    rng = np.random.default_rng(0)
+    for _ in range(TABLES):
+        bits = rng.choice(KEY_POOL, KEY_BITS, replace=False)
+        # The new ones ask all, and the known ones ask the new.
+        found = _close(views, new, everyone, bits), _close(views, old, new, bits)
+        best.append(_once([part for parts in found for part in parts], len(usable)))
+    first, second, window, _ = _once(best, len(usable))
+    return Candidates(usable[first], usable[second], window)
+
+
+def _views(thumbnails: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    """Hashes of N images in all windows, (N, W); the first is that of the whole."""
+    bases = np.stack([np.stack([cosines(*w[:2]), cosines(*w[2:])]) for w in WINDOWS])
+    hashes = [pack(signs(thumbnails[at : at + CHUNK], bases)) for at in range(0, len(thumbnails), CHUNK)]
+    return np.concatenate([np.zeros(0, dtype=np.uint64), *hashes]).reshape(-1, len(WINDOWS))
+
+
+def _close(views: NDArray[np.uint64], asking: Ints, asked: Ints, bits: Ints) -> list[Pairs]:
+    """First, second, window and distance of the pairs of images that share a key and whose hashes are close.
+
+    A window of an image of `asking` is compared with the whole of the images of `asked` that have the same `bits`.
+    """
+    if not len(asking) or not len(asked):
+        return []
+    keys = _keys(views[asked, 0], bits)
+    order = asked[np.argsort(keys, kind="stable")]
+    # Images of key k are order[starts[k] : starts[k + 1]].
+    starts = np.concatenate([[0], np.cumsum(np.bincount(keys, minlength=2**KEY_BITS))])
+    parts = []
+    for at in range(0, len(asking), CHUNK):
+        members = asking[at : at + CHUNK]
+        hashes = views[members].ravel()
+        wanted = _keys(hashes, bits)
+        counts = starts[wanted + 1] - starts[wanted]
+        view = np.repeat(np.arange(len(hashes)), counts)
+        place = np.arange(len(view)) - np.repeat(np.cumsum(counts) - counts - starts[wanted], counts)
+        first, second = members[view // len(WINDOWS)], order[place]
+        distance = np.bitwise_count(hashes[view] ^ views[second, 0]).astype(np.int64)
+        near = (distance <= FAR) & (first != second)
+        parts.append((first[near], second[near], view[near] % len(WINDOWS), distance[near]))
+    return parts
+
+
+def _keys(hashes: NDArray[np.uint64], bits: Ints) -> Ints:
+    """Put the chosen bits of each hash together as a number."""
+    keys = np.zeros(len(hashes), dtype=np.int64)
+    for place, bit in enumerate(bits):
+        keys |= ((hashes >> np.uint64(bit)) & np.uint64(1)).astype(np.int64) << place
+    return keys
+
+
+def _once(parts: list[Pairs], count: int) -> Pairs:
+    """Each pair of `count` images once, whichever is first, at its smallest distance."""
+    if not parts:
+        nothing = np.zeros(0, dtype=np.int64)
+        return nothing, nothing, nothing, nothing
+    first, second, window, distance = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    pair = np.minimum(first, second) * count + np.maximum(first, second)
+    order = np.lexsort((window, first, distance, pair))
+    kept = order[np.concatenate([[True], pair[order][1:] != pair[order][:-1]])] if len(order) else order
+    return first[kept], second[kept], window[kept], distance[kept]
+
+
+def likely(thumbnails: NDArray[np.uint8], found: Candidates) -> Candidates:
+    """Keep the candidates whose thumbnails agree, the window shifted and scaled by least squares (one linear step)."""
+    kept = []
+    for start in range(0, len(found.first), CHUNK):
+        part = slice(start, start + CHUNK)
+        share = _explained(thumbnails[found.first[part]], thumbnails[found.second[part]], found.window[part])
+        kept.append(np.flatnonzero(share >= LIKELY) + start)
+    rows = np.concatenate([np.zeros(0, dtype=np.int64), *kept])
+    return Candidates(found.first[rows], found.second[rows], found.window[rows])
+
+
+def _explained(first: NDArray[np.uint8], second: NDArray[np.uint8], windows: Ints) -> Floats:
+    """Share of the slopes of `second` that the windows of `first` and their first derivatives explain, (M,)."""
+    points = (np.arange(SIDE) + 0.5) / SIDE
+    pixels = first.astype(np.float64)
+    down, across = np.gradient(pixels, axis=(1, 2))
+    rows = np.stack([interpolate(w[0], w[1], points, SIDE) for w in WINDOWS])[windows]
+    columns = np.stack([interpolate(w[2], w[3], points, SIDE).T for w in WINDOWS])[windows]
+    view, down, across = (rows @ image @ columns for image in (pixels, down, across))
+    ramp = points[:, None]
+    parts = (view, down * (1 - ramp), down * ramp, across * (1 - ramp.T), across * ramp.T)
+    basis = np.stack([slopes(SMOOTH @ part @ SMOOTH.T) for part in parts], axis=2)
+    target = slopes(SMOOTH @ second.astype(np.float64) @ SMOOTH.T)[:, :, None]
+    gram = basis.transpose(0, 2, 1) @ basis
+    # A little of the diagonal keeps it solvable where a picture varies in one direction only.
+    gram += np.eye(5) * (1e-9 + 1e-6 * np.trace(gram, axis1=1, axis2=2)[:, None, None])
+    side = basis.transpose(0, 2, 1) @ target
+    explained = (side * np.linalg.solve(gram, side)).sum((1, 2))
+    result: Floats = explained / np.maximum((target**2).sum((1, 2)), 1e-9)
+    return result
+
+
+def slopes(images: Floats) -> Floats:
+    """Differences of neighbouring pixels, down and across, of images (…, H, W): (…, 2·(H-1)·(W-1))."""
+    down, across = np.diff(images, axis=-2)[..., 1:], np.diff(images, axis=-1)[..., 1:, :]
+    shape = images.shape[:-2]
+    return np.concatenate([down.reshape(*shape, -1), across.reshape(*shape, -1)], axis=-1)
+
+
+def likeness(first: Image.Image, second: Image.Image, window: Floats) -> float:
+    """Correlation of the slopes of the grey images, the window of `first` fitted to `second` from `window` on."""
+    side = min(DETAIL, *first.size, *second.size)
+    target = np.asarray(shrink(second, side), dtype=np.float64)
+    edges = _fit(np.asarray(shrink(first, side), dtype=np.float64), target, window)
+    box = (edges[2] * first.width, edges[0] * first.height, edges[3] * first.width, edges[1] * first.height)
+    view = np.asarray(shrink(first, side, box), dtype=np.float64)
+    return correlation(slopes(view), slopes(target))
+
+
+def correlation(first: Floats, second: Floats) -> float:
+    """Pearson's correlation; 0 where one of the two does not vary."""
+    first, second = first - first.mean(), second - second.mean()
+    spread = float(np.sqrt((first**2).sum() * (second**2).sum()))
+    return float(first @ second) / spread if spread else 0.0
+
+
+def _fit(image: Floats, target: Floats, window: Floats) -> Floats:
+    """Top, bottom, left and right of the window of `image` that is most like `target`, both of the same side."""
+    side = len(image)
+    points = (np.arange(side) + 0.5) / side
+    down, across = np.gradient(image)
+    edges = window.copy()
+    for _ in range(8):
+        top, bottom, left, right = edges
+        rows, columns = interpolate(top, bottom, points, side), interpolate(left, right, points, side)
+        view, slope, slant = (rows @ layer @ columns.T for layer in (image, down * side, across * side))
+        ramp = points[:, None]
+        parts = (slope * (1 - ramp), slope * ramp, slant * (1 - ramp.T), slant * ramp.T, view, np.ones_like(view))
+        basis = np.stack([part.ravel() for part in parts], axis=1)
+        gram = basis.T @ basis
+        answer = np.linalg.solve(gram + np.eye(6) * (1e-9 + 1e-9 * np.trace(gram)), basis.T @ target.ravel())
+        if answer[4] <= 0:
+            break
+        step = np.clip(answer[:4] / answer[4], -0.03, 0.03)
+        edges = np.clip(edges + step, (0, 0.8, 0, 0.8), (0.2, 1, 0.2, 1))
+        if np.abs(step).max() < 1e-3:  # noqa: PLR2004 — a fortieth of a pixel
+            break
+    return edges

@@ -1,0 +1,83 @@
+"""Findings about images that resemble one another: copies, contradictions, leaks, and groups that nobody named."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sightline.data.manifest import QUARANTINED
+from sightline.data.quality.finding import Finding, plural, together, usable
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from sightline.config import Validate
+
+
+def identical(rows: pd.DataFrame, limits: Validate) -> Finding | None:
+    """Files with the same bytes."""
+    del limits
+    found = rows[rows["sha256"].duplicated(keep=False) & rows["width"].notna()]
+    groups = found["sha256"].nunique()
+    said = f"{plural(groups, 'picture')} stored more than once, byte for byte ({plural(len(found), 'file')})."
+    return _finding("copies", "Exact copies", found, "sha256", f"{said} Copies count double: keep one of each.")
+
+
+def near(rows: pd.DataFrame, limits: Validate) -> Finding | None:
+    """Pictures that are there in several sizes, compressions or crops."""
+    del limits
+    found = _alike(rows)
+    groups = found["alike"].nunique()
+    said = f"{plural(groups, 'picture')} stored in several sizes, compressions or crops ({plural(len(found), 'file')})."
+    kept = "The copies of a picture share a group, and so stay in one role."
+    return _finding("near-copies", "Near copies", found, "alike", f"{said} {kept}")
+
+
+def contradictions(rows: pd.DataFrame, limits: Validate) -> Finding | None:
+    """Look for copies, exact or near, with different labels."""
+    del limits
+    known = _pictures(rows[rows["label"].notna()])
+    found = known[known.groupby("picture")["label"].transform("nunique") > 1]
+    said = f"{plural(found['picture'].nunique(), 'picture')} stored under more than one label."
+    advice = "Exact copies of this kind are in quarantine, near ones are not. Decide for one label each."
+    return _finding("contradictions", "Contradicting labels", found, "picture", f"{said} {advice}")
+
+
+def leaks(rows: pd.DataFrame, limits: Validate) -> Finding | None:
+    """Look for copies of one picture on both sides of a split."""
+    del limits
+    known = _pictures(rows)
+    known["side"] = known["role"].fillna(known["split"])
+    found = known[known.groupby("picture")["side"].transform("nunique") > 1]
+    out = int((found["status"] == QUARANTINED).sum())
+    said = f"{plural(found['picture'].nunique(), 'picture')} stored on both sides of a split, as copies or near copies."
+    advice = f"In quarantine for it, or for another reason: {out:,} of {plural(len(found), 'file')}."
+    return _finding("leaks", "Leaks between the splits", found, "picture", f"{said} {advice}")
+
+
+def large_groups(rows: pd.DataFrame, limits: Validate) -> Finding | None:
+    """Near copies that make up more than the share `large_group` of the set: a scene, or a mistake of ours."""
+    found = _alike(rows)
+    size = found.groupby("alike")["path"].transform("size")
+    found = found[size > max(limits.large_group * len(usable(rows)), 4)]
+    largest = int(size.max()) if len(found) else 0
+    said = f"{plural(found['alike'].nunique(), 'group')} of near copies above {limits.large_group:.1%} of the set."
+    advice = f"The largest holds {largest:,} images, all bound to one role: is it one scene, or a plain background?"
+    return _finding("large-groups", "Large groups of near copies", found, "alike", f"{said} {advice}")
+
+
+def _pictures(rows: pd.DataFrame) -> pd.DataFrame:
+    """Files that are copies of others, exact or near, with the name of the `picture` that they show."""
+    known = rows[rows["width"].notna()]
+    known = known.assign(picture=known["alike"].fillna(known["sha256"]))
+    return known[known["picture"].duplicated(keep=False)]
+
+
+def _alike(rows: pd.DataFrame) -> pd.DataFrame:
+    found = usable(rows).dropna(subset="alike")
+    return found[found["alike"].duplicated(keep=False)]
+
+
+def _finding(name: str, title: str, found: pd.DataFrame, key: str, sentence: str) -> Finding | None:
+    if found.empty:
+        return None
+    return Finding(name, title, sentence, int(found[key].nunique()), together(found, key))

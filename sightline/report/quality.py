@@ -1,0 +1,64 @@
+"""The page of a data set's quality: each finding in words, with the images to look at; one file, without a network."""
+
+from __future__ import annotations
+
+import base64
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+from sightline.data.reading import UnreadableImage, inspect
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import pandas as pd
+
+    from sightline.data.quality import Finding
+
+SIDE = 96
+"""Longest side of a thumbnail, pixels."""
+
+
+def write_page(found: Sequence[Finding], rows: pd.DataFrame, folder: Path, path: Path, name: str) -> Path:
+    """Write the findings about data set `name` as one HTML file at `path` (folders are made); returns `path`.
+
+    `rows` is its manifest and `folder` holds its images; one that cannot be shown stands there by its name. The same
+    findings about the same images give the same bytes.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("sightline.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    wanted = {image for finding in found for group in finding.groups for image in group}
+    known = rows[rows["path"].isin(wanted)].drop_duplicates("path").set_index("path")
+    images = {image: _image(image, known, folder) for image in sorted(wanted)}
+    counts = {str(status): int(count) for status, count in rows["status"].value_counts().sort_index().items()}
+    html = environment.get_template("quality.html.j2").render(
+        name=name, found=found, images=images, total=len(rows), counts=counts
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(html, encoding="utf-8")
+    return path
+
+
+def _image(path: str, known: pd.DataFrame, folder: Path) -> dict[str, Any]:
+    """Collect what the page shows of an image: address of its thumbnail or None, label and role or an empty text."""
+    row = known.loc[path].fillna("")
+    return {"src": _thumbnail(folder / path), "label": row["label"], "role": row["role"] or row["status"]}
+
+
+def _thumbnail(path: Path) -> str | None:
+    try:
+        image = inspect(path.read_bytes(), SIDE)[1]
+    except (OSError, UnreadableImage):
+        return None
+    image.thumbnail((SIDE, SIDE))
+    out = BytesIO()
+    image.save(out, "WEBP", quality=70)
+    return f"data:image/webp;base64,{base64.b64encode(out.getvalue()).decode('ascii')}"
