@@ -59,7 +59,8 @@ def failed(verdict: Verdict) -> dict[str, str]:
 
 def test_the_accepted_version_is_at_no_distance_from_itself() -> None:
     """In every aspect that it has."""
-    assert set(ACCEPTED.spreads) == {"width", "height", "bytes"}
+    looks = {"brightness", "contrast", "dark_end", "bright_end", "entropy", "sharpness"}
+    assert set(ACCEPTED.spreads) == {"width", "height", "bytes", *looks}
     aspects = {"columns": ACCEPTED.columns, **ACCEPTED.kinds, **ACCEPTED.spreads}
     aspects |= dict.fromkeys(("new_classes", "lost_classes", "loss", "label"), ACCEPTED.classes)
     assert {aspect: distance(aspect, accepted, BEFORE)[0] for aspect, accepted in aspects.items()} == dict.fromkeys(
