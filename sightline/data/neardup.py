@@ -9,7 +9,7 @@ must correlate. Slopes, not grey levels: two handwritten ones are as alike in gr
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import product
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -27,17 +27,21 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
     Pairs = tuple[Ints, Ints, Ints, Ints]
 
-SAME = 0.95
+SAME = 0.97
 """Least correlation of the slopes of two near duplicates."""
 DETAIL = 24
 """Height and width at which decoded pixels are compared, pixels; smaller images at their own."""
+FINE = 36
+"""Height and width at which the window is fitted, pixels: finer than it is compared."""
+STEPS = 6
+"""Most steps of each fit."""
 EDGES = (0.02, 0.08)
 """Where a window begins, and how far before the end it ends, shares of the side."""
 WINDOWS = np.array([(0, 1, 0, 1), *((t, 1 - b, le, 1 - r) for t, b, le, r in product(EDGES, repeat=4))], dtype=float)
 """Top, bottom, left and right of the whole and of every window."""
 TABLES, KEY_BITS, KEY_POOL = 48, 20, 45
 """Samples of the hash, bits of each, and the lowest frequencies that they are drawn from (the more robust ones)."""
-FAR = 12
+FAR = 11
 """Hashes that differ in more of their 63 bits are not looked at."""
 LIKELY = 0.96
 """Least share of a smoothed thumbnail's slopes that the other thumbnail explains, shifted and scaled a little."""
@@ -160,15 +164,13 @@ def likely(thumbnails: NDArray[np.uint8], found: Candidates) -> Candidates:
 
 def _explained(first: NDArray[np.uint8], second: NDArray[np.uint8], windows: Ints) -> Floats:
     """Share of the slopes of `second` that the windows of `first` and their first derivatives explain, (M,)."""
-    points = (np.arange(SIDE) + 0.5) / SIDE
     pixels = first.astype(np.float64)
     down, across = np.gradient(pixels, axis=(1, 2))
-    rows = np.stack([interpolate(w[0], w[1], points, SIDE) for w in WINDOWS])[windows]
-    columns = np.stack([interpolate(w[2], w[3], points, SIDE).T for w in WINDOWS])[windows]
-    view, down, across = (rows @ image @ columns for image in (pixels, down, across))
-    ramp = points[:, None]
-    parts = (view, down * (1 - ramp), down * ramp, across * (1 - ramp.T), across * ramp.T)
-    basis = np.stack([slopes(SMOOTH @ part @ SMOOTH.T) for part in parts], axis=2)
+    left, right = _readers()
+    rows, columns = left[windows], right[windows]
+    # The window itself, and how it changes when its top, bottom, left or right edge moves.
+    parts = ((pixels, 0, 0), (down, 1, 0), (down, 2, 0), (across, 0, 1), (across, 0, 2))
+    basis = np.stack([slopes(rows[:, above] @ image @ columns[:, beside]) for image, above, beside in parts], axis=2)
     target = slopes(SMOOTH @ second.astype(np.float64) @ SMOOTH.T)[:, :, None]
     gram = basis.transpose(0, 2, 1) @ basis
     # A little of the diagonal keeps it solvable where a picture varies in one direction only.
@@ -177,6 +179,19 @@ def _explained(first: NDArray[np.uint8], second: NDArray[np.uint8], windows: Int
     explained = (side * np.linalg.solve(gram, side)).sum((1, 2))
     result: Floats = explained / np.maximum((target**2).sum((1, 2)), 1e-9)
     return result
+
+
+@cache
+def _readers() -> tuple[Floats, Floats]:
+    """Matrices that read a window of a thumbnail smoothly, from the left and from the right: (W, 3, SIDE, SIDE) each.
+
+    The three: as it is, weighted by the distance from the far edge, and by that from the near one.
+    """
+    points = (np.arange(SIDE) + 0.5) / SIDE
+    weights = np.stack([np.ones(SIDE), 1 - points, points])[:, :, None]
+    down = np.stack([SMOOTH @ (weights * interpolate(w[0], w[1], points, SIDE)) for w in WINDOWS])
+    across = np.stack([SMOOTH @ (weights * interpolate(w[2], w[3], points, SIDE)) for w in WINDOWS])
+    return down, across.transpose(0, 1, 3, 2)
 
 
 def slopes(images: Floats) -> Floats:
@@ -188,12 +203,15 @@ def slopes(images: Floats) -> Floats:
 
 def likeness(first: Image.Image, second: Image.Image, window: Floats) -> float:
     """Correlation of the slopes of the grey images, the window of `first` fitted to `second` from `window` on."""
-    side = min(DETAIL, *first.size, *second.size)
-    target = np.asarray(shrink(second, side), dtype=np.float64)
-    edges = _fit(np.asarray(shrink(first, side), dtype=np.float64), target, window)
+    smallest = min(*first.size, *second.size)
+    edges = _fit(*(_pixels(one, min(FINE, smallest)) for one in (first, second)), window)
     box = (edges[2] * first.width, edges[0] * first.height, edges[3] * first.width, edges[1] * first.height)
-    view = np.asarray(shrink(first, side, box), dtype=np.float64)
-    return correlation(slopes(view), slopes(target))
+    side = min(DETAIL, smallest)
+    return correlation(slopes(_pixels(first, side, box)), slopes(_pixels(second, side)))
+
+
+def _pixels(grey: Image.Image, side: int, box: tuple[float, float, float, float] | None = None) -> Floats:
+    return np.asarray(shrink(grey, side, box), dtype=np.float64)
 
 
 def correlation(first: Floats, second: Floats) -> float:
@@ -204,24 +222,41 @@ def correlation(first: Floats, second: Floats) -> float:
 
 
 def _fit(image: Floats, target: Floats, window: Floats) -> Floats:
-    """Top, bottom, left and right of the window of `image` that is most like `target`, both of the same side."""
+    """Top, bottom, left and right of the window of `image` that is most like `target`, both of the same side.
+
+    First blurred, so that fine texture does not hold the window in a wrong place, then as it is.
+    """
+    blur = _blur(len(image))
+    edges = _climb(blur @ image @ blur.T, blur @ target @ blur.T, window)
+    return _climb(image, target, edges)
+
+
+def _climb(image: Floats, target: Floats, edges: Floats) -> Floats:
+    """Steps of least squares, each on the picture's slopes where the window lies by then."""
     side = len(image)
     points = (np.arange(side) + 0.5) / side
+    far, near = 1 - points[:, None], points[:, None]
     down, across = np.gradient(image)
-    edges = window.copy()
-    for _ in range(8):
-        top, bottom, left, right = edges
-        rows, columns = interpolate(top, bottom, points, side), interpolate(left, right, points, side)
-        view, slope, slant = (rows @ layer @ columns.T for layer in (image, down * side, across * side))
-        ramp = points[:, None]
-        parts = (slope * (1 - ramp), slope * ramp, slant * (1 - ramp.T), slant * ramp.T, view, np.ones_like(view))
-        basis = np.stack([part.ravel() for part in parts], axis=1)
-        gram = basis.T @ basis
-        answer = np.linalg.solve(gram + np.eye(6) * (1e-9 + 1e-9 * np.trace(gram)), basis.T @ target.ravel())
+    for _ in range(STEPS):
+        rows, columns = interpolate(*edges[:2], points, side), interpolate(*edges[2:], points, side).T
+        view, slope, slant = rows @ image @ columns, rows @ (down * side) @ columns, rows @ (across * side) @ columns
+        parts = (slope * far, slope * near, slant * far.T, slant * near.T, view, np.ones_like(view))
+        basis = np.stack(parts).reshape(len(parts), -1)
+        gram = basis @ basis.T
+        answer = np.linalg.solve(gram + np.eye(6) * (1e-9 + 1e-9 * np.trace(gram)), basis @ target.ravel())
         if answer[4] <= 0:
             break
         step = np.clip(answer[:4] / answer[4], -0.03, 0.03)
         edges = np.clip(edges + step, (0, 0.8, 0, 0.8), (0.2, 1, 0.2, 1))
-        if np.abs(step).max() < 1e-3:  # noqa: PLR2004 — a fortieth of a pixel
+        if np.abs(step).max() < 1e-3:  # noqa: PLR2004 — a thirtieth of a pixel
             break
     return edges
+
+
+@cache
+def _blur(side: int) -> Floats:
+    """A blur of 0.8 pixels as a matrix."""
+    grid = np.arange(side)
+    weights = np.exp(-((grid[:, None] - grid) ** 2) / (2 * 0.8**2))
+    result: Floats = weights / weights.sum(1, keepdims=True)
+    return result

@@ -5,6 +5,7 @@ Every number is made of integers, or rounded: the same pixels give the same numb
 
 from __future__ import annotations
 
+import math
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -35,17 +36,18 @@ LARGEST = 256
 """Longer sides than this are reduced first, pixels: sharpness compares only at like sizes."""
 FAINT = 1.0
 """Below this spread, in grey levels, what varies is noise."""
+_LEVELS = np.arange(256)
 
 
 def statistics(image: Image.Image) -> dict[str, Any]:
     """Take the numbers of COLUMNS and the THUMBNAIL (bytes: SIDE rows of SIDE grey levels) of a decoded image."""
     grey = image.convert("L")
     grey = grey.reduce(max(1, -(-max(grey.size) // LARGEST)))
-    thumbnail = np.asarray(shrink(grey, SIDE))
+    thumbnail, histogram = np.asarray(shrink(grey, SIDE)), np.array(grey.histogram())
     return {
         "phash": f"{int(pack(signs(thumbnail[None], whole()))[0]):016x}",
-        **_levels(np.array(grey.histogram())),
-        "sharpness": _sharpness(np.asarray(grey, dtype=np.int32)),
+        **_levels(histogram),
+        "sharpness": _sharpness(np.asarray(grey), _spread(histogram)),
         "camera": _camera(image),
         THUMBNAIL: thumbnail.tobytes(),
     }
@@ -116,26 +118,35 @@ def _levels(histogram: NDArray[np.int_]) -> dict[str, float]:
     total = histogram.sum()
     below = np.cumsum(histogram)
     shares = histogram[histogram > 0] / total
-    mean = (histogram * np.arange(256)).sum() / total
     return {
-        "brightness": _share(mean),
-        "contrast": _share(np.sqrt((histogram * (np.arange(256) - mean) ** 2).sum() / total)),
+        "brightness": _share((histogram @ _LEVELS) / total),
+        "contrast": _share(_spread(histogram)),
         "dark_end": _share(np.searchsorted(below, 0.05 * total)),
         "bright_end": _share(np.searchsorted(below, 0.95 * total)),
-        "entropy": round(float(-(shares * np.log2(shares)).sum()) + 0.0, 4),
+        "entropy": round(float(-(shares @ np.log2(shares))) + 0.0, 4),
     }
+
+
+def _spread(histogram: NDArray[np.int_]) -> float:
+    """Standard deviation of the grey levels, from whole numbers."""
+    total, first, second = (int(histogram @ power) for power in (_LEVELS**0, _LEVELS, _LEVELS**2))
+    return math.sqrt(total * second - first * first) / total
 
 
 def _share(level: Any) -> float:
     return round(float(level) / 255, 4)
 
 
-def _sharpness(grey: NDArray[np.int32]) -> float:
+def _sharpness(grey: NDArray[np.uint8], spread: float) -> float:
     """0 where nothing varies; noise of one grey level in a blank image is no sharpness."""
-    if min(grey.shape) < 3 or grey.std() < FAINT:  # noqa: PLR2004 — a second difference spans three pixels
+    if min(grey.shape) < 3 or spread < FAINT:  # noqa: PLR2004 — a second difference spans three pixels
         return 0.0
-    inner = 4 * grey[1:-1, 1:-1] - grey[:-2, 1:-1] - grey[2:, 1:-1] - grey[1:-1, :-2] - grey[1:-1, 2:]
-    return round(float(inner.std() / grey.std()), 4)
+    wide = grey.astype(np.int16)
+    inner = 4 * wide[1:-1, 1:-1] - wide[:-2, 1:-1] - wide[2:, 1:-1] - wide[1:-1, :-2] - wide[1:-1, 2:]
+    # Sums of whole numbers far below 2⁵³ are exact in whatever order a machine adds them.
+    curves = inner.ravel().astype(np.float64)
+    first, second = float(curves.sum()), float(curves @ curves)
+    return round(math.sqrt(curves.size * second - first * first) / curves.size / spread, 4)
 
 
 def _camera(image: Image.Image) -> str | None:

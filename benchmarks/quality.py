@@ -1,0 +1,345 @@
+"""What the quality findings find of faults that were planted, beside CleanVision on the same files.
+
+`--data FOLDER` holds each set as FOLDER/SET/SET.tar, class folders inside, and FOLDER/SET/manifest.json, whose `files`
+have `path`, `label` and perhaps `group`. Planted on steel and on the source: 3 % exact copies, 3 % near copies (resized
+to 0.5 … 1, JPEG quality 50 … 95, or cropped by at most 10 % a side), 2 % blank images and 2 % damaged files; on steel
+and apple: 5 % flipped labels, in three draws. Then all sets as they are. `--peer PYTHON`, of an environment made with
+`pip install cleanvision`, runs the peer.
+
+Precision of near copies: share of the joined pairs with a planted image that were planted; the pairs that a set had
+before are counted beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import shutil
+import subprocess
+import tarfile
+import tempfile
+import time
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from hostile import make_project
+from PIL import Image
+
+from sightline.config import Validate
+from sightline.data import ingest, manifest
+from sightline.data.label_errors import suspects
+from sightline.data.quality import findings
+from sightline.data.texture import texture
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sightline.project import Paths
+
+SETS = {
+    "steel": "target_steel_neu",
+    "apple": "target_plant_apple",
+    "signs": "target_traffic_signs",
+    "source": "source_tiny_imagenet",
+}
+SHARES = {"exact": 0.03, "near": 0.03, "blank": 0.02, "damaged": 0.02}
+FLIPPED, DRAWS = 0.05, 3
+MARKS = {
+    "near_recall": 0.95,
+    "near_precision": 0.95,
+    "label_recall": 0.8,
+    "label_precision": 0.7,
+    "rows_below_cleanvision": 0,
+}
+KNOWN = (("steel", "copies", 1), ("source", "contradictions", 20), ("signs", "ungrouped", 1))
+"""Faults that the sets are known to have: the set, the finding, the least number of cases."""
+Found = dict[str, set[Any]]
+"""Kind of fault → the pairs (exact, near) or the paths (blank, damaged) that somebody says have it."""
+
+
+def main() -> None:
+    """Plant, look, compare, then one line of JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="steel alone, one draw of flipped labels, no peer")
+    parser.add_argument("--data", type=Path, required=True, help="a folder with the sets")
+    parser.add_argument("--peer", help="python of an environment with CleanVision")
+    given = parser.parse_args()
+    figures: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as scratch:
+        sets = {name: unpack(given.data / long, Path(scratch)) for name, long in SETS.items() if name in wanted(given)}
+        for name in ("steel",) if given.quick else ("steel", "source"):
+            figures[name] = planted(name, sets[name], None if given.quick else given.peer)
+        for name in ("steel",) if given.quick else ("steel", "apple"):
+            figures[f"labels_{name}"] = flipped(name, sets[name], 1 if given.quick else DRAWS)
+        for name, one in sets.items():
+            figures[f"{name}_as_it_is"] = as_it_is(one)
+        if not given.quick:
+            figures["signs_with_groups"] = grouped(sets["signs"])
+    print(json.dumps({"name": "quality", "figures": figures, "marks": MARKS, "met": met(figures)}))
+
+
+def wanted(given: argparse.Namespace) -> tuple[str, ...]:
+    """The sets that this run looks at."""
+    return ("steel",) if given.quick else tuple(SETS)
+
+
+@dataclass(frozen=True)
+class Given:
+    """A set, unpacked."""
+
+    folder: Path
+    files: list[dict[str, Any]]
+
+
+def unpack(place: Path, scratch: Path) -> Given:
+    """Bring a set into `scratch`."""
+    with tarfile.open(place / f"{place.name}.tar") as tar:
+        tar.extractall(scratch, filter="data")
+    return Given(scratch / place.name, json.loads((place / "manifest.json").read_text(encoding="utf-8"))["files"])
+
+
+def met(figures: dict[str, Any]) -> bool:
+    """Whether every figure keeps its mark."""
+    sets = [figures[name] for name in ("steel", "source") if name in figures]
+    labels = [row for name, row in figures.items() if name.startswith("labels_")]
+    return (
+        all(row["near"]["recall"] >= MARKS["near_recall"] for row in sets)
+        and all(row["near"]["precision"] >= MARKS["near_precision"] for row in sets)
+        and all(row["recall"] >= MARKS["label_recall"] for row in labels)
+        and all(row["precision"] >= MARKS["label_precision"] for row in labels)
+        and sum(row.get("rows_below_cleanvision", 0) for row in sets) <= MARKS["rows_below_cleanvision"]
+        and all(
+            figures[f"{name}_as_it_is"].get(one, 0) >= least
+            for name, one, least in KNOWN
+            if f"{name}_as_it_is" in figures
+        )
+        and figures.get("signs_with_groups", {"split_groups": 0})["split_groups"] == 0
+    )
+
+
+def planted(name: str, given: Given, peer: str | None) -> dict[str, Any]:
+    """Recall and precision of each kind of fault on a copy of the set."""
+    with tempfile.TemporaryDirectory() as scratch:
+        paths = make_project(Path(scratch))
+        images = paths.raw("target")
+        truth, suspected = plant(given, images)
+        start = time.perf_counter()
+        rows = ingested(paths)
+        seconds = time.perf_counter() - start
+        ours = told(rows)
+        figures: dict[str, Any] = {kind: score(truth[kind], ours[kind], suspected) for kind in truth}
+        figures["seconds"] = round(seconds, 1)
+        figures["near_pairs_before"] = len([pair for pair in ours["near"] if not pair & suspected])
+        print(
+            f"{name}: {len(rows):,} files, {seconds:.1f} s; {figures['near_pairs_before']} near pairs were there before"
+        )
+        if peer:
+            figures |= beside(figures, cleanvision(peer, images), truth, suspected)
+        for kind in truth:
+            print(f"  {kind:8}", figures[kind], figures.get("cleanvision", {}).get(kind, ""))
+        return figures
+
+
+def plant(given: Given, images: Path) -> tuple[Found, frozenset[str]]:
+    """Copy the set and plant faults in the copy; what is true of them, and the files that were added or spoiled."""
+    shutil.copytree(given.folder, images, ignore=shutil.ignore_patterns("*.json"))
+    files = [Path(one["path"]) for one in given.files]
+    rng = np.random.default_rng(0)
+    counts = [round(share * len(files)) for share in SHARES.values()]
+    chosen = np.split(rng.permutation(len(files))[: sum(counts)], np.cumsum(counts)[:-1])
+    truth: Found = {kind: set() for kind in SHARES}
+    added: set[str] = set()
+    for kind, rows in zip(SHARES, chosen, strict=True):
+        for number in rows.tolist():
+            origin = files[number]
+            place = origin.with_name(f"{kind} {origin.name}")
+            data = FAULTS[kind](given.folder / origin, rng)
+            place = place if data[:2] != b"\xff\xd8" else place.with_suffix(".jpg")
+            (images / place).write_bytes(data)
+            added.add(str(place))
+            pair = frozenset({str(origin), str(place)})
+            truth[kind].add(pair if kind in {"exact", "near"} else str(place))
+    return truth, frozenset(added)
+
+
+def near_copy(path: Path, rng: np.random.Generator) -> bytes:
+    """Resize, compress or crop, each as likely."""
+    image, quality = Image.open(path).convert("RGB"), 95
+    match rng.integers(3):
+        case 0:
+            factor = rng.uniform(0.5, 1)
+            image = image.resize((round(image.width * factor), round(image.height * factor)), Image.Resampling.BICUBIC)
+        case 1:
+            quality = int(rng.integers(50, 96))
+        case _:
+            left, top, right, bottom = rng.uniform(0, 0.1, 4)
+            box = (left * image.width, top * image.height, (1 - right) * image.width, (1 - bottom) * image.height)
+            image = image.crop(tuple(round(edge) for edge in box))
+    return jpeg(image, quality)
+
+
+def blank(path: Path, rng: np.random.Generator) -> bytes:
+    """One grey level, with the noise of a camera."""
+    width, height = Image.open(path).size
+    pixels = rng.integers(8, 248) + rng.normal(0, 0.7, (height, width))
+    return jpeg(Image.fromarray(pixels.round().astype(np.uint8)), 90)
+
+
+def damaged(path: Path, rng: np.random.Generator) -> bytes:
+    """A transfer that broke off."""
+    data = path.read_bytes()
+    return data[: int(len(data) * rng.uniform(0.2, 0.8))]
+
+
+def jpeg(image: Image.Image, quality: int) -> bytes:
+    """Encode."""
+    out = io.BytesIO()
+    image.save(out, "JPEG", quality=quality)
+    return out.getvalue()
+
+
+FAULTS = {"exact": lambda path, _: path.read_bytes(), "near": near_copy, "blank": blank, "damaged": damaged}
+
+
+def told(rows: pd.DataFrame) -> Found:
+    """What the manifest and the findings say."""
+    readable = rows[rows["width"].notna()]
+    apart = readable.drop_duplicates("sha256").dropna(subset="alike")
+    blanks = readable[readable["contrast"] < Validate().blank]
+    unread = rows[rows["width"].isna()]
+    return {
+        "exact": pairs(readable, "sha256"),
+        "near": pairs(apart, "alike"),
+        "blank": set(blanks["path"]),
+        "damaged": set(unread["path"]),
+    }
+
+
+def pairs(rows: pd.DataFrame, key: str) -> set[frozenset[str]]:
+    """Every two paths with the same value of `key`."""
+    return {frozenset(pair) for paths in rows.groupby(key)["path"].agg(list) for pair in combinations(paths, 2)}
+
+
+def score(truth: set[Any], found: set[Any], suspected: Iterable[str]) -> dict[str, Any]:
+    """Recall, and precision among what concerns a planted file."""
+    planted_files = set(suspected)
+    concerned = {one for one in found if (one & planted_files if isinstance(one, frozenset) else True)}
+    right = len(truth & concerned)
+    return {
+        "planted": len(truth),
+        "recall": round(right / len(truth), 3),
+        "precision": round(right / max(len(concerned), 1), 3),
+    }
+
+
+def cleanvision(peer: str, images: Path) -> Found:
+    """The same kinds as CleanVision tells them; a blank image counts where any of its checks flags it."""
+    done = subprocess.run([peer, "-c", PEER, str(images)], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"CleanVision failed:\n{done.stderr[-2000:]}")
+    answer = json.loads(done.stdout.splitlines()[-1])
+    relative = {
+        kind: [[str(Path(path).relative_to(images)) for path in one] for one in answer[kind]] for kind in answer
+    }
+    found: Found = {
+        kind: {frozenset(pair) for one in relative[kind] for pair in combinations(one, 2)} for kind in ("exact", "near")
+    }
+    return found | {"blank": {path for one in relative["blank"] for path in one}, "damaged": set()}
+
+
+PEER = """
+import json, os, sys
+from cleanvision import Imagelab
+folder = sys.argv[1]
+from PIL import Image
+whole = []
+for place, _, names in os.walk(folder):
+    for name in names:
+        try:
+            Image.open(os.path.join(place, name)).load()
+        except Exception:
+            continue
+        whole.append(os.path.join(place, name))
+lab = Imagelab(filepaths=whole)
+lab.find_issues(n_jobs=2)
+issues = lab.issues
+flags = [f"is_{name}_issue" for name in ("low_information", "dark", "light", "blurry")]
+print(json.dumps({
+    "exact": lab.info["exact_duplicates"]["sets"],
+    "near": lab.info["near_duplicates"]["sets"] + lab.info["exact_duplicates"]["sets"],
+    "blank": [[path] for path in issues.index[issues[flags].any(axis=1)]],
+}))
+"""
+"""CleanVision stops at a damaged file, so only those are given to it that Pillow reads."""
+
+
+def beside(figures: dict[str, Any], theirs: Found, truth: Found, suspected: frozenset[str]) -> dict[str, Any]:
+    """CleanVision's rows, and in how many of them it finds more."""
+    exact = {pair for pair in theirs["near"] if pair in theirs["exact"]}
+    rows = {kind: score(truth[kind], theirs[kind] - (exact if kind == "near" else set()), suspected) for kind in truth}
+    del rows["damaged"]
+    below = sum(figures[kind]["recall"] < rows[kind]["recall"] for kind in rows)
+    return {"cleanvision": rows, "rows_below_cleanvision": below}
+
+
+def flipped(name: str, given: Given, draws: int) -> dict[str, float]:
+    """Recall and precision of the likely label errors, where 5 % of the labels were changed at random."""
+    truth = np.array([one["label"] for one in given.files], dtype=object)
+    groups = np.array([one.get("group") or one["path"] for one in given.files], dtype=object)
+    features = np.stack([texture(Image.open(given.folder / one["path"])) for one in given.files])
+    names = np.unique(truth)
+    recalls, precisions = [], []
+    for seed in range(draws):
+        rng = np.random.default_rng(seed)
+        wrong = rng.choice(len(truth), round(FLIPPED * len(truth)), replace=False)
+        labels = truth.copy()
+        for row in wrong:
+            labels[row] = rng.choice(names[names != truth[row]])
+        found = {one.position for one in suspects(features.astype(np.float64), labels, groups)}
+        right = len(found & set(wrong.tolist()))
+        recalls.append(right / len(wrong))
+        precisions.append(right / max(1, len(found)))
+    figures = {"recall": round(float(np.mean(recalls)), 3), "precision": round(float(np.mean(precisions)), 3)}
+    figures |= {"recall_std": round(float(np.std(recalls)), 3), "precision_std": round(float(np.std(precisions)), 3)}
+    print(f"{name}: flipped labels", figures)
+    return figures
+
+
+def as_it_is(given: Given) -> dict[str, int]:
+    """Findings about a set as it came: id → cases."""
+    with tempfile.TemporaryDirectory() as scratch:
+        paths = make_project(Path(scratch))
+        shutil.copytree(given.folder, paths.raw("target"), ignore=shutil.ignore_patterns("*.json"))
+        found = findings(ingested(paths), Validate())
+    print(given.folder.name, "as it is:", {one.id: one.cases for one in found})
+    return {one.id: one.cases for one in found}
+
+
+def grouped(given: Given) -> dict[str, int]:
+    """The set with its groups told in a table: groups on two sides, and whether it still looks ungrouped."""
+    with tempfile.TemporaryDirectory() as scratch:
+        paths = make_project(Path(scratch))
+        shutil.copytree(given.folder, paths.raw("target"), ignore=shutil.ignore_patterns("*.json"))
+        table = pd.DataFrame(given.files)[["path", "label", "group"]]
+        table.to_csv(paths.raw("target") / "labels.csv", index=False)
+        rows = ingested(paths)
+        found = {one.id for one in findings(rows, Validate())}
+    sides = rows[rows["role"].notna()].groupby("group")["role"].nunique()
+    figures = {"groups": len(sides), "split_groups": int((sides > 1).sum()), "ungrouped": int("ungrouped" in found)}
+    print(given.folder.name, "with groups:", figures)
+    return figures
+
+
+def ingested(paths: Paths) -> pd.DataFrame:
+    """The manifest of the project's images."""
+    ingest.ingest(paths, "target")
+    return manifest.read(paths.manifest("target"))
+
+
+if __name__ == "__main__":
+    main()
