@@ -122,6 +122,27 @@ def baseline(use: WhichUse = Use.target, as_json: AsJson = False) -> None:
     typer.echo(f"keep it: git add {paths.baseline(use.value).relative_to(paths.root)}")
 
 
+@app.command()
+def quality(use: WhichUse = Use.target, as_json: AsJson = False) -> None:
+    """Tell what is odd about the images, likely label errors included, and write a page that shows them.
+
+    Copies, contradictions, leaks, series without a group, blank, dark, bright and blurred images, odd sizes, uneven
+    classes, shortcuts. Every run finds these too; the labels are doubted here alone, which takes longer.
+    """
+    from flows.console import progress
+    from sightline.data.assess import assess
+
+    paths = enter()
+    found = assess(paths, use.value, progress("looking at the images"))
+    page = paths.quality(use.value)
+    if as_json:
+        typer.echo(json.dumps({"use": use, "findings": [asdict(one) for one in found], "page": str(page)}))
+        return
+    for one in found:
+        typer.echo(f"{one.title} ({one.cases:,}): {one.sentence}")
+    typer.echo("Nothing odd was found." if not found else f"page: {page}")
+
+
 @label.command("export")
 def export_labels(
     table: Annotated[Path, typer.Argument(metavar="FILE.csv", help="The file to write; an old one is replaced.")],

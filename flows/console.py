@@ -16,7 +16,7 @@ from rich.tree import Tree
 from sightline.errors import SightlineError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from flows.tell import Summary
     from sightline.doctor import Finding
@@ -53,6 +53,13 @@ class Lines(logging.StreamHandler[Any]):
 def use_plain_lines() -> None:
     """Make Prefect log to this console in plain lines; to be called before it is imported."""
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_CLASS", f"{__name__}.{Lines.__name__}")
+
+
+def progress(what: str) -> Callable[[list[str]], Iterable[str]]:
+    """A bar on the terminal for whoever goes through a list; on stderr, so that `--json` stays clean."""
+    from rich.progress import track
+
+    return lambda items: track(items, what, console=Console(stderr=True), transient=True)
 
 
 def show_summary(summary: Summary) -> None:

@@ -58,6 +58,10 @@ class Paths:
         """The page of Data Docs that people open."""
         return self.docs(use) / f"{use}.html"
 
+    def quality(self, use: str) -> Path:
+        """The page that shows what is odd about the images; in no version, as Data Docs."""
+        return self.docs(use) / "quality.html"
+
     def shards(self, use: str) -> Path:
         """Images ready for training."""
         return self.root / "data" / "shards" / use

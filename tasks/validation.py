@@ -31,6 +31,7 @@ def validate(paths: Paths, use: str) -> Reproduced:
     try:
         return versions.reproduce(paths, "validate", use)
     finally:
-        page = paths.docs_page(use)
-        if page.is_file():
-            create_link_artifact(page.as_uri(), link_text=f"Data Docs of {use}", key=f"data-docs-{use}")
+        pages = {"data-docs": ("Data Docs", paths.docs_page(use)), "quality": ("Quality", paths.quality(use))}
+        for key, (title, page) in pages.items():
+            if page.is_file():
+                create_link_artifact(page.as_uri(), link_text=f"{title} of {use}", key=f"{key}-{use}")

@@ -50,12 +50,14 @@ def run_stage(paths: Paths, stage: str, use: str) -> str:
 
 
 def _validate(paths: Paths, use: str) -> str:
-    from sightline.data import baseline, manifest
+    from sightline.data import assess, baseline
     from sightline.data.expectations import sentences, validate
+    from sightline.data.quality import findings
 
     params = paths.params
+    rows = assess.rows_of(paths, use)
     verdict = validate(
-        manifest.read(paths.manifest(use)),
+        rows,
         params.validate,
         params.datasets[use],
         use,
@@ -64,6 +66,7 @@ def _validate(paths: Paths, use: str) -> str:
     )
     paths.verdict(use).parent.mkdir(parents=True, exist_ok=True)
     paths.verdict(use).write_text(verdict.to_json(), encoding="utf-8")
+    assess.write_page(paths, use, rows, findings(rows, params.validate))
     if not verdict.passed:
         raise ValidationFailed("\n".join([f"data set {use} is not fit for training:", *sentences(verdict)]))
     return f"{verdict.executed} expectations hold"

@@ -204,7 +204,8 @@ def slopes(images: Floats) -> Floats:
 def likeness(first: Image.Image, second: Image.Image, window: Floats) -> float:
     """Correlation of the slopes of the grey images, the window of `first` fitted to `second` from `window` on."""
     smallest = min(*first.size, *second.size)
-    edges = _fit(*(_pixels(one, min(FINE, smallest)) for one in (first, second)), window)
+    fine = min(FINE, smallest)
+    edges = _fit(_pixels(first, fine), _pixels(second, fine), window)
     box = (edges[2] * first.width, edges[0] * first.height, edges[3] * first.width, edges[1] * first.height)
     side = min(DETAIL, smallest)
     return correlation(slopes(_pixels(first, side, box)), slopes(_pixels(second, side)))
@@ -238,7 +239,7 @@ def _climb(image: Floats, target: Floats, edges: Floats) -> Floats:
     far, near = 1 - points[:, None], points[:, None]
     down, across = np.gradient(image)
     for _ in range(STEPS):
-        rows, columns = interpolate(*edges[:2], points, side), interpolate(*edges[2:], points, side).T
+        rows, columns = interpolate(edges[0], edges[1], points, side), interpolate(edges[2], edges[3], points, side).T
         view, slope, slant = rows @ image @ columns, rows @ (down * side) @ columns, rows @ (across * side) @ columns
         parts = (slope * far, slope * near, slant * far.T, slant * near.T, view, np.ones_like(view))
         basis = np.stack(parts).reshape(len(parts), -1)

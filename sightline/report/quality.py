@@ -6,7 +6,9 @@ import base64
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
+from sightline.data.facts import read_bytes
 from sightline.data.reading import UnreadableImage, inspect
+from sightline.report.page import templates
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,21 +28,14 @@ def write_page(found: Sequence[Finding], rows: pd.DataFrame, folder: Path, path:
     `rows` is its manifest and `folder` holds its images; one that cannot be shown stands there by its name. The same
     findings about the same images give the same bytes.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("sightline.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     wanted = {image for finding in found for group in finding.groups for image in group}
     known = rows[rows["path"].isin(wanted)].drop_duplicates("path").set_index("path")
     images = {image: _image(image, known, folder) for image in sorted(wanted)}
     counts = {str(status): int(count) for status, count in rows["status"].value_counts().sort_index().items()}
-    html = environment.get_template("quality.html.j2").render(
-        name=name, found=found, images=images, total=len(rows), counts=counts
+    html = (
+        templates()
+        .get_template("quality.html.j2")
+        .render(name=name, found=found, images=images, total=len(rows), counts=counts)
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(html, encoding="utf-8")
@@ -50,12 +45,12 @@ def write_page(found: Sequence[Finding], rows: pd.DataFrame, folder: Path, path:
 def _image(path: str, known: pd.DataFrame, folder: Path) -> dict[str, Any]:
     """Collect what the page shows of an image: address of its thumbnail or None, label and role or an empty text."""
     row = known.loc[path].fillna("")
-    return {"src": _thumbnail(folder / path), "label": row["label"], "role": row["role"] or row["status"]}
+    return {"src": _thumbnail(folder, path), "label": row["label"], "role": row["role"] or row["status"]}
 
 
-def _thumbnail(path: Path) -> str | None:
+def _thumbnail(folder: Path, path: str) -> str | None:
     try:
-        image = inspect(path.read_bytes(), SIDE)[1]
+        image = inspect(read_bytes(folder, path), SIDE)[1]
     except (OSError, UnreadableImage):
         return None
     image.thumbnail((SIDE, SIDE))

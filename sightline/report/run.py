@@ -123,5 +123,9 @@ def _mistake(row: dict[str, Any]) -> Mistake:
 
 
 def _links(paths: Paths, datasets: tuple[DataRef, ...]) -> tuple[tuple[str, str], ...]:
-    pages = [(data.use, paths.docs_page(data.use)) for data in datasets]
-    return tuple((f"Data Docs of {use}", page.as_uri()) for use, page in pages if page.is_file())
+    pages = [
+        (f"{title} of {data.use}", page)
+        for data in datasets
+        for title, page in (("Data Docs", paths.docs_page(data.use)), ("Quality", paths.quality(data.use)))
+    ]
+    return tuple((title, page.as_uri()) for title, page in pages if page.is_file())

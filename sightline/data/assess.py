@@ -1,0 +1,71 @@
+"""The quality of a data set as it was ingested last: every finding, and the page that shows them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sightline.data import manifest
+from sightline.data.facts import read_bytes
+from sightline.data.quality import findings
+from sightline.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    import pandas as pd
+
+    from sightline.data.quality import Finding
+    from sightline.project import Paths
+
+MOST = 50_000
+"""Labels of larger sets are not doubted here: out-of-fold predictions would take hours."""
+
+
+def rows_of(paths: Paths, use: str) -> pd.DataFrame:
+    """The manifest of the data set `use`; DataError where it was never ingested."""
+    paths.raw(use)
+    if not paths.manifest(use).is_file():
+        raise DataError(f"{use} was not ingested yet, so there is nothing to look at: run `sightline run` first")
+    return manifest.read(paths.manifest(use))
+
+
+def write_page(paths: Paths, use: str, rows: pd.DataFrame, found: list[Finding]) -> None:
+    """Show the findings with their images at `paths.quality(use)`."""
+    from sightline.report.quality import write_page as write
+
+    write(found, rows, paths.raw(use), paths.quality(use), f"{paths.params.project.name}-{use}")
+
+
+def assess(paths: Paths, use: str, progress: Callable[[list[str]], Iterable[str]]) -> list[Finding]:
+    """All findings about the data set, likely label errors among them, and the page about them.
+
+    `progress` wraps the paths of the images whose features are computed, to show how far it is. Raises DataError where
+    the data set was not ingested yet.
+    """
+    rows = rows_of(paths, use)
+    found = findings(rows, paths.params.validate)
+    doubted = _label_errors(paths, use, rows, progress)
+    found += [doubted] if doubted else []
+    write_page(paths, use, rows, found)
+    return found
+
+
+def _label_errors(
+    paths: Paths, use: str, rows: pd.DataFrame, progress: Callable[[list[str]], Iterable[str]]
+) -> Finding | None:
+    import numpy as np
+
+    from sightline.data import label_errors
+    from sightline.data.reading import open_image, to_rgb
+    from sightline.data.texture import texture
+
+    usable = rows[rows["status"].isin([manifest.OK, manifest.HELD_BACK]) & rows["label"].notna()].reset_index(drop=True)
+    if not 0 < len(usable) <= MOST:
+        return None
+    folder = paths.raw(use)
+    paths_seen = progress(usable["path"].tolist())
+    features = [texture(to_rgb(open_image(read_bytes(folder, path)))) for path in paths_seen]
+    groups = usable["group"].fillna(usable["sha256"])
+    labels = usable["label"].to_numpy(dtype=object)
+    found = label_errors.suspects(np.stack(features).astype(np.float64), labels, groups.to_numpy(dtype=object))
+    return label_errors.finding(usable, found)
