@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from dataclasses import dataclass, field, fields
 from functools import reduce
 from pathlib import Path
@@ -62,6 +63,28 @@ class Fractions(Section):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Grouping(Section):
+    """Which images belong together where no table names their group."""
+
+    pattern: str | None = None
+    """Regular expression searched in the path below the raw folder; its brackets name the group."""
+    burst: float | None = None
+    """Shots of one camera at most so many seconds apart, by EXIF, belong together."""
+
+    def __post_init__(self) -> None:
+        if self.burst is not None and self.burst < 0:
+            raise ValueError(f"group.burst = {self.burst:g} must be at least 0 seconds, or null")
+        if self.pattern is None:
+            return
+        try:
+            brackets = re.compile(self.pattern).groups
+        except re.error as error:
+            raise ValueError(f"group.pattern {self.pattern!r} is no regular expression: {error}") from None
+        if not brackets:
+            raise ValueError(f"group.pattern {self.pattern!r} needs brackets around what names the group")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Dataset(Section):
     """One data set of the project."""
 
@@ -72,6 +95,8 @@ class Dataset(Section):
     raw: Literal["raw", "external"] = "raw"
     """`raw`: the images lie in data/raw/NAME, under DVC. `external`: their folder stays where it is, for sets too large
     to copy; the manifest's digests are their version, and `dvc pull` cannot bring them back."""
+    group: Grouping = field(default_factory=Grouping)
+    """Images of one group stay on one side of every split."""
     train_per_class: int | None = None
     """Keep at most so many training images per class (the rest is held back): a few-shot experiment."""
 

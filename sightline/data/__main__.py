@@ -50,12 +50,12 @@ def run_stage(paths: Paths, stage: str, use: str) -> str:
 
 
 def _validate(paths: Paths, use: str) -> str:
-    from sightline.data import assess, baseline
+    from sightline.data import assess, baseline, manifest
     from sightline.data.expectations import sentences, validate
     from sightline.data.quality import findings
 
     params = paths.params
-    rows = assess.rows_of(paths, use)
+    rows = manifest.read(paths.manifest(use))
     verdict = validate(
         rows,
         params.validate,

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from sightline.data import manifest
 from sightline.data.facts import read_bytes
 from sightline.data.quality import findings
-from sightline.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -19,14 +18,6 @@ if TYPE_CHECKING:
 
 MOST = 50_000
 """Labels of larger sets are not doubted here: out-of-fold predictions would take hours."""
-
-
-def rows_of(paths: Paths, use: str) -> pd.DataFrame:
-    """The manifest of the data set `use`; DataError where it was never ingested."""
-    paths.raw(use)
-    if not paths.manifest(use).is_file():
-        raise DataError(f"{use} was not ingested yet, so there is nothing to look at: run `sightline run` first")
-    return manifest.read(paths.manifest(use))
 
 
 def write_page(paths: Paths, use: str, rows: pd.DataFrame, found: list[Finding]) -> None:
@@ -42,7 +33,7 @@ def assess(paths: Paths, use: str, progress: Callable[[list[str]], Iterable[str]
     `progress` wraps the paths of the images whose features are computed, to show how far it is. Raises DataError where
     the data set was not ingested yet.
     """
-    rows = rows_of(paths, use)
+    rows = manifest.read(paths.manifest(use))
     found = findings(rows, paths.params.validate)
     doubted = _label_errors(paths, use, rows, progress)
     found += [doubted] if doubted else []

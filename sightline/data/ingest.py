@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from sightline.data import alike, cache, labels, manifest, split
+from sightline.data import alike, cache, groups, labels, manifest, split
 from sightline.data.facts import AGAIN, EMPTY, Limits, unread
 from sightline.data.manifest import COLUMNS, OK, QUARANTINED
 from sightline.data.reading import EXTENSIONS
@@ -58,7 +58,9 @@ def decide(
     rows = _in_order(rows, previous)
     rows = _quarantine_contradictions(rows)
     pairs = alike.positions(rows, near)
-    rows = split.assign_roles(rows, dataset.roles, previous, pairs)
+    rows = groups.by_path(rows, dataset.group)
+    together = np.concatenate([pairs, groups.bursts(rows, dataset.group)])
+    rows = split.assign_roles(rows, dataset.roles, previous, together)
     # Last, because what bridges two groups is no part of either.
     rows["alike"] = alike.names(rows, pairs)
     rows = split.hold_back(rows, dataset.train_per_class)

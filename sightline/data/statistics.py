@@ -6,6 +6,7 @@ Every number is made of integers, or rounded: the same pixels give the same numb
 from __future__ import annotations
 
 import math
+import re
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ COLUMNS: dict[str, str] = {
     "entropy": "Float64",  # bits per pixel of the histogram of grey levels, 0 … 8
     "sharpness": "Float64",  # spread of the second differences of the grey levels over their spread
     "camera": "string",  # maker and model by EXIF; null where the file does not say
+    "taken": "string",  # when, by EXIF and the camera's clock: YYYY-MM-DD HH:MM:SS
 }
 """Column of the manifest → pandas type."""
 THUMBNAIL = "thumbnail"
@@ -37,6 +39,8 @@ LARGEST = 256
 FAINT = 1.0
 """Below this spread, in grey levels, what varies is noise."""
 _LEVELS = np.arange(256)
+_TIME = re.compile(r"(\d{4}):(\d\d):(\d\d) (\d\d:\d\d:\d\d)")
+"""How EXIF writes a time."""
 
 
 def statistics(image: Image.Image) -> dict[str, Any]:
@@ -48,7 +52,7 @@ def statistics(image: Image.Image) -> dict[str, Any]:
         "phash": f"{int(pack(signs(thumbnail[None], whole()))[0]):016x}",
         **_levels(histogram),
         "sharpness": _sharpness(np.asarray(grey), _spread(histogram)),
-        "camera": _camera(image),
+        **_origin(image),
         THUMBNAIL: thumbnail.tobytes(),
     }
 
@@ -149,9 +153,20 @@ def _sharpness(grey: NDArray[np.uint8], spread: float) -> float:
     return round(math.sqrt(curves.size * second - first * first) / curves.size / spread, 4)
 
 
-def _camera(image: Image.Image) -> str | None:
+def _origin(image: Image.Image) -> dict[str, str | None]:
+    """Camera and time; None where the file does not say, or says it in a way that nobody can read."""
     if "exif" not in image.info:
-        return None
-    exif = image.getexif()
-    names = (str(exif.get(tag, "")).replace("\0", "").strip() for tag in (ExifTags.Base.Make, ExifTags.Base.Model))
-    return " ".join(name for name in names if name) or None
+        return {"camera": None, "taken": None}
+    try:
+        exif = image.getexif()
+        names = [_text(exif.get(tag)) for tag in (ExifTags.Base.Make, ExifTags.Base.Model)]
+        when = exif.get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.DateTimeOriginal) or exif.get(ExifTags.Base.DateTime)
+        match = _TIME.fullmatch(_text(when))
+    except Exception:  # noqa: BLE001 — Pillow raises what it likes on damaged EXIF; the picture is fine all the same
+        return {"camera": None, "taken": None}
+    taken = "{}-{}-{} {}".format(*match.groups()) if match else None
+    return {"camera": " ".join(name for name in names if name) or None, "taken": taken}
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else str(value).replace("\0", "").strip()

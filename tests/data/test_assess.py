@@ -49,5 +49,5 @@ def test_a_run_writes_the_page_without_doubting_labels(ingested: Paths) -> None:
 def test_what_was_never_ingested_is_told(tmp_path: Path) -> None:
     """No page about nothing: the remedy is named."""
     paths = make_project(tmp_path / "new", make_images(tmp_path / "images", per_class=2))
-    with pytest.raises(DataError, match=r"target was not ingested yet.*sightline run"):
+    with pytest.raises(DataError, match=r"there is no manifest; run `sightline run`"):
         assess(paths, "target", lambda items: items)
