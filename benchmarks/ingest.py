@@ -86,7 +86,7 @@ def throughput(scratch: Path, count: int, photos: Path | None, peer: str | None)
     folder = paths.raw("target")
     origins = sorted(path for path in photos.rglob("*") if path.suffix.lower() in {".jpg", ".jpeg"}) if photos else []
     with ProcessPoolExecutor(PROCESSES) as pool:
-        list(pool.map(partial(cut, folder, origins), range(count), chunksize=64))
+        list(pool.map(partial(cut, folder, spread(origins, count)), range(count), chunksize=64))
     files = [str(path) for path in sorted(folder.rglob("*.jpg"))]
     size = sum(Path(name).stat().st_size for name in files) / len(files)
     print(f"{len(files):,} JPEGs of 500×375 pixels, {size / 1e3:.0f} kB each, from {len(origins) or 'no'} real photos")
@@ -108,6 +108,11 @@ def throughput(scratch: Path, count: int, photos: Path | None, peer: str | None)
         print(f"  CleanVision {seconds:6.1f} s")
         figures["times_cleanvision"] = round(seconds / statistics.median(full), 2)
     return figures
+
+
+def spread(origins: list[Path], count: int) -> list[Path]:
+    """As many photos as are wanted, or all, from everywhere in the folder."""
+    return origins[:: max(1, len(origins) // count)]
 
 
 def cut(folder: Path, origins: list[Path], number: int) -> None:
