@@ -196,6 +196,10 @@ CORRUPTIONS: dict[str, Callable[[Floats, int, np.random.Generator], Floats]] = {
 """Name → function of images float32 (N, S, S, 3) in 0 … 1, severity from 0, and the generator."""
 
 
+CELLS = len(CORRUPTIONS) * len(SEVERITIES)
+"""Of the full grid."""
+
+
 def _scale(images: Floats) -> float:
     """What a length of the paper is multiplied by."""
     return float(images.shape[1] / ASSUMED_SIDE)

@@ -11,7 +11,7 @@ import json
 import subprocess
 import sys
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
@@ -21,7 +21,7 @@ import numpy as np
 from sightline.errors import ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from sightline.models.predictor import Predictor
 
@@ -51,19 +51,25 @@ def measure(bundles: Sequence[Path], images: Sequence[Path]) -> list[Cost]:
 
     Raises ModelError where a bundle does not load or answer.
     """
+    with loading(bundles, images) as ask:
+        return ask()
+
+
+@contextmanager
+def loading(bundles: Sequence[Path], images: Sequence[Path]) -> Iterator[Callable[[], list[Cost]]]:
+    """`measure` in two steps: the processes load while the caller does something else, then the caller asks once."""
     with ExitStack() as stack:
         children = [stack.enter_context(_start(bundle, images)) for bundle in bundles]
         try:
-            for child in children:
-                _read(child)
-            return _take_turns(children)
-        except BaseException:
+            yield lambda: _take_turns(children)
+        finally:
             for child in children:
                 child.kill()
-            raise
 
 
 def _take_turns(children: Sequence[subprocess.Popen[str]]) -> list[Cost]:
+    for child in children:
+        _read(child)
     passes: list[list[list[float]]] = [[] for _ in children]
     started = time.monotonic()
     for number in range(PASSES):
