@@ -84,36 +84,29 @@ def evaluate(
     testing = release.current(paths, asked.release)
     rows = release.rows(paths, testing)
     fitted = _fit(paths, candidate, asked.wanted_accuracy)
-    bundle, golden = folder / BUNDLE, agreement.golden_files(paths)
-    served = write_bundle(bundle, card_of(candidate, fitted), paths.root / candidate.path / WEIGHTS, golden)
+    served = _package(paths, folder / BUNDLE, candidate, fitted)
     # The fresh process loads while the answers are computed here.
-    with cost.loading([bundle], image_files(paths, rows)) as ask:
+    with cost.loading([folder / BUNDLE], image_files(paths, rows)) as ask:
         images, names = release.open_images(paths, testing)
         labels, logits = images.labels.numpy(), _logits(paths, candidate, images.pixels)
+        probabilities = calibration.softmax(logits, fitted.temperature)
         truth, right = np.array(images.classes)[labels], logits.argmax(axis=1) == labels
-        trained = _logits(paths, candidate, agreement.golden_pixels(paths))
         figures = {
             "release": {"name": testing.name, "digest": testing.digest, "images": len(testing.images)},
             "candidate": {"stage": candidate.stage, "network": candidate.network, "weights": candidate.weights},
             **measured(fitted, list(images.classes), labels, logits, rows),
-            "agreement": agreement.difference(served, golden, trained),
+            "agreement": _agreement(paths, candidate, served),
             "robustness": corrupted(served, testing, images.pixels.permute(0, 2, 3, 1).numpy(), truth, right),
-            "mistakes": _mistakes(images, names, calibration.softmax(logits, fitted.temperature)),
-            "comparison": [
-                _score(other, logits if other == candidate else _logits(paths, other, images.pixels), labels)
-                for other in others
-            ],
+            "mistakes": _mistakes(images, names, probabilities),
+            "comparison": _comparison(paths, others, candidate, logits, images),
             "cost": asdict(ask()[0]),
         }
-    (folder / FIGURES).write_text(json.dumps(figures, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    with (folder / PREDICTIONS).open("wb") as handle:
-        after = calibration.softmax(logits, fitted.temperature)
-        np.savez(handle, labels=labels, probabilities=after, paths=np.array(names))
+    _write(folder, figures, labels, probabilities, np.array(names))
     return Evaluated(
         path=folder.relative_to(paths.root).as_posix(),
         digest=file_digest(folder / FIGURES),
         predictions=file_digest(folder / PREDICTIONS),
-        bundle=_digest(bundle),
+        bundle=_digest(folder / BUNDLE),
         release=testing.digest,
         accuracy=figures["accuracy"],
     )
@@ -148,15 +141,29 @@ def image_files(paths: Paths, rows: pd.DataFrame) -> list[Path]:
     return [paths.raw("target") / path for path in rows["path"].head(cost.CALLS)]
 
 
-def card_of(candidate: Trained, fitted: Confidence) -> Card:
-    """What the packaged model must know."""
-    return Card(candidate.network, candidate.size, candidate.classes, weights=candidate.weights, **vars(fitted))
-
-
 def _fit(paths: Paths, candidate: Trained, wanted_accuracy: float) -> Confidence:
     calib = load(paths.shards("target"), "calib")
     logits = _logits(paths, candidate, calib.pixels) if len(calib) else np.empty((0, len(calib.classes)), np.float32)
     return confidence.fit(logits, calib.labels.numpy(), wanted_accuracy)
+
+
+def _package(paths: Paths, bundle: Path, candidate: Trained, fitted: Confidence) -> Predictor:
+    """Write the candidate as serving will load it, and load it so."""
+    card = Card(candidate.network, candidate.size, candidate.classes, weights=candidate.weights, **vars(fitted))
+    return write_bundle(bundle, card, paths.root / candidate.path / WEIGHTS, agreement.golden_files(paths))
+
+
+def _agreement(paths: Paths, candidate: Trained, served: Predictor) -> float:
+    trained = _logits(paths, candidate, agreement.golden_pixels(paths))
+    return agreement.difference(served, agreement.golden_files(paths), trained)
+
+
+def _write(
+    folder: Path, figures: dict[str, Any], labels: IntArray, probabilities: FloatArray, paths: NDArray[np.str_]
+) -> None:
+    (folder / FIGURES).write_text(json.dumps(figures, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    with (folder / PREDICTIONS).open("wb") as handle:
+        np.savez(handle, labels=labels, probabilities=probabilities, paths=paths)
 
 
 def _digest(bundle: Path) -> str:
@@ -166,6 +173,21 @@ def _digest(bundle: Path) -> str:
 def _logits(paths: Paths, trained: Trained, pixels: Tensor) -> NDArray[np.float32]:
     """Logits of the training form, in full precision."""
     return predict(trained.load(paths.root), pixels, exact=True).numpy()
+
+
+def _comparison(
+    paths: Paths, others: tuple[Trained, ...], candidate: Trained, logits: FloatArray, images: Images
+) -> list[dict[str, Any]]:
+    """Accuracy of each of `others`; the candidate's `logits` are known."""
+    known = {candidate.weights: logits}
+    return [
+        _score(
+            one,
+            known[one.weights] if one.weights in known else _logits(paths, one, images.pixels),
+            images.labels.numpy(),
+        )
+        for one in others
+    ]
 
 
 def _score(trained: Trained, logits: FloatArray, labels: IntArray) -> dict[str, Any]:
