@@ -106,10 +106,35 @@ def predict(
         typer.echo(json.dumps(rows))
     else:
         for row in rows:
-            said = row.get("error") or f"{row['label']}  {row['probability']:.3f}"
+            unsure = "  not sure enough" if row.get("abstain") else ""
+            said = row.get("error") or f"{row['label']}  {row['probability']:.3f}{unsure}"
             typer.echo(f"{row['path']}: {said}", err="error" in row)
     if any("error" in row for row in rows):
         raise typer.Exit(1)
+
+
+@app.command()
+def evaluate(
+    version: Annotated[
+        str | None, typer.Argument(metavar="[VERSION]", help="Version of the classifier; by default the champion.")
+    ] = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="All 15 corruptions of ImageNet-C at all 5 severities; takes minutes.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Evaluate a registered version on the present test release; the figures go to its MLflow run as well."""
+    paths = enter()
+    from flows.console import counted_steps, show_evaluation
+    from sightline.evaluate.corruptions import CELLS
+    from sightline.evaluating import evaluate_version
+
+    with counted_steps(CELLS if full else 0) as step:
+        number, figures = evaluate_version(paths, version, step)
+    if as_json:
+        typer.echo(json.dumps(figures))
+    else:
+        show_evaluation(number, figures)
 
 
 @app.command()

@@ -5,18 +5,20 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.filesize import decimal
 from rich.markup import escape
+from rich.progress import Progress
 from rich.table import Table
 from rich.tree import Tree
 
 from sightline.errors import SightlineError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from flows.tell import Summary
     from sightline.doctor import Finding
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 CONSOLE = Console()
 ENGINE = {"flow_engine", "task_engine", "engine", "server", "runner"}
 """Modules of Prefect whose every-run remarks ("Beginning flow run …") a person at a terminal does not need."""
+WEAKEST = 10
+"""Slices that the terminal shows; the figures and the report have all."""
 COLOURS = {"ran": "green", "cached": "cyan", "up to date": "cyan"}
 
 
@@ -82,6 +86,54 @@ def show_summary(summary: Summary) -> None:
     CONSOLE.print(f"gate      version {outcome.version}: {outcome.sentence}", highlight=False)
     CONSOLE.print(f"champion  {f'version {outcome.champion}' if outcome.champion else 'none'}", highlight=False)
     CONSOLE.print(f"report    {summary.report}", highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def counted_steps(total: int) -> Iterator[Callable[[str], None] | None]:
+    """A progress bar on stderr and the function that moves it on; None where there are no steps to come."""
+    if not total:
+        yield None
+        return
+    with Progress(*Progress.get_default_columns(), console=Console(stderr=True)) as bar:
+        task = bar.add_task("corruptions", total=total)
+        yield lambda name: bar.update(task, advance=1, description=name.replace("_", " "))
+
+
+def show_evaluation(version: str, figures: dict[str, Any]) -> None:
+    """What `sightline evaluate` found."""
+    sure, sets, harm, cost = (figures[name] for name in ("abstention", "conformal", "robustness", "cost"))
+    release = figures["release"]
+    CONSOLE.print(f"version {version} on release {release['name']}, {release['images']} images", highlight=False)
+    told = Table(box=None, show_header=False)
+    top5 = "" if figures["top5"] is None else f", among the first five {figures['top5']:.3f}"
+    told.add_row("accuracy", f"{figures['accuracy']:.3f}, balanced {figures['balanced_accuracy']:.3f}{top5}")
+    told.add_row("macro F1", f"{figures['averages']['macro']['f1']:.3f}")
+    told.add_row("log loss, Brier", f"{figures['log_loss']:.3f}, {figures['brier']:.3f}")
+    told.add_row("calibration error", f"{figures['ece_after']:.3f}, before temperature {figures['ece_before']:.3f}")
+    if sure["threshold"] is not None:
+        told.add_row("abstains below", f"{sure['threshold']:.3f}: answers {sure['coverage']:.1%}")
+    if sets is not None:
+        told.add_row("sets", f"hold the true class in {sets['coverage']:.1%}, {sets['mean_size']:.2f} classes")
+    told.add_row("corrupted", f"{harm['mean']:.3f}, as they are {harm['clean']:.3f} ({harm['images']} images)")
+    if "grid" in harm:
+        told.add_row("mean corruption error", f"{harm['mean_corruption_error']:.3f}")
+    told.add_row("an answer takes", f"{cost['p50_ms']:.1f} ms, 95 % within {cost['p95_ms']:.1f} ms")
+    told.add_row("memory", f"{cost['memory_mb']:.0f} MB")
+    CONSOLE.print(told, highlight=False)
+    slices = Table("slice", "images", "accuracy", "95 % interval", title="Weakest slices", title_justify="left")
+    for row in figures["slices"][:WEAKEST]:
+        interval = f"{row['low']:.3f} – {row['high']:.3f}"
+        slices.add_row(escape(row["name"]), f"{row['images']:,}", f"{row['accuracy']:.3f}", interval)
+    CONSOLE.print(slices)
+    if "grid" in harm:
+        _show_grid(harm["grid"])
+
+
+def _show_grid(grid: dict[str, list[float]]) -> None:
+    table = Table("corruption", "1", "2", "3", "4", "5", title="Accuracy by severity", title_justify="left")
+    for name, row in grid.items():
+        table.add_row(name.replace("_", " "), *(f"{accuracy:.3f}" for accuracy in row))
+    CONSOLE.print(table)
 
 
 def show_tree(found: dict[str, Any]) -> None:

@@ -54,7 +54,7 @@ def train(overrides: dict[str, Any] | None = None) -> Summary:
             data=target,
             candidate=best,
             others=others,
-            release=params.evaluate.release,
+            params=params.evaluate,
         )
         version = journal.plain(
             register,

@@ -226,6 +226,12 @@ class Evaluate(Section):
 
     release: str = "r1"
     """Name of the test release; its images are fixed at first use."""
+    wanted_accuracy: float = 0.99
+    """Share of right ones among the answers that are sure enough; the others are told as `abstain`."""
+
+    def __post_init__(self) -> None:
+        if not 0.5 <= self.wanted_accuracy < 1:
+            raise ValueError(f"wanted_accuracy = {self.wanted_accuracy:g} is outside 0.5 … 1: no model is always right")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sightline.data.reading import UnreadableImage
-from sightline.errors import RegistryError
-from sightline.tracking import CHAMPION, connect
+from sightline.tracking import connect
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,18 +15,15 @@ if TYPE_CHECKING:
 
 
 def predict_files(paths: Paths, images: Sequence[Path], version: str | None) -> list[dict[str, Any]]:
-    """One row for each file: path, label, probability, version; or path and error where it cannot be read.
+    """One row for each file: path, label, probability, version, abstain, set; or path and error where it is unreadable.
+
+    `abstain` and `set` (the likely classes, most likely first) are None where the version cannot tell.
 
     Raises RegistryError where there is no such version.
     """
     tracker = connect(paths)
     model = tracker.classifier_model
-    if version is None:
-        champion = tracker.aliased(model, CHAMPION)
-        if champion is None:
-            raise RegistryError(f"{model} has no champion yet: run `sightline run`, or name a version with --version")
-        version = str(champion.version)
-    tracker.version(model, version)
+    version = str(tracker.asked_for(model, version).version)
     predictor = tracker.predictor(model, version)
     rows = []
     for image in images:
@@ -35,6 +31,7 @@ def predict_files(paths: Paths, images: Sequence[Path], version: str | None) -> 
         try:
             (answer,) = predictor.predict([image.read_bytes()])
             row |= {"label": answer.label, "probability": answer.probability, "version": version}
+            row |= {"abstain": answer.abstain, "set": None if answer.likely is None else list(answer.likely)}
         except UnreadableImage as error:
             row |= {"error": str(error)}
         except OSError as error:

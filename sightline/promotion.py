@@ -10,10 +10,9 @@ import numpy as np
 
 from sightline.errors import RegistryError
 from sightline.evaluate import gate, release
+from sightline.evaluate.evaluation import BUNDLE
 from sightline.ledger import PROMOTED, REFUSED, Entry, Ledger, open_ledger
-from sightline.models.predictor import Card, write_bundle
 from sightline.tracking import CHALLENGER, CHAMPION, PREVIOUS, answers_in_fresh_process
-from sightline.train.result import WEIGHTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,12 +22,8 @@ if TYPE_CHECKING:
     from sightline.config import Gate
     from sightline.evaluate.evaluation import Evaluated
     from sightline.evaluate.gate import Decision
-    from sightline.project import Paths
     from sightline.tracking import Tracker
     from sightline.train.result import Trained
-
-GOLDEN = 8
-"""Images whose answers travel with the model, to check it wherever it is loaded."""
 
 
 @dataclass(frozen=True)
@@ -62,16 +57,12 @@ def register_backbone(tracker: Tracker, run: str, backbone: Trained, tags: Mappi
 
 
 def register(tracker: Tracker, run: str, best: Trained, evaluated: Evaluated, tags: Mapping[str, str]) -> Registered:
-    """Package the candidate with its preprocessing and temperature and register it, unless it is there already."""
+    """Register the bundle that was evaluated, unless a version with these weights is there."""
     known = tracker.find_version(tracker.classifier_model, best.weights)
     if known is not None:
         return Registered(tracker.classifier_model, str(known.version), is_new=False)
-    paths = tracker.paths
-    bundle = paths.runs / "bundles" / best.weights[:16]
-    card = Card(best.network, best.size, best.classes, evaluated.temperature, best.weights)
-    write_bundle(bundle, card, paths.root / best.path / WEIGHTS, _golden_images(paths))
     more = {"weights": best.weights, "evaluation": evaluated.digest, "release": evaluated.release}
-    version = tracker.register_classifier(run, bundle, {**tags, **more})
+    version = tracker.register_classifier(run, tracker.paths.root / evaluated.path / BUNDLE, {**tags, **more})
     return Registered(tracker.classifier_model, version, is_new=True)
 
 
@@ -158,12 +149,3 @@ def _answers(tracker: Tracker, version: str, files: list[bytes]) -> NDArray[np.s
         raise RegistryError(f"{error}; nothing can be compared, so nothing is promoted") from error
     answers: NDArray[np.str_] = np.array(predictor.card.classes)[predictor.probabilities(files).argmax(axis=1)]
     return answers
-
-
-def _golden_images(paths: Paths) -> list[bytes]:
-    """A few validation images, as files."""
-    from sightline.data import manifest
-
-    rows = manifest.read(paths.manifest("target"))
-    rows = rows[(rows["role"] == "val") & (rows["status"] == manifest.OK)]
-    return [(paths.raw("target") / path).read_bytes() for path in rows.sort_values("sha256")["path"].head(GOLDEN)]

@@ -52,14 +52,30 @@ class Tracker:
         own = {"mlflow.parentRunId": parent} if parent else {}
         return str(self.client.create_run(self.experiment, run_name=name, tags={**tags, **own}).info.run_id)
 
-    def log(self, run: str, metrics: Mapping[str, float], step: int = 0) -> None:
-        """Log metrics of one step in one call; what is no finite number is left out."""
+    def log(
+        self,
+        run: str,
+        metrics: Mapping[str, float],
+        step: int = 0,
+        *,
+        model: str | None = None,
+        data: tuple[str, str] | None = None,
+    ) -> None:
+        """Log metrics of one step in one call; what is no finite number is left out.
+
+        They hold for `model` (the id that MLflow gave a logged model) on `data` (name and digest of a data set).
+        """
         from math import isfinite
 
         from mlflow.entities import Metric
 
         now = int(time.time() * 1000)
-        batch = [Metric(key, float(value), now, step) for key, value in metrics.items() if isfinite(value)]
+        name, digest = (data[0], data[1][:36]) if data else (None, None)
+        batch = [
+            Metric(key, float(value), now, step, model_id=model, dataset_name=name, dataset_digest=digest)
+            for key, value in metrics.items()
+            if isfinite(value)
+        ]
         self.client.log_batch(run, metrics=batch)
 
     def params(self, run: str, params: Mapping[str, Any]) -> None:
@@ -130,6 +146,18 @@ class Tracker:
         except MlflowException:
             known = ", ".join(sorted((str(one.version) for one in self.versions(model)), key=int)) or "none yet"
             raise RegistryError(f"{model} has no version {number}; its versions: {known}") from None
+
+    def asked_for(self, model: str, number: str | None) -> ModelVersion:
+        """The version with that number, by default the champion.
+
+        Raises RegistryError where it does not exist.
+        """
+        if number is not None:
+            return self.version(model, number)
+        champion = self.aliased(model, CHAMPION)
+        if champion is None:
+            raise RegistryError(f"{model} has no champion yet: run `sightline run`, or name a version")
+        return champion
 
     def versions(self, model: str) -> list[ModelVersion]:
         """All versions of a registered model."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from prefect import task
 
+from sightline import evaluating
 from sightline.evaluate import evaluation
 from tasks.context import Context, recorded
 from tasks.versioning import InputsAndCode, version_of, work_folder
 
 if TYPE_CHECKING:
+    from sightline.config import Evaluate
     from sightline.data.reference import DataRef
     from sightline.evaluate.evaluation import Evaluated
     from sightline.train.result import Trained
@@ -18,24 +21,20 @@ if TYPE_CHECKING:
 
 @task(
     name="evaluate",
-    task_run_name="evaluate {candidate.stage} on release {release}",
+    task_run_name="evaluate {candidate.stage} on release {params.release}",
     version=version_of(__name__),
     cache_policy=InputsAndCode(),
     persist_result=True,
 )
 def evaluate(
-    data: DataRef, candidate: Trained, others: tuple[Trained, ...], release: str, *, context: Context
+    data: DataRef, candidate: Trained, others: tuple[Trained, ...], params: Evaluate, *, context: Context
 ) -> Evaluated:
     """Score the candidate, and the others beside it; every figure goes to MLflow."""
-    folder = work_folder(
-        context.paths.root, evaluate.fn, data=data, candidate=candidate, others=others, release=release
-    )
-    with recorded(context, "evaluate", data, {"release": release, "candidate": candidate.stage}) as recorder:
-        done = evaluation.evaluate(context.paths, folder, candidate, release, others)
+    folder = work_folder(context.paths.root, evaluate.fn, data=data, candidate=candidate, others=others, params=params)
+    with recorded(context, "evaluate", data, {"candidate": candidate.stage, **asdict(params)}) as recorder:
+        done = evaluation.evaluate(context.paths, folder, candidate, params, others)
         figures = done.figures(context.paths.root)
-        names = ("accuracy", "top5", "balanced_accuracy", "log_loss", "brier", "ece_before", "ece_after", "temperature")
-        recorder.tracker.log(recorder.run, {name: figures[name] for name in names if figures[name] is not None})
-        per_class = {f"f1/{number}": row["f1"] for number, row in enumerate(figures["per_class"].values())}
-        recorder.tracker.log(recorder.run, per_class)
-        recorder.tracker.artifact(recorder.run, folder / evaluation.FIGURES)
+        tracker, release = recorder.tracker, (f"{recorder.tracker.name}-{params.release}", done.release)
+        tracker.log(recorder.run, evaluating.scalars(figures), data=release)
+        evaluating.keep(tracker, recorder.run, folder, figures)
         return done

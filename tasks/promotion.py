@@ -8,6 +8,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from sightline import promotion
+from sightline.evaluating import log_version
 from sightline.tracking import connect
 from tasks.versioning import version_of
 
@@ -27,8 +28,12 @@ def register_backbone(backbone: Trained, *, context: Context) -> Registered:
 
 @task(name="register", version=version_of(__name__), cache_policy=NO_CACHE)
 def register(best: Trained, evaluated: Evaluated, tags: dict[str, str], *, context: Context) -> Registered:
-    """Package and register the classifier, unless a version with these weights is there."""
-    return promotion.register(connect(context.paths), best.run, best, evaluated, {**dict(context.tags), **tags})
+    """Register the classifier with the figures of its evaluation, unless a version with these weights is there."""
+    tracker = connect(context.paths)
+    done = promotion.register(tracker, best.run, best, evaluated, {**dict(context.tags), **tags})
+    if done.is_new:
+        log_version(tracker, done.version, evaluated.figures(context.paths.root))
+    return done
 
 
 @task(name="promote", task_run_name="promote version {version}", version=version_of(__name__), cache_policy=NO_CACHE)

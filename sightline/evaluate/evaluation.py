@@ -11,22 +11,31 @@ import numpy as np
 
 from sightline.data.loader import load
 from sightline.data.reading import png
-from sightline.evaluate import calibration, metrics, release
-from sightline.lineage import file_digest
+from sightline.evaluate import agreement, calibration, confidence, cost, metrics, release, robustness, slices
+from sightline.lineage import digest_of, file_digest
+from sightline.models.predictor import Card, write_bundle
 from sightline.train.loop import predict
+from sightline.train.result import WEIGHTS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pandas as pd
     from numpy.typing import NDArray
+    from torch import Tensor
 
+    from sightline.config import Evaluate
     from sightline.data.loader import Images
+    from sightline.evaluate.confidence import Confidence
+    from sightline.evaluate.metrics import BoolArray, FloatArray, IntArray
+    from sightline.evaluate.release import Release
+    from sightline.models.predictor import Predictor
     from sightline.project import Paths
     from sightline.train.result import Trained
 
 MISTAKES = 24
 """The most confident wrong answers are kept with their pictures."""
-FIGURES, PREDICTIONS = "evaluation.json", "predictions.npz"
+FIGURES, PREDICTIONS, BUNDLE = "evaluation.json", "predictions.npz", "bundle"
 
 
 @dataclass(frozen=True)
@@ -39,16 +48,18 @@ class Evaluated:
     """SHA-256 of the figures file."""
     predictions: str
     """SHA-256 of the predictions file."""
+    bundle: str
+    """Digest of the bundle's files."""
     release: str
     """Digest of the test release."""
     accuracy: float
-    temperature: float
 
     def is_whole(self, root: Path) -> bool:
-        """Whether both files are there and unchanged."""
+        """Whether the bundle and both files are there and unchanged."""
         folder = root / self.path
         pairs = ((folder / FIGURES, self.digest), (folder / PREDICTIONS, self.predictions))
-        return all(path.is_file() and file_digest(path) == digest for path, digest in pairs)
+        whole = all(path.is_file() and file_digest(path) == digest for path, digest in pairs)
+        return whole and _digest(folder / BUNDLE) == self.bundle
 
     def figures(self, root: Path) -> dict[str, Any]:
         """Everything that was measured."""
@@ -63,54 +74,126 @@ class Evaluated:
 
 
 def evaluate(
-    paths: Paths, folder: Path, candidate: Trained, release_name: str, others: tuple[Trained, ...] = ()
+    paths: Paths, folder: Path, candidate: Trained, asked: Evaluate, others: tuple[Trained, ...] = ()
 ) -> Evaluated:
-    """Score `candidate` on the test release, calibrated on the calib images; `others` are scored for comparison.
+    """Package `candidate` and score it on the test release; `others` are scored for comparison.
 
-    Writes evaluation.json and predictions.npz (labels (N,), probabilities (N, C), paths) into `folder`.
+    Writes the bundle that is registered later, evaluation.json, and predictions.npz (labels (N,), probabilities (N, C),
+    paths) into `folder`. Temperature, threshold and conformal quantile come from the calib images.
     """
-    testing = release.current(paths, release_name)
-    images, names = release.open_images(paths, testing)
-    calib = load(paths.shards("target"), "calib")
-    labels = images.labels.numpy()
-    logits = _logits(paths, candidate, images)
-    temperature = (
-        calibration.fit_temperature(_logits(paths, candidate, calib), calib.labels.numpy()) if len(calib) else 1.0
-    )
-    before, after = calibration.softmax(logits, 1.0), calibration.softmax(logits, temperature)
-    figures = {
-        "release": {"name": testing.name, "digest": testing.digest, "images": len(testing.images)},
-        "candidate": {"stage": candidate.stage, "network": candidate.network, "weights": candidate.weights},
-        "classes": list(images.classes),
-        **metrics.classification(labels, after, list(images.classes)),
-        "temperature": temperature,
-        "ece_before": calibration.ece(before, labels),
-        "ece_after": calibration.ece(after, labels),
-        "reliability": [asdict(row) for row in calibration.reliability(after, labels)],
-        "mistakes": _mistakes(images, names, after),
-        "comparison": [_score(paths, other, images) for other in others],
-    }
-    (folder / FIGURES).write_text(json.dumps(figures, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    with (folder / PREDICTIONS).open("wb") as handle:
-        np.savez(handle, labels=labels, probabilities=after, paths=np.array(names))
+    testing = release.current(paths, asked.release)
+    rows = release.rows(paths, testing)
+    fitted = _fit(paths, candidate, asked.wanted_accuracy)
+    served = _package(paths, folder / BUNDLE, candidate, fitted)
+    # The fresh process loads while the answers are computed here.
+    with cost.loading([folder / BUNDLE], image_files(paths, rows)) as ask:
+        images, names = release.open_images(paths, testing)
+        labels, logits = images.labels.numpy(), _logits(paths, candidate, images.pixels)
+        probabilities = calibration.softmax(logits, fitted.temperature)
+        truth, right = np.array(images.classes)[labels], logits.argmax(axis=1) == labels
+        figures = {
+            "release": {"name": testing.name, "digest": testing.digest, "images": len(testing.images)},
+            "candidate": {"stage": candidate.stage, "network": candidate.network, "weights": candidate.weights},
+            **measured(fitted, list(images.classes), labels, logits, rows),
+            "agreement": _agreement(paths, candidate, served),
+            "robustness": corrupted(served, testing, images.pixels.permute(0, 2, 3, 1).numpy(), truth, right),
+            "mistakes": _mistakes(images, names, probabilities),
+            "comparison": _comparison(paths, others, candidate, logits, images),
+            "cost": asdict(ask()[0]),
+        }
+    _write(folder, figures, labels, probabilities, np.array(names))
     return Evaluated(
         path=folder.relative_to(paths.root).as_posix(),
         digest=file_digest(folder / FIGURES),
         predictions=file_digest(folder / PREDICTIONS),
+        bundle=_digest(folder / BUNDLE),
         release=testing.digest,
         accuracy=figures["accuracy"],
-        temperature=temperature,
     )
 
 
-def _logits(paths: Paths, trained: Trained, images: Images) -> NDArray[np.float32]:
-    return predict(trained.load(paths.root), images.pixels, exact=True).numpy()
+def measured(
+    fitted: Confidence, classes: list[str], labels: IntArray, logits: FloatArray, rows: pd.DataFrame
+) -> dict[str, Any]:
+    """Every figure that follows from the logits (N, C) for the test images with these labels (N,) and manifest rows."""
+    right = logits.argmax(axis=1) == labels
+    return {
+        "classes": classes,
+        **metrics.classification(labels, calibration.softmax(logits, fitted.temperature), classes),
+        **confidence.tell(fitted, logits, labels),
+        "slices": [asdict(one) for one in slices.accuracies(slices.table(rows), right)],
+    }
 
 
-def _score(paths: Paths, trained: Trained, images: Images) -> dict[str, Any]:
-    right = int((_logits(paths, trained, images).argmax(axis=1) == images.labels.numpy()).sum())
-    low, high = metrics.wilson(right, len(images))
-    return {"stage": trained.stage, "accuracy": right / len(images), "low": low, "high": high}
+def corrupted(
+    served: Predictor, testing: Release, pixels: NDArray[np.uint8], labels: NDArray[np.str_], clean: BoolArray
+) -> dict[str, Any]:
+    """The gate's corruptions on its choice of the test images uint8 (N, S, S, 3) with these class names, as figures.
+
+    clean: (N,) whether the images are right as they are.
+    """
+    chosen = robustness.subset(testing.images)
+    return robustness.told(robustness.right(served, pixels[chosen], labels[chosen]), clean[chosen])
+
+
+def image_files(paths: Paths, rows: pd.DataFrame) -> list[Path]:
+    """The first files of the release, with which the cost of an answer is measured."""
+    return [paths.raw("target") / path for path in rows["path"].head(cost.CALLS)]
+
+
+def _fit(paths: Paths, candidate: Trained, wanted_accuracy: float) -> Confidence:
+    calib = load(paths.shards("target"), "calib")
+    logits = _logits(paths, candidate, calib.pixels) if len(calib) else np.empty((0, len(calib.classes)), np.float32)
+    return confidence.fit(logits, calib.labels.numpy(), wanted_accuracy)
+
+
+def _package(paths: Paths, bundle: Path, candidate: Trained, fitted: Confidence) -> Predictor:
+    """Write the candidate as serving will load it, and load it so."""
+    card = Card(candidate.network, candidate.size, candidate.classes, weights=candidate.weights, **vars(fitted))
+    return write_bundle(bundle, card, paths.root / candidate.path / WEIGHTS, agreement.golden_files(paths))
+
+
+def _agreement(paths: Paths, candidate: Trained, served: Predictor) -> float:
+    trained = _logits(paths, candidate, agreement.golden_pixels(paths))
+    return agreement.difference(served, agreement.golden_files(paths), trained)
+
+
+def _write(
+    folder: Path, figures: dict[str, Any], labels: IntArray, probabilities: FloatArray, paths: NDArray[np.str_]
+) -> None:
+    (folder / FIGURES).write_text(json.dumps(figures, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    with (folder / PREDICTIONS).open("wb") as handle:
+        np.savez(handle, labels=labels, probabilities=probabilities, paths=paths)
+
+
+def _digest(bundle: Path) -> str:
+    return digest_of([file_digest(path) for path in sorted(bundle.iterdir())]) if bundle.is_dir() else ""
+
+
+def _logits(paths: Paths, trained: Trained, pixels: Tensor) -> NDArray[np.float32]:
+    """Logits of the training form, in full precision."""
+    return predict(trained.load(paths.root), pixels, exact=True).numpy()
+
+
+def _comparison(
+    paths: Paths, others: tuple[Trained, ...], candidate: Trained, logits: FloatArray, images: Images
+) -> list[dict[str, Any]]:
+    """Accuracy of each of `others`; the candidate's `logits` are known."""
+    known = {candidate.weights: logits}
+    return [
+        _score(
+            one,
+            known[one.weights] if one.weights in known else _logits(paths, one, images.pixels),
+            images.labels.numpy(),
+        )
+        for one in others
+    ]
+
+
+def _score(trained: Trained, logits: FloatArray, labels: IntArray) -> dict[str, Any]:
+    right = int((logits.argmax(axis=1) == labels).sum())
+    low, high = metrics.wilson(right, len(labels))
+    return {"stage": trained.stage, "accuracy": right / len(labels), "low": low, "high": high}
 
 
 def _mistakes(images: Images, names: list[str], probabilities: NDArray[np.floating[Any]]) -> list[dict[str, Any]]:

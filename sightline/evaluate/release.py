@@ -87,6 +87,11 @@ def open_files(paths: Paths, release: Release) -> list[bytes]:
     return [(paths.raw("target") / path_of[digest]).read_bytes() for digest in release.images]
 
 
+def rows(paths: Paths, release: Release) -> pd.DataFrame:
+    """The manifest's rows of the release's images, in its order."""
+    return _test_rows(paths).set_index("sha256", drop=False).loc[list(release.images)].reset_index(drop=True)
+
+
 def labels(paths: Paths, release: Release) -> NDArray[np.str_]:
     """The class name of each image of the release, in its order."""
     rows = _test_rows(paths)

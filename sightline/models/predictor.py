@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from sightline.data.reading import decode
 from sightline.errors import ModelError
+from sightline.evaluate.calibration import Conformal, raps_sets
 from sightline.lineage import file_digest
 from sightline.models.zoo import Classifier, build
 from sightline.train.augment import normalise
@@ -37,6 +39,12 @@ class Card:
     """Logits are divided by it before the softmax (Guo et al. 2017)."""
     weights: str
     """SHA-256 of the weights file: confident answers alone would not show every change."""
+    wanted_accuracy: float | None = None
+    """Share of right ones that answers above the threshold shall have; None in bundles older than this field."""
+    abstain_below: float | None = None
+    """Answers that are less sure than this had better go to a person; None where no threshold was found."""
+    conformal: Conformal | None = None
+    """What makes the sets of likely classes; None where there were no images to calibrate on."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +55,10 @@ class Answer:
     probability: float
     probabilities: tuple[float, ...]
     """One for each class, in the order of the card."""
+    abstain: bool | None
+    """Whether the answer is too unsure for the accuracy that was wanted; None where the card has no threshold."""
+    likely: tuple[str, ...] | None
+    """Classes of the conformal set, the answer among them; None where the card cannot tell."""
 
 
 class Predictor:
@@ -68,7 +80,7 @@ class Predictor:
         folder = Path(folder)
         try:
             values = json.loads((folder / BUNDLE).read_text(encoding="utf-8"))
-            card = Card(**{**values, "classes": tuple(values["classes"])})
+            card = _card(values)
             if file_digest(folder / WEIGHTS) != card.weights:
                 raise ModelError(f"{folder / WEIGHTS} was changed since it was registered: do not use this model")
             model = build(card.network, len(card.classes), card.size)
@@ -107,10 +119,32 @@ class Predictor:
 
         Raises UnreadableImage where one cannot be read.
         """
-        return [
-            Answer(self.card.classes[int(row.argmax())], float(row.max()), tuple(row.tolist()))
-            for row in self.probabilities(images)
-        ]
+        return [self._answer(data, row) for data, row in zip(images, self.probabilities(images), strict=True)]
+
+    def _answer(self, data: bytes, row: NDArray[np.float64]) -> Answer:
+        card, best = self.card, int(row.argmax())
+        return Answer(
+            label=card.classes[best],
+            probability=float(row[best]),
+            probabilities=tuple(row.tolist()),
+            abstain=None if card.abstain_below is None else float(row[best]) < card.abstain_below,
+            likely=None if card.conformal is None else self._likely(card.conformal, data, row),
+        )
+
+    def _likely(self, conformal: Conformal, data: bytes, row: NDArray[np.float64]) -> tuple[str, ...]:
+        """The randomised set with the answer added to it: right in at least the share that was asked for."""
+        # The image's own bytes draw, so that the same file always gets the same set.
+        rng = np.random.default_rng(int.from_bytes(hashlib.sha256(data).digest()[:8]))
+        (members,) = raps_sets(conformal, row[None], rng)
+        members[row.argmax()] = True
+        order = np.argsort(-row, kind="stable")
+        return tuple(self.card.classes[place] for place in order.tolist() if members[place])
+
+
+def _card(values: dict[str, Any]) -> Card:
+    conformal = values.get("conformal")
+    known = Conformal(**conformal) if conformal else None
+    return Card(**{**values, "classes": tuple(values["classes"]), "conformal": known})
 
 
 def write_bundle(folder: Path, card: Card, weights: Path, golden: Sequence[bytes]) -> Predictor:

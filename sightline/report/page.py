@@ -117,8 +117,7 @@ class RunReport:
     curves: tuple[Curve, ...]
     scores: tuple[Score, ...]
     evaluation: Mapping[str, Any]
-    """What `sightline.evaluate.metrics.classification` returns, with `classes`, `ece_before`, `ece_after`,
-    `temperature`, and `reliability`: one mapping of `confidence`, `accuracy` and `count` per bin."""
+    """The figures that `sightline.evaluate.evaluation.evaluate` writes."""
     mistakes: tuple[Mistake, ...]
     """Worst first."""
     lineage: tuple[tuple[str, str], ...]
@@ -128,9 +127,7 @@ class RunReport:
 
 def write_page(report: RunReport, path: Path) -> Path:
     """Write `report` as one self-contained HTML file at `path` (folders are made); returns `path`."""
-    environment = templates()
-    environment.filters |= {"percent": _percent, "duration": _duration, "picture": _picture}
-    html = environment.get_template("run.html.j2").render(_view(report))
+    html = templates().get_template("run.html.j2").render(_view(report))
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(html, encoding="utf-8")
     return path
@@ -141,13 +138,15 @@ def templates() -> Environment:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     # Names and paths come from users' folders: everything is escaped, whatever the template's suffix.
-    return Environment(
+    environment = Environment(
         loader=PackageLoader("sightline.report"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters |= {"percent": _percent, "duration": _duration, "picture": _picture}
+    return environment
 
 
 def _view(report: RunReport) -> dict[str, Any]:
@@ -166,6 +165,7 @@ def _view(report: RunReport) -> dict[str, Any]:
         "total": int(matrix.sum()),
         "worst_first": sorted(evaluation["per_class"].items(), key=lambda item: item[1]["f1"]),
         "curves": [(curve.name, _panels(curve)) for curve in report.curves],
+        "risk_axis": risk_axis(evaluation),
         "score_axis": _axis([bound for score in report.scores for bound in (score.low, score.high)], 16, 304),
     }
 
@@ -195,6 +195,12 @@ def _axis(values: Sequence[float], start: float, end: float) -> _Axis:
     first = min(math.floor(low / step + 1e-9), last - 1)
     ticks = [round(step * index, 12) for index in range(first, last + 1)]
     return _Axis(ticks[0], ticks[-1], start, end, ticks)
+
+
+def risk_axis(evaluation: Mapping[str, Any]) -> _Axis:
+    """Axis of the shares of wrong answers in a risk-coverage curve."""
+    risks = [row["risk"] for row in evaluation["risk_coverage"]]
+    return _axis([0.0, *risks, 1 - (evaluation["abstention"]["accuracy"] or 1.0)], 282, 12)
 
 
 def _time_axis(values: Sequence[float], start: float, end: float) -> _Axis:

@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from sightline.config import Evaluate
 from sightline.data.ingest import ingest
 from sightline.data.loader import load
 from sightline.data.shards import preprocess
 from sightline.errors import DataError
 from sightline.evaluate import release
 from sightline.evaluate.evaluation import evaluate
+from sightline.evaluate.robustness import GATE
+from sightline.models.predictor import Predictor
 from sightline.train import stages
 from sightline.train.recipe import Recipe
 
@@ -46,7 +49,7 @@ def test_training_does_without_the_test_images(prepared: Paths) -> None:
     folder = prepared.runs / "evaluation"
     folder.mkdir()
     with pytest.raises(FileNotFoundError, match="test-"):
-        evaluate(prepared, folder, plain, "r1")
+        evaluate(prepared, folder, plain, Evaluate())
 
 
 def test_loader_refuses_the_test_role(prepared: Paths) -> None:
@@ -81,15 +84,29 @@ def test_release_that_lost_an_image_is_refused(prepared: Paths) -> None:
 
 
 def test_evaluation_has_every_figure(prepared: Paths) -> None:
-    """Report, calibration and mistakes stand in the figures, and the files are whole until they are touched."""
+    """Report, calibration, slices, robustness and cost stand in the figures; the files are whole until touched."""
     plain = stages.scratch(place(prepared, "scratch"), "cnn", Recipe(epochs=8, batch_size=32), 0)
     folder = prepared.runs / "evaluation"
     folder.mkdir()
-    done = evaluate(prepared, folder, plain, "r1", (plain,))
+    done = evaluate(prepared, folder, plain, Evaluate(wanted_accuracy=0.9), (plain,))
     figures = done.figures(prepared.root)
     assert figures["accuracy"] == pytest.approx(done.right(prepared.root).mean())
     assert {"per_class", "averages", "confusion", "log_loss", "ece_before", "ece_after", "temperature"} <= set(figures)
+    assert {row["name"] for row in figures["slices"]} == {"label=blue", "label=green", "label=red"}
+    assert figures["robustness"]["clean"] == pytest.approx(figures["accuracy"])
+    assert set(figures["robustness"]["accuracy"]) == set(GATE)
+    assert figures["agreement"] < 1e-5
+    assert 0 < figures["cost"]["p50_ms"] <= figures["cost"]["p95_ms"]
+    card = Predictor.load(folder / "bundle").card
+    assert card.temperature == figures["temperature"]
+    assert (card.wanted_accuracy, card.abstain_below) == (0.9, figures["abstention"]["threshold"])
+    assert card.conformal is not None
+    assert card.conformal.threshold == figures["conformal"]["threshold"]
     assert figures["comparison"][0]["accuracy"] == pytest.approx(figures["accuracy"])
+    assert done.is_whole(prepared.root)
+    (folder / "bundle" / "bundle.json").rename(folder / "elsewhere")
+    assert not done.is_whole(prepared.root)
+    (folder / "elsewhere").rename(folder / "bundle" / "bundle.json")
     assert done.is_whole(prepared.root)
     (folder / "evaluation.json").write_text("{}")
     assert not done.is_whole(prepared.root)

@@ -83,7 +83,35 @@ def test_predict_answers_with_class_and_probability(trained: Paths, tmp_path: Pa
     assert row["label"] == "green"
     assert 0.34 < row["probability"] <= 1
     assert row["version"] == "1"
+    assert row["abstain"] in {True, False, None}
+    assert row["set"][0] == "green"
     assert trained.root.exists()
+
+
+def test_evaluate_scores_the_champion_and_logs_it(trained: Paths) -> None:
+    """All figures as JSON, among them the full grid of corruptions, and the same in the version's MLflow run."""
+    figures = json.loads(RUNNER.invoke(app, ["evaluate", "--full", "--json"]).stdout)
+    assert (figures["version"], figures["release"]["name"]) == ("1", "r1")
+    assert [len(row) for row in figures["robustness"]["grid"].values()] == [5] * 15
+    assert figures["agreement"] < 1e-5
+    tracker = connect(trained)
+    version = tracker.version("toy-classifier", "1")
+    metrics = tracker.client.get_run(version.run_id).data.metrics
+    assert metrics["test/accuracy"] == pytest.approx(figures["accuracy"])
+    assert metrics["test/robustness/mean_corruption_error"] == figures["robustness"]["mean_corruption_error"]
+    kept = {one.path for one in tracker.client.list_artifacts(version.run_id, "evaluation")}
+    assert kept == {f"evaluation/{name}" for name in ("evaluation.json", "reliability.svg", "risk_coverage.svg")}
+    logged = tracker.client.get_logged_model(str(version.source).removeprefix("models:/"))
+    assert any(one.key == "test/accuracy" and one.dataset_name == "toy-r1" for one in logged.metrics)
+
+
+@pytest.mark.usefixtures("trained")
+def test_evaluate_tells_people_the_weakest_slices() -> None:
+    """Without --json it is a table in words."""
+    said = RUNNER.invoke(app, ["evaluate", "1"]).stdout
+    assert "version 1 on release r1" in said
+    assert "label=red" in said
+    assert "95 % within" in said
 
 
 @pytest.mark.usefixtures("trained")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +14,7 @@ from PIL import Image
 
 from sightline.data.reading import UnreadableImage
 from sightline.errors import ModelError
+from sightline.evaluate.calibration import Conformal
 from sightline.models.predictor import Card, Predictor, write_bundle
 from sightline.models.zoo import build
 from sightline.train.loop import predict
@@ -85,3 +87,38 @@ def test_missing_card_is_told(bundle: tuple[Path, Classifier]) -> None:
     (bundle[0] / "bundle.json").unlink()
     with pytest.raises(ModelError, match="not a whole model bundle"):
         Predictor.load(bundle[0])
+
+
+def test_answer_tells_when_to_ask_a_person(bundle: tuple[Path, Classifier]) -> None:
+    """An answer below the threshold abstains; the set holds the answer, most likely first, the same every time."""
+    folder, model = bundle
+    conformal = Conformal(threshold=0.6, coverage=0.9, penalty=0.01, free_ranks=5, images=100)
+    images = [picture(seed) for seed in range(40)]
+    plain = Predictor.load(folder)
+    middle = float(np.median(plain.probabilities(images).max(axis=1)))
+    unsure = Predictor(replace(plain.card, abstain_below=middle, conformal=conformal), model)
+    answers = unsure.predict(images)
+    assert [one.abstain for one in answers] == [one.probability < middle for one in answers]
+    assert {len(one.likely or ()) for one in answers} == {1, 2}
+    assert all(one.likely and one.likely[0] == one.label for one in answers)
+    assert unsure.predict(images[::-1])[::-1] == answers
+
+
+def test_card_travels_with_threshold_and_sets(bundle: tuple[Path, Classifier], tmp_path: Path) -> None:
+    """Threshold and conformal quantile are read from the bundle as they were written."""
+    conformal = Conformal(threshold=0.6, coverage=0.9, penalty=0.01, free_ranks=5, images=100)
+    card = replace(Predictor.load(bundle[0]).card, wanted_accuracy=0.99, abstain_below=0.7, conformal=conformal)
+    write_bundle(tmp_path / "again", card, bundle[0] / "weights.safetensors", [picture(0)])
+    assert Predictor.load(tmp_path / "again").card == card
+
+
+def test_bundle_from_before_still_loads(bundle: tuple[Path, Classifier]) -> None:
+    """A bundle that knows neither threshold nor sets answers, and says that it cannot tell."""
+    path = bundle[0] / "bundle.json"
+    values = json.loads(path.read_text())
+    kept = {key: values[key] for key in ("network", "size", "classes", "temperature", "weights")}
+    path.write_text(json.dumps(kept))
+    (answer,) = Predictor.load(bundle[0]).predict([picture(3)])
+    assert answer.probability == max(answer.probabilities)
+    assert answer.abstain is None
+    assert answer.likely is None

@@ -1,0 +1,27 @@
+"""Plots of an evaluation as pictures by themselves, for places that show files, such as MLflow's page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sightline.report.page import risk_axis, templates
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+STYLE = (
+    "<style>svg { background: #fff; font: 11px system-ui, sans-serif } text { fill: #5b6775 } "
+    ".grid { stroke: #e1e5ea } .ideal { stroke: #5b6775; stroke-dasharray: 4 4 } .gap { stroke: #ea6b0c } "
+    ".bin { fill: #2563eb; fill-opacity: .6 } .before { fill: none; stroke: #5b6775 } "
+    "polyline { fill: none; stroke: #2563eb; stroke-width: 2 }</style>"
+)
+
+
+def pictures(evaluation: Mapping[str, Any]) -> dict[str, str]:
+    """Name → SVG file of the reliability diagram and of the risk-coverage curve in the figures of an evaluation."""
+    plots: Any = templates().get_template("plots.j2").module
+    total = sum(row["count"] for row in evaluation["reliability"])
+    return {
+        "reliability": str(plots.reliability(evaluation, total, STYLE)).strip(),
+        "risk_coverage": str(plots.risk_coverage(evaluation, risk_axis(evaluation), STYLE)).strip(),
+    }

@@ -1,0 +1,37 @@
+"""Serving form and training form."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+
+from sightline.data.ingest import ingest
+from sightline.data.shards import preprocess
+from sightline.evaluate import agreement
+from sightline.models.predictor import Card, Predictor
+from sightline.models.zoo import build
+from sightline.train.loop import predict
+
+if TYPE_CHECKING:
+    from sightline.project import Paths
+
+
+@pytest.fixture
+def prepared(toy: Paths) -> Paths:
+    ingest(toy, "target")
+    preprocess(toy, "target")
+    return toy
+
+
+def test_preprocessing_mismatch_shows(prepared: Paths) -> None:
+    """The same images through shards and through their files answer alike; shifted by one pixel they do not."""
+    torch.manual_seed(0)
+    served = Predictor(Card("cnn", 16, ("blue", "green", "red"), 0.1, ""), build("cnn", 3, 16))
+    files, pixels = agreement.golden_files(prepared), agreement.golden_pixels(prepared)
+    assert len(files) == len(pixels) == agreement.GOLDEN
+    same = agreement.difference(served, files, predict(served.model, pixels, exact=True).numpy())
+    shifted = agreement.difference(served, files, predict(served.model, pixels.roll(1, 3), exact=True).numpy())
+    assert same < 1e-6
+    assert shifted > 1e-4

@@ -1,0 +1,53 @@
+"""Latency and memory of a bundle."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+from conftest import COLOURS, draw
+
+from sightline.errors import ModelError
+from sightline.evaluate import cost
+from sightline.models.predictor import Card, write_bundle
+from sightline.models.zoo import build
+from sightline.train.result import WEIGHTS, save_weights
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def bundle(folder: Path, network: str, size: int) -> Path:
+    torch.manual_seed(0)
+    (folder / "training").mkdir(parents=True)
+    weights = save_weights(build(network, 2, size), folder / "training")
+    write_bundle(
+        folder / "bundle", Card(network, size, ("cat", "dog"), 1.0, weights), folder / "training" / WEIGHTS, []
+    )
+    return folder / "bundle"
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Path:
+    draw(0, COLOURS["red"]).save(tmp_path / "image.png")
+    return tmp_path / "image.png"
+
+
+def test_larger_model_costs_more(tmp_path: Path, image: Path) -> None:
+    """Two bundles that take turns: the larger network is slower and needs more memory, each in its own process."""
+    small, large = cost.measure(
+        [bundle(tmp_path / "small", "cnn", 16), bundle(tmp_path / "large", "resnet50", 64)], [image]
+    )
+    assert 0 < small.p50_ms <= small.p95_ms
+    assert large.p50_ms > 2 * small.p50_ms
+    assert large.memory_mb > small.memory_mb + 50
+    assert small.memory_mb < 2000
+
+
+def test_broken_bundle_is_told(tmp_path: Path, image: Path) -> None:
+    """A bundle that does not load is an error that says why."""
+    folder = bundle(tmp_path, "cnn", 16)
+    (folder / WEIGHTS).write_bytes(b"no weights")
+    with pytest.raises(ModelError, match=r"fresh process.*was changed since"):
+        cost.measure([folder], [image])
