@@ -6,7 +6,7 @@ import json
 import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -113,8 +113,13 @@ class Predictor:
         ]
 
 
-def write_bundle(folder: Path, card: Card, weights: Path, golden: Sequence[bytes]) -> Predictor:
-    """Make a bundle of `card` and the `weights` file, with the answers to a few `golden` images to check it by."""
+def write_bundle(
+    folder: Path, card: Card, weights: Path, golden: Sequence[bytes], answers: NDArray[np.floating[Any]] | None = None
+) -> Predictor:
+    """Make a bundle of `card` and the `weights` file, with a few `golden` images to check it by.
+
+    answers: (N, classes) probabilities that the training form gives them; the bundle's own where there is none.
+    """
     import base64
 
     shutil.rmtree(folder, ignore_errors=True)
@@ -122,10 +127,10 @@ def write_bundle(folder: Path, card: Card, weights: Path, golden: Sequence[bytes
     shutil.copyfile(weights, folder / WEIGHTS)
     (folder / BUNDLE).write_text(json.dumps(asdict(card), indent=1) + "\n", encoding="utf-8")
     predictor = Predictor.load(folder)
-    answers = predictor.probabilities(golden).tolist()
+    expected = predictor.probabilities(golden) if answers is None else answers
     pairs = [
         {"image": base64.b64encode(data).decode(), "probabilities": answer}
-        for data, answer in zip(golden, answers, strict=True)
+        for data, answer in zip(golden, expected.tolist(), strict=True)
     ]
     (folder / GOLDEN).write_text(json.dumps(pairs) + "\n", encoding="utf-8")
     return predictor
