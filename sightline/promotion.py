@@ -10,7 +10,6 @@ import torch
 from sightline.data import manifest
 from sightline.data.loader import load
 from sightline.errors import RegistryError
-from sightline.evaluate import calibration
 from sightline.evaluate.blessing import REQUIRED
 from sightline.judging import Judgement, Request, judge
 from sightline.ledger import open_ledger
@@ -62,7 +61,7 @@ def register(tracker: Tracker, run: str, best: Trained, evaluated: Evaluated, ta
     paths = tracker.paths
     bundle = paths.runs / "bundles" / best.weights[:16]
     card = Card(best.network, best.size, best.classes, evaluated.temperature, best.weights)
-    write_bundle(bundle, card, paths.root / best.path / WEIGHTS, *_golden(paths, best, evaluated.temperature))
+    write_bundle(bundle, card, paths.root / best.path / WEIGHTS, *_golden(paths, best))
     more = {"weights": best.weights, "evaluation": evaluated.digest, "release": evaluated.release}
     version = tracker.register_classifier(run, bundle, {**tags, **more})
     return Registered(tracker.classifier_model, version, is_new=True)
@@ -117,8 +116,8 @@ def history(tracker: Tracker) -> list[dict[str, Any]]:
         ledger.close()
 
 
-def _golden(paths: Paths, best: Trained, temperature: float) -> tuple[list[bytes], NDArray[np.floating[Any]]]:
-    """A few validation images as files, and what the training form answers for their pixels (N, classes).
+def _golden(paths: Paths, best: Trained) -> tuple[list[bytes], NDArray[np.floating[Any]]]:
+    """A few validation images as files, and the logits of the training form for their pixels (N, classes).
 
     Serving decodes the files itself: where it does so otherwise than the training data were made, the answers differ.
     """
@@ -130,4 +129,4 @@ def _golden(paths: Paths, best: Trained, temperature: float) -> tuple[list[bytes
     images = load(paths.shards("target"), "val")
     logits = predict(best.load(paths.root), images.pixels[torch.tensor(picked.index.to_numpy())], exact=True)
     files = [(paths.raw("target") / path).read_bytes() for path in picked["path"]]
-    return files, calibration.softmax(logits.numpy(), temperature)
+    return files, logits.numpy()

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
 TRIAL_SECONDS = 600
+LOGIT_TOLERANCE = 1e-3
+"""The same for the logits, relative to the largest; devices and libraries differ by less, a shifted pixel by more."""
 TOLERANCE = 1e-5
 """Largest difference of a probability between the training form at logging and the serving form when loaded."""
 
@@ -303,11 +305,17 @@ def check_golden(folder: Path) -> None:
     if not np.isfinite(found).all():
         raise RegistryError("it answers golden images with NaN, which is no probability")
     difference = np.abs(found - np.array([one["probabilities"] for one in golden]))
+    said = "it answers its golden images differently from the training form"
     if not (difference <= TOLERANCE).all():
-        raise RegistryError(
-            "it answers its golden images differently from the training form: a probability is off by "
-            f"{difference.max():.2g} (is the preprocessing the same?)"
-        )
+        raise RegistryError(f"{said}: a probability is off by {difference.max():.2g} (is the preprocessing the same?)")
+    # A model that is sure of everything hides in its probabilities what its logits show; those of before are kept too.
+    before = np.array([one["logits"] for one in golden if "logits" in one])
+    if len(before):
+        predictor = Predictor.load(next(iter(folder.rglob(BUNDLE))).parent)
+        after = predictor.logits_of([_bytes(one["image"]) for one in golden])
+        off = float(np.abs(after - before).max() / max(1.0, np.abs(before).max()))
+        if off > LOGIT_TOLERANCE:
+            raise RegistryError(f"{said}: its logits are off by {off:.2g} of their size (is the preprocessing the same?)")
 
 
 def _bytes(text: str) -> bytes:

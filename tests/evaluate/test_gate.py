@@ -113,8 +113,9 @@ def test_fresh_data_without_a_new_part_has_nothing_to_say() -> None:
     assert "no champion" in gate.fresh(candidate, None, np.zeros(100, dtype=bool), gate.BETTER, LIMITS, BOUND).sentence
 
 
-@pytest.mark.parametrize("key", ["alpha", "margin"])
-def test_gate_can_be_made_stricter_not_laxer(key: str) -> None:
+def test_gate_can_be_made_stricter_not_laxer() -> None:
     """A level of 1 or a margin of 1 would let everything through, and is refused."""
-    with pytest.raises(ValueError, match=key):
-        Gate(**{key: 1.0})
+    with pytest.raises(ValueError, match="alpha"):
+        Gate(alpha=1.0)
+    with pytest.raises(ValueError, match="margin"):
+        Gate(margin=1.0)
