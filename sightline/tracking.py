@@ -315,7 +315,9 @@ def check_golden(folder: Path) -> None:
         after = predictor.logits_of([_bytes(one["image"]) for one in golden])
         off = float(np.abs(after - before).max() / max(1.0, np.abs(before).max()))
         if off > LOGIT_TOLERANCE:
-            raise RegistryError(f"{said}: its logits are off by {off:.2g} of their size (is the preprocessing the same?)")
+            raise RegistryError(
+                f"{said}: its logits are off by {off:.2g} of their size (is the preprocessing the same?)"
+            )
 
 
 def _bytes(text: str) -> bytes:
