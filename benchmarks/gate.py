@@ -4,8 +4,8 @@ A series is 20 candidates, compared one after another with a champion on one tes
 differs from the champion on a share of the images (the disagreement) and is truly 0.5 or 1 point worse, or 1 point
 better. Candidates are drawn independently: candidates alike would err together, hence in fewer series.
 
-The gate is the production one, `sightline.evaluate.gate`, with the values of a new project; the point comparison is MLflow's own
-`validate_evaluation_results`, told "at least as accurate as the champion".
+The gate is the production one, `sightline.evaluate.gate`, with the values of a new project; the point comparison
+is MLflow's own `validate_evaluation_results`, told "at least as accurate as the champion".
 """
 
 from __future__ import annotations

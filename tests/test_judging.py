@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-import torch
 from conftest import copy_project, enter, make_images, make_project
 from safetensors.torch import load_file, save_file
 
@@ -23,7 +22,6 @@ from sightline.evaluate.provenance import folder_digest
 from sightline.judging import Request
 from sightline.ledger import open_ledger
 from sightline.lineage import file_digest
-from sightline.project import Paths
 from sightline.tracking import connect
 from sightline.train import stages
 from sightline.train.recipe import Recipe
@@ -31,7 +29,10 @@ from sightline.train.recipe import Recipe
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import torch
+
     from sightline.judging import Judgement
+    from sightline.project import Paths
     from sightline.registry import Outcome
     from sightline.tracking import Tracker
     from sightline.train.result import Trained
@@ -48,6 +49,7 @@ class Shop:
 
     @property
     def tracker(self) -> Tracker:
+        """The project's MLflow."""
         return connect(self.paths)
 
     def tags(self) -> dict[str, str]:
@@ -75,6 +77,7 @@ class Shop:
         return replace(self.best, path=folder.relative_to(self.paths.root).as_posix(), weights=digest)
 
     def judged(self, version: str, champion: str | None = None) -> Judgement:
+        """What the gate says of a version."""
         ledger = open_ledger(self.paths)
         try:
             request = Request(version=version, reason="test", actor="ann")
@@ -83,6 +86,7 @@ class Shop:
             ledger.close()
 
     def promote(self, version: str, **more: Any) -> Outcome:
+        """Put a version through the gate."""
         request = Request(version=version, reason="test", actor="ann", **more)
         return promotion.promote(self.tracker, request, LIMITS, "r1")
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from sightline.report.gate import CheckRow
 from sightline.report.page import (
     Curve,
     DatasetCard,
@@ -126,6 +127,7 @@ def _toy(classes: list[str], side: int = 8, samples: int = 2) -> RunReport:
         flow_run="quick-otter",
         decision_sentence="Version 3 was promoted: it is right on more test images.",
         champion="demo-classifier version 3",
+        checks=(CheckRow("overall", "passed", "better than the champion", (("p", "0.001"),), overridden=False),),
         stages=(
             StageRow(name="ingest", what="20 images", seconds=1.5, outcome="up to date"),
             StageRow(name="finetune", what="3 epochs", seconds=90.0, outcome="ran"),
