@@ -4,8 +4,8 @@ A series is 20 candidates, compared one after another with a champion on one tes
 differs from the champion on a share of the images (the disagreement) and is truly 0.5 or 1 point worse, or 1 point
 better. Candidates are drawn independently: candidates alike would err together, hence in fewer series.
 
-The rules are the functions of `sightline.evaluate.compare`; the point comparison is MLflow's own
-`validate_evaluation_results`, told "at least as accurate as the champion".
+The gate is the production one, `sightline.evaluate.gate`, with the values of a new project; the point comparison
+is MLflow's own `validate_evaluation_results`, told "at least as accurate as the champion".
 """
 
 from __future__ import annotations
@@ -19,15 +19,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sightline.evaluate.compare import mcnemar_p, no_worse_p, power_one_point
+from sightline.config import Gate
+from sightline.evaluate import gate
+from sightline.evaluate.blessing import INSUFFICIENT, PASSED, Bound
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from sightline.evaluate.metrics import BoolArray, IntArray
 
-SERIES = 10_000
-CANDIDATES = 20
-ALPHA = 0.05 / CANDIDATES
-MARGIN = 0.01
+SERIES, QUICK = 10_000, 1_000
+CANDIDATES = gate.CANDIDATES
+LIMITS = Gate()
+BOUND = Bound(data="", code="", weights="", release="")
 SIZES = (360, 1000, 5000)
 DISAGREEMENTS = (0.04, 0.06, 0.08)
 MARKS = {"better_half_point_worse": 0.01, "no_worse_at_the_margin": 0.05, "better_one_point_better": 0.7}
@@ -43,12 +47,10 @@ class Row:
     """Rule `better`, all candidates 0.5 point worse: any is promoted."""
     no_worse: float
     """Rule `no_worse`, all candidates exactly at the margin: any is promoted."""
-    shown: float
-    """Rule `better`, all candidates 1 point better: p small enough; the least over the places 1 … 20 of a series."""
     insufficient: float
-    """The same draws: share of candidates for which n has less than half the power at the disagreement seen."""
+    """Rule `better`, all candidates 1 point better: share of which the gate says that n is insufficient."""
     promoted: float
-    """The same draws: shown, and n not insufficient; the least over the places."""
+    """The same draws: share that is promoted; the least over the places 1 … 20 of a series."""
     point_one: float
     """Point comparison, 0.5 point worse: share of candidates that pass."""
     point: float
@@ -58,53 +60,60 @@ class Row:
 def main() -> None:
     """Simulate, print a table, then one line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="changes nothing: the whole run takes seconds")
-    parser.parse_args()
+    parser.add_argument("--quick", action="store_true", help=f"{QUICK:,} series instead of {SERIES:,}")
+    series = QUICK if parser.parse_args().quick else SERIES
     rng = np.random.default_rng(0)
-    rows = [measure(n, share, rng) for n in SIZES for share in DISAGREEMENTS]
-    show(rows)
+    rows = [measure(n, share, series, rng) for n in SIZES for share in DISAGREEMENTS]
+    show(rows, series)
     print(json.dumps(summary(rows)))
 
 
-def measure(n: int, disagreement: float, rng: np.random.Generator) -> Row:
+def measure(n: int, disagreement: float, series: int, rng: np.random.Generator) -> Row:
     """Draw the series of one size and disagreement, and ask all the rules."""
-    half_worse = draw(n, disagreement, -0.005, rng)
-    at_margin = draw(n, disagreement, -MARGIN, rng)
-    one_better = draw(n, disagreement, +0.01, rng)
+    half_worse = draw(n, disagreement, -0.005, series, rng)
+    at_margin = draw(n, disagreement, -LIMITS.margin, series, rng)
+    one_better = draw(n, disagreement, +0.01, series, rng)
     passing = point_comparison(*half_worse, n)
-    shown = mcnemar_p(*one_better) <= ALPHA
-    enough = sufficient(*one_better, n)
+    verdicts = asked(*one_better, n, gate.BETTER)
     return Row(
         n=n,
         disagreement=disagreement,
-        # Without "insufficient", which could only stop more of them.
-        better=any_of(mcnemar_p(*half_worse) <= ALPHA),
-        no_worse=any_of(no_worse_p(*at_margin, n, MARGIN) <= ALPHA),
-        shown=float(shown.mean(axis=0).min()),
-        insufficient=float(np.mean(~enough)),
-        promoted=float((shown & enough).mean(axis=0).min()),
+        better=any_of(asked(*half_worse, n, gate.BETTER) == PASSED),
+        no_worse=any_of(asked(*at_margin, n, gate.NO_WORSE) == PASSED),
+        insufficient=float(np.mean(verdicts == INSUFFICIENT)),
+        promoted=float((verdicts == PASSED).mean(axis=0).min()),
         point_one=float(passing.mean()),
         point=any_of(passing),
     )
 
 
-def draw(n: int, disagreement: float, difference: float, rng: np.random.Generator) -> tuple[IntArray, IntArray]:
-    """Images gained and lost, each (SERIES, CANDIDATES), at this true difference of the accuracies."""
+def asked(gained: IntArray, lost: IntArray, n: int, rule: gate.Rule) -> NDArray[np.str_]:
+    """The verdict of the production gate for each candidate; asked once for each distinct pair of counts."""
+    pairs, place = np.unique(np.stack([gained.ravel(), lost.ravel()]), axis=1, return_inverse=True)
+    verdicts = np.array([verdict(more, less, n, rule) for more, less in pairs.T.tolist()])
+    return verdicts[place].reshape(gained.shape)
+
+
+def verdict(gained: int, lost: int, n: int, rule: gate.Rule) -> str:
+    """What the gate says of two models that answered `n` images, with so many gained and lost."""
+    candidate, champion = np.ones(n, dtype=bool), np.ones(n, dtype=bool)
+    champion[:gained] = False
+    candidate[gained : gained + lost] = False
+    return gate.later(candidate, champion, "1", rule, LIMITS, BOUND).verdict
+
+
+def draw(
+    n: int, disagreement: float, difference: float, series: int, rng: np.random.Generator
+) -> tuple[IntArray, IntArray]:
+    """Images gained and lost, each (series, CANDIDATES), at this true difference of the accuracies."""
     gain, loss = (disagreement + difference) / 2, (disagreement - difference) / 2
-    counts = rng.multinomial(n, [gain, loss, 1 - disagreement], size=(SERIES, CANDIDATES))
+    counts = rng.multinomial(n, [gain, loss, 1 - disagreement], size=(series, CANDIDATES))
     return counts[..., 0], counts[..., 1]
 
 
 def any_of(promoted: BoolArray) -> float:
     """Share of the series in which at least one candidate was promoted."""
     return float(promoted.any(axis=1).mean())
-
-
-def sufficient(gained: IntArray, lost: IntArray, n: int) -> BoolArray:
-    """Where the gate would find n large enough for the disagreement that it sees."""
-    counts, place = np.unique(gained + lost, return_inverse=True)
-    enough = np.array([power_one_point(n, count / n, ALPHA) >= 0.5 for count in counts.tolist()])
-    return enough[place].reshape(gained.shape)
 
 
 def point_comparison(gained: IntArray, lost: IntArray, n: int) -> BoolArray:
@@ -133,16 +142,15 @@ def mlflow_passes(champion_right: int, difference: int, n: int) -> bool:
     return True
 
 
-def show(rows: list[Row]) -> None:
+def show(rows: list[Row], series: int) -> None:
     """Print the table."""
-    print(f"{SERIES:,} series of {CANDIDATES} candidates, each tested at p ≤ {ALPHA}\n")
-    print("                any of a series            one candidate, +1 point           -0.5 point, point comparison")
-    print("    n  differ   better -0.5  no_worse -1   shown  insufficient  promoted     any of a series  one candidate")
+    print(f"{series:,} series of {CANDIDATES} candidates, each compared at {LIMITS.alpha / CANDIDATES}\n")
+    print("                any of a series            one candidate, +1 point   -0.5 point, point comparison")
+    print("    n  differ   better -0.5  no_worse -1   insufficient  promoted   any of a series  one candidate")
     for row in rows:
         print(
             f"{row.n:5}  {row.disagreement:6.0%}   {row.better:11.4f}  {row.no_worse:11.4f}"
-            f"   {row.shown:5.3f}  {row.insufficient:12.3f}  {row.promoted:8.3f}"
-            f"     {row.point:15.3f}  {row.point_one:13.3f}"
+            f"   {row.insufficient:12.3f}  {row.promoted:8.3f}   {row.point:15.3f}  {row.point_one:13.3f}"
         )
     print()
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flows import cli_data
+from flows import cli_data, cli_registry
 from flows.common import AsJson, enter
 from sightline import config
 from sightline.errors import SightlineError
@@ -27,6 +27,8 @@ app = typer.Typer(
     "Start with `sightline init DIR --images FOLDER`, then `sightline run` in DIR.",
 )
 app.add_typer(cli_data.app, name="data")
+for command in (cli_registry.promote, cli_registry.approve, cli_registry.rollback, cli_registry.history):
+    app.command()(command)
 
 
 @app.command()
@@ -135,25 +137,6 @@ def evaluate(
         typer.echo(json.dumps(figures))
     else:
         show_evaluation(number, figures)
-
-
-@app.command()
-def promote(
-    version: Annotated[str, typer.Argument(help="Version of the classifier in the registry.")],
-    reason: Annotated[str, typer.Option(help="Why; it stands in the ledger.")],
-    as_json: AsJson = False,
-) -> None:
-    """Put a registered version through the gate. Exit status 1 where it does not become champion."""
-    enter()
-    from flows.console import use_plain_lines
-
-    use_plain_lines()
-    from flows.promote import promote as flow
-
-    outcome = flow(version, reason)
-    typer.echo(json.dumps(asdict(outcome)) if as_json else f"version {outcome.version}: {outcome.sentence}")
-    if outcome.champion != version:
-        raise typer.Exit(1)
 
 
 @app.command()

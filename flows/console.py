@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from flows.tell import Summary
     from sightline.doctor import Finding
+    from sightline.registry import Outcome
 
 CONSOLE = Console()
 ENGINE = {"flow_engine", "task_engine", "engine", "server", "runner"}
@@ -82,8 +83,11 @@ def show_summary(summary: Summary) -> None:
         )
     CONSOLE.print(scores)
     outcome = summary.outcome
+    show_checks(outcome)
     CONSOLE.print(f"choice    {summary.choice}", highlight=False)
-    CONSOLE.print(f"gate      version {outcome.version}: {outcome.sentence}", highlight=False)
+    CONSOLE.print(f"gate      version {outcome.version}: {escape(outcome.sentence)}", highlight=False)
+    for one in outcome.told:
+        CONSOLE.print(f"registry  {escape(one)}", highlight=False)
     CONSOLE.print(f"champion  {f'version {outcome.champion}' if outcome.champion else 'none'}", highlight=False)
     CONSOLE.print(f"report    {summary.report}", highlight=False, soft_wrap=True)
 
@@ -133,6 +137,42 @@ def _show_grid(grid: dict[str, list[float]]) -> None:
     table = Table("corruption", "1", "2", "3", "4", "5", title="Accuracy by severity", title_justify="left")
     for name, row in grid.items():
         table.add_row(name.replace("_", " "), *(f"{accuracy:.3f}" for accuracy in row))
+    CONSOLE.print(table)
+
+
+def show_outcome(outcome: Outcome) -> None:
+    """What a promotion or a rollback came to."""
+    for one in outcome.told:
+        CONSOLE.print(escape(one), highlight=False)
+    show_checks(outcome)
+    CONSOLE.print(f"version {outcome.version}: {escape(outcome.sentence)}", highlight=False)
+    CONSOLE.print(f"champion  {f'version {outcome.champion}' if outcome.champion else 'none'}", highlight=False)
+
+
+def show_checks(outcome: Outcome) -> None:
+    """The checks of the gate, where it had something to decide."""
+    if not outcome.blessings:
+        return
+    table = Table("check", "verdict", "what it found", title="Gate", title_justify="left")
+    for one in outcome.blessings:
+        colour = "green" if one.verdict == "passed" else "red"
+        table.add_row(one.name, f"[{colour}]{one.verdict}[/]", escape(one.sentence))
+    CONSOLE.print(table)
+
+
+def show_history(rows: Sequence[dict[str, Any]]) -> None:
+    """The ledger, the newest row last."""
+    table = Table("when (UTC)", "by", "version", "champion before", "decision", "why")
+    for row in rows:
+        loud = " [red]OVERRIDDEN[/]" if row["evidence"].get("overridden") else ""
+        table.add_row(
+            row["at"][:16].replace("T", " "),
+            escape(row["actor"]),
+            row["version"],
+            row["champion_before"] or "none",
+            row["decision"] + loud,
+            escape(row["reason"]),
+        )
     CONSOLE.print(table)
 
 

@@ -2,29 +2,49 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import getpass
+from typing import TYPE_CHECKING, Literal
 
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
+from prefect.runtime import flow_run
 
+from flows.approval import settle
 from flows.start import begin
+from sightline.judging import Request
+from sightline.report.gate import write_gate_report
 from tasks import promotion
 from tasks.journal import ended
 
 if TYPE_CHECKING:
-    from sightline.promotion import Outcome
+    from sightline.registry import Outcome
 
 
 @flow(name="promote", flow_run_name="promote-version-{version}")
-def promote(version: str, reason: str) -> Outcome:
+def promote(
+    version: str,
+    reason: str,
+    rule: Literal["better", "no_worse"] = "better",
+    override: list[str] | None = None,
+    approval: bool | None = None,  # noqa: FBT001 — Prefect's page asks for flow parameters by name
+) -> Outcome:
     """Make a version the champion where it passes the gate.
 
     Args:
         version: Version of the classifier in the registry, such as "3".
         reason: Why it is asked for; it stands in the ledger.
+        rule: better, or no_worse for a fix or a smaller model.
+        override: Checks that a person sets aside; loud, and recorded.
+        approval: Whether a person must approve; by default what gate.approval says.
     """
-    context, params = begin("promote", None)
+    context, params = begin("promote", {} if approval is None else {"gate.approval": approval})
+    request = Request(
+        version=version, reason=reason, actor=getpass.getuser(), rule=rule, override=tuple(override or ())
+    )
     with ended(context):
-        outcome = promotion.promote(version, params.gate, params.evaluate.release, reason, context=context)
-        create_markdown_artifact(f"# Version {version}\n\n{outcome.sentence}\n", key="promotion")
+        outcome = promotion.promote(request, params.gate, params.evaluate.release, context=context)
+        report = write_gate_report(context.paths, outcome, str(flow_run.get_name()))
+        outcome = settle(outcome, params, report, context)
+        lines = "\n".join(f"- {one}" for one in outcome.told)
+        create_markdown_artifact(f"# Version {version}\n\n{outcome.sentence}\n\n{lines}\n", key="promotion")
         return outcome

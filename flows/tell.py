@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from sightline.data.reference import DataRef
     from sightline.evaluate.evaluation import Evaluated
-    from sightline.promotion import Outcome
+    from sightline.registry import Outcome
     from sightline.report.page import Score, StageRow
     from sightline.train.result import Trained
     from tasks.journal import Journal

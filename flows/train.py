@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import getpass
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prefect import flow
 
+from flows.approval import settle
 from flows.start import begin
 from flows.tell import Summary, publish
 from sightline.data.reference import DataRef, describe
+from sightline.judging import Request
 from sightline.train.stages import choose
 from tasks.evaluation import evaluate
 from tasks.finetuning import finetune, scratch
@@ -66,12 +71,12 @@ def train(overrides: dict[str, Any] | None = None) -> Summary:
         outcome = journal.plain(
             promote,
             lambda done: done.sentence,
-            version=version.version,
+            request=Request(version=version.version, reason="training flow", actor=getpass.getuser()),
             limits=params.gate,
             release=params.evaluate.release,
-            reason="training flow",
         )
-        return publish(journal, (source, target), (backbone, plain, head, tuned), best, choice, tested, outcome)
+        told = publish(journal, (source, target), (backbone, plain, head, tuned), best, choice, tested, outcome)
+        return replace(told, outcome=settle(outcome, params, Path(told.report), context))
 
 
 def prepare(journal: Journal, params: Params) -> tuple[DataRef, DataRef | None]:

@@ -236,14 +236,26 @@ class Evaluate(Section):
 
 @dataclass(frozen=True, kw_only=True)
 class Gate(Section):
-    """What a version must show to become champion."""
+    """What a version must show to become champion. Which checks there are is no value: none can be switched off."""
 
     min_accuracy: float = 0.5
     """The first champion is right in at least this share of the test images …"""
     min_gain_over_majority: float = 0.05
     """… and beats the answer "always the most frequent class" by at least this."""
     alpha: float = 0.05
-    """Largest p of the exact one-sided McNemar test with which a later version replaces the champion."""
+    """Chance that any of 20 candidates on one release is promoted without being better; at most 0.05."""
+    margin: float = 0.01
+    """What `no_worse` means: worse by less than this share of the images; 0.01 is one point."""
+    approval: bool = False
+    """Whether the promotion flow pauses for a person once all checks have passed."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.alpha <= 0.05:
+            raise ValueError(f"alpha = {self.alpha:g} is outside 0 … 0.05: the gate can be made stricter, not laxer")
+        if not 0 < self.margin <= 0.05:
+            raise ValueError(f"margin = {self.margin:g} is outside 0 … 0.05, the share of images that may be lost")
+        if not (0 <= self.min_accuracy <= 1 and 0 <= self.min_gain_over_majority <= 1):
+            raise ValueError("min_accuracy and min_gain_over_majority are shares between 0 and 1")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,7 @@
     │   └── ValidationFailed       Great Expectations said no (carries the verdict's sentences)
     ├── ModelError                 unknown network, weights that do not fit or were tampered with
     └── RegistryError              MLflow registry, promotion and ledger
+        └── Stale                  evidence that is no longer about the present champion or test release
 
 The command line prints the message of a `SightlineError` without a traceback and exits with 2; anything else is a
 bug and is shown whole.
@@ -41,3 +42,7 @@ class ModelError(SightlineError):
 
 class RegistryError(SightlineError):
     """The registry or the promotion ledger refused."""
+
+
+class Stale(RegistryError):
+    """Evidence is no longer about the present champion or test release: the gate has to run again."""

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import getpass
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from sightline.errors import RegistryError
-from sightline.evaluate import gate, release
+from sightline.evaluate.blessing import REQUIRED
 from sightline.evaluate.evaluation import BUNDLE
-from sightline.ledger import PROMOTED, REFUSED, Entry, Ledger, open_ledger
-from sightline.tracking import CHALLENGER, CHAMPION, PREVIOUS, answers_in_fresh_process
+from sightline.judging import Judgement, Request, judge
+from sightline.ledger import open_ledger
+from sightline.registry import Outcome, answer_requests, approved, contend, rollback
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from numpy.typing import NDArray
-
     from sightline.config import Gate
     from sightline.evaluate.evaluation import Evaluated
-    from sightline.evaluate.gate import Decision
     from sightline.tracking import Tracker
     from sightline.train.result import Trained
 
@@ -35,17 +30,6 @@ class Registered:
     is_new: bool
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What a promotion came to."""
-
-    version: str
-    champion: str | None
-    promoted: bool
-    sentence: str
-    figures: dict[str, Any]
-
-
 def register_backbone(tracker: Tracker, run: str, backbone: Trained, tags: Mapping[str, str]) -> Registered:
     """Register the backbone, unless a version with these weights is there."""
     known = tracker.find_version(tracker.backbone_model, backbone.weights)
@@ -57,7 +41,7 @@ def register_backbone(tracker: Tracker, run: str, backbone: Trained, tags: Mappi
 
 
 def register(tracker: Tracker, run: str, best: Trained, evaluated: Evaluated, tags: Mapping[str, str]) -> Registered:
-    """Register the bundle that was evaluated, unless a version with these weights is there."""
+    """Package the candidate with its preprocessing and temperature and register it, unless it is there already."""
     known = tracker.find_version(tracker.classifier_model, best.weights)
     if known is not None:
         return Registered(tracker.classifier_model, str(known.version), is_new=False)
@@ -66,86 +50,50 @@ def register(tracker: Tracker, run: str, best: Trained, evaluated: Evaluated, ta
     return Registered(tracker.classifier_model, version, is_new=True)
 
 
-def promote(tracker: Tracker, version: str, limits: Gate, release_name: str, reason: str) -> Outcome:
-    """Put a registered version through the gate and make it champion where it passes.
+def promote(tracker: Tracker, request: Request, limits: Gate, release_name: str) -> Outcome:
+    """Put a registered version through the gate and make it champion where it passes, or let it wait for approval.
 
-    Candidate and champion are both asked for the files of the present test release, as serving would be. Raises
-    RegistryError where the version does not exist or the champion changed meanwhile.
+    An alias that a person moved meanwhile is answered first. Raises RegistryError where the version does not exist.
     """
-    model = tracker.classifier_model
-    tracker.version(model, version)
+    tracker.version(tracker.classifier_model, request.version)
+    unknown = sorted(set(request.override) - set(REQUIRED))
+    if unknown:
+        raise RegistryError(f"override {unknown[0]}: there is no such check; there are {', '.join(REQUIRED)}")
     ledger = open_ledger(tracker.paths)
+
+    def ask(asked: Request, champion: str | None) -> Judgement:
+        return judge(tracker, ledger, asked, champion, limits, release_name)
+
     try:
-        reconcile(tracker, ledger)
-        champion = ledger.champion(model)
-        if champion == version:
-            return Outcome(
-                version, champion, promoted=False, sentence=f"version {version} is the champion already", figures={}
-            )
-        decision = _decide(tracker, version, champion, limits, release_name)
-        entry = Entry(
-            model=model,
-            version=version,
-            champion_before=champion,
-            decision=PROMOTED if decision.promote else REFUSED,
-            actor=getpass.getuser(),
-            reason=f"{reason}: {decision.sentence}",
-            evidence=decision.figures,
-        )
-        ledger.append(entry)
-        tracker.tag_version(model, version, {"gate": decision.sentence})
-        if decision.promote:
-            reconcile(tracker, ledger)
-        else:
-            tracker.set_alias(model, CHALLENGER, version)
-        return Outcome(version, ledger.champion(model), decision.promote, decision.sentence, decision.figures)
+        told = answer_requests(tracker, ledger, ask)
+        outcome = contend(tracker, ledger, request, ask, approval=limits.approval)
+        return replace(outcome, told=told)
     finally:
         ledger.close()
 
 
-def reconcile(tracker: Tracker, ledger: Ledger) -> None:
-    """Set the aliases as the ledger says: mends a promotion that was killed between the row and the alias."""
-    model = tracker.classifier_model
-    champion = ledger.champion(model)
-    wanted = {CHAMPION: champion, PREVIOUS: ledger.previous(model)}
-    for alias, number in wanted.items():
-        present = tracker.aliased(model, alias)
-        if (str(present.version) if present else None) != number:
-            tracker.set_alias(model, alias, number)
-    challenger = tracker.aliased(model, CHALLENGER)
-    if challenger is not None and str(challenger.version) == champion:
-        tracker.set_alias(model, CHALLENGER, None)
-
-
-def _decide(tracker: Tracker, version: str, champion: str | None, limits: Gate, release_name: str) -> Decision:
-    model = tracker.classifier_model
-    trouble = answers_in_fresh_process(f"models:/{model}/{version}")
-    if trouble is not None:
-        sentence = f"version {version} does not load and answer in a fresh process: {trouble}"
-        return gate.Decision(promote=False, sentence=sentence, figures={"rule": "integrity"})
-    testing = release.current(tracker.paths, release_name)
-    files = release.open_files(tracker.paths, testing)
-    labels = release.labels(tracker.paths, testing)
-    candidate = _answers(tracker, version, files)
-    if champion is None:
-        return gate.first(_floors(candidate, labels), limits)
-    return gate.later(candidate == labels, _answers(tracker, champion, files) == labels, champion, limits)
-
-
-def _floors(answers: NDArray[np.str_], labels: NDArray[np.str_]) -> dict[str, Any]:
-    names, counts = np.unique(labels, return_counts=True)
-    return {
-        "accuracy": float((answers == labels).mean()),
-        "release": {"images": len(labels)},
-        "per_class": {str(name): {"support": int(count)} for name, count in zip(names, counts, strict=True)},
-    }
-
-
-def _answers(tracker: Tracker, version: str, files: list[bytes]) -> NDArray[np.str_]:
-    """The class that a registered version gives each image file."""
+def approve(tracker: Tracker, outcome: Outcome, by: str, reason: str) -> Outcome:
+    """Finish a promotion that waited for a person; raises Stale where it has to be judged again."""
+    ledger = open_ledger(tracker.paths)
     try:
-        predictor = tracker.predictor(tracker.classifier_model, version)
-    except RegistryError as error:
-        raise RegistryError(f"{error}; nothing can be compared, so nothing is promoted") from error
-    answers: NDArray[np.str_] = np.array(predictor.card.classes)[predictor.probabilities(files).argmax(axis=1)]
-    return answers
+        return approved(tracker, ledger, outcome, by, reason)
+    finally:
+        ledger.close()
+
+
+def roll_back(tracker: Tracker, reason: str) -> Outcome:
+    """Bring the previous champion back; raises RegistryError where there is none or it does not answer."""
+    ledger = open_ledger(tracker.paths)
+    try:
+        return rollback(tracker, ledger, reason)
+    finally:
+        ledger.close()
+
+
+def history(tracker: Tracker) -> list[dict[str, Any]]:
+    """Every row of the ledger about the classifier, oldest first."""
+    ledger = open_ledger(tracker.paths)
+    try:
+        return [asdict(entry) for entry in ledger.history(tracker.classifier_model)]
+    finally:
+        ledger.close()

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sightline.errors import RegistryError
-from sightline.models.predictor import GOLDEN, Predictor
+from sightline.models.predictor import BUNDLE, GOLDEN, Predictor
+from sightline.restrict import environment, restrict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,8 +24,11 @@ if TYPE_CHECKING:
     from sightline.project import Paths
 
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
+TRIAL_SECONDS = 600
+LOGIT_TOLERANCE = 1e-3
+"""The same for the logits, relative to the largest; devices and libraries differ by less, a shifted pixel by more."""
 TOLERANCE = 1e-5
-"""Largest difference of a probability between the logging and the loading process."""
+"""Largest difference of a probability between the training form at logging and the serving form when loaded."""
 
 
 @dataclass(frozen=True)
@@ -217,8 +221,8 @@ class Tracker:
         created = self.client.create_model_version(model, source, run_id=run, tags=dict(tags))
         return str(created.version)
 
-    def download(self, model: str, number: str) -> Path:
-        """The bundle folder of a classifier version, on this machine.
+    def download_model(self, model: str, number: str) -> Path:
+        """The folder of a classifier version as MLflow logged it, on this machine.
 
         Raises RegistryError where its files cannot be fetched.
         """
@@ -226,10 +230,19 @@ class Tracker:
         from mlflow.exceptions import MlflowException
 
         try:
-            folder = Path(mlflow.artifacts.download_artifacts(f"models:/{model}/{number}"))
+            return Path(mlflow.artifacts.download_artifacts(f"models:/{model}/{number}"))
         except (MlflowException, OSError) as error:
             raise RegistryError(f"the files of {model} version {number} cannot be fetched: {error}") from error
-        return next(iter(folder.rglob("bundle.json"))).parent
+
+    def download(self, model: str, number: str) -> Path:
+        """The bundle folder of a classifier version, on this machine.
+
+        Raises RegistryError where its files cannot be fetched.
+        """
+        card = next(iter(self.download_model(model, number).rglob(BUNDLE)), None)
+        if card is None:
+            raise RegistryError(f"{model} version {number} holds no {BUNDLE}: it is no classifier of ours")
+        return card.parent
 
     def predictor(self, model: str, number: str) -> Predictor:
         """The classifier of a version, loaded."""
@@ -265,38 +278,74 @@ def connect(paths: Paths) -> Tracker:
     return Tracker(paths, name, str(experiment), client)
 
 
+@dataclass(frozen=True)
+class Trial:
+    """A model being tried in a fresh, restricted process, while this one goes on."""
+
+    process: subprocess.Popen[str]
+
+    def trouble(self) -> str | None:
+        """None if the model loads and answers its golden images as it was registered to, else why not."""
+        try:
+            _, said = self.process.communicate(timeout=TRIAL_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.communicate()
+            return f"it did not answer within {TRIAL_SECONDS} s"
+        if self.process.returncode == 0:
+            return None
+        return (said.strip().splitlines() or [f"exit status {self.process.returncode}"])[-1]
+
+
+def start_trial(folder: Path) -> Trial:
+    """Try the model whose files lie in `folder` (as `download_model` gives it)."""
+    command = [sys.executable, "-m", "sightline.tracking", str(folder)]
+    return Trial(
+        subprocess.Popen(
+            command, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, cwd=folder
+        )
+    )
+
+
 def answers_in_fresh_process(uri: str) -> str | None:
     """Load the model at `uri` in a new process and ask for its golden images: None if it answers the same, else why."""
-    done = subprocess.run(
-        [sys.executable, "-m", "sightline.tracking", uri], capture_output=True, text=True, check=False, timeout=600
-    )
-    if done.returncode == 0:
-        return None
-    return (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
-
-
-def check_golden(uri: str) -> None:
-    """Load a classifier as MLflow serves it and compare its answers with those at logging.
-
-    Raises RegistryError where one differs by more than 1e-5.
-    """
     import mlflow.artifacts
+
+    return start_trial(Path(mlflow.artifacts.download_artifacts(uri))).trouble()
+
+
+def check_golden(folder: Path) -> None:
+    """Load a classifier as MLflow serves it and compare its answers with those of the training form at logging.
+
+    Raises RegistryError where one differs by more than 1e-5, or is no number.
+    """
     import mlflow.pyfunc
     import numpy as np
     import pandas as pd
 
-    folder = Path(mlflow.artifacts.download_artifacts(uri))
     golden = json.loads(next(iter(folder.rglob(GOLDEN))).read_text(encoding="utf-8"))
+    if not golden:
+        raise RegistryError("it has no golden images to check it by")
     answers = mlflow.pyfunc.load_model(str(folder)).predict(
         pd.DataFrame({"image": [_bytes(one["image"]) for one in golden]})
     )
-    difference = np.abs(
-        np.array(answers["probabilities"].tolist()) - np.array([one["probabilities"] for one in golden])
-    )
+    found = np.array(answers["probabilities"].tolist())
+    if not np.isfinite(found).all():
+        raise RegistryError("it answers golden images with NaN, which is no probability")
+    difference = np.abs(found - np.array([one["probabilities"] for one in golden]))
+    said = "it answers its golden images differently from the training form"
     if not (difference <= TOLERANCE).all():
-        raise RegistryError(
-            f"{uri} answers its golden images differently: a probability is off by {difference.max():.2g}"
-        )
+        raise RegistryError(f"{said}: a probability is off by {difference.max():.2g} (is the preprocessing the same?)")
+    # A model that is sure of everything hides in its probabilities what its logits show; those of before are kept too.
+    before = np.array([one["logits"] for one in golden if "logits" in one])
+    if len(before):
+        predictor = Predictor.load(next(iter(folder.rglob(BUNDLE))).parent)
+        after = predictor.logits_of([_bytes(one["image"]) for one in golden])
+        off = float(np.abs(after - before).max() / max(1.0, np.abs(before).max()))
+        if off > LOGIT_TOLERANCE:
+            raise RegistryError(
+                f"{said}: its logits are off by {off:.2g} of their size (is the preprocessing the same?)"
+            )
 
 
 def _bytes(text: str) -> bytes:
@@ -312,4 +361,5 @@ def _requirements() -> list[str]:
 
 
 if __name__ == "__main__":
-    check_golden(sys.argv[1])
+    restrict()
+    check_golden(Path(sys.argv[1]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from prefect import task
@@ -15,7 +16,9 @@ from tasks.versioning import version_of
 if TYPE_CHECKING:
     from sightline.config import Gate
     from sightline.evaluate.evaluation import Evaluated
-    from sightline.promotion import Outcome, Registered
+    from sightline.judging import Request
+    from sightline.promotion import Registered
+    from sightline.registry import Outcome
     from sightline.train.result import Trained
     from tasks.context import Context
 
@@ -36,7 +39,19 @@ def register(best: Trained, evaluated: Evaluated, tags: dict[str, str], *, conte
     return done
 
 
-@task(name="promote", task_run_name="promote version {version}", version=version_of(__name__), cache_policy=NO_CACHE)
-def promote(version: str, limits: Gate, release: str, reason: str, *, context: Context) -> Outcome:
+@task(
+    name="promote",
+    task_run_name="promote version {request.version}",
+    version=version_of(__name__),
+    cache_policy=NO_CACHE,
+)
+def promote(request: Request, limits: Gate, release: str, *, context: Context) -> Outcome:
     """Put a version through the gate."""
-    return promotion.promote(connect(context.paths), version, limits, release, reason)
+    asking = replace(request, flow_run=dict(context.tags).get("prefect.flow_run", ""))
+    return promotion.promote(connect(context.paths), asking, limits, release)
+
+
+@task(name="approve", version=version_of(__name__), cache_policy=NO_CACHE)
+def approve(outcome: Outcome, by: str, reason: str, *, context: Context) -> Outcome:
+    """Finish a promotion that a person has approved."""
+    return promotion.approve(connect(context.paths), outcome, by, reason)

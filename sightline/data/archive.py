@@ -76,11 +76,19 @@ def rows(paths: Paths, version: Version) -> pd.DataFrame:
 
     Raises DataError where neither has it.
     """
-    with opened(paths.root) as repo:
-        listing = json.loads(_object(repo, version.digest).read_text(encoding="utf-8"))
-        (digest,) = (one["md5"] for one in listing if one["relpath"] == "manifest.parquet")
-        table = pd.read_parquet(_object(repo, digest), columns=NEEDED)
+    table = pd.read_parquet(member(paths, version.digest, "manifest.parquet"), columns=NEEDED)
     return table.astype({name: COLUMNS[name] for name in NEEDED})
+
+
+def member(paths: Paths, folder: str, name: str) -> Path:
+    """The file `name` of a folder under DVC with that digest, from DVC's cache or else its remote.
+
+    Raises DataError where neither has it.
+    """
+    with opened(paths.root) as repo:
+        listing = json.loads(_object(repo, folder).read_text(encoding="utf-8"))
+        (digest,) = (one["md5"] for one in listing if one["relpath"] == name)
+        return _object(repo, digest)
 
 
 def pictures(paths: Paths, version: Version, wanted: Iterable[tuple[str, str]]) -> dict[str, bytes]:

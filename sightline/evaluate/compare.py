@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -112,6 +113,7 @@ def _score(gained: IntArray, lost: IntArray, n: int, difference: float) -> Float
     return score
 
 
+@cache
 def power_one_point(n: int, disagreement: float, alpha: float) -> float:
     """Chance that `mcnemar_better` gives p ≤ `alpha` for a candidate that is truly one point better, exact to 1e-9.
 
@@ -127,6 +129,7 @@ def power_one_point(n: int, disagreement: float, alpha: float) -> float:
     return float(np.sum(binom.pmf(pairs, n, share) * shown))
 
 
+@cache
 def images_needed(disagreement: float, alpha: float, power: float = 0.5) -> int:
     """How many test images show a gain of one point with that power, at that disagreement; at most ten million."""
     return bisect_left(range(MOST_IMAGES), x=True, key=lambda n: power_one_point(n, disagreement, alpha) >= power)

@@ -84,7 +84,10 @@ def evaluate(
     testing = release.current(paths, asked.release)
     rows = release.rows(paths, testing)
     fitted = _fit(paths, candidate, asked.wanted_accuracy)
-    served = _package(paths, folder / BUNDLE, candidate, fitted)
+    files, golden = agreement.golden_files(paths), _logits(paths, candidate, agreement.golden_pixels(paths))
+    card = Card(candidate.network, candidate.size, candidate.classes, weights=candidate.weights, **vars(fitted))
+    # Packaged first: what is measured here is what will be served.
+    served = write_bundle(folder / BUNDLE, card, paths.root / candidate.path / WEIGHTS, files, golden)
     # The fresh process loads while the answers are computed here.
     with cost.loading([folder / BUNDLE], image_files(paths, rows)) as ask:
         images, names = release.open_images(paths, testing)
@@ -95,7 +98,7 @@ def evaluate(
             "release": {"name": testing.name, "digest": testing.digest, "images": len(testing.images)},
             "candidate": {"stage": candidate.stage, "network": candidate.network, "weights": candidate.weights},
             **measured(fitted, list(images.classes), labels, logits, rows),
-            "agreement": _agreement(paths, candidate, served),
+            "agreement": agreement.difference(served, files, golden),
             "robustness": corrupted(served, testing, images.pixels.permute(0, 2, 3, 1).numpy(), truth, right),
             "mistakes": _mistakes(images, names, probabilities),
             "comparison": _comparison(paths, others, candidate, logits, images),
@@ -145,17 +148,6 @@ def _fit(paths: Paths, candidate: Trained, wanted_accuracy: float) -> Confidence
     calib = load(paths.shards("target"), "calib")
     logits = _logits(paths, candidate, calib.pixels) if len(calib) else np.empty((0, len(calib.classes)), np.float32)
     return confidence.fit(logits, calib.labels.numpy(), wanted_accuracy)
-
-
-def _package(paths: Paths, bundle: Path, candidate: Trained, fitted: Confidence) -> Predictor:
-    """Write the candidate as serving will load it, and load it so."""
-    card = Card(candidate.network, candidate.size, candidate.classes, weights=candidate.weights, **vars(fitted))
-    return write_bundle(bundle, card, paths.root / candidate.path / WEIGHTS, agreement.golden_files(paths))
-
-
-def _agreement(paths: Paths, candidate: Trained, served: Predictor) -> float:
-    trained = _logits(paths, candidate, agreement.golden_pixels(paths))
-    return agreement.difference(served, agreement.golden_files(paths), trained)
 
 
 def _write(

@@ -1,69 +1,161 @@
-"""The gate: may this candidate become champion? A figure for each reason, and one sentence for people."""
+"""The rules of the gate: answers of a candidate, and of those that it is compared with, in; blessings out.
+
+Pure functions on arrays. All models answered the same test images, in the same order. Every comparison spends the same
+share of `gate.alpha`: at most 20 candidates are compared on one release.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from sightline.evaluate.compare import mcnemar_better
+from sightline.evaluate import compare
+from sightline.evaluate.blessing import FRESH, NO_CHAMPION, OVERALL, Blessing
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from sightline.config import Gate
+    from sightline.evaluate.blessing import Bound
+    from sightline.evaluate.metrics import BoolArray, FloatArray, IntArray
+
+Rule = Literal["better", "no_worse"]
+Word = Literal["passed", "failed", "insufficient"]
+BETTER: Rule = "better"
+NO_WORSE: Rule = "no_worse"
+CANDIDATES = 20
+"""Comparisons that share `gate.alpha` on one test release."""
+POWER = 0.5
+"""Below this chance of showing a one-point gain, a release is too small to refuse a candidate by."""
+HARM = 0.05
+"""p from which on harm counts as shown."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Decision:
-    """What the gate says."""
+class Scored:
+    """What a version answered for the images of a release."""
 
-    promote: bool
+    version: str
+    labels: IntArray
+    """(N,) true classes."""
+    probabilities: FloatArray
+    """(N, C) over the classes that version and release have together."""
+
+    @property
+    def right(self) -> BoolArray:
+        """(N,) whether each image is answered rightly."""
+        correct: BoolArray = self.probabilities.argmax(axis=1) == self.labels
+        return correct
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compared:
+    """One paired comparison, and what it says."""
+
+    verdict: Word
     sentence: str
     figures: dict[str, Any]
 
 
-def first(figures: dict[str, Any], limits: Gate) -> Decision:
-    """Whether a candidate with these evaluation `figures` may be the first champion: absolute floors alone."""
-    accuracy, majority = figures["accuracy"], majority_share(figures)
+def first(right: BoolArray, labels: IntArray, limits: Gate, bound: Bound) -> Blessing:
+    """The absolute floors of the first champion; both arrays are (N,)."""
+    accuracy, majority = float(right.mean()), float(np.unique(labels, return_counts=True)[1].max() / len(labels))
     floor = max(limits.min_accuracy, majority + limits.min_gain_over_majority)
-    told = {"rule": "floors", "accuracy": accuracy, "majority": majority, "floor": floor}
-    said = f"right in {accuracy:.1%} of {figures['release']['images']} test images"
+    told = {"rule": "floors", "accuracy": accuracy, "majority": majority, "floor": floor, "images": len(labels)}
+    said = f"right in {accuracy:.1%} of {len(labels)} test images"
     if accuracy >= floor:
-        return Decision(promote=True, sentence=f"first champion: {said}, the floor is {floor:.1%}", figures=told)
-    return Decision(promote=False, sentence=f"no champion yet: {said}, below the floor of {floor:.1%}", figures=told)
+        return _overall("passed", f"first champion: {said}, the floor is {floor:.1%}", told, bound)
+    return _overall("failed", f"no champion yet: {said}, below the floor of {floor:.1%}", told, bound)
 
 
-def later(
-    candidate_right: NDArray[np.bool_], champion_right: NDArray[np.bool_], champion: str, limits: Gate
-) -> Decision:
-    """Whether a candidate beats the `champion` on the same test images: exact one-sided McNemar test."""
-    p = mcnemar_better(champion_right, candidate_right)
-    gained = int((candidate_right & ~champion_right).sum())
-    lost = int((champion_right & ~candidate_right).sum())
-    told = {
-        "rule": "better",
-        "p": p,
-        "alpha": limits.alpha,
-        "gained": gained,
-        "lost": lost,
-        "accuracy": float(np.mean(candidate_right)),
-        "champion_accuracy": float(np.mean(champion_right)),
-        "images": len(candidate_right),
-    }
-    compared = (
-        f"of {len(candidate_right)} test images it gets {gained} right that champion version {champion} gets wrong, "
-        f"and {lost} wrong that the champion gets right (p = {p:.3g})"
+def later(candidate: BoolArray, champion: BoolArray, name: str, rule: Rule, limits: Gate, bound: Bound) -> Blessing:
+    """Whether a candidate may follow the champion of that `name`, by the rule that was asked for."""
+    done = compared(candidate, champion, f"champion version {name}", rule, limits)
+    told = {**done.figures, "accuracy": float(candidate.mean()), "champion_accuracy": float(champion.mean())}
+    return _overall(done.verdict, done.sentence, told, bound)
+
+
+def with_best(judged: Blessing, candidate: BoolArray, best: BoolArray, name: str, limits: Gate) -> Blessing:
+    """Hold a candidate of rule `no_worse` to the best champion that this release has seen too, not to the last alone.
+
+    Without it each of many could be a little worse than the one before.
+    """
+    done = compared(candidate, best, f"version {name}, the best champion on this release,", NO_WORSE, limits)
+    told = {**judged.figures, "best": {"version": name, **done.figures}}
+    weight = ("passed", "insufficient", "failed")
+    worse = max(judged.verdict, done.verdict, key=weight.index)
+    sentence = f"{judged.sentence}; {done.sentence}"
+    return Blessing(name=OVERALL, verdict=worse, sentence=sentence, figures=told, digests=judged.digests)
+
+
+def compared(candidate: BoolArray, other: BoolArray, name: str, rule: Rule, limits: Gate) -> Compared:
+    """Compare two models on the same images by `rule`; both arrays are (N,), True where the answer is right."""
+    alpha, n = limits.alpha / CANDIDATES, len(candidate)
+    gained, lost = compare.discordant(other, candidate)
+    seen = (
+        f"of {n} test images it gets {gained} right that {name} gets wrong, and {lost} wrong that the other gets right"
     )
-    if p <= limits.alpha:
-        return Decision(promote=True, sentence=f"better than the champion: {compared}", figures=told)
-    return Decision(
-        promote=False, sentence=f"not shown to be better: {compared}; p ≤ {limits.alpha:g} is asked", figures=told
+    told: dict[str, Any] = {"rule": rule, "alpha": alpha, "gained": gained, "lost": lost, "images": n}
+    if rule == BETTER:
+        p = compare.mcnemar_better(other, candidate)
+        told |= {"p": p}
+        passed = p <= alpha
+        good, bad = f"better than {name}", f"not shown to be better than {name}"
+        asked = f"(p = {p:.3g}; p ≤ {alpha:g} is asked)"
+    else:
+        done = compare.no_worse(other, candidate, limits.margin, alpha)
+        told |= {**asdict(done), "margin": limits.margin}
+        passed = done.passed
+        good, bad = f"not worse than {name}", f"not shown to be no worse than {name}"
+        asked = (
+            f"(difference {100 * done.difference:+.2f} points, interval {100 * done.low:+.2f} … {100 * done.high:+.2f};"
+            f" above {-100 * limits.margin:+.2f} is asked)"
+        )
+    if passed:
+        return Compared(verdict="passed", sentence=f"{good}: {seen} {asked}", figures=told)
+    told |= {"harm": compare.mcnemar_better(candidate, other)}
+    if told["harm"] <= HARM:
+        return Compared(verdict="failed", sentence=f"worse than {name}: {seen} {asked}", figures=told)
+    return _short(f"{bad}: {seen} {asked}", told)
+
+
+def _short(sentence: str, told: dict[str, Any]) -> Compared:
+    """Why nothing was shown: the images are too few, or it is simply not so."""
+    n, alpha = told["images"], told["alpha"]
+    disagreement = (told["gained"] + told["lost"]) / n
+    power = compare.power_one_point(n, disagreement, alpha)
+    told |= {"power": power}
+    if power >= POWER:
+        return Compared(verdict="failed", sentence=sentence, figures=told)
+    needed = compare.images_needed(disagreement, alpha, POWER)
+    short = (
+        f"{n} test images are insufficient to tell: they would show a gain of one point in {power:.0%} of cases, "
+        f"{needed:,} would in half of them"
     )
+    return Compared(verdict="insufficient", sentence=f"{sentence}; {short}", figures={**told, "needed": needed})
 
 
-def majority_share(figures: dict[str, Any]) -> float:
-    """Share of the test images that the answer "always the most frequent class" gets right."""
-    counts = [row["support"] for row in figures["per_class"].values()]
-    return float(max(counts) / sum(counts))
+def fresh(
+    candidate: BoolArray, champion: BoolArray | None, new: BoolArray, rule: Rule, limits: Gate, bound: Bound
+) -> Blessing:
+    """After new labels: by the rule on the `new` images (N,) of the release, no worse than the margin on the old."""
+    told: dict[str, Any] = {"new": int(new.sum()), "old": int((~new).sum())}
+    if champion is None:
+        return blessed(FRESH, "passed", NO_CHAMPION, told, bound)
+    if not new.any() or new.all():
+        return blessed(FRESH, "passed", "this release has no newly labelled part", told, bound)
+    on_new = compared(candidate[new], champion[new], "the champion", rule, limits)
+    on_old = compared(candidate[~new], champion[~new], "the champion", NO_WORSE, limits)
+    words = {on_new.verdict, on_old.verdict}
+    verdict: Word = "failed" if "failed" in words else "insufficient" if "insufficient" in words else "passed"
+    sentence = f"on the new part {on_new.sentence}; on the old part {on_old.sentence}"
+    return blessed(FRESH, verdict, sentence, {**told, "on_new": on_new.figures, "on_old": on_old.figures}, bound)
+
+
+def _overall(verdict: Word, sentence: str, told: dict[str, Any], bound: Bound) -> Blessing:
+    return blessed(OVERALL, verdict, sentence, told, bound)
+
+
+def blessed(name: str, verdict: Word, sentence: str, told: dict[str, Any], bound: Bound) -> Blessing:
+    """A blessing that ran."""
+    return Blessing(name=name, verdict=verdict, sentence=sentence, figures=told, digests=bound)

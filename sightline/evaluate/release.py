@@ -16,6 +16,8 @@ from sightline.errors import DataError
 from sightline.lineage import digest_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas as pd
     from numpy.typing import NDArray
 
@@ -29,15 +31,24 @@ class Release:
     name: str
     images: tuple[str, ...]
     """SHA-256 of each image, in the order of evaluation."""
+    new: frozenset[str] = frozenset()
+    """Those that were labelled since the releases before it; none in the first one."""
 
     @property
     def digest(self) -> str:
         """Identity of the release."""
-        return digest_of([self.name, self.images])
+        return digest_of([self.name, self.images, *([sorted(self.new)] if self.new else [])])
+
+    @property
+    def is_new(self) -> NDArray[np.bool_]:
+        """(N,) whether each image belongs to the new part."""
+        return np.array([digest in self.new for digest in self.images], dtype=bool)
 
 
 def current(paths: Paths, name: str) -> Release:
     """The release `name` of the target; made from the present test role at its first use, and fixed from then on.
+
+    No image of the test role was ever trained on, so those that came after the earlier releases are its new part.
 
     Raises DataError where it cannot be made, or where one of its images is no longer there.
     """
@@ -46,13 +57,15 @@ def current(paths: Paths, name: str) -> Release:
     if not path.is_file():
         if not len(present):
             raise DataError("the target has no test images: raise datasets.target.roles.test, or add images")
-        release = Release(name, tuple(present["sha256"]))
+        release = Release(name, tuple(present["sha256"]), _unseen(path.parent, present["sha256"].tolist()))
         path.parent.mkdir(parents=True, exist_ok=True)
         scratch = path.with_suffix(".tmp")
-        scratch.write_text(json.dumps({"name": name, "images": release.images}, indent=0) + "\n", encoding="utf-8")
+        values = {"name": name, "images": release.images, "new": sorted(release.new)}
+        scratch.write_text(json.dumps(values, indent=0) + "\n", encoding="utf-8")
         scratch.replace(path)
         return release
-    release = Release(name, tuple(json.loads(path.read_text(encoding="utf-8"))["images"]))
+    values = json.loads(path.read_text(encoding="utf-8"))
+    release = Release(name, tuple(values["images"]), frozenset(values.get("new", ())))
     gone = set(release.images) - set(present["sha256"])
     if gone:
         raise DataError(
@@ -87,16 +100,28 @@ def open_files(paths: Paths, release: Release) -> list[bytes]:
     return [(paths.raw("target") / path_of[digest]).read_bytes() for digest in release.images]
 
 
-def rows(paths: Paths, release: Release) -> pd.DataFrame:
-    """The manifest's rows of the release's images, in its order."""
-    return _test_rows(paths).set_index("sha256", drop=False).loc[list(release.images)].reset_index(drop=True)
-
-
 def labels(paths: Paths, release: Release) -> NDArray[np.str_]:
     """The class name of each image of the release, in its order."""
     rows = _test_rows(paths)
     label_of = dict(zip(rows["sha256"], rows["label"], strict=True))
     return np.array([label_of[digest] for digest in release.images])
+
+
+def rows(paths: Paths, release: Release) -> pd.DataFrame:
+    """The manifest's rows of the release's images, in its order."""
+    present = _test_rows(paths).drop_duplicates("sha256").set_index("sha256", drop=False)
+    return present.loc[list(release.images)].reset_index(drop=True)
+
+
+def waiting(paths: Paths, release: Release) -> int:
+    """How many images have joined the test role since the release was fixed."""
+    return len(set(_test_rows(paths)["sha256"]) - set(release.images))
+
+
+def _unseen(folder: Path, images: list[str]) -> frozenset[str]:
+    """Those of `images` that stand in no release yet; none where this is the first release."""
+    before = [json.loads(path.read_text(encoding="utf-8"))["images"] for path in folder.glob("*.json")]
+    return frozenset(images).difference(*before) if before else frozenset()
 
 
 def _test_rows(paths: Paths) -> pd.DataFrame:

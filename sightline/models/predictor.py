@@ -103,16 +103,20 @@ class Predictor:
 
         Raises UnreadableImage where one cannot be read.
         """
+        return _softmax(self.logits_of(images), self.card.temperature)
+
+    def logits_of(self, images: Sequence[bytes]) -> NDArray[np.float32]:
+        """Logits (N, classes) for image files, before the temperature.
+
+        Raises UnreadableImage where one cannot be read.
+        """
         if not images:
-            return np.empty((0, len(self.card.classes)))
+            return np.empty((0, len(self.card.classes)), dtype=np.float32)
         parts = []
         for start in range(0, len(images), BATCH):
             pixels = np.stack([decode(data, self.card.size) for data in images[start : start + BATCH]])
-            parts.append(self.logits(pixels).astype(np.float64) / self.card.temperature)
-        logits = np.concatenate(parts)
-        odds = np.exp(logits - logits.max(axis=1, keepdims=True))
-        probabilities: NDArray[np.float64] = odds / odds.sum(axis=1, keepdims=True)
-        return probabilities
+            parts.append(self.logits(pixels))
+        return np.concatenate(parts)
 
     def predict(self, images: Sequence[bytes]) -> list[Answer]:
         """One answer for each image file, in order.
@@ -147,8 +151,20 @@ def _card(values: dict[str, Any]) -> Card:
     return Card(**{**values, "classes": tuple(values["classes"]), "conformal": known})
 
 
-def write_bundle(folder: Path, card: Card, weights: Path, golden: Sequence[bytes]) -> Predictor:
-    """Make a bundle of `card` and the `weights` file, with the answers to a few `golden` images to check it by."""
+def _softmax(logits: NDArray[np.floating[Any]], temperature: float) -> NDArray[np.float64]:
+    cooled = logits.astype(np.float64) / temperature
+    odds = np.exp(cooled - cooled.max(axis=1, keepdims=True))
+    probabilities: NDArray[np.float64] = odds / odds.sum(axis=1, keepdims=True)
+    return probabilities
+
+
+def write_bundle(
+    folder: Path, card: Card, weights: Path, golden: Sequence[bytes], logits: NDArray[np.floating[Any]] | None = None
+) -> Predictor:
+    """Make a bundle of `card` and the `weights` file, with a few `golden` images to check it by.
+
+    logits: (N, classes) that the training form gives them; the bundle's own where there are none.
+    """
     import base64
 
     shutil.rmtree(folder, ignore_errors=True)
@@ -156,10 +172,11 @@ def write_bundle(folder: Path, card: Card, weights: Path, golden: Sequence[bytes
     shutil.copyfile(weights, folder / WEIGHTS)
     (folder / BUNDLE).write_text(json.dumps(asdict(card), indent=1) + "\n", encoding="utf-8")
     predictor = Predictor.load(folder)
-    answers = predictor.probabilities(golden).tolist()
-    pairs = [
-        {"image": base64.b64encode(data).decode(), "probabilities": answer}
-        for data, answer in zip(golden, answers, strict=True)
+    found = predictor.logits_of(golden) if logits is None else logits
+    rows = zip(golden, found.tolist(), _softmax(found, card.temperature).tolist(), strict=True)
+    told = [
+        {"image": base64.b64encode(data).decode(), "logits": before, "probabilities": after}
+        for data, before, after in rows
     ]
-    (folder / GOLDEN).write_text(json.dumps(pairs) + "\n", encoding="utf-8")
+    (folder / GOLDEN).write_text(json.dumps(told) + "\n", encoding="utf-8")
     return predictor

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from jinja2 import Environment
 
+    from sightline.report.gate import CheckRow
+
 MAX_LABELLED = 30
 """Most classes for which the confusion matrix carries labels and the table per class stands open."""
 MAX_PAIRS = 12
@@ -112,6 +114,8 @@ class RunReport:
     decision_sentence: str
     champion: str | None
     """Name and version, or None while there is no champion."""
+    checks: tuple[CheckRow, ...]
+    """Those of the gate; none where it had nothing to decide."""
     stages: tuple[StageRow, ...]
     datasets: tuple[DatasetCard, ...]
     curves: tuple[Curve, ...]

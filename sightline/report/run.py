@@ -12,6 +12,7 @@ import numpy as np
 from sightline.config import ROLES
 from sightline.data import manifest
 from sightline.data.reading import png
+from sightline.report.gate import check_rows
 from sightline.report.page import Curve, DatasetCard, Mistake, RunReport, Score, StageRow, write_page
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from sightline.data.reference import DataRef
     from sightline.evaluate.evaluation import Evaluated
     from sightline.project import Paths
-    from sightline.promotion import Outcome
+    from sightline.registry import Outcome
     from sightline.train.result import Trained
 
 SAMPLES = 6
@@ -54,6 +55,7 @@ def write_report(paths: Paths, told: Told) -> Path:
         flow_run=told.flow_run,
         decision_sentence=f"Version {told.outcome.version}: {told.outcome.sentence}.",
         champion=champion,
+        checks=check_rows(told.outcome),
         stages=told.rows,
         datasets=tuple(_card(paths, data) for data in told.datasets),
         curves=tuple(Curve(name=STAGE_NAMES[one.stage], points=one.history) for one in told.trained if one.history),

@@ -67,7 +67,12 @@ def test_release_is_fixed_at_first_use(prepared: Paths) -> None:
     ingest(prepared, "target")
     preprocess(prepared, "target")
     assert release.current(prepared, "r1") == first
-    assert len(release.current(prepared, "r2").images) > len(first.images)
+    assert release.waiting(prepared, first) > 0
+    second = release.current(prepared, "r2")
+    assert len(second.images) > len(first.images)
+    assert second.new == set(second.images) - set(first.images)
+    assert second.is_new.sum() == len(second.images) - len(first.images)
+    assert not first.is_new.any()
     images, names = release.open_images(prepared, first)
     labels = [images.classes[label] for label in images.labels.tolist()]
     assert labels == [name.split("/")[0] for name in names] == release.labels(prepared, first).tolist()

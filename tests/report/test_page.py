@@ -12,6 +12,7 @@ import pytest
 from figures import evaluation_figures
 from PIL import Image
 
+from sightline.report.gate import CheckRow
 from sightline.report.page import (
     Curve,
     DatasetCard,
@@ -101,6 +102,7 @@ def _toy(classes: list[str], side: int = 8, samples: int = 2) -> RunReport:
         flow_run="quick-otter",
         decision_sentence="Version 3 was promoted: it is right on more test images.",
         champion="demo-classifier version 3",
+        checks=(CheckRow("overall", "passed", "better than the champion", (("p", "0.001"),), overridden=False),),
         stages=(
             StageRow(name="ingest", what="20 images", seconds=1.5, outcome="up to date"),
             StageRow(name="finetune", what="3 epochs", seconds=90.0, outcome="ran"),

@@ -1,0 +1,112 @@
+"""Blessings: what a version must have shown, each by name, before it may become champion.
+
+The list is a constant and not a value that users change: a check that did not run blocks like one that failed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+PASSED, FAILED, INSUFFICIENT, MISSING = "passed", "failed", "insufficient", "missing"
+INTEGRITY, DATA, OVERALL, FRESH = "integrity", "data", "overall", "fresh data"
+SLICES, CALIBRATION, ROBUSTNESS, COST = "slices", "calibration", "robustness", "cost"
+REQUIRED = (INTEGRITY, DATA, OVERALL, FRESH, SLICES, CALIBRATION, ROBUSTNESS, COST)
+NO_CHAMPION = "no champion to compare with"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bound:
+    """What evidence is about: a blessing counts only for the version, the data and the release that it names."""
+
+    data: str
+    """DVC digest of the manifest that the version was trained on."""
+    code: str
+    """Digest of the code that trained it."""
+    weights: str
+    """SHA-256 of the weights file in the registry."""
+    release: str
+    """Digest of the test release."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Blessing:
+    """The outcome of one check of one version."""
+
+    name: str
+    verdict: Literal["passed", "failed", "insufficient", "missing"]
+    """`insufficient`: too few images to tell; `missing`: the check did not run."""
+    sentence: str
+    """For people."""
+    figures: dict[str, Any] = field(default_factory=dict)
+    digests: Bound | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """What all blessings together say."""
+
+    verdict: Literal["passed", "failed", "insufficient"]
+    sentence: str
+    blessings: tuple[Blessing, ...]
+    overridden: tuple[str, ...] = ()
+    """Blessings that a person set aside."""
+
+    @property
+    def promote(self) -> bool:
+        """Whether the version may become champion."""
+        return self.verdict == PASSED
+
+
+def decide(blessings: Sequence[Blessing], bound: Bound, override: Collection[str] = ()) -> Decision:
+    """Whether the required blessings are all present, passed and bound to `bound`; those in `override` do not block.
+
+    The rule's own sentence leads; every check that blocks is named with its reason.
+    """
+    judged = tuple(_judged(name, blessings, bound) for name in REQUIRED)
+    blocking = [one for one in judged if one.verdict != PASSED]
+    aside = tuple(one.name for one in blocking if one.name in override)
+    left = [one for one in blocking if one.name not in override]
+    (overall,) = (one for one in judged if one.name == OVERALL)
+    if not left:
+        loud = "; ".join(f"OVERRIDDEN {one.name}: {one.sentence}" for one in blocking)
+        sentence = f"{overall.sentence}; {loud}" if loud else f"{overall.sentence}; all {len(judged)} checks passed"
+        return Decision(verdict="passed", sentence=sentence, blessings=judged, overridden=aside)
+    waits = all(one.verdict == INSUFFICIENT for one in left)
+    sentence = "; ".join(_reasons(left))
+    return Decision(
+        verdict="insufficient" if waits else "failed",
+        sentence=f"{sentence}; it stays challenger and waits for a person" if waits else sentence,
+        blessings=judged,
+        overridden=aside,
+    )
+
+
+def _judged(name: str, blessings: Sequence[Blessing], bound: Bound) -> Blessing:
+    """The blessing of that name; `missing` where there is not exactly one, or where it is about something else."""
+    found = [one for one in blessings if one.name == name]
+    if len(found) != 1:
+        said = "the check did not run" if not found else f"the check answered {len(found)} times"
+        return Blessing(name=name, verdict="missing", sentence=f"{said}, and counts as failed", digests=bound)
+    (one,) = found
+    if one.digests == bound:
+        return one
+    other = one.digests
+    parts = ("data", "code", "weights", "release")
+    differs = [part for part in parts if other is None or getattr(other, part) != getattr(bound, part)]
+    said = f"the check is about another {' and '.join(differs)} than this version's"
+    return Blessing(name=name, verdict="missing", sentence=said, figures=one.figures, digests=other)
+
+
+def _reasons(blocking: Sequence[Blessing]) -> list[str]:
+    """Each sentence once, with the names of the checks that say it; the rule of the comparison needs no name."""
+    said: dict[tuple[str, str], list[str]] = {}
+    for one in blocking:
+        said.setdefault((one.verdict, one.sentence), []).append(one.name)
+    return [
+        sentence if who == [OVERALL] and verdict != MISSING else f"{', '.join(who)}: {sentence}"
+        for (verdict, sentence), who in said.items()
+    ]

@@ -1,0 +1,116 @@
+"""Promotion, rollback and history on a trained toy project, by the real commands."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from conftest import make_images, make_project
+from typer.testing import CliRunner
+
+from flows.cli import app
+from sightline import project
+from sightline.errors import RegistryError
+from sightline.ledger import WAITING
+from sightline.tracking import connect
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sightline.project import Paths
+
+pytestmark = pytest.mark.usefixtures("prefect_server")
+RUNNER = CliRunner()
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Paths]:
+    """A toy project with a champion, and a version 2 with other weights that nobody has judged."""
+    from flows.train import train
+
+    home = tmp_path_factory.mktemp("promote")
+    with pytest.MonkeyPatch.context() as patch:
+        paths = make_project(home / "toy project", make_images(home / "images"))
+        for key, value in project.environment(paths.root).items():
+            patch.setenv(key, value)
+        patch.chdir(paths.root)
+        assert train().outcome.promoted
+        assert train({"finetune.scratch.learning_rate": 0.07}).outcome.version == "2"
+        yield paths
+
+
+def rows() -> list[dict[str, object]]:
+    found: list[dict[str, object]] = json.loads(RUNNER.invoke(app, ["history", "--json"]).stdout)
+    return found
+
+
+@pytest.mark.usefixtures("trained")
+def test_history_tells_every_attempt() -> None:
+    """Who, why, from which champion to which, and the evidence, in JSON and as a table."""
+    first, second = rows()
+    assert (first["version"], first["decision"], first["champion_before"]) == ("1", "promoted", None)
+    assert (second["version"], second["champion_before"]) == ("2", "1")
+    assert second["decision"] in {"refused", "insufficient"}
+    assert "training flow" in RUNNER.invoke(app, ["history"]).stdout
+
+
+@pytest.mark.usefixtures("trained")
+def test_nothing_to_roll_back_to_is_told() -> None:
+    """The first champion stays where there is none before it."""
+    result = RUNNER.invoke(app, ["rollback"])
+    assert isinstance(result.exception, RegistryError)
+
+
+@pytest.mark.usefixtures("trained")
+def test_nothing_to_approve_is_told() -> None:
+    """Without a promotion that waits there is nothing to approve."""
+    result = RUNNER.invoke(app, ["approve"])
+    assert "nothing waits for approval" in str(result.exception)
+
+
+def test_override_promotes_and_rollback_brings_the_old_one_back(trained: Paths) -> None:
+    """A person promotes past the checks, loudly; one command brings the previous champion back within ten seconds."""
+    failed = [one["name"] for one in rows()[-1]["evidence"]["blessings"] if one["verdict"] != "passed"]  # type: ignore[index]
+    words = ["promote", "2", "--reason", "we know better"]
+    for name in {*failed, "cost", "overall"}:
+        words += ["--override", str(name)]
+    result = RUNNER.invoke(app, words)
+    assert result.exit_code == 0, result.output
+    assert "OVERRIDDEN" in result.output
+    assert "OVERRIDDEN" in RUNNER.invoke(app, ["history"]).stdout
+    started = time.perf_counter()
+    result = RUNNER.invoke(app, ["rollback", "--reason", "it answers nonsense"])
+    assert time.perf_counter() - started < 10
+    assert "rolled back from version 2 to version 1" in " ".join(result.output.split())
+    champion = connect(trained).aliased("toy-classifier", "champion")
+    assert champion is not None
+    assert str(champion.version) == "1"
+    assert rows()[-1]["decision"] == "rolled back"
+
+
+def test_promotion_waits_until_it_is_approved(trained: Paths) -> None:
+    """With approval the flow pauses after the checks, and `sightline approve` lets it go on."""
+    from flows.promote import promote
+
+    found: dict[str, Any] = {}
+    wanted = ["overall", "calibration", "robustness", "cost"]
+    flow = threading.Thread(
+        target=lambda: found.update(outcome=promote("2", "a fix", override=wanted, approval=True)), daemon=True
+    )
+    flow.start()
+    for _ in range(600):
+        if rows()[-1]["decision"] == WAITING:
+            break
+        time.sleep(0.2)
+    approved = RUNNER.invoke(app, ["approve", "2", "--reason", "looks good"])
+    while approved.exit_code and flow.is_alive():  # the row is written a moment before the flow pauses
+        time.sleep(1)
+        approved = RUNNER.invoke(app, ["approve", "2", "--reason", "looks good"])
+    flow.join(60)
+    assert found["outcome"].promoted
+    last = rows()[-1]
+    assert "looks good" in str(last["reason"])
+    assert list(trained.reports.glob("promote-version-2*.html"))
