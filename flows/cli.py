@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flows import cli_data
+from flows import cli_data, cli_lineage
 from flows.common import AsJson, enter
 from sightline import config
 from sightline.errors import SightlineError
@@ -27,6 +27,7 @@ app = typer.Typer(
     "Start with `sightline init DIR --images FOLDER`, then `sightline run` in DIR.",
 )
 app.add_typer(cli_data.app, name="data")
+app.add_typer(cli_lineage.app)
 
 
 @app.command()
@@ -129,25 +130,6 @@ def promote(
     typer.echo(json.dumps(asdict(outcome)) if as_json else f"version {outcome.version}: {outcome.sentence}")
     if outcome.champion != version:
         raise typer.Exit(1)
-
-
-@app.command()
-def lineage(
-    model: Annotated[
-        str, typer.Argument(metavar="[MODEL][@ALIAS|/VERSION]", help="A registered version; by default the champion.")
-    ] = "@champion",
-    as_json: AsJson = False,
-) -> None:
-    """Show where a version came from: data, backbone, code, runs, decision."""
-    from sightline.tracing import trace
-
-    found = trace(enter(), model)
-    if as_json:
-        typer.echo(json.dumps(found))
-        return
-    from flows.console import show_tree
-
-    show_tree(found)
 
 
 @app.command()

@@ -10,6 +10,7 @@ import json
 import re
 import subprocess
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -76,11 +77,53 @@ def rows(paths: Paths, version: Version) -> pd.DataFrame:
 
     Raises DataError where neither has it.
     """
-    with opened(paths.root) as repo:
-        listing = json.loads(_object(repo, version.digest).read_text(encoding="utf-8"))
-        (digest,) = (one["md5"] for one in listing if one["relpath"] == "manifest.parquet")
-        table = pd.read_parquet(_object(repo, digest), columns=NEEDED)
+    table = pd.read_parquet(BytesIO(member(paths, version.digest, "manifest.parquet")), columns=NEEDED)
     return table.astype({name: COLUMNS[name] for name in NEEDED})
+
+
+def member(paths: Paths, folder: str, name: str) -> bytes:
+    """The file `name` of the folder that DVC knows by the digest `folder`, from its cache or else its remote.
+
+    Raises DataError where neither has it.
+    """
+    with opened(paths.root) as repo:
+        return _object(repo, _listing(repo, folder)[name]).read_bytes()
+
+
+def restore(paths: Paths, folder: str, place: Path) -> None:
+    """Write the folder that DVC knows by the digest `folder` to `place`, every file checked against its own digest.
+
+    The project's own folders are not touched. Raises DataError where DVC's store lacks a file or holds a changed one.
+    """
+    with opened(paths.root) as repo:
+        for name, digest in _listing(repo, folder).items():
+            data = _object(repo, digest).read_bytes()
+            if hashlib.md5(data, usedforsecurity=False).hexdigest() != digest:
+                raise DataError(
+                    f"{name} of {folder} was changed in DVC's cache: remove {digest} there, then `dvc fetch`"
+                )
+            file = place / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(data)
+
+
+def folder_digest(folder: Path) -> str:
+    """The digest by which DVC knows a folder with these files."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    listing = [
+        {"md5": hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest(), "relpath": name}
+        for path, name in ((path, path.relative_to(folder).as_posix()) for path in files)
+    ]
+    text = json.dumps(sorted(listing, key=lambda one: one["relpath"]), sort_keys=True)
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest() + ".dir"
+
+
+def _listing(repo: Any, folder: str) -> dict[str, str]:
+    """Path → digest of each file of a folder, the listing checked against the folder's digest."""
+    data = _object(repo, folder).read_bytes()
+    if hashlib.md5(data, usedforsecurity=False).hexdigest() != folder.removesuffix(".dir"):
+        raise DataError(f"{folder} was changed in DVC's cache: remove it there, then `dvc fetch`")
+    return {one["relpath"]: one["md5"] for one in json.loads(data)}
 
 
 def pictures(paths: Paths, version: Version, wanted: Iterable[tuple[str, str]]) -> dict[str, bytes]:
