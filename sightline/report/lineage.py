@@ -17,7 +17,7 @@ WIDTH, HEIGHT, GAP_X, GAP_Y, EDGE = 186, 84, 46, 42, 8
 """Of a box and of the space between boxes, in pixels, and of the space around all."""
 SHORT = 12
 """Digits of a digest in a box; the tables below show all."""
-LONGEST = 27
+LONGEST = 24
 """Letters of a line in a box."""
 UNKNOWN = "not known"
 SECTIONS = (
@@ -150,7 +150,9 @@ def boxes(found: Mapping[str, Any]) -> dict[str, Box]:
         drawn.append(_box("backbone", "Backbone", lines, 3, 0, "backbone"))
     if found["reproduced"]:
         again = found["reproduced"]
-        drawn.append(_box("reproduced", "Trained again", (again["verdict"], again.get("at")), 4, 2, "reproduced"))
+        drawn.append(
+            _box("reproduced", "Trained again", (again["verdict"], again.get("at", "")[:16]), 4, 2, "reproduced")
+        )
     return {box.name: box for box in drawn}
 
 
@@ -196,8 +198,12 @@ def _data(data: Mapping[str, Any] | None, use: str, row: int) -> list[Box]:
 
 
 def _box(name: str, title: str, lines: tuple[str | None, ...], column: int, row: int, section: str) -> Box:
-    told = tuple(line if len(line) <= LONGEST else line[: LONGEST - 1] + "…" for line in lines if line)
-    return Box(name, title, told[:3] or (UNKNOWN,), column, row, section)
+    told = tuple(_cut(line) for line in lines if line)
+    return Box(name, _cut(title), told[:3] or (UNKNOWN,), column, row, section)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
 
 def _reader(found: Mapping[str, Any]) -> Any:
@@ -205,7 +211,7 @@ def _reader(found: Mapping[str, Any]) -> Any:
 
     def one(section: str, key: str) -> str | None:
         value = (found[section] or {}).get(key)
-        return _short(value) if key in {"sha256", "commit", "id", "digest", "training"} else value
+        return _short(value) if key in {"sha256", "commit", "id", "digest", "training", "flow_run"} else value
 
     return one
 
