@@ -35,9 +35,7 @@ def lineage(
     # Where the page goes is said from where the user stands; the project may lie above.
     html = html.absolute() if html else None
     paths = enter()
-    # A server that is gone is told within seconds, not after minutes of trying again.
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+    _be_brief()
     found = trace(paths, model)
     page = write_lineage(paths, found, html)
     if as_json:
@@ -62,7 +60,9 @@ def impact(
     from sightline.impact import find_impact, given
 
     wanted = given(image)
-    found = find_impact(enter(), wanted)
+    paths = enter()
+    _be_brief()
+    found = find_impact(paths, wanted)
     if as_json:
         typer.echo(json.dumps(asdict(found)))
         return
@@ -88,3 +88,9 @@ def reproduce(
     typer.echo(json.dumps(asdict(found)) if as_json else f"version {version}: {found.verdict}: {found.sentence}")
     if found.verdict == DIFFERS:
         raise typer.Exit(1)
+
+
+def _be_brief() -> None:
+    """A tracking server that is gone is told within seconds, not after minutes of trying again."""
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")

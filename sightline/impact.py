@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from sightline import origin
 from sightline.data import archive, history
 from sightline.data.manifest import OK
-from sightline.errors import DataError, SightlineError
+from sightline.errors import DataError, RegistryError, SightlineError
 from sightline.evaluate import release
 from sightline.ledger import open_ledger
 from sightline.lineage import file_digest
@@ -116,9 +116,12 @@ def find_impact(paths: Paths, image: Given) -> Impact:
 
     Raises DataError where a digest or a former path fits no image of any version, or several.
     """
-    tracker = connect(paths)
     unknown: list[str] = []
-    models = _models(tracker, unknown)
+    try:
+        models = _models(connect(paths), unknown)
+    except RegistryError as error:
+        models = []
+        unknown.append(f"models and their promotions: {error}")
     tables = _tables(paths, models, unknown)
     releases = {one.digest: frozenset(one.images) for one in release.known(paths)}
     sha256 = image.sha256 or _resolve(image.said, tables)

@@ -180,7 +180,8 @@ def _in_fresh_process(there: Paths, line: Sequence[Stage], decode: tuple[str, ..
     if line[-1].machine["device"] == "cpu":
         kept["CUDA_VISIBLE_DEVICES"] = ""
     done = subprocess.run(
-        [sys.executable, "-m", "sightline.retrain"],
+        # -P: a folder of the project that is named like a library must not take its place.
+        [sys.executable, "-P", "-m", "sightline.retrain"],
         cwd=there.root,
         env=environment(there.root, kept),
         capture_output=True,

@@ -47,9 +47,9 @@ def trace(paths: Paths, model: str) -> dict[str, Any]:
     """
     try:
         tracker = connect(paths)
-        found = find(tracker, model)
     except RegistryError as error:
         return _from_ledger(paths, model, error)
+    found = find(tracker, model)
     missing: list[str] = []
     tags = dict(found.tags)
     told = {

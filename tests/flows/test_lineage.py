@@ -140,6 +140,9 @@ def test_ledger_answers_where_the_registry_does_not(champion: Paths, monkeypatch
     jsonschema.validate(found, json.loads(tracing.schema_path().read_text()))
     assert found["gate"]["decision"] == "promoted"
     assert "does not answer" in found["missing"][0]
+    touched = asked("impact", str(champion.raw("target") / "red" / "0001.png"))
+    assert len(touched["data"]) == 1
+    assert "does not answer" in touched["unknown"][0]
 
 
 def test_impact_of_an_image(champion: Paths, tmp_path: Path) -> None:
