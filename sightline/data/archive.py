@@ -10,7 +10,6 @@ import json
 import re
 import subprocess
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,17 +76,19 @@ def rows(paths: Paths, version: Version) -> pd.DataFrame:
 
     Raises DataError where neither has it.
     """
-    table = pd.read_parquet(BytesIO(member(paths, version.digest, "manifest.parquet")), columns=NEEDED)
+    table = pd.read_parquet(member(paths, version.digest, "manifest.parquet"), columns=NEEDED)
     return table.astype({name: COLUMNS[name] for name in NEEDED})
 
 
-def member(paths: Paths, folder: str, name: str) -> bytes:
-    """The file `name` of the folder that DVC knows by the digest `folder`, from its cache or else its remote.
+def member(paths: Paths, folder: str, name: str) -> Path:
+    """The file `name` of a folder under DVC with that digest, from DVC's cache or else its remote.
 
     Raises DataError where neither has it.
     """
     with opened(paths.root) as repo:
-        return _object(repo, _listing(repo, folder)[name]).read_bytes()
+        listing = json.loads(_object(repo, folder).read_text(encoding="utf-8"))
+        (digest,) = (one["md5"] for one in listing if one["relpath"] == name)
+        return _object(repo, digest)
 
 
 def restore(paths: Paths, folder: str, place: Path) -> None:

@@ -193,6 +193,31 @@ def test_reproduction_is_bit_identical(champion: Paths) -> None:
     assert lineage["reproduced"]["verdict"] == "identical"
 
 
+@pytest.mark.parametrize(
+    ("line", "under_dvc"),
+    [(("pretrain", "transfer", "finetune"), True), (("scratch",), False)],
+    ids=["finetune", "scratch"],
+)
+def test_every_way_to_weights_is_reproduced(champion: Paths, line: tuple[str, ...], *, under_dvc: bool) -> None:
+    """Fine-tuned and from scratch alike; images that DVC does not hold are represented by their shards."""
+    tracker = connect(champion)
+    kept = dict(tracker.version("toy-classifier", "1").tags)
+    results = [json.loads(next(champion.runs.glob(f"{stage}/*/result.json")).read_text()) for stage in line]
+    stages = [
+        {"stage": one["stage"], "weights": one["weights"], "run": "", "machine": dict(one["notes"])["machine"]}
+        for one in results
+    ]
+    own = {"weights": stages[-1]["weights"], "stage": line[-1], "training": json.dumps(stages)}
+    tracker.tag_version("toy-classifier", "1", own)
+    if not under_dvc:
+        tracker.client.delete_model_version_tag("toy-classifier", "1", "raw.target")
+    found = asked("reproduce", "1")
+    tracker.tag_version("toy-classifier", "1", kept)
+    assert found["verdict"] == "identical"
+    assert [one["stage"] for one in found["stages"]] == list(line)
+    assert set(found["shards"]) == ({"target"} if line == ("scratch",) else {"source", "target"})
+
+
 def test_reproduction_uses_nothing_that_was_cached(champion: Paths) -> None:
     """Poisoned outputs, features, results of Prefect, images and values of the working tree change nothing."""
     for path in champion.runs.rglob("*"):
