@@ -86,7 +86,7 @@ def show_lineage(found: dict[str, Any]) -> None:
     """Lineage as a tree, and what of it is not known."""
     tree = Tree(f"[bold]{escape(found['model'])} version {found['version']}[/] {' '.join(found['aliases'])}")
     for name, value in found.items():
-        if name not in {"format", "model", "version", "aliases", "missing"} and value:
+        if name not in {"format", "model", "version", "aliases", "missing"} and _says(value):
             _grow(tree, name, value)
     CONSOLE.print(tree, soft_wrap=True)
     for sentence in found["missing"]:
@@ -103,10 +103,16 @@ def _grow(tree: Tree, name: str, value: Any) -> None:
     elif isinstance(value, dict):
         node = tree.add(f"[bold]{escape(name)}[/]")
         for key, inner in value.items():
-            if inner not in (None, "", {}, []):
+            if _says(inner):
                 _grow(node, key, inner)
     else:
         tree.add(escape(f"{name}: {value}"), highlight=False)
+
+
+def _says(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(_says(inner) for inner in value.values())
+    return value not in (None, "", [])
 
 
 def show_impact(found: Impact) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sightline.report.page import templates
+from sightline.tracing import COMPARED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,6 +21,7 @@ SHORT = 12
 LONGEST = 24
 """Letters of a line in a box."""
 UNKNOWN = "not known"
+ONLY_COMPARED = "compared with only"
 SECTIONS = (
     "weights",
     "run",
@@ -142,11 +144,9 @@ def boxes(found: Mapping[str, Any]) -> dict[str, Box]:
     ]
     if found["backbone"]:
         backbone = found["backbone"]
-        lines = (
-            backbone["version"] and f"version {backbone['version']}",
-            backbone["network"],
-            _short(backbone["weights"]),
-        )
+        version = backbone["version"] and f"version {backbone['version']}"
+        last = ONLY_COMPARED if backbone["part"] == COMPARED else _short(backbone["weights"])
+        lines = (version, backbone["network"], last)
         drawn.append(_box("backbone", "Backbone", lines, 3, 0, "backbone"))
     if found["reproduced"]:
         again = found["reproduced"]
@@ -157,11 +157,11 @@ def boxes(found: Mapping[str, Any]) -> dict[str, Box]:
 
 
 def arrows(drawn: Mapping[str, Box]) -> list[Arrow]:
-    """The edges between those nodes that are there."""
+    """The edges between those nodes that are there; from a backbone that was compared with only, a loose one."""
     found = []
     for start, end in ARROWS:
         if start in drawn and end in drawn:
-            loose = start in {"backbone", "verdict source"} and "compared" in drawn[start].lines
+            loose = start == "backbone" and ONLY_COMPARED in drawn[start].lines
             found.append(Arrow(_curve(drawn[start], drawn[end]), loose))
     return found
 
@@ -183,7 +183,6 @@ def _data(data: Mapping[str, Any] | None, use: str, row: int) -> list[Box]:
     if data is None:
         return []
     manifest, verdict = data["manifest"] or {}, data["validation"] or {}
-    compared = "compared" if data["part"].startswith("compared") else None
     counted = f"{manifest['usable']:,} of {manifest['images']:,} images" if manifest else None
     said = (
         f"{'passed' if verdict['passed'] else 'failed'}, {verdict['executed']} of {verdict['declared']}"
@@ -193,7 +192,7 @@ def _data(data: Mapping[str, Any] | None, use: str, row: int) -> list[Box]:
     return [
         _box(f"raw {use}", f"Images, {use}", (_short(data["raw"]) or "outside of DVC",), 0, row, "data"),
         _box(f"manifest {use}", f"Manifest, {use}", (_short(data["version"]), counted), 1, row, "data"),
-        _box(f"verdict {use}", "Great Expectations", (_short(verdict.get("digest")), said, compared), 2, row, "data"),
+        _box(f"verdict {use}", "Great Expectations", (_short(verdict.get("digest")), said), 2, row, "data"),
     ]
 
 

@@ -21,6 +21,7 @@ from sightline import origin, project, reproducing, tracing
 from sightline.errors import DataError, RegistryError
 from sightline.impact import PARTS
 from sightline.lineage import file_digest, git_patch
+from sightline.report.lineage import write_lineage
 from sightline.tracking import connect
 
 if TYPE_CHECKING:
@@ -212,7 +213,9 @@ def test_every_way_to_weights_is_reproduced(champion: Paths, line: tuple[str, ..
     if not under_dvc:
         tracker.client.delete_model_version_tag("toy-classifier", "1", "raw.target")
     found = asked("reproduce", "1")
+    page = write_lineage(champion, tracing.trace(champion, "/1")).read_text()
     tracker.tag_version("toy-classifier", "1", kept)
+    assert page.count('class="arrow loose"') == (line == ("scratch",))
     assert found["verdict"] == "identical"
     assert [one["stage"] for one in found["stages"]] == list(line)
     assert set(found["shards"]) == ({"target"} if line == ("scratch",) else {"source", "target"})
