@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flows import cli_data, cli_registry
+from flows import cli_data, cli_lineage, cli_registry
 from flows.common import AsJson, enter
 from sightline import config
 from sightline.errors import SightlineError
@@ -29,6 +29,7 @@ app = typer.Typer(
 app.add_typer(cli_data.app, name="data")
 for command in (cli_registry.promote, cli_registry.approve, cli_registry.rollback, cli_registry.history):
     app.command()(command)
+app.add_typer(cli_lineage.app)
 
 
 @app.command()
@@ -137,25 +138,6 @@ def evaluate(
         typer.echo(json.dumps(figures))
     else:
         show_evaluation(number, figures)
-
-
-@app.command()
-def lineage(
-    model: Annotated[
-        str, typer.Argument(metavar="[MODEL][@ALIAS|/VERSION]", help="A registered version; by default the champion.")
-    ] = "@champion",
-    as_json: AsJson = False,
-) -> None:
-    """Show where a version came from: data, backbone, code, runs, decision."""
-    from sightline.tracing import trace
-
-    found = trace(enter(), model)
-    if as_json:
-        typer.echo(json.dumps(found))
-        return
-    from flows.console import show_tree
-
-    show_tree(found)
 
 
 @app.command()

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from flows.tell import Summary
     from sightline.doctor import Finding
+    from sightline.impact import Impact
     from sightline.registry import Outcome
 
 CONSOLE = Console()
@@ -29,6 +30,8 @@ ENGINE = {"flow_engine", "task_engine", "engine", "server", "runner"}
 """Modules of Prefect whose every-run remarks ("Beginning flow run …") a person at a terminal does not need."""
 WEAKEST = 10
 """Slices that the terminal shows; the figures and the report have all."""
+LONG = ("params", "evidence", "metrics", "machine")
+"""Parts of a lineage that the page and the JSON show in full."""
 COLOURS = {"ran": "green", "cached": "cyan", "up to date": "cyan"}
 
 
@@ -176,15 +179,68 @@ def show_history(rows: Sequence[dict[str, Any]]) -> None:
     CONSOLE.print(table)
 
 
-def show_tree(found: dict[str, Any]) -> None:
-    """Lineage as a tree."""
-    tree = Tree(f"[bold]{found['model']} version {found['version']}[/]")
-    for branch, values in found.items():
-        if isinstance(values, dict):
-            node = tree.add(f"[bold]{branch}[/]")
-            for key, value in values.items():
-                node.add(f"{key}: {value}", highlight=False)
+def show_lineage(found: dict[str, Any]) -> None:
+    """Lineage as a tree, and what of it is not known."""
+    tree = Tree(f"[bold]{escape(found['model'])} version {found['version']}[/] {' '.join(found['aliases'])}")
+    for name, value in found.items():
+        if name not in {"format", "model", "version", "aliases", "missing"} and _says(value):
+            _grow(tree, name, value)
     CONSOLE.print(tree, soft_wrap=True)
+    for sentence in found["missing"]:
+        CONSOLE.print(f"[red]not known[/] {escape(sentence)}", highlight=False, soft_wrap=True)
+
+
+def _grow(tree: Tree, name: str, value: Any) -> None:
+    if isinstance(value, list):
+        node = tree.add(f"[bold]{escape(name)}[/]")
+        for number, inner in enumerate(value, 1):
+            _grow(node, inner.get("stage") or f"{number}", inner)
+    elif isinstance(value, dict) and name in LONG:
+        tree.add(f"{escape(name)}: {len(value)} values", highlight=False)
+    elif isinstance(value, dict):
+        node = tree.add(f"[bold]{escape(name)}[/]")
+        for key, inner in value.items():
+            if _says(inner):
+                _grow(node, key, inner)
+    else:
+        tree.add(escape(f"{name}: {value}"), highlight=False)
+
+
+def _says(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(_says(inner) for inner in value.values())
+    return value not in (None, "", [])
+
+
+def show_impact(found: Impact) -> None:
+    """What an image touched."""
+    CONSOLE.print(f"sha256 {found.sha256}", highlight=False, soft_wrap=True)
+    for title, columns, rows in (
+        (
+            "Versions of the data",
+            ("data set", "version", "path", "label", "role", "status"),
+            [(one.use, one.version[:8], one.path, one.label, one.role, one.status) for one in found.data],
+        ),
+        (
+            "Models",
+            ("model", "version", "aliases", "how"),
+            [(one.model, one.version, ", ".join(one.aliases), "\n".join(one.parts)) for one in found.models],
+        ),
+        (
+            "Promotions",
+            ("when (UTC)", "model", "version", "decision", "why"),
+            [
+                (one.at[:16].replace("T", " "), one.model, one.version, one.decision, one.reason)
+                for one in found.promotions
+            ],
+        ),
+    ):
+        table = Table(*columns, title=title, title_justify="left")
+        for row in rows:
+            table.add_row(*(escape(str(cell or "")) for cell in row))
+        CONSOLE.print(table if rows else f"{title}: none")
+    for sentence in found.unknown:
+        CONSOLE.print(f"[red]not known[/] {escape(sentence)}", highlight=False, soft_wrap=True)
 
 
 def show_versions(use: str, entries: Sequence[dict[str, Any]]) -> None:

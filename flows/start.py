@@ -9,7 +9,8 @@ from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 
 from sightline import config, project
-from sightline.lineage import git_state
+from sightline.lineage import git_patch, git_state
+from sightline.origin import patch_path
 from sightline.tracking import connect
 from tasks.context import Context, flatten
 
@@ -36,4 +37,6 @@ def begin(flow: str, overrides: dict[str, Any] | None) -> tuple[Context, Params]
         tags["git.patch"] = state["patch"]
     run = tracker.start(f"{flow} {flow_run.get_name() or ''}".strip(), tags)
     tracker.params(run, {key: value for key, value in flatten(asdict(params)).items() if value is not None})
-    return Context(str(paths.root), run, tuple(sorted(tags.items()))), params
+    if state["patch"]:
+        tracker.store(run, git_patch(paths.root), patch_path(state["patch"]))
+    return Context(str(paths.root), run, tuple(sorted({**tags, "flow.run": run}.items()))), params

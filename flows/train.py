@@ -12,6 +12,7 @@ from prefect import flow
 from flows.approval import settle
 from flows.start import begin
 from flows.tell import Summary, publish
+from sightline import origin
 from sightline.data.reference import DataRef, describe
 from sightline.judging import Request
 from sightline.train.stages import choose
@@ -28,6 +29,7 @@ from tasks.versioning import version_of
 
 if TYPE_CHECKING:
     from sightline.config import Params
+    from sightline.project import Paths
     from sightline.train.result import Trained
 
 
@@ -66,7 +68,8 @@ def train(overrides: dict[str, Any] | None = None) -> Summary:
             lambda one: f"{one.model} version {one.version}" + ("" if one.is_new else ", known"),
             best=best,
             evaluated=tested,
-            tags=lineage_tags(target, source, backbone, choice),
+            tags=lineage_tags(context.paths, target, source, backbone, choice)
+            | origin.training_tags(params, overrides, origin.line_of(best, backbone, head, tuned)),
         )
         outcome = journal.plain(
             promote,
@@ -98,7 +101,12 @@ def from_backbone(
         return None, None, None
     seed = params.project.seed
     backbone = journal.cached(pretrain, figures, data=source or target, params=params.pretrain, seed=seed)
-    journal.plain(register_backbone, lambda one: f"{one.model} version {one.version}", backbone=backbone)
+    journal.plain(
+        register_backbone,
+        lambda one: f"{one.model} version {one.version}",
+        backbone=backbone,
+        tags=origin.data_tags(journal.context.paths, source) | {"code": version_of(__name__)},
+    )
     head = journal.cached(transfer, figures, data=target, backbone=backbone, params=params.transfer, seed=seed)
     return (
         backbone,
@@ -112,13 +120,11 @@ def figures(trained: Trained) -> str:
     return f"{trained.network}, validation accuracy {trained.val_accuracy:.3f}"
 
 
-def lineage_tags(target: DataRef, source: DataRef | None, backbone: Trained | None, choice: str) -> dict[str, str]:
+def lineage_tags(
+    paths: Paths, target: DataRef, source: DataRef | None, backbone: Trained | None, choice: str
+) -> dict[str, str]:
     """What a version must remember of where it came from."""
-    tags = {"choice": choice, "code": version_of(__name__)}
-    for data in (target, source):
-        if data is not None:
-            tags |= {f"data.{data.use}": data.version, f"validation.{data.use}": data.validation}
-            tags |= {f"shards.{data.use}": data.shards}
+    tags = {"choice": choice, "code": version_of(__name__), **origin.data_tags(paths, target, source)}
     if backbone is not None:
         tags |= {"backbone.weights": backbone.weights, "backbone.network": backbone.network}
     return tags

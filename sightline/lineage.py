@@ -67,15 +67,25 @@ def code_digest(module: str) -> str:
 
 
 def git_state(root: Path) -> dict[str, str]:
-    """`commit` of the project and `patch`, the digest of uncommitted changes; empty texts where there is no git."""
-    commit = _git(root, "rev-parse", "HEAD")
-    changes = _git(root, "diff", "HEAD") if commit else ""
-    return {"commit": commit, "patch": digest_of(changes) if changes else ""}
+    """`commit` of the project and `patch`, the SHA-256 of uncommitted changes; empty texts where there is no git."""
+    changes = git_patch(root)
+    commit = _git(root, "rev-parse", "HEAD").decode().strip()
+    return {"commit": commit, "patch": hashlib.sha256(changes).hexdigest() if changes else ""}
 
 
-def _git(root: Path, *words: str) -> str:
+def git_patch(root: Path) -> bytes:
+    """What differs below `root` from its last commit, for `git apply` there; files that git does not know are left out.
+
+    Such files may hold anything, a password too; what Sightline needs of them stands in the plan and in DVC's store.
+    """
+    # A user's own settings for diffs (colours, prefixes, external tools) would make a patch that nobody can apply.
+    plain = ("--binary", "--relative", "--no-color", "--no-ext-diff", "--no-textconv", "--src-prefix=a/")
+    return _git(root, "diff", "HEAD", *plain, "--dst-prefix=b/")
+
+
+def _git(root: Path, *words: str) -> bytes:
     try:
-        done = subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, check=False)
+        done = subprocess.run(["git", "-C", str(root), *words], capture_output=True, check=False)
     except FileNotFoundError:
-        return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
+        return b""
+    return done.stdout if done.returncode == 0 else b""

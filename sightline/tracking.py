@@ -10,6 +10,7 @@ import time
 from dataclasses import dataclass
 from importlib.metadata import version as installed
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from sightline.errors import RegistryError
@@ -19,6 +20,7 @@ from sightline.restrict import environment, restrict
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from mlflow.entities import Run
     from mlflow.entities.model_registry import ModelVersion
 
     from sightline.project import Paths
@@ -110,6 +112,33 @@ class Tracker:
     def artifact(self, run: str, path: Path, folder: str | None = None) -> None:
         """Store a file with a run."""
         self.client.log_artifact(run, str(path), folder)
+
+    def store(self, run: str, data: bytes, path: str) -> None:
+        """Store bytes with a run at `path` among its artifacts."""
+        folder, _, name = path.rpartition("/")
+        with TemporaryDirectory() as scratch:
+            file = Path(scratch, name)
+            file.write_bytes(data)
+            self.artifact(run, file, folder)
+
+    def stored(self, run: str, path: str) -> bytes | None:
+        """The bytes at `path` among the artifacts of a run; None where they are gone or cannot be fetched."""
+        from mlflow.exceptions import MlflowException
+
+        with TemporaryDirectory() as scratch:
+            try:
+                return Path(self.client.download_artifacts(run, path, scratch)).read_bytes()
+            except (MlflowException, OSError):
+                return None
+
+    def run(self, run: str) -> Run | None:
+        """A run with its parameters, metrics and tags; None where the store does not hold it."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return self.client.get_run(run)  # type: ignore[no-any-return]
+        except MlflowException:
+            return None
 
     def finish(self, run: str, status: str = "FINISHED") -> None:
         """End a run: FINISHED, FAILED or KILLED."""

@@ -64,8 +64,11 @@ class Recorder:
 @contextmanager
 def recorded(context: Context, stage: str, data: DataRef, params: dict[str, Any]) -> Iterator[Recorder]:
     """An MLflow child run around a training stage: parameters and data set at its start, its end state at its end."""
+    from sightline.train.machine import machine
+
     tracker = connect(context.paths)
-    run = tracker.start(stage, dict(context.tags), parent=context.run)
+    here = {f"machine.{key}": value for key, value in machine().items()}
+    run = tracker.start(stage, {**dict(context.tags), **here}, parent=context.run)
     tracker.params(run, flatten(params))
     profile = {"classes": len(data.classes), **dict(data.counts)}
     source = f"data/manifests/{data.use}/manifest.parquet"

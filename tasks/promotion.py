@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 
 @task(name="register-backbone", version=version_of(__name__), cache_policy=NO_CACHE)
-def register_backbone(backbone: Trained, *, context: Context) -> Registered:
+def register_backbone(backbone: Trained, tags: dict[str, str], *, context: Context) -> Registered:
     """Register the backbone, unless a version with these weights is there."""
-    return promotion.register_backbone(connect(context.paths), backbone.run, backbone, dict(context.tags))
+    return promotion.register_backbone(connect(context.paths), backbone.run, backbone, {**dict(context.tags), **tags})
 
 
 @task(name="register", version=version_of(__name__), cache_policy=NO_CACHE)

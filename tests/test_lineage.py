@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from sightline.lineage import code_modules, digest_of, git_state
+from sightline.lineage import code_modules, digest_of, git_patch, git_state
 from sightline.train.recipe import Recipe
 
 ROOT = Path(__file__).parents[1]
@@ -72,3 +73,22 @@ def test_git_state_tells_commit_and_changes(tmp_path: Path) -> None:
     assert not clean["patch"]
     (tmp_path / "a").write_text("2")
     assert git_state(tmp_path)["patch"]
+
+
+def test_patch_makes_the_dirty_tree_again(tmp_path: Path) -> None:
+    """The patch of a project in a subfolder fits a copy of its commit, bytes and removed files included."""
+    inside = tmp_path / "repository" / "inside"
+    inside.mkdir(parents=True)
+    git = ["git", "-C", str(inside.parent), "-c", "user.name=t", "-c", "user.email=t@example.org"]
+    (inside / "a").write_text("1\n")
+    (inside / "gone").write_text("1\n")
+    for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "one"], ["config", "diff.noprefix", "true"]):
+        subprocess.run([*git, *words], check=True)
+    copy = Path(shutil.copytree(inside, tmp_path / "copy"))
+    (inside / "a").write_bytes(b"\xff\0\r\n")
+    (inside / "gone").unlink()
+    (inside / "secret").write_text("never committed, so never kept")
+    patch = git_patch(inside)
+    subprocess.run(["git", "apply", "-"], cwd=copy, input=patch, check=True)
+    assert {path.name: path.read_bytes() for path in copy.iterdir()} == {"a": b"\xff\0\r\n"}
+    assert git_state(inside)["patch"] == hashlib.sha256(patch).hexdigest()

@@ -91,6 +91,42 @@ def member(paths: Paths, folder: str, name: str) -> Path:
         return _object(repo, digest)
 
 
+def restore(paths: Paths, folder: str, place: Path) -> None:
+    """Write the folder that DVC knows by the digest `folder` to `place`, every file checked against its own digest.
+
+    The project's own folders are not touched. Raises DataError where DVC's store lacks a file or holds a changed one.
+    """
+    with opened(paths.root) as repo:
+        for name, digest in _listing(repo, folder).items():
+            data = _object(repo, digest).read_bytes()
+            if hashlib.md5(data, usedforsecurity=False).hexdigest() != digest:
+                raise DataError(
+                    f"{name} of {folder} was changed in DVC's cache: remove {digest} there, then `dvc fetch`"
+                )
+            file = place / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(data)
+
+
+def folder_digest(folder: Path) -> str:
+    """The digest by which DVC knows a folder with these files."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    listing = [
+        {"md5": hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest(), "relpath": name}
+        for path, name in ((path, path.relative_to(folder).as_posix()) for path in files)
+    ]
+    text = json.dumps(sorted(listing, key=lambda one: one["relpath"]), sort_keys=True)
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest() + ".dir"
+
+
+def _listing(repo: Any, folder: str) -> dict[str, str]:
+    """Path → digest of each file of a folder, the listing checked against the folder's digest."""
+    data = _object(repo, folder).read_bytes()
+    if hashlib.md5(data, usedforsecurity=False).hexdigest() != folder.removesuffix(".dir"):
+        raise DataError(f"{folder} was changed in DVC's cache: remove it there, then `dvc fetch`")
+    return {one["relpath"]: one["md5"] for one in json.loads(data)}
+
+
 def pictures(paths: Paths, version: Version, wanted: Iterable[tuple[str, str]]) -> dict[str, bytes]:
     """Path → bytes of those of the `wanted` (path, sha256) that the raw folder or DVC's cache still holds."""
     found = {}

@@ -75,6 +75,13 @@ def current(paths: Paths, name: str) -> Release:
     return release
 
 
+def known(paths: Paths) -> list[Release]:
+    """Every release of the project, by name."""
+    files = sorted((paths.root / "data" / "releases").glob("*.json"))
+    values = [json.loads(path.read_text(encoding="utf-8")) for path in files]
+    return [Release(one["name"], tuple(one["images"]), frozenset(one.get("new", ()))) for one in values]
+
+
 def open_images(paths: Paths, release: Release) -> tuple[Images, list[str]]:
     """The pixels of the release's images, in its order, and their paths in the raw folder.
 

@@ -13,6 +13,7 @@ from sightline.errors import DataError
 from sightline.lineage import digest_of
 from sightline.train.checkpoint import Checkpoint
 from sightline.train.loop import Epoch, score, train
+from sightline.train.machine import machine
 from sightline.train.probe import fit_head, frozen_features
 from sightline.train.result import CHECKPOINT, Trained, finish, save_weights
 
@@ -153,6 +154,6 @@ def _save(
         val_accuracy=figures[1],
         seconds=time.perf_counter() - started,
         history=history,
-        notes=(("threads", torch.get_num_threads()), *notes),
+        notes=(("machine", machine()), *notes),
     )
     return finish(trained, place.root)

@@ -139,9 +139,9 @@ def test_lineage_leads_from_champion_to_data(trained: Paths) -> None:
     found = json.loads(RUNNER.invoke(app, ["lineage", "--json"]).stdout)
     assert found["model"] == "toy-classifier"
     assert set(found["data"]) == {"source", "target"}
-    assert found["backbone"]["version"] == "toy-backbone version 1"
+    assert (found["backbone"]["model"], found["backbone"]["version"]) == ("toy-backbone", "1")
     assert found["prefect"]["flow_run"]
-    assert any("promoted" in key for key in found["decisions"])
+    assert [row["decision"] for row in found["ledger"]] == ["promoted"]
     assert found["weights"]["sha256"][:16] in RUNNER.invoke(app, ["lineage", "toy-classifier/1"]).stdout.replace(
         "\n", ""
     )
