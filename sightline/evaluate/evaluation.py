@@ -13,7 +13,7 @@ from sightline.data.loader import load
 from sightline.data.reading import png
 from sightline.evaluate import calibration, metrics, release
 from sightline.lineage import file_digest
-from sightline.train.loop import predict
+from sightline.train.inference import predict
 
 if TYPE_CHECKING:
     from pathlib import Path

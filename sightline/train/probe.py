@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from sightline.train.loop import predict
+from sightline.train.inference import predict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
