@@ -94,7 +94,7 @@ def production(network: str, images: Images, batch: int, recipe: Recipe = RECIPE
 
 
 def reference(network: str, images: Images, batch: int, recipe: Recipe = RECIPE) -> Callable[[], Tensor]:
-    """The step of torchvision's reference scripts on the same device: fp32, NCHW, a loop over the parameters; our momentum."""
+    """The step of torchvision's reference scripts on the same device: fp32, NCHW, SGD with our momentum."""
     torch.manual_seed(0)
     device, number = best_device(), 0
     model = build(network, CLASSES, images.pixels.shape[2]).to(device).train()
@@ -151,7 +151,7 @@ def operations(network: str, size: int) -> float:
     model = build(network, CLASSES, size)
     with FlopCounterMode(display=False) as counter:
         model(torch.zeros(2, 3, size, size)).sum().backward()
-    return counter.get_total_flops() / 2
+    return float(counter.get_total_flops()) / 2
 
 
 def loss_difference() -> float:

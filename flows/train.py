@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from prefect import flow
 
+from flows.budget import Clock
 from flows.start import begin
 from flows.tell import Summary, publish
+from sightline.backbones import fetched
 from sightline.data.reference import DataRef, describe
 from sightline.train.stages import choose
 from tasks.evaluation import evaluate
@@ -27,16 +31,20 @@ if TYPE_CHECKING:
 
 
 @flow(name="train")
-def train(overrides: dict[str, Any] | None = None) -> Summary:
+def train(overrides: dict[str, Any] | None = None, budget: float | None = None, began: float | None = None) -> Summary:
     """Validate the data, train what has changed, evaluate it, and promote it where it is better.
 
     Args:
         overrides: Values for this run by their dotted names, such as {"pretrain.epochs": 1}.
+        budget: Seconds in which the run shall end; network, image size and steps follow from it.
+        began: When the budget's clock started, seconds of `time.time()`; by default now.
     """
-    context, params = begin("train", overrides)
+    clock = Clock(budget, began or time.time())
+    context, params = begin("train", clock.sized(overrides))
     journal = Journal(context)
     with ended(context):
         target, source = prepare(journal, params)
+        params = clock.resolved(journal, params, target, source)
         backbone, head, tuned = from_backbone(journal, params, target, source)
         plain = journal.cached(
             scratch,
@@ -92,7 +100,8 @@ def from_backbone(
     if source is None and params.pretrain.init is None:
         return None, None, None
     seed = params.project.seed
-    backbone = journal.cached(pretrain, figures, data=source or target, params=params.pretrain, seed=seed)
+    start = replace(params.pretrain, init=fetched(journal.context.paths, params.pretrain.init))
+    backbone = journal.cached(pretrain, figures, data=source or target, params=start, seed=seed)
     journal.plain(register_backbone, lambda one: f"{one.model} version {one.version}", backbone=backbone)
     head = journal.cached(transfer, figures, data=target, backbone=backbone, params=params.transfer, seed=seed)
     return (

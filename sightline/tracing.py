@@ -22,7 +22,7 @@ def trace(paths: Paths, model: str) -> dict[str, Any]:
     Raises RegistryError where there is no such version.
     """
     tracker = connect(paths)
-    found = _find(tracker, model)
+    found = find(tracker, model)
     tags = dict(found.tags)
     groups: dict[str, Any] = {"model": found.name, "version": str(found.version)}
     groups["weights"] = {"sha256": tags.get("weights", "unknown"), "mlflow run": found.run_id}
@@ -40,7 +40,11 @@ def trace(paths: Paths, model: str) -> dict[str, Any]:
     return {key: value for key, value in groups.items() if value}
 
 
-def _find(tracker: Tracker, model: str) -> ModelVersion:
+def find(tracker: Tracker, model: str) -> ModelVersion:
+    """The version that `[NAME][@alias|/version]` names; NAME by default the classifier, the alias the champion.
+
+    Raises RegistryError where there is none.
+    """
     name, at, alias = model.partition("@")
     if not at:
         name, _, number = model.partition("/")

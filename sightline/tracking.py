@@ -194,14 +194,20 @@ class Tracker:
 
         Raises RegistryError where its files cannot be fetched.
         """
+        return next(iter(self.files(model, number).rglob("bundle.json"))).parent
+
+    def files(self, model: str, number: str) -> Path:
+        """The files of a version, on this machine.
+
+        Raises RegistryError where they cannot be fetched.
+        """
         import mlflow.artifacts
         from mlflow.exceptions import MlflowException
 
         try:
-            folder = Path(mlflow.artifacts.download_artifacts(f"models:/{model}/{number}"))
+            return Path(mlflow.artifacts.download_artifacts(f"models:/{model}/{number}"))
         except (MlflowException, OSError) as error:
             raise RegistryError(f"the files of {model} version {number} cannot be fetched: {error}") from error
-        return next(iter(folder.rglob("bundle.json"))).parent
 
     def predictor(self, model: str, number: str) -> Predictor:
         """The classifier of a version, loaded."""
