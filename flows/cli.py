@@ -85,6 +85,11 @@ def run(
     paths = enter()
     overrides = dict(config.parse_setting(text) for text in settings or [])
     config.load(paths.root, overrides)
+    seconds = None
+    if budget:
+        from sightline.train.budget import parse
+
+        seconds = parse(budget)
     from flows.console import show_summary, use_plain_lines
     from flows.prefect_server import prefect_ready
 
@@ -94,9 +99,6 @@ def run(
         from sightline.tracking import connect
 
         connect(paths)
-        from sightline.train.budget import parse
-
-        seconds = parse(budget) if budget else None
     summary = train(overrides or None, seconds, began)
     if as_json:
         typer.echo(json.dumps(asdict(summary)))

@@ -35,6 +35,8 @@ CHAIN = 45.0
 """Seconds that the whole chain takes beside training, as a first guess for choosing the rung."""
 TAIL = 18.0
 """Seconds from the end of training to the end of the run: evaluation, registry, gate, report."""
+PROBE = 8.0
+"""Seconds for fitting the head and for putting the backbone into the registry."""
 STAGE = 2.0
 """Seconds that a training stage takes beside training."""
 FORWARD = 3.0
@@ -116,6 +118,7 @@ def resolve(
             stage: measure(params.pretrain.network, params.preprocess.size, recipes[stage]) for stage in shares(params)
         }
         ready = left() - TAIL - sum(counts["target"].values()) / (FORWARD * rates["scratch"])
+        ready -= PROBE if "finetune" in rates else 0.0
         steps = {}
         for stage, share in shares(params).items():
             images = counts["source" if stage == "pretrain" and "source" in counts else "target"]
