@@ -24,7 +24,7 @@ from sightline.data.shards import preprocess
 from sightline.evaluate import release
 from sightline.project import Paths
 from sightline.train import stages
-from sightline.train.loop import predict
+from sightline.train.inference import predict
 
 if TYPE_CHECKING:
     from sightline.train.result import Trained

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -73,12 +74,25 @@ def run(
             help="Change a value for this run; data sections change in params.yaml.",
         ),
     ] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(
+            help="Time in which the run shall end, such as 10m: network, image size and steps follow from the speed "
+            "that this machine is measured to have."
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Run the training flow: validate, train what has changed, evaluate, promote. Repeat it as often as you like."""
+    began = time.time()
     paths = enter()
     overrides = dict(config.parse_setting(text) for text in settings or [])
     config.load(paths.root, overrides)
+    seconds = None
+    if budget:
+        from sightline.train.budget import parse
+
+        seconds = parse(budget)
     from flows.console import show_summary, use_plain_lines
     from flows.prefect_server import prefect_ready
 
@@ -88,7 +102,7 @@ def run(
         from sightline.tracking import connect
 
         connect(paths)
-    summary = train(overrides or None)
+    summary = train(overrides or None, seconds, began)
     if as_json:
         typer.echo(json.dumps(asdict(summary)))
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 from prefect import flow
 
 from flows.approval import settle
+from flows.budget import Clock
 from flows.start import begin
 from flows.tell import Summary, publish
 from sightline import origin
+from sightline.backbones import fetched
 from sightline.data.reference import DataRef, describe
 from sightline.judging import Request
 from sightline.train.stages import choose
@@ -34,16 +37,20 @@ if TYPE_CHECKING:
 
 
 @flow(name="train")
-def train(overrides: dict[str, Any] | None = None) -> Summary:
+def train(overrides: dict[str, Any] | None = None, budget: float | None = None, began: float | None = None) -> Summary:
     """Validate the data, train what has changed, evaluate it, and promote it where it is better.
 
     Args:
         overrides: Values for this run by their dotted names, such as {"pretrain.epochs": 1}.
+        budget: Seconds in which the run shall end; network, image size and steps follow from it.
+        began: When the budget's clock started, seconds of `time.time()`; by default now.
     """
-    context, params = begin("train", overrides)
+    clock = Clock(budget, began or time.time())
+    context, params = begin("train", clock.sized(overrides))
     journal = Journal(context)
     with ended(context):
         target, source = prepare(journal, params)
+        params = clock.resolved(journal, params, target, source)
         backbone, head, tuned = from_backbone(journal, params, target, source)
         plain = journal.cached(
             scratch,
@@ -100,7 +107,8 @@ def from_backbone(
     if source is None and params.pretrain.init is None:
         return None, None, None
     seed = params.project.seed
-    backbone = journal.cached(pretrain, figures, data=source or target, params=params.pretrain, seed=seed)
+    start = replace(params.pretrain, init=fetched(journal.context.paths, params.pretrain.init))
+    backbone = journal.cached(pretrain, figures, data=source or target, params=start, seed=seed)
     journal.plain(
         register_backbone,
         lambda one: f"{one.model} version {one.version}",

@@ -23,6 +23,12 @@ if TYPE_CHECKING:
 PARAMS = "params.yaml"
 DATA_SECTIONS = ("datasets", "ingest", "validate", "preprocess")
 """Sections that DVC stages read from the file: a `--set` on them is written into it."""
+PRESET_KEYS = {
+    "pretrain": ("pretrain", "recipe"),
+    "finetune": ("finetune", "recipe"),
+    "scratch": ("finetune", "scratch"),
+}
+"""Where the parts of a preset belong."""
 ROLES = ("train", "val", "calib", "test")
 
 
@@ -41,6 +47,8 @@ class Project(Section):
     """Stem of the registered models: NAME-backbone and NAME-classifier."""
     seed: int = 0
     """Decides every random choice of a run."""
+    preset: str | None = None
+    """Name of an entry of `presets`: values for the three recipes; those written in the recipes come first."""
 
     def __post_init__(self) -> None:
         if not self.name or set(self.name) & set("/:@%\"' "):
@@ -201,7 +209,8 @@ class Pretrain(Section):
     """`cnn` (small images), or any classification network of torchvision, such as resnet18."""
     recipe: Recipe
     init: str | None = None
-    """Start from a torchvision weights name (ResNet18_Weights.IMAGENET1K_V1) or a .pt/.safetensors file."""
+    """Start from a torchvision weights name (ResNet18_Weights.IMAGENET1K_V1), a .pt/.safetensors file, a registered
+    version (registry:NAME/VERSION or registry:NAME@alias), or the present `champion`, for a warm start."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -311,6 +320,7 @@ def load(root: Path, overrides: Mapping[str, Any] | None = None) -> Params:
     from pydantic import TypeAdapter, ValidationError
 
     values = read(root)
+    _lay_preset(values, (overrides or {}).get("project.preset", (values.get("project") or {}).get("preset")))
     for key, value in (overrides or {}).items():
         place(values, key, value)
     try:
@@ -318,6 +328,23 @@ def load(root: Path, overrides: Mapping[str, Any] | None = None) -> Params:
         return TypeAdapter(Params).validate_json(json.dumps(values))
     except ValidationError as error:
         raise ConfigError(_explain(error)) from None
+
+
+def _lay_preset(values: dict[str, Any], name: str | None) -> None:
+    """Put the recipes of the preset beneath those of the sections.
+
+    Raises ConfigError where there is no such preset.
+    """
+    presets = values.pop("presets", {})
+    if name is None:
+        return
+    if name not in presets:
+        raise ConfigError(
+            f"project.preset = {name!r}: {PARAMS} has {', '.join(presets) or 'no presets'}; take null for none"
+        )
+    for stage, recipe in presets[name].items():
+        section, key = PRESET_KEYS[stage]
+        values[section][key] = {**recipe, **(values[section].get(key) or {})}
 
 
 def read(root: Path) -> dict[str, Any]:

@@ -67,7 +67,7 @@ def _torch() -> Finding:
     import torch
 
     from sightline.models.operators import ensure
-    from sightline.train.loop import best_device, has_bf16
+    from sightline.train.inference import best_device, has_bf16
 
     device = best_device()
     name = torch.cuda.get_device_name() if device.type == "cuda" else f"{os.cpu_count()} CPU cores"

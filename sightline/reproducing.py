@@ -205,7 +205,7 @@ def _accuracy(tracker: Tracker, version: str, there: Paths, now: Trained) -> dic
 
     from sightline.data.loader import load
     from sightline.evaluate.compare import difference_interval, discordant
-    from sightline.train.loop import predict
+    from sightline.train.inference import predict
 
     parts = [load(there.shards("target"), role) for role in ("val", "calib")]
     pixels, labels = torch.cat([one.pixels for one in parts]), torch.cat([one.labels for one in parts])

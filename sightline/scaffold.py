@@ -38,17 +38,10 @@ OWN_IMAGES: dict[str, Any] = {
     "datasets.target.train_per_class": None,
     "preprocess.size": 64,
     "pretrain.network": "resnet18",
-    "pretrain.recipe.epochs": 12,
-    "pretrain.recipe.flip": True,
-    "finetune.recipe.epochs": 15,
-    "finetune.recipe.min_steps": 300,
-    "finetune.recipe.learning_rate": 0.03,
-    "finetune.recipe.flip": True,
-    "finetune.recipe.freeze_statistics": False,
-    "finetune.scratch.epochs": 15,
-    "finetune.scratch.min_steps": 600,
-    "finetune.scratch.learning_rate": 0.1,
-    "finetune.scratch.flip": True,
+    "project.preset": "balanced",
+    "pretrain.recipe": {"flip": True},
+    "finetune.recipe": {"flip": True},
+    "finetune.scratch": {"flip": True},
 }
 """Where the values for images of one's own differ from those of the demonstration."""
 

@@ -255,6 +255,13 @@ class Tracker:
 
         Raises RegistryError where its files cannot be fetched.
         """
+        return next(iter(self.files(model, number).rglob("bundle.json"))).parent
+
+    def files(self, model: str, number: str) -> Path:
+        """The files of a version, on this machine.
+
+        Raises RegistryError where they cannot be fetched.
+        """
         import mlflow.artifacts
         from mlflow.exceptions import MlflowException
 

@@ -18,7 +18,11 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from sightline.data.reference import DataRef
-    from sightline.train.loop import Epoch
+    from sightline.train.checkpoint import Epoch
+    from sightline.train.loop import Progress
+
+WAITING = 0.3
+"""Share of the training time in making batches above which the remedy is told."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,22 @@ class Recorder:
             f"val loss {epoch.val_loss:.3f}  val accuracy {epoch.val_accuracy:.3f}  "
             f"{epoch.images_per_second:,.0f} images/s  {left:.0f} s left"
         )
-        share = 100 * epoch.epoch / epoch.epochs
+        if epoch.data_share > WAITING:
+            self._logger.warning(
+                f"{self.stage}: {epoch.data_share:.0%} of the time goes into augmentation, not into the network; "
+                "leave out trivial, rotate and scale, or take a smaller preprocess.size"
+            )
+        self._show(100 * epoch.epoch / epoch.epochs)
+
+    def on_progress(self, done: Progress) -> None:
+        """Say how far a long pass is."""
+        self._logger.info(
+            f"{self.stage}: epoch {done.epoch}/{done.epochs}, step {done.step:,}/{done.steps:,}  "
+            f"train loss {done.train_loss:.3f}  {done.images_per_second:,.0f} images/s"
+        )
+        self._show(100 * done.step / done.steps)
+
+    def _show(self, share: float) -> None:
         if self._artifact is None:
             key, words = f"{self.stage}-progress", f"Training: {self.stage}"
             self._artifact = create_progress_artifact(share, key=key, description=words)  # type: ignore[assignment]

@@ -28,7 +28,8 @@ def finetune(data: DataRef, head: Trained, recipe: Recipe, seed: int, *, context
     """Train backbone and head together (LP-FT); goes on from the checkpoint of a killed run with the same inputs."""
     folder = work_folder(context.paths.root, finetune.fn, data=data, head=head, recipe=recipe, seed=seed)
     with recorded(context, "finetune", data, {"seed": seed, "network": head.network, **asdict(recipe)}) as recorder:
-        place = stages.Place(context.paths.root, folder, context.paths.shards(data.use), recorder.on_epoch)
+        shards = context.paths.shards(data.use)
+        place = stages.Place(context.paths.root, folder, shards, recorder.on_epoch, recorder.on_progress)
         return replace(stages.finetune(place, head, recipe, seed), run=recorder.run)
 
 
@@ -43,5 +44,6 @@ def scratch(data: DataRef, network: str, recipe: Recipe, seed: int, *, context: 
     """Train from random weights; goes on from the checkpoint of a killed run with the same inputs."""
     folder = work_folder(context.paths.root, scratch.fn, data=data, network=network, recipe=recipe, seed=seed)
     with recorded(context, "scratch", data, {"seed": seed, "network": network, **asdict(recipe)}) as recorder:
-        place = stages.Place(context.paths.root, folder, context.paths.shards(data.use), recorder.on_epoch)
+        shards = context.paths.shards(data.use)
+        place = stages.Place(context.paths.root, folder, shards, recorder.on_epoch, recorder.on_progress)
         return replace(stages.scratch(place, network, recipe, seed), run=recorder.run)

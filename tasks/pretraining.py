@@ -28,6 +28,7 @@ def pretrain(data: DataRef, params: Pretrain, seed: int, *, context: Context) ->
     """Train the backbone; goes on from the checkpoint of a killed run with the same inputs."""
     folder = work_folder(context.paths.root, pretrain.fn, data=data, params=params, seed=seed)
     with recorded(context, "pretrain", data, {"seed": seed, **asdict(params)}) as recorder:
-        place = stages.Place(context.paths.root, folder, context.paths.shards(data.use), recorder.on_epoch)
+        shards = context.paths.shards(data.use)
+        place = stages.Place(context.paths.root, folder, shards, recorder.on_epoch, recorder.on_progress)
         train = stages.pretrain if data.use == "source" else stages.adopt
         return replace(train(place, params, seed), run=recorder.run)

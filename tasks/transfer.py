@@ -28,7 +28,8 @@ def transfer(data: DataRef, backbone: Trained, params: Transfer, seed: int, *, c
     """Fit the head; the backbone's features of the data set are computed once."""
     folder = work_folder(context.paths.root, transfer.fn, data=data, backbone=backbone, params=params, seed=seed)
     with recorded(context, "transfer", data, {"seed": seed, **asdict(params)}) as recorder:
-        place = stages.Place(context.paths.root, folder, context.paths.shards(data.use), recorder.on_epoch)
+        shards = context.paths.shards(data.use)
+        place = stages.Place(context.paths.root, folder, shards, recorder.on_epoch, recorder.on_progress)
         trained = stages.transfer(place, backbone, params, seed)
         recorder.tracker.log(recorder.run, {"val_accuracy": trained.val_accuracy, "val_loss": trained.val_loss})
         return replace(trained, run=recorder.run)

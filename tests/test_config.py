@@ -77,3 +77,31 @@ def test_broken_yaml_is_told(project: Path) -> None:
     (project / "params.yaml").write_text("a: [1,")
     with pytest.raises(ConfigError, match=r"params\.yaml is not valid YAML"):
         config.load(project)
+
+
+def test_preset_lies_beneath_what_is_written(project: Path) -> None:
+    """A preset fills the recipes; a value written in a recipe, or set for the run, comes before it."""
+    config.change(
+        project / "params.yaml",
+        project / "params.yaml",
+        lambda values: values["finetune"].update(scratch={"crop": 0.2}),
+    )
+    params = config.load(project, {"project.preset": "fast", "finetune.scratch.min_steps": 7})
+    assert (params.finetune.scratch.epochs, params.finetune.scratch.crop, params.finetune.scratch.min_steps) == (
+        5,
+        0.2,
+        7,
+    )
+    assert params.pretrain.recipe.epochs == 5, "the template's own value"
+
+
+@pytest.mark.parametrize("name", ["fast", "balanced", "best"])
+def test_every_preset_fits(project: Path, name: str) -> None:
+    """The presets of the template hold values that recipes take."""
+    assert config.load(project, {"project.preset": name}).project.preset == name
+
+
+def test_unknown_preset_is_told(project: Path) -> None:
+    """A preset that is not there is named beside those that are."""
+    with pytest.raises(ConfigError, match=r"'quick'.*fast, balanced, best"):
+        config.load(project, {"project.preset": "quick"})

@@ -14,7 +14,7 @@ from sightline.data.reading import png
 from sightline.evaluate import agreement, calibration, confidence, cost, metrics, release, robustness, slices
 from sightline.lineage import digest_of, file_digest
 from sightline.models.predictor import Card, write_bundle
-from sightline.train.loop import predict
+from sightline.train.inference import predict
 from sightline.train.result import WEIGHTS
 
 if TYPE_CHECKING:

@@ -1,4 +1,7 @@
-"""Augmentation of whole batches: one random crop, mirror and warp per image, without Python per image."""
+"""Augmentation of whole batches: crop, mirror, warp and more for each image, without Python per image.
+
+Crops and mirrors move bytes, so they come first, on uint8 with the colours innermost, as the shards lie in memory.
+"""
 
 from __future__ import annotations
 
@@ -9,44 +12,71 @@ import torch
 import torch.nn.functional as F  # noqa: N812 — torch's own name for it
 from torch import Tensor
 
+from sightline.train.trivial import change
+
 if TYPE_CHECKING:
     from sightline.train.recipe import Recipe
 
 # The mean and spread of ImageNet's pixels, which every torchvision weight expects.
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
+ERASED = (0.02, 0.33)
+"""Share of the image that random erasing takes (Zhong et al. 2020)."""
+LONGEST = 10 / 3
+"""Largest ratio of the sides of an erased rectangle."""
 
 
 def normalise(pixels: Tensor) -> Tensor:
-    """uint8 (N, 3, H, W) → float, zero mean and unit spread, channels last in memory."""
-    mean = torch.tensor(MEAN, device=pixels.device).view(1, 3, 1, 1) * 255
-    std = torch.tensor(STD, device=pixels.device).view(1, 3, 1, 1) * 255
-    return ((pixels.float() - mean) / std).contiguous(memory_format=torch.channels_last)
+    """uint8 or float 0 … 255 (N, 3, H, W) → float32, zero mean and unit spread, channels last in memory."""
+    count, _, height, width = pixels.shape
+    # Whole rows at once: a product over an innermost axis of three colours is forty times slower.
+    rows = pixels.permute(0, 2, 3, 1).reshape(count, height, width * 3).float()
+    mean, std = (torch.tensor(values, device=pixels.device).mul(255).repeat(width) for values in (MEAN, STD))
+    if rows.data_ptr() == pixels.data_ptr():
+        rows = rows.clone()
+    return rows.sub_(mean).div_(std).view(count, height, width, 3).permute(0, 3, 1, 2)
 
 
 def augment(pixels: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:
-    """Randomly changed copy of uint8 (N, 3, H, W), normalised; `generator` decides everything."""
-    images = normalise(pixels)
-    if recipe.rotate or recipe.scale:
-        images = _warp(images, recipe, generator)
-    elif recipe.crop:
-        images = _crop(images, recipe.crop, generator)
+    """Randomly changed copy of uint8 (N, 3, H, W), normalised; `generator` (of the CPU) decides everything."""
+    warps = bool(recipe.rotate or recipe.scale)
+    if recipe.crop and not warps:
+        pixels = _crop(pixels, recipe.crop, generator)
     if recipe.flip:
-        mirrored = torch.rand(len(images), generator=generator) < 0.5  # noqa: PLR2004
-        images[mirrored] = images[mirrored].flip(3)
+        pixels = _mirror(pixels, generator)
+    images = normalise(change(pixels, generator) if recipe.trivial else pixels)
+    if warps:
+        images = _warp(images, recipe, generator)
+    if recipe.erase:
+        images = _erase(images, recipe.erase, generator)
     return images.contiguous(memory_format=torch.channels_last)
 
 
-def _crop(images: Tensor, share: float, generator: torch.Generator) -> Tensor:
-    """Reflect padding, then a window of the old size; one offset per group of images keeps it a plain slice."""
-    pad = max(1, round(share * images.shape[2]))
-    height, width = images.shape[2:]
-    padded = F.pad(images, (pad, pad, pad, pad), mode="reflect")
-    parts = []
-    for part in padded.split(max(1, len(padded) // 8)):
-        top, left = torch.randint(0, 2 * pad + 1, (2,), generator=generator).tolist()
-        parts.append(part[:, :, top : top + height, left : left + width])
-    return torch.cat(parts)
+def _crop(pixels: Tensor, share: float, generator: torch.Generator) -> Tensor:
+    """Reflect padding, then a window of the old size, at another place for each image."""
+    count, colours, height, width = pixels.shape
+    pad = max(1, round(share * height))
+    padded = _reflect(_reflect(pixels.permute(0, 2, 3, 1), 1, pad), 2, pad)
+    row, places = (width + 2 * pad) * colours, 2 * pad + 1
+    shape = (count, places, places, height, width * colours)
+    # Every window of every image as a view, of which one each is copied.
+    windows = padded.as_strided(shape, ((height + 2 * pad) * row, row, colours, row, 1))
+    top, left = torch.randint(0, places, (2, count), generator=generator).to(pixels.device)
+    chosen = windows[torch.arange(count, device=pixels.device), top, left]
+    return chosen.view(count, height, width, colours).permute(0, 3, 1, 2)
+
+
+def _reflect(pixels: Tensor, axis: int, pad: int) -> Tensor:
+    side = pixels.shape[axis]
+    before, after = pixels.narrow(axis, 1, pad), pixels.narrow(axis, side - pad - 1, pad)
+    return torch.cat([before.flip(axis), pixels, after.flip(axis)], axis)
+
+
+def _mirror(pixels: Tensor, generator: torch.Generator) -> Tensor:
+    """Half of the images, left to right."""
+    rows = (torch.rand(len(pixels), generator=generator) < 0.5).nonzero().squeeze(1).to(pixels.device)  # noqa: PLR2004
+    images = pixels.permute(0, 2, 3, 1)
+    return images.index_copy(0, rows, images.index_select(0, rows).flip(2)).permute(0, 3, 1, 2)
 
 
 def _warp(images: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:
@@ -67,3 +97,24 @@ def _warp(images: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:
     )
     grid = F.affine_grid(matrix.to(images.device), list(images.shape), align_corners=False)
     return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
+
+
+def _erase(images: Tensor, share: float, generator: torch.Generator) -> Tensor:
+    """A rectangle of the mean colour in `share` of the images."""
+    count, _, height, width = images.shape
+    hit = torch.rand(count, generator=generator) < share
+    area = torch.empty(count).uniform_(*ERASED, generator=generator) * hit
+    ratio = torch.empty(count).uniform_(-math.log(LONGEST), math.log(LONGEST), generator=generator).exp()
+    mask = rectangles((area * ratio).sqrt(), (area / ratio).sqrt(), height, width, generator)
+    return images.masked_fill(mask.to(images.device), 0.0)
+
+
+def rectangles(tall: Tensor, wide: Tensor, height: int, width: int, generator: torch.Generator) -> Tensor:
+    """Masks (N, 1, H, W) of one rectangle each, `tall` and `wide` (N,) as shares of the sides, at random places."""
+    sides = []
+    for share, length in ((tall, height), (wide, width)):
+        size = (share.clamp(max=1) * length).round()
+        start = (torch.rand(len(size), generator=generator) * (length - size + 1)).floor()
+        at = torch.arange(length)
+        sides.append((at >= start[:, None]) & (at < (start + size)[:, None]))
+    return (sides[0][:, :, None] & sides[1][:, None, :])[:, None]

@@ -1,67 +1,54 @@
 """The training loop: one for pretraining and fine-tuning.
 
-Every random choice of step s is drawn from a generator seeded with (seed, s). So nothing random has to be saved: model,
-optimiser and the number of the step are the whole state, and a resumed run goes on exactly as an undisturbed one.
+Every random choice of step s is drawn from a generator seeded with (seed, s). So nothing random has to be saved: the
+`State` is all there is, and a run resumed at any step goes on exactly as an undisturbed one.
 """
 
 from __future__ import annotations
 
-import math
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from sightline.train.augment import augment, normalise
+from sightline.train import optim
+from sightline.train.augment import augment
+from sightline.train.checkpoint import Checkpoint, Epoch, State
+from sightline.train.inference import best_device, precision, score
+from sightline.train.mixing import mix
+from sightline.train.schedule import Schedule, plan, rate_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sightline.data.loader import Images
-    from sightline.train.checkpoint import Checkpoint
     from sightline.train.recipe import Recipe
-
 
 REPORTS = 30
 """A run is scored, saved and told about so often at most: the many short passes over a tiny set go together."""
+PATIENCE = 10.0
+"""Seconds after which a long pass tells how far it is."""
+WRITING = 0.05
+"""Largest share of the time that goes into checkpoints inside a pass."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Epoch:
-    """What is told after a pass, or after several short ones."""
+class Progress:
+    """What is told inside a long pass."""
 
+    step: int
+    steps: int
     epoch: int
     epochs: int
-    step: int
     train_loss: float
-    val_loss: float
-    val_accuracy: float
     images_per_second: float
-    seconds: float
 
 
-@dataclass(frozen=True)
-class Schedule:
-    """A recipe resolved to steps for a set of a given size."""
-
-    batch: int
-    steps_per_epoch: int
-    epochs: int
-
-    @property
-    def steps(self) -> int:
-        """Steps of the whole run."""
-        return self.steps_per_epoch * self.epochs
-
-
-def plan(recipe: Recipe, images: int) -> Schedule:
-    """Resolve `recipe` for a training set of `images`: full batches only, at least `min_steps` steps."""
-    batch = min(recipe.batch_size, images)
-    per_epoch = images // batch
-    return Schedule(batch, per_epoch, max(recipe.epochs, math.ceil(recipe.min_steps / per_epoch)))
+def quiet(_: Progress) -> None:
+    """Tell nothing."""
 
 
 def train(
@@ -72,114 +59,196 @@ def train(
     seed: int,
     checkpoint: Checkpoint,
     on_epoch: Callable[[Epoch], None],
+    on_progress: Callable[[Progress], None] = quiet,
 ) -> list[Epoch]:
     """Train `model` in place and return its history; goes on from `checkpoint` where that holds a state.
 
-    `on_epoch` is called after each pass, or each few of them where they are many. The model ends in evaluation mode.
+    `on_epoch` is called after each pass, or each few of them where they are many, `on_progress` inside long ones. The
+    model ends in evaluation mode, with the averaged weights (`ema`) or the best ones (`patience`) where asked for.
     """
-    device = best_device()
+    threads = torch.get_num_threads()
     schedule = plan(recipe, len(images))
-    model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimiser = _optimiser(model, recipe)
-    history = [Epoch(**values) for values in checkpoint.restore(model, optimiser)]
-    done = history[-1].epoch if history else 0
-    stride = -(-schedule.epochs // REPORTS)
-    for start in range(done, schedule.epochs, stride):
-        passes = range(start, min(start + stride, schedule.epochs))
-        started = time.perf_counter()
-        losses = [_one_epoch(model, optimiser, images, recipe, schedule, seed, epoch, device) for epoch in passes]
-        trained = time.perf_counter()
-        val_loss, accuracy = score(model, val)
-        history.append(
-            Epoch(
-                epoch=passes[-1] + 1,
-                epochs=schedule.epochs,
-                step=(passes[-1] + 1) * schedule.steps_per_epoch,
-                train_loss=sum(losses) / len(losses),
-                val_loss=val_loss,
-                val_accuracy=accuracy,
-                images_per_second=len(passes) * schedule.batch * schedule.steps_per_epoch / (trained - started),
-                seconds=(time.perf_counter() - started) / len(passes),
-            )
-        )
-        if history[-1].epoch < schedule.epochs:
-            checkpoint.save(model, optimiser, [asdict(row) for row in history])
-        on_epoch(history[-1])
+    state = begin(model, recipe)
+    saved = checkpoint.load()
+    if saved is not None:
+        state.restore(saved)
+    try:
+        _run(state, images, val, recipe, schedule, seed, checkpoint, on_epoch, on_progress)
+    finally:
+        torch.set_num_threads(threads)
+    model.load_state_dict(state.best if state.best is not None else state.answering.state_dict())
     model.eval()
-    return history
+    return state.history
 
 
-def _one_epoch(
-    model: nn.Module,
-    optimiser: torch.optim.Optimizer,
+def begin(model: nn.Module, recipe: Recipe) -> State:
+    """The state before the first step, `model` on the best device in the layout that its convolutions want."""
+    device = best_device()
+    model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    average = optim.moving_average(model, recipe.ema) if recipe.ema else None
+    scaler = torch.amp.GradScaler(device.type, enabled=precision(device, recipe) == torch.float16)
+    return State(model, optim.build(model, recipe), scaler, average, torch.zeros((), device=device))
+
+
+def kept(history: list[Epoch], recipe: Recipe) -> Epoch:
+    """The report whose weights the model carries: the best where the run may stop early, else the last."""
+    return max(history, key=lambda epoch: epoch.rank) if recipe.patience else history[-1]
+
+
+def _run(
+    state: State,
     images: Images,
+    val: Images,
     recipe: Recipe,
     schedule: Schedule,
     seed: int,
-    epoch: int,
-    device: torch.device,
-) -> float:
-    model.train()
-    for part in _frozen_parts(model, recipe):
-        part.eval()
-    order = torch.randperm(len(images), generator=generator_for(seed, epoch, -1))
-    total = torch.zeros((), device=device)
-    for number in range(schedule.steps_per_epoch):
-        step = epoch * schedule.steps_per_epoch + number
-        _set_rate(optimiser, recipe.learning_rate * rate_at(step, schedule.steps, recipe.warmup))
+    checkpoint: Checkpoint,
+    on_epoch: Callable[[Epoch], None],
+    on_progress: Callable[[Progress], None],
+) -> None:
+    stride = schedule.steps_per_epoch * -(-schedule.epochs // REPORTS)
+    weights = class_weights(images) if recipe.balance == "weights" else None
+    watch = _Watch(state.step)
+    order = torch.empty(0)
+    while state.step < schedule.steps and not _waited_enough(state, recipe):
+        epoch, number = divmod(state.step, schedule.steps_per_epoch)
+        if number == 0 or not len(order):
+            order = order_of(images, recipe, generator_for(seed, epoch, -1))
+            _set_modes(state.model, recipe)
+        optim.set_rate(state.optimiser, recipe, *rate_at(state.step, schedule.steps, recipe))
         generator = generator_for(seed, epoch, number)
+        rows = order[number * schedule.batch : (number + 1) * schedule.batch]
+        began = time.perf_counter()
+        batch, targets = batch_of(images, rows, recipe, generator)
+        watch.data += time.perf_counter() - began
         # Dropout draws from the global state, so that is tied to the step as well.
         torch.manual_seed(generator.initial_seed())
-        rows = order[number * schedule.batch : (number + 1) * schedule.batch]
-        batch = augment(images.pixels[rows], recipe, generator).to(device, non_blocking=True)
-        labels = images.labels[rows].to(device, non_blocking=True)
-        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=has_bf16(device)):
-            logits = model(batch)
-        loss = F.cross_entropy(logits.float(), labels, label_smoothing=recipe.label_smoothing)
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        optimiser.step()
-        total += loss.detach()
-    return float(total) / schedule.steps_per_epoch
+        state.loss += learn(state, batch, targets, recipe, weights)
+        state.step += 1
+        if state.step % stride == 0 or state.step == schedule.steps:
+            _report(state, val, recipe, schedule, watch)
+            if state.step < schedule.steps:
+                checkpoint.save(state.values())
+            on_epoch(state.history[-1])
+            watch, order = _Watch(state.step), torch.empty(0)
+            continue
+        now = time.perf_counter()
+        if now - watch.saved > max(checkpoint.every, watch.cost / WRITING):
+            checkpoint.save(state.values())
+            watch.saved = time.perf_counter()
+            watch.cost = watch.saved - now
+        if now - watch.told > PATIENCE:
+            on_progress(_progress(state, schedule, watch))
+            watch.told = now
 
 
-def _frozen_parts(model: nn.Module, recipe: Recipe) -> list[nn.Module]:
-    """The modules that stay in evaluation mode while the others train."""
-    if recipe.freeze_backbone:
-        return [model.get_submodule("backbone")]
-    normalising = nn.modules.batchnorm._BatchNorm  # noqa: SLF001 — the base of all of them has no public name
-    return [part for part in model.modules() if recipe.freeze_statistics and isinstance(part, normalising)]
+class _Watch:
+    """The clocks of one stretch between two reports: what they show is told, and decides nothing that is learned."""
+
+    def __init__(self, step: int) -> None:
+        self.first = step
+        self.started = self.saved = self.told = time.perf_counter()
+        self.data = self.cost = 0.0
 
 
-def score(model: nn.Module, images: Images) -> tuple[float, float]:
-    """Mean cross-entropy and accuracy of `model` on `images`; (nan, nan) where there are none."""
-    if not len(images):
-        return math.nan, math.nan
-    logits = predict(model, images.pixels)
-    return float(F.cross_entropy(logits, images.labels)), float((logits.argmax(1) == images.labels).float().mean())
-
-
-@torch.no_grad()
-def predict(module: nn.Module, pixels: Tensor, batch: int = 256, *, exact: bool = False) -> Tensor:
-    """Outputs of `module` in evaluation mode for uint8 (N, 3, H, W), float32 on the CPU.
-
-    `exact` computes in full precision, as serving does.
-    """
+def batch_of(images: Images, rows: Tensor, recipe: Recipe, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Augmented images (N, 3, H, W) and their targets, (N,) classes or (N, classes) shares, on the best device."""
     device = best_device()
-    module.to(device).eval()
-    parts = []
-    for part in pixels.split(batch):
-        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=has_bf16(device) and not exact):
-            parts.append(module(normalise(part.to(device))).float().cpu())
-    return torch.cat(parts)
+    # Rows of the memory as it lies, colours innermost: picking along the permuted axes costs seventy times more.
+    pixels = images.pixels.permute(0, 2, 3, 1).index_select(0, rows).permute(0, 3, 1, 2)
+    batch = augment(pixels.to(device, non_blocking=True), recipe, generator)
+    targets = images.labels[rows].to(device, non_blocking=True)
+    if recipe.mixup or recipe.cutmix:
+        return mix(batch, targets, len(images.classes), recipe, generator)
+    return batch, targets
 
 
-def rate_at(step: int, steps: int, warmup: float) -> float:
-    """Share of the peak rate at `step`: linear climb, then half a cosine down to zero at the end."""
-    climb = max(1, round(warmup * steps))
-    if step < climb:
-        return (step + 1) / climb
-    return 0.5 * (1 + math.cos(math.pi * (step - climb) / max(1, steps - climb)))
+def learn(state: State, batch: Tensor, targets: Tensor, recipe: Recipe, weights: Tensor | None) -> Tensor:
+    """One step on a batch, in `accumulate` parts; the mean loss."""
+    total = torch.zeros((), device=batch.device)
+    dtype = precision(batch.device, recipe)
+    state.optimiser.zero_grad(set_to_none=True)
+    for images, wanted in zip(batch.chunk(recipe.accumulate), targets.chunk(recipe.accumulate), strict=True):
+        with torch.autocast(batch.device.type, dtype=dtype, enabled=dtype != torch.float32):
+            logits = state.model(images)
+        loss = F.cross_entropy(logits.float(), wanted, weight=weights, label_smoothing=recipe.label_smoothing)
+        share = len(images) / len(batch)
+        state.scaler.scale(loss * share).backward()
+        total += loss.detach() * share
+    state.scaler.step(state.optimiser)
+    state.scaler.update()
+    if state.average is not None:
+        state.average.update_parameters(state.model)
+    return total
+
+
+def order_of(images: Images, recipe: Recipe, generator: torch.Generator) -> Tensor:
+    """The images of a pass in their order; balanced sampling draws with replacement, each class equally often."""
+    if recipe.balance != "sampling":
+        return torch.randperm(len(images), generator=generator)
+    chances = class_weights(images).cpu().double()[images.labels]
+    return torch.multinomial(chances, len(images), replacement=True, generator=generator)
+
+
+def class_weights(images: Images) -> Tensor:
+    """Weight of each class, the inverse of its share of the images, scaled so that an image weighs 1 on average."""
+    counts = torch.bincount(images.labels, minlength=len(images.classes))
+    there = int((counts > 0).sum())
+    return (len(images) / (there * counts.clamp(min=1))).float().to(best_device())
+
+
+def _report(state: State, val: Images, recipe: Recipe, schedule: Schedule, watch: _Watch) -> None:
+    steps = state.step - state.reported
+    loss = float(state.loss) / steps
+    trained = time.perf_counter()
+    val_loss, accuracy = score(state.answering, val)
+    here = state.step - watch.first
+    passes = max(1, round(here / schedule.steps_per_epoch))
+    row = Epoch(
+        epoch=-(-state.step // schedule.steps_per_epoch),
+        epochs=schedule.epochs,
+        step=state.step,
+        train_loss=loss,
+        val_loss=val_loss,
+        val_accuracy=accuracy,
+        images_per_second=here * schedule.batch / (trained - watch.started),
+        data_share=watch.data / (trained - watch.started),
+        seconds=(time.perf_counter() - watch.started) / passes,
+    )
+    if recipe.patience and all(row.rank > one.rank for one in state.history):
+        state.best = {name: value.cpu().clone() for name, value in state.answering.state_dict().items()}
+    state.history.append(row)
+    state.reported = state.step
+    state.loss.zero_()
+
+
+def _waited_enough(state: State, recipe: Recipe) -> bool:
+    """Whether the last `patience` reports brought nothing better."""
+    if not recipe.patience or not state.history:
+        return False
+    return len(state.history) - 1 - state.history.index(kept(state.history, recipe)) >= recipe.patience
+
+
+def _progress(state: State, schedule: Schedule, watch: _Watch) -> Progress:
+    return Progress(
+        step=state.step,
+        steps=schedule.steps,
+        epoch=state.step // schedule.steps_per_epoch + 1,
+        epochs=schedule.epochs,
+        train_loss=float(state.loss) / (state.step - state.reported),
+        images_per_second=(state.step - watch.first) * schedule.batch / (time.perf_counter() - watch.started),
+    )
+
+
+def _set_modes(model: nn.Module, recipe: Recipe) -> None:
+    """Training mode, but for the parts that stay as they are."""
+    model.train()
+    normalising = nn.modules.batchnorm._BatchNorm  # noqa: SLF001 — the base of all of them has no public name
+    for part in model.modules():
+        if recipe.freeze_statistics and isinstance(part, normalising):
+            part.eval()
+    if recipe.freeze_backbone:
+        model.get_submodule("backbone").eval()
 
 
 def generator_for(seed: int, epoch: int, number: int) -> torch.Generator:
@@ -187,33 +256,3 @@ def generator_for(seed: int, epoch: int, number: int) -> torch.Generator:
     # Three odd constants keep neighbouring steps, epochs and seeds apart.
     mixed = (seed * 0x9E3779B97F4A7C15 + epoch * 0xBF58476D1CE4E5B9 + (number + 2) * 0x94D049BB133111EB) % 2**63
     return torch.Generator().manual_seed(mixed)
-
-
-def best_device() -> torch.device:
-    """CUDA where there is one, else the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def has_bf16(device: torch.device) -> bool:
-    """Whether bfloat16 is fast on `device`: native matrix products, not an emulation."""
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    capabilities = torch.cpu.get_capabilities()
-    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") or capabilities.get("bf16"))
-
-
-def _optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    weights: list[nn.Parameter] = []
-    others: list[nn.Parameter] = []
-    for name, parameter in model.named_parameters():
-        if recipe.freeze_backbone and name.startswith("backbone."):
-            parameter.requires_grad_(False)
-        else:
-            (weights if parameter.ndim > 1 else others).append(parameter)
-    groups = [{"params": weights, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
-    return torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=recipe.momentum, nesterov=True)
-
-
-def _set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
-    for group in optimiser.param_groups:
-        group["lr"] = rate

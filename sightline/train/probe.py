@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from sightline.train.loop import predict
+from sightline.train.inference import predict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
 FOLDS = 5
+FLOOR = 0.1
+"""Least spread of a feature, as a share of the mean spread, that standardising takes for real."""
 
 
 def frozen_features(backbone: nn.Module, pixels: Tensor, cache: Path) -> Tensor:
@@ -33,21 +35,28 @@ def frozen_features(backbone: nn.Module, pixels: Tensor, cache: Path) -> Tensor:
 def fit_head(
     head: nn.Linear, features: Tensor, labels: Tensor, penalties: Sequence[float], seed: int
 ) -> tuple[float, float]:
-    """Fit `head` in place by logistic regression; the L2 penalty with the best cross-validated log loss is taken.
+    """Fit `head` in place by logistic regression; cross-validation chooses the L2 penalty.
 
+    Of the penalties whose held-out log loss lies within a standard error of the lowest the largest is taken (Breiman et
+    al. 1984): with few images the folds cannot tell them apart, and a small head is what fine-tuning starts well from.
     Features are standardised for the fit, and the scaling is folded into the head. Returns the penalty and its
     cross-validated accuracy (nan where a class has too few images to hold some out).
     """
     scale, centre = torch.std_mean(features, dim=0, correction=0)
-    scale = scale.clamp(min=1e-6)
+    # A nearly dead feature would get a huge weight, which explodes as soon as fine-tuning wakes it.
+    scale = scale.clamp(min=max(FLOOR * float(scale.mean()), 1e-6))
     x, y = ((features - centre) / scale).double(), labels
     smallest = int(torch.bincount(y, minlength=head.out_features)[y.unique()].min())
     best, accuracy = penalties[len(penalties) // 2], float("nan")
     if smallest > 1 and len(penalties) > 1:
         folds = _folds(y, min(FOLDS, smallest), seed)
-        scored = [(*_held_out(x, y, folds, penalty, head.out_features), penalty) for penalty in penalties]
-        _, accuracy, best = min(scored)
-    weight, bias = _solve(x, y, best, head.out_features)
+        losses, hits = _held_out(x, y, folds, penalties, head.out_features)
+        lowest = int(losses.mean(1).argmin())
+        limit = losses[lowest].mean() + losses[lowest].std() / len(y) ** 0.5
+        best = max(penalty for penalty, loss in zip(penalties, losses.mean(1), strict=True) if loss <= limit)
+        accuracy = float(hits[list(penalties).index(best)].double().mean())
+    start = x.new_zeros(head.out_features, x.shape[1] + 1)
+    weight, bias = _solve(x, y, best, start)
     with torch.no_grad():
         head.weight.copy_((weight / scale).float())
         head.bias.copy_((bias - (weight / scale) @ centre.double()).float())
@@ -64,21 +73,26 @@ def _folds(labels: Tensor, count: int, seed: int) -> Tensor:
     return fold
 
 
-def _held_out(x: Tensor, y: Tensor, folds: Tensor, penalty: float, classes: int) -> tuple[float, float]:
-    """Log loss and accuracy on the images held out, over all folds."""
-    logits = torch.empty(len(y), classes, dtype=x.dtype)
+def _held_out(x: Tensor, y: Tensor, folds: Tensor, penalties: Sequence[float], classes: int) -> tuple[Tensor, Tensor]:
+    """Log losses and hits (penalties, N), each image judged by the head that did not see it."""
+    losses, hits = x.new_empty(len(penalties), len(y)), torch.empty(len(penalties), len(y), dtype=torch.bool)
     for fold in folds.unique():
-        inside = folds != fold
-        weight, bias = _solve(x[inside], y[inside], penalty, classes)
-        logits[~inside] = x[~inside] @ weight.T + bias
-    return float(nn.functional.cross_entropy(logits, y)), float((logits.argmax(1) == y).double().mean())
+        inside, start = folds != fold, x.new_zeros(classes, x.shape[1] + 1)
+        # From the strictest on: each solution is a good start for the next.
+        for number in sorted(range(len(penalties)), key=lambda one: -penalties[one]):
+            weight, bias = _solve(x[inside], y[inside], penalties[number], start)
+            start = torch.cat([weight, bias[:, None]], 1)
+            logits = x[~inside] @ weight.T + bias
+            losses[number, ~inside] = nn.functional.cross_entropy(logits, y[~inside], reduction="none")
+            hits[number, ~inside] = logits.argmax(1) == y[~inside]
+    return losses, hits
 
 
-def _solve(x: Tensor, y: Tensor, penalty: float, classes: int) -> tuple[Tensor, Tensor]:
+def _solve(x: Tensor, y: Tensor, penalty: float, start: Tensor) -> tuple[Tensor, Tensor]:
     """Weights (classes, D) and bias (classes,) that minimise mean cross-entropy + penalty/2 · mean squared weights."""
-    weight = torch.zeros(classes, x.shape[1], dtype=x.dtype, requires_grad=True)
-    bias = torch.zeros(classes, dtype=x.dtype, requires_grad=True)
-    optimiser = torch.optim.LBFGS([weight, bias], max_iter=100, line_search_fn="strong_wolfe")
+    weight, bias = (part.clone().requires_grad_() for part in (start[:, :-1], start[:, -1]))
+    # The cheap answer is as good: the folds differ by far more than the last digits.
+    optimiser = torch.optim.LBFGS([weight, bias], max_iter=100, tolerance_change=1e-6, line_search_fn="strong_wolfe")
 
     def loss() -> Tensor:
         optimiser.zero_grad()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 STRICT: dict[str, object] = {"extra": "forbid", "strict": True}
 
@@ -23,12 +23,22 @@ class Recipe:
     """Images a step; smaller sets use one batch of all their images."""
     min_steps: int = 0
     """A floor under the number of steps: tiny sets get more passes than `epochs` says."""
+    steps: int = 0
+    """Exactly so many steps, whatever `epochs` says: a time budget resolved; 0 = by `epochs`."""
+    accumulate: int = 1
+    """Parts that each batch is computed in, where memory does not hold it whole."""
+    optimiser: Literal["sgd", "adamw"] = "sgd"
+    """SGD with Nesterov's momentum, or AdamW (Loshchilov & Hutter 2019; a rate near 0.001)."""
     learning_rate: float = 0.1
     """Peak of the schedule."""
+    first_layer_rate: float = 1.0
+    """Rate of the first layer as a share of the head's; those between grow geometrically with depth."""
+    schedule: Literal["cosine", "one_cycle"] = "cosine"
+    """`one_cycle` climbs as a cosine too, and lowers the momentum while the rate is high (Smith & Topin 2018)."""
     warmup: float = 0.15
     """Share of the steps in which the rate climbs to its peak; then it falls as a cosine."""
     momentum: float = 0.9
-    """Nesterov momentum of SGD."""
+    """Nesterov momentum of SGD, first beta of AdamW."""
     weight_decay: float = 5e-4
     """Not applied to biases and normalisation."""
     label_smoothing: float = 0.1
@@ -41,6 +51,23 @@ class Recipe:
     """Largest random rotation, degrees."""
     scale: float = 0.0
     """Largest random change of size, as a share."""
+    trivial: bool = False
+    """Change each image by one random operation of random strength, as TrivialAugment does (Müller & Hutter 2021)."""
+    erase: float = 0.0
+    """Share of images that lose a random rectangle (Zhong et al. 2020)."""
+    mixup: float = 0.0
+    """Blend pairs of images and their targets by Beta(mixup, mixup) (Zhang et al. 2018); 0 = never."""
+    cutmix: float = 0.0
+    """Paste a rectangle of one image into another, its area by Beta(cutmix, cutmix) (Yun et al. 2019); with mixup
+    on too, each batch takes one of them."""
+    balance: Literal["none", "weights", "sampling"] = "none"
+    """For unequal classes: weigh the loss by the inverse of a class's images, or draw all classes equally often."""
+    ema: float = 0.0
+    """Decay of a moving average of the weights, which then is the model; 0 = the weights of the last step."""
+    patience: int = 0
+    """Stop after so many reports without a better validation result, and keep the weights of the best; 0 = never."""
+    precision: Literal["auto", "bf16", "fp16", "fp32"] = "auto"
+    """Of the matrix products; `auto` takes bf16 where the machine has it, else fp16 on a GPU, else fp32."""
     freeze_backbone: bool = False
     """Train the head alone."""
     freeze_statistics: bool = False
@@ -51,7 +78,10 @@ class Recipe:
             ("epochs", 1, 100_000),
             ("batch_size", 1, 65_536),
             ("min_steps", 0, 10_000_000),
+            ("steps", 0, 100_000_000),
+            ("accumulate", 1, 4096),
             ("learning_rate", 1e-9, 100),
+            ("first_layer_rate", 1e-6, 1),
             ("warmup", 0, 1),
             ("momentum", 0, 1),
             ("weight_decay", 0, 10),
@@ -59,6 +89,11 @@ class Recipe:
             ("crop", 0, 0.5),
             ("rotate", 0, 180),
             ("scale", 0, 0.9),
+            ("erase", 0, 1),
+            ("mixup", 0, 10),
+            ("cutmix", 0, 10),
+            ("ema", 0, 0.999999),
+            ("patience", 0, 100_000),
         ):
             value = getattr(self, name)
             if not low <= value <= high:

@@ -11,8 +11,9 @@ import torch
 from sightline.data.loader import Images, load
 from sightline.errors import DataError
 from sightline.lineage import digest_of
-from sightline.train.checkpoint import Checkpoint
-from sightline.train.loop import Epoch, score, train
+from sightline.train.checkpoint import Checkpoint, Epoch
+from sightline.train.inference import score
+from sightline.train.loop import Progress, kept, quiet, train
 from sightline.train.machine import machine
 from sightline.train.probe import fit_head, frozen_features
 from sightline.train.result import CHECKPOINT, Trained, finish, save_weights
@@ -28,12 +29,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a stage works: the project, a folder of its own in it, the images, and who is told of each epoch."""
+    """Where a stage works: the project, a folder of its own in it, the images, and who is told of its progress."""
 
     root: Path
     folder: Path
     shards: Path
     on_epoch: Callable[[Epoch], None]
+    on_progress: Callable[[Progress], None] = quiet
 
 
 def pretrain(place: Place, params: Pretrain, seed: int) -> Trained:
@@ -125,9 +127,10 @@ def _run(
     notes: tuple[tuple[str, object], ...] = (),
 ) -> Trained:
     started = time.perf_counter()
-    history = train(model, images, val, recipe, seed, Checkpoint(place.folder / CHECKPOINT), place.on_epoch)
+    checkpoint = Checkpoint(place.folder / CHECKPOINT)
+    history = train(model, images, val, recipe, seed, checkpoint, place.on_epoch, place.on_progress)
     rows = tuple(asdict(epoch) for epoch in history)
-    figures = (history[-1].val_loss, history[-1].val_accuracy)
+    figures = (kept(history, recipe).val_loss, kept(history, recipe).val_accuracy)
     return _save(place, stage, network, model, images, started=started, figures=figures, history=rows, notes=notes)
 
 

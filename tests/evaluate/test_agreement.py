@@ -12,7 +12,7 @@ from sightline.data.shards import preprocess
 from sightline.evaluate import agreement
 from sightline.models.predictor import Card, Predictor
 from sightline.models.zoo import build
-from sightline.train.loop import predict
+from sightline.train.inference import predict
 
 if TYPE_CHECKING:
     from sightline.project import Paths

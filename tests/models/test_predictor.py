@@ -17,7 +17,7 @@ from sightline.errors import ModelError
 from sightline.evaluate.calibration import Conformal
 from sightline.models.predictor import Card, Predictor, write_bundle
 from sightline.models.zoo import build
-from sightline.train.loop import predict
+from sightline.train.inference import predict
 from sightline.train.result import save_weights
 
 if TYPE_CHECKING:

@@ -39,6 +39,24 @@ def test_head_takes_one_image_per_class() -> None:
     assert (head(features).argmax(1) == labels).all()
 
 
+def test_indistinguishable_penalties_give_the_strictest() -> None:
+    """Where the folds cannot tell penalties apart the largest is taken; one that is clearly too large is not."""
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.arange(3).repeat_interleave(6)
+    features = torch.eye(3)[labels] * 3 + torch.randn(18, 3, generator=generator)
+    penalty, _ = fit_head(nn.Linear(3, 3), features, labels, [1e-3, 2e-3, 4e-3, 1e6], seed=0)
+    assert penalty == 4e-3
+
+
+def test_nearly_dead_feature_gets_no_huge_weight() -> None:
+    """A feature of a millionth of the others' spread is not blown up to theirs."""
+    features, labels = clusters()
+    dead = torch.cat([features, 1e-6 * labels[:, None] + 1.0], 1)
+    head = nn.Linear(3, 3)
+    fit_head(head, dead, labels, [1e-2], seed=0)
+    assert head.weight[:, 2].abs().max() < 1.0
+
+
 def test_features_are_computed_once(tmp_path: Path) -> None:
     """The second call reads the cache and does not touch the backbone."""
     pixels = torch.zeros(2, 3, 8, 8, dtype=torch.uint8)

@@ -1,0 +1,192 @@
+"""A time budget: from seconds to a network, an image size and numbers of steps, by this machine's measured speed.
+
+The clock is read once. What it decides is recorded below `runs/plans` under the digest of everything that it was
+decided for, so that a rerun takes the steps of the record, whatever the machine is doing then.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from sightline.data.loader import Images
+from sightline.errors import ConfigError
+from sightline.lineage import digest_of
+from sightline.train import loop, optim
+from sightline.train.schedule import plan as schedule_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from sightline.config import Params
+    from sightline.train.recipe import Recipe
+
+LADDER = (("cnn", 32), ("resnet18", 64), ("resnet18", 96), ("resnet18", 128))
+"""Networks and image sizes, each worth its time only if the one before had enough of it."""
+PASSES = 30
+"""Passes over the target's images that a rung must be able to make in the budget."""
+CHAIN = 45.0
+"""Seconds that the whole chain takes beside training, as a first guess for choosing the rung."""
+TAIL = 18.0
+"""Seconds from the end of training to the end of the run: evaluation, registry, gate, report."""
+PROBE = 8.0
+"""Seconds for fitting the head and for putting the backbone into the registry."""
+STAGE = 2.0
+"""Seconds that a training stage takes beside training."""
+FORWARD = 3.0
+"""An image that is only answered costs a third of one that is learned from."""
+SHARES = {"pretrain": 0.5, "finetune": 0.25, "scratch": 0.25}
+"""How the time is divided where all of these stages run."""
+FEWEST = 20
+"""Steps that a stage makes at least, however short the time is."""
+UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """A budget resolved to steps."""
+
+    seconds: float
+    """The budget."""
+    rates: dict[str, float]
+    """Images a second that each stage was measured to learn from."""
+    steps: dict[str, int]
+    """Steps of each stage."""
+    said: str
+    """The plan in a sentence, and what more time would bring."""
+
+
+def parse(text: str) -> float:
+    """Seconds of `90s`, `10m` or `1.5h`.
+
+    Raises ConfigError on any other form.
+    """
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text.strip())
+    if found is None or float(found[1]) == 0:
+        raise ConfigError(f"--budget {text!r} is no time: write 90s, 10m or 1.5h")
+    return float(found[1]) * UNITS[found[2]]
+
+
+def choose(runs: Path, seconds: float, params: Params, given: Mapping[str, Any], images: int) -> dict[str, Any]:
+    """Network and image size for a budget as values of `params.yaml`; what `given` sets already is kept.
+
+    `images` is about the number of training images of the target.
+    """
+    fixed: dict[str, Any] = {key: given[key] for key in ("pretrain.network", "preprocess.size") if key in given}
+    if params.pretrain.init is not None:
+        fixed["pretrain.network"] = params.pretrain.network
+    rungs: list[dict[str, Any]] = [
+        rung
+        for rung in ({"pretrain.network": network, "preprocess.size": size} for network, size in LADDER)
+        if all(rung[key] == value for key, value in fixed.items())
+    ]
+    if len(rungs) < 2:  # noqa: PLR2004 — nothing to choose
+        return rungs[0] if rungs else {}
+
+    def decide() -> dict[str, Any]:
+        left = (seconds - CHAIN) * shares(params)["scratch"]
+        best = rungs[0]
+        for rung in rungs[1:]:
+            rate = measure(rung["pretrain.network"], rung["preprocess.size"], params.finetune.scratch)
+            if left * rate < PASSES * images:
+                break
+            best = rung
+        return best
+
+    key = [seconds, dict(given), asdict(params.pretrain), asdict(params.finetune), images]
+    return recorded(runs, key, decide)
+
+
+def resolve(
+    runs: Path, seconds: float, left: Callable[[], float], params: Params, counts: Mapping[str, Mapping[str, int]]
+) -> Plan:
+    """The steps of each stage, so that the run ends when `left()` seconds have passed.
+
+    `counts` are the images of each role of each data set. `left` is asked at once, after the measurement.
+    """
+
+    def decide() -> dict[str, Any]:
+        recipes = {"pretrain": params.pretrain.recipe, "finetune": params.finetune.recipe}
+        recipes["scratch"] = params.finetune.scratch
+        rates = {
+            stage: measure(params.pretrain.network, params.preprocess.size, recipes[stage]) for stage in shares(params)
+        }
+        ready = left() - TAIL - sum(counts["target"].values()) / (FORWARD * rates["scratch"])
+        ready -= PROBE if "finetune" in rates else 0.0
+        steps = {}
+        for stage, share in shares(params).items():
+            images = counts["source" if stage == "pretrain" and "source" in counts else "target"]
+            steps[stage] = steps_in(share * ready - STAGE, rates[stage], recipes[stage], images)
+        return asdict(Plan(seconds=seconds, rates=rates, steps=steps, said=_said(seconds, params, steps, counts)))
+
+    kept = {section: asdict(getattr(params, section)) for section in ("preprocess", "pretrain", "transfer", "finetune")}
+    return Plan(**recorded(runs, [seconds, kept, counts], decide))
+
+
+def steps_in(seconds: float, rate: float, recipe: Recipe, counts: Mapping[str, int]) -> int:
+    """Steps that fit into `seconds` at `rate` images a second, the validation images scored at each report."""
+    schedule = schedule_of(recipe, counts["train"])
+    steps = max(FEWEST, int(seconds * rate / schedule.batch))
+    reports = min(loop.REPORTS, steps / schedule.steps_per_epoch)
+    scoring = reports * counts.get("val", 0) / (FORWARD * rate)
+    return max(FEWEST, int((seconds - scoring) * rate / schedule.batch))
+
+
+def shares(params: Params) -> dict[str, float]:
+    """Share of the training time of each stage that will train."""
+    stages = ["scratch"]
+    if "source" in params.datasets:
+        stages = ["pretrain", "finetune", "scratch"]
+    elif params.pretrain.init is not None:
+        stages = ["finetune", "scratch"]
+    total = sum(SHARES[stage] for stage in stages)
+    return {stage: SHARES[stage] / total for stage in stages}
+
+
+def measure(network: str, size: int, recipe: Recipe, seconds: float = 1.5) -> float:
+    """Images a second of the production step on noise, the first step not counted."""
+    from sightline.models.zoo import build
+
+    torch.manual_seed(0)
+    pixels = torch.randint(0, 256, (recipe.batch_size, size, size, 3), dtype=torch.uint8).permute(0, 3, 1, 2)
+    images = Images(pixels, torch.arange(recipe.batch_size) % 2, ("a", "b"))
+    state = loop.begin(build(network, 2, size), recipe)
+    state.model.train()
+    generator, rows = torch.Generator().manual_seed(0), torch.arange(recipe.batch_size)
+    times: list[float] = []
+    while len(times) < 3 or sum(times[1:]) < seconds:  # noqa: PLR2004 — the first, and two to count
+        began = time.perf_counter()
+        optim.set_rate(state.optimiser, recipe, 0.0, 1.0)
+        float(loop.learn(state, *loop.batch_of(images, rows, recipe, generator), recipe, None))
+        times.append(time.perf_counter() - began)
+    return recipe.batch_size * len(times[1:]) / sum(times[1:])
+
+
+def recorded(runs: Path, key: Any, decide: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What was decided for `key` before, else what `decide` says now, written down."""
+    path = runs / "plans" / f"{digest_of(key)[:16]}.json"
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        scratch = path.with_suffix(".tmp")
+        scratch.write_text(json.dumps(decide(), indent=1) + "\n", encoding="utf-8")
+        scratch.replace(path)
+    values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return values
+
+
+def _said(seconds: float, params: Params, steps: Mapping[str, int], counts: Mapping[str, Mapping[str, int]]) -> str:
+    batch = schedule_of(params.finetune.scratch, counts["target"]["train"]).batch
+    passes = steps["scratch"] * batch / counts["target"]["train"]
+    rung = (params.pretrain.network, params.preprocess.size)
+    told = ", ".join(f"{stage} {number:,} steps" for stage, number in steps.items())
+    here = f"{seconds / 60:g} min: {rung[0]} at {rung[1]} px, {told}; from scratch that is {passes:.0f} passes"
+    higher = LADDER[LADDER.index(rung) + 1] if rung in LADDER[:-1] else None
+    if higher is None or passes < PASSES:
+        return f"{here}. Twice the time would bring {2 * passes:.0f} passes."
+    return f"{here}. More time would bring {higher[0]} at {higher[1]} px."

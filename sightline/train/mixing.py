@@ -1,0 +1,43 @@
+"""Mixup and CutMix: each image of a batch together with its neighbour, and the targets that follow from it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor
+
+from sightline.train.augment import rectangles
+
+if TYPE_CHECKING:
+    from sightline.train.recipe import Recipe
+
+
+def mix(
+    images: Tensor, labels: Tensor, classes: int, recipe: Recipe, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Images (N, 3, H, W) blended or pasted, each with the next of the batch, and their targets (N, classes).
+
+    Mixup as in Zhang et al. 2018, CutMix as in Yun et al. 2019. A share is drawn for each image.
+    """
+    pastes = recipe.cutmix > 0 and (recipe.mixup == 0 or bool(torch.rand((), generator=generator) < 0.5))  # noqa: PLR2004
+    kept = _beta(recipe.cutmix if pastes else recipe.mixup, len(images), generator)
+    others = images.roll(1, 0)
+    if pastes:
+        side = (1 - kept).sqrt()
+        mask = rectangles(side, side, images.shape[2], images.shape[3], generator)
+        kept = 1 - mask.float().mean((1, 2, 3))
+        mixed = torch.where(mask.to(images.device), others, images)
+    else:
+        mixed = others.lerp(images, kept.to(images.device).view(-1, 1, 1, 1))
+    targets = F.one_hot(labels, classes).float()
+    targets = targets.roll(1, 0).lerp(targets, kept.to(images.device).view(-1, 1))
+    return mixed.contiguous(memory_format=torch.channels_last), targets
+
+
+def _beta(alpha: float, count: int, generator: torch.Generator) -> Tensor:
+    # torch draws no Beta from a generator of its own.
+    seed = int(torch.randint(2**62, (), generator=generator))
+    return torch.from_numpy(np.random.default_rng(seed).beta(alpha, alpha, count)).float()

@@ -1,0 +1,80 @@
+"""Optimisers with their parameter groups, and the moving average of weights."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from sightline.train.recipe import Recipe
+
+LEVELS = 8
+"""Layer-wise rates change in so many steps from the first layer to the head: few groups keep the update fast."""
+
+
+def build(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """The optimiser of `recipe`: no decay on biases and normalisation, the rate growing from the first layer on.
+
+    With `freeze_backbone` its parameters are left out and ask for no gradient.
+    """
+    for name, parameter in model.named_parameters():
+        if recipe.freeze_backbone and name.startswith("backbone."):
+            parameter.requires_grad_(False)
+    groups = _groups(model, recipe)
+    # The fused update is one pass over the weights instead of several.
+    if recipe.optimiser == "adamw":
+        return torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(recipe.momentum, 0.999), fused=True)
+    nesterov = recipe.momentum > 0
+    return torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=recipe.momentum, nesterov=nesterov, fused=True)
+
+
+def set_rate(optimiser: torch.optim.Optimizer, recipe: Recipe, rate: float, momentum: float) -> None:
+    """Give each group its rate and momentum: `rate` and `momentum` are shares of the recipe's."""
+    for group in optimiser.param_groups:
+        group["lr"] = recipe.learning_rate * rate * group["share"]
+        if "betas" in group:
+            group["betas"] = (recipe.momentum * momentum, group["betas"][1])
+        else:
+            group["momentum"] = recipe.momentum * momentum
+
+
+def moving_average(model: nn.Module, decay: float) -> AveragedModel:
+    """The exponential moving average of weights and statistics; `update_parameters` after each step.
+
+    The decay climbs as (1 + t) / (10 + t) to its value, so that short runs forget where they began.
+    """
+
+    def update(averages: Sequence[Tensor], values: Sequence[Tensor], count: Tensor | int) -> None:
+        kept = min(decay, (1 + int(count)) / (10 + int(count)))
+        for average, value in zip(averages, values, strict=True):
+            if average.is_floating_point():
+                average.lerp_(value.to(average.dtype), 1 - kept)
+            else:
+                average.copy_(value)
+
+    rule: Callable[..., None] = torch.no_grad()(update)
+    return AveragedModel(model, multi_avg_fn=rule, use_buffers=True)
+
+
+def _groups(model: nn.Module, recipe: Recipe) -> list[dict[str, object]]:
+    """Parameters by level of depth and by whether they decay, each group with its `share` of the rate."""
+    layers = [part for part in model.modules() if any(True for _ in part.parameters(recurse=False))]
+    groups: dict[tuple[int, bool], list[nn.Parameter]] = {}
+    for number, layer in enumerate(layers):
+        level = round(LEVELS * number / max(1, len(layers) - 1)) if recipe.first_layer_rate != 1 else LEVELS
+        for parameter in layer.parameters(recurse=False):
+            if parameter.requires_grad:
+                groups.setdefault((level, parameter.ndim > 1), []).append(parameter)
+    return [
+        {
+            "params": parameters,
+            "weight_decay": recipe.weight_decay if decays else 0.0,
+            "share": recipe.first_layer_rate ** (1 - level / LEVELS),
+        }
+        for (level, decays), parameters in groups.items()
+    ]

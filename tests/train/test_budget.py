@@ -1,0 +1,83 @@
+"""A budget becomes a network, an image size and steps, once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from conftest import make_images, make_project
+
+from sightline.errors import ConfigError
+from sightline.train import budget
+from sightline.train.recipe import Recipe
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sightline.project import Paths
+
+COUNTS = {"target": {"train": 108, "val": 18, "calib": 18, "test": 36}}
+
+
+@pytest.fixture(scope="module")
+def paths(tmp_path_factory: pytest.TempPathFactory) -> Paths:
+    """A toy project without a source."""
+    home = tmp_path_factory.mktemp("budget")
+    return make_project(home / "toy", make_images(home / "images", per_class=4))
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("10m", 600), ("1.5h", 5400)])
+def test_times_are_read(text: str, seconds: float) -> None:
+    """Seconds, minutes and hours."""
+    assert budget.parse(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["10", "ten minutes", "0m", "-5m"])
+def test_other_times_are_refused(text: str) -> None:
+    """What is no time is named, with the form that is."""
+    with pytest.raises(ConfigError, match=r"write 90s, 10m or 1\.5h"):
+        budget.parse(text)
+
+
+def test_more_time_gives_more_steps(paths: Paths, tmp_path: Path) -> None:
+    """Steps fill the time that is left at the measured speed."""
+    short, long = (
+        budget.resolve(tmp_path / str(left), 60.0, lambda left=left: left, paths.params, COUNTS)  # type: ignore[misc]
+        for left in (60.0, 180.0)
+    )
+    assert list(short.steps) == ["scratch"]
+    filled = long.steps["scratch"] * 64 / long.rates["scratch"]
+    assert 120 < filled < 160
+    assert long.steps["scratch"] > 2 * short.steps["scratch"]
+    assert "Twice the time" in short.said or "More time" in short.said
+
+
+def test_plan_is_made_once(paths: Paths, tmp_path: Path) -> None:
+    """The second time the record is taken, whatever the clock says; another budget is another plan."""
+    first = budget.resolve(tmp_path, 60.0, lambda: 60.0, paths.params, COUNTS)
+    assert budget.resolve(tmp_path, 60.0, lambda: 3600.0, paths.params, COUNTS) == first
+    assert budget.resolve(tmp_path, 90.0, lambda: 3600.0, paths.params, COUNTS).steps != first.steps
+
+
+def test_rung_rises_with_the_budget(paths: Paths, tmp_path: Path) -> None:
+    """Little time takes the small network, much of it a larger one on larger images."""
+    small = budget.choose(tmp_path, 50.0, paths.params, {}, 10_000)
+    large = budget.choose(tmp_path, 1e7, paths.params, {}, 1000)
+    assert small == {"pretrain.network": "cnn", "preprocess.size": 32}
+    assert large == {"pretrain.network": "resnet18", "preprocess.size": 128}
+
+
+def test_given_values_are_kept(paths: Paths, tmp_path: Path) -> None:
+    """What the user sets is not chosen: neither the network nor the size."""
+    given = {"pretrain.network": "vgg11_bn", "preprocess.size": 48}
+    assert budget.choose(tmp_path, 1e7, paths.params, given, 10) == {}
+    assert budget.choose(tmp_path, 1e7, paths.params, {"preprocess.size": 96}, 10)["preprocess.size"] == 96
+
+
+def test_steps_leave_time_to_score() -> None:
+    """The more validation images, the fewer steps; never fewer than the floor."""
+    recipe = Recipe(epochs=1)
+    few, many = (budget.steps_in(100, 100.0, recipe, {"train": 640, "val": val}) for val in (0, 300))
+    assert few == 156
+    assert 100 < many < few
+    assert budget.steps_in(-5, 100.0, recipe, {"train": 640}) == budget.FEWEST

@@ -1,0 +1,45 @@
+"""Parameter groups and the moving average."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from sightline.models.zoo import build as network
+from sightline.train import optim
+from sightline.train.recipe import Recipe
+
+
+def test_layers_near_the_input_learn_slower() -> None:
+    """Rates grow from the first layer's share to the head's full rate, and biases do not decay."""
+    model = network("cnn", 2, 16)
+    optimiser = optim.build(model, Recipe(epochs=1, first_layer_rate=0.1, learning_rate=2.0))
+    optim.set_rate(optimiser, Recipe(epochs=1, learning_rate=2.0), 0.5, 1.0)
+    rate = {id(one): group["lr"] for group in optimiser.param_groups for one in group["params"]}
+    first, head = next(model.backbone.parameters()), model.head.weight
+    assert rate[id(first)] < 0.11
+    assert rate[id(head)] == 1.0
+    rates = [rate[id(one)] for one in model.parameters()]
+    assert rates == sorted(rates)
+    assert all(group["weight_decay"] == 0 for group in optimiser.param_groups if group["params"][0].ndim == 1)
+
+
+def test_every_parameter_is_in_one_group() -> None:
+    """A transformer's free parameters are found as well."""
+    model = network("vit_b_16", 2, 32)
+    optimiser = optim.build(model, Recipe(epochs=1, first_layer_rate=0.5, optimiser="adamw"))
+    grouped = [id(one) for group in optimiser.param_groups for one in group["params"]]
+    assert sorted(grouped) == sorted(id(one) for one in model.parameters())
+
+
+def test_average_forgets_its_beginning() -> None:
+    """The average begins as the first weights and comes near to what the weights stay at."""
+    layer = nn.Linear(1, 1)
+    average = optim.moving_average(layer, 0.9)
+    for value in (0.0, *[1.0] * 60):
+        with torch.no_grad():
+            layer.weight.fill_(value)
+        average.update_parameters(layer)
+        if value == 0.0:
+            assert float(average.module.get_parameter("weight")) == 0.0
+    assert 0.98 < float(average.module.get_parameter("weight")) < 1.0
