@@ -17,6 +17,7 @@ from sightline.data.loader import Images
 from sightline.models.zoo import build
 from sightline.train import loop
 from sightline.train.checkpoint import Checkpoint
+from sightline.train.inference import score
 from sightline.train.loop import train
 from sightline.train.recipe import Recipe
 
@@ -190,7 +191,7 @@ def test_run_stops_where_validation_stops_to_improve(tmp_path: Path) -> None:
     assert len(history) < 30
     best = loop.kept(history, recipe)
     assert len(history) == history.index(best) + 3
-    assert loop.score(model, toys(8)) == (best.val_loss, best.val_accuracy)
+    assert score(model, toys(8)) == (best.val_loss, best.val_accuracy)
 
 
 def test_average_of_weights_is_the_model(tmp_path: Path) -> None:
