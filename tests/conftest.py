@@ -14,6 +14,8 @@ from PIL import Image
 
 # Toys are too small for two threads to pay, and threads that wait for one another make a busy machine crawl.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Tables wrap at the width of whatever terminal there is.
+os.environ["COLUMNS"] = "160"
 
 from sightline import project, scaffold
 from sightline.config import write_value

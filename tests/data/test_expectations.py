@@ -33,7 +33,9 @@ def manifest(each: int = 3) -> pd.DataFrame:
     rows["group"] = rows["path"]
     rows = rows.assign(split=None, shard=0, status="ok", reason=None, format="PNG", mode="RGB", width=32, height=32)
     looks = {"brightness": 0.5, "contrast": 0.2, "dark_end": 0.2, "bright_end": 0.8, "entropy": 7.0, "sharpness": 1.0}
-    rows = rows.assign(bytes=999, alike=None, camera=None, phash=[f"{n:016x}" for n in range(len(names))], **looks)
+    rows = rows.assign(
+        bytes=999, alike=None, camera=None, taken=None, phash=[f"{n:016x}" for n in range(len(names))], **looks
+    )
     return rows[list(COLUMNS)].astype(COLUMNS)
 
 
