@@ -69,7 +69,10 @@ def training_tags(
         for one in stages
         if one is not None
     ]
-    plan = {"params": asdict(params), "overrides": dict(overrides or {})}
+    values = asdict(params)
+    # The recipes hold its values already, and `presets` is no part of them.
+    values["project"]["preset"] = None
+    plan = {"params": values, "overrides": dict(overrides or {})}
     return {
         "stage": line[-1].stage,
         "plan": json.dumps(plan, sort_keys=True),

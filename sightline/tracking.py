@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from sightline.project import Paths
 
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
+ALIAS_TRIES = 5
+"""Times that a registry is asked to move an alias that another process moves too."""
 TRIAL_SECONDS = 600
 LOGIT_TOLERANCE = 1e-3
 """The same for the logits, relative to the largest; devices and libraries differ by less, a shifted pixel by more."""
@@ -198,10 +200,20 @@ class Tracker:
 
     def set_alias(self, model: str, alias: str, number: str | None) -> None:
         """Point `alias` at a version, or at none."""
+        from mlflow.exceptions import MlflowException
+
         if number is None:
             self.client.delete_registered_model_alias(model, alias)
-        else:
-            self.client.set_registered_model_alias(model, alias, str(number))
+            return
+        for left in reversed(range(ALIAS_TRIES)):
+            try:
+                self.client.set_registered_model_alias(model, alias, str(number))
+            except MlflowException:
+                # MLflow looks, then inserts: of two processes at once the second breaks a unique key, and updates next.
+                if not left:
+                    raise
+            else:
+                return
 
     def tag_version(self, model: str, number: str, tags: Mapping[str, str]) -> None:
         """Set tags of a version."""
@@ -250,13 +262,6 @@ class Tracker:
         created = self.client.create_model_version(model, source, run_id=run, tags=dict(tags))
         return str(created.version)
 
-    def download_model(self, model: str, number: str) -> Path:
-        """The folder of a classifier version as MLflow logged it, on this machine.
-
-        Raises RegistryError where its files cannot be fetched.
-        """
-        return next(iter(self.files(model, number).rglob("bundle.json"))).parent
-
     def files(self, model: str, number: str) -> Path:
         """The files of a version, on this machine.
 
@@ -275,7 +280,7 @@ class Tracker:
 
         Raises RegistryError where its files cannot be fetched.
         """
-        card = next(iter(self.download_model(model, number).rglob(BUNDLE)), None)
+        card = next(iter(self.files(model, number).rglob(BUNDLE)), None)
         if card is None:
             raise RegistryError(f"{model} version {number} holds no {BUNDLE}: it is no classifier of ours")
         return card.parent
@@ -334,7 +339,7 @@ class Trial:
 
 
 def start_trial(folder: Path) -> Trial:
-    """Try the model whose files lie in `folder` (as `download_model` gives it)."""
+    """Try the model whose files lie in `folder` (as `Tracker.files` gives it)."""
     command = [sys.executable, "-m", "sightline.tracking", str(folder)]
     return Trial(
         subprocess.Popen(

@@ -156,14 +156,12 @@ def test_promotion_killed_at_any_step_is_finished_or_has_not_happened(template: 
     """Kill -9 before each write: the next flow finds the old champion or the new one, aliases alike, and can go on."""
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        writes = killed_at(Path(shutil.copytree(template, tmp_path / "whole")), 10_000)
-        assert writes is not None
-        assert writes > 5
-        champions = []
-        # One process after another: the imports are shared, a registry each.
-        for step in range(writes):
+        champions: list[str | None] = []
+        # One process after another, a registry each, until one lives to the end.
+        for step in range(100):
             root = Path(shutil.copytree(template, tmp_path / f"killed{step}"))
-            assert killed_at(root, step) is None
+            if killed_at(root, step) is not None:
+                break
             tracker = connect(Paths(root))
             ledger = open_ledger(tracker.paths)
             assert answer_requests(tracker, ledger, never) == ()
@@ -174,6 +172,7 @@ def test_promotion_killed_at_any_step_is_finished_or_has_not_happened(template: 
             assert aliases(tracker)[:2] == ("2", "1")
             assert [row.decision for row in ledger.history(MODEL)].count("promoted") == 2
             ledger.close()
+    assert len(champions) > 5
     assert set(champions) == {"1", "2"}
     # Once it has happened at one step it has at all later ones.
     assert champions == sorted(champions, key=str)

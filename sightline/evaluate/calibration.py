@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sightline.models.conformal import Conformal, raps_scores
+
 if TYPE_CHECKING:
     from sightline.evaluate.metrics import BoolArray, FloatArray, IntArray
 
@@ -121,22 +123,6 @@ def abstention_threshold(probabilities: FloatArray, labels: IntArray, wanted_acc
     return float(threshold[fitting[-1]]) if len(fitting) else None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Conformal:
-    """What `raps_fit` found and `raps_sets` needs."""
-
-    threshold: float
-    """A class joins the set while its score is at most this."""
-    coverage: float
-    """Share of sets that shall hold the true class."""
-    penalty: float
-    """Added to the score for each rank beyond the free ones: keeps the sets small."""
-    free_ranks: int
-    """So many classes enter without penalty."""
-    images: int
-    """Calibration images behind the threshold."""
-
-
 def raps_fit(
     probabilities: FloatArray,
     labels: IntArray,
@@ -152,7 +138,7 @@ def raps_fit(
     exactly the wanted share. Without it the top class scores 0, the scores tie, and the sets are right in at least
     that share. Where N is too small for the coverage, every set holds all classes.
     """
-    scores = _raps_scores(probabilities, penalty, free_ranks, rng)
+    scores = raps_scores(probabilities, penalty, free_ranks, rng)
     of_truth = np.sort(np.take_along_axis(scores, labels[:, None], axis=1)[:, 0])
     rank = conformal_rank(len(labels), coverage)
     # Finite, because infinity is no JSON: no score reaches it.
@@ -166,33 +152,10 @@ def raps_fit(
     )
 
 
-def raps_sets(conformal: Conformal, probabilities: FloatArray, rng: np.random.Generator | None = None) -> BoolArray:
-    """Prediction sets (N, C) of probabilities (N, C): True where the class belongs to the set.
-
-    Without `rng` no set is empty, and each contains the randomised one.
-    """
-    sets: BoolArray = _raps_scores(probabilities, conformal.penalty, conformal.free_ranks, rng) <= conformal.threshold
-    return sets
-
-
 def conformal_rank(images: int, coverage: float) -> int:
     """Which of the sorted calibration scores is the threshold, from 1; above `images` where these are too few."""
     # The product of a decimal fraction may land a hair above the whole number that it means.
     return math.ceil((images + 1) * coverage - 1e-9)
-
-
-def _raps_scores(
-    probabilities: FloatArray, penalty: float, free_ranks: int, rng: np.random.Generator | None
-) -> FloatArray:
-    """Scores (N, C): probability of the classes ranked before, a random share of its own, and the penalty."""
-    order = np.argsort(-probabilities, axis=1, kind="stable")
-    ranked = np.take_along_axis(probabilities, order, axis=1).astype(np.float64)
-    before = np.cumsum(ranked, axis=1) - ranked
-    own = ranked * rng.random((len(ranked), 1)) if rng else 0.0
-    extra = penalty * np.maximum(np.arange(1, ranked.shape[1] + 1) - free_ranks, 0)
-    scores = np.empty_like(ranked)
-    np.put_along_axis(scores, order, before + own + extra, axis=1)
-    return scores
 
 
 def _answers(probabilities: FloatArray, labels: IntArray) -> tuple[FloatArray, BoolArray]:

@@ -10,6 +10,7 @@ import numpy as np
 from sightline.evaluate import calibration, compare, gate, metrics
 from sightline.evaluate.blessing import CALIBRATION, COST, NO_CHAMPION, ROBUSTNESS, SLICES, Blessing
 from sightline.evaluate.gate import Compared
+from sightline.models.conformal import raps_sets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -63,7 +64,7 @@ def _coverage(candidate: Scored, calib: Scored) -> Compared:
     """Randomised sets, for which the interval is exact on both sides."""
     rng = np.random.default_rng(0)
     fitted = calibration.raps_fit(calib.probabilities, calib.labels, COVERAGE, rng=rng)
-    sets = calibration.raps_sets(fitted, candidate.probabilities, rng)
+    sets = raps_sets(fitted, candidate.probabilities, rng)
     found = float(sets[np.arange(len(sets)), candidate.labels].mean())
     low, high = compare.coverage_interval(len(calib.labels), len(sets), COVERAGE)
     good = low <= found <= high

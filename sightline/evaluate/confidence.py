@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sightline.evaluate import calibration
+from sightline.models.conformal import raps_sets
 
 if TYPE_CHECKING:
-    from sightline.evaluate.calibration import Conformal
     from sightline.evaluate.metrics import FloatArray, IntArray
+    from sightline.models.conformal import Conformal
 
 COVERAGE = 0.9
 """Share of conformal sets that shall hold the true class."""
@@ -95,7 +96,7 @@ def _sets(conformal: Conformal | None, probabilities: FloatArray, labels: IntArr
     """Coverage and size of the randomised sets: those whose coverage is exact, some of them empty."""
     if conformal is None:
         return None
-    sets = calibration.raps_sets(conformal, probabilities, np.random.default_rng(1))
+    sets = raps_sets(conformal, probabilities, np.random.default_rng(1))
     return {
         **asdict(conformal),
         "wanted": conformal.coverage,

@@ -14,8 +14,8 @@ import torch
 
 from sightline.data.reading import decode
 from sightline.errors import ModelError
-from sightline.evaluate.calibration import Conformal, raps_sets
 from sightline.lineage import file_digest
+from sightline.models.conformal import Conformal, raps_sets
 from sightline.models.zoo import Classifier, build
 from sightline.train.augment import normalise
 

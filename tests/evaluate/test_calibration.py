@@ -8,19 +8,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sightline.evaluate.calibration import (
-    Conformal,
     abstention_threshold,
     ece,
     ece_null,
     fit_temperature,
     raps_fit,
-    raps_sets,
     reliability,
     risk_coverage,
     softmax,
 )
 from sightline.evaluate.compare import coverage_interval
 from sightline.evaluate.metrics import log_loss
+from sightline.models.conformal import Conformal, raps_sets
 
 SEEDS = st.integers(0, 2**32 - 1)
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 from sightline.data.reading import UnreadableImage
 from sightline.errors import ModelError
-from sightline.evaluate.calibration import Conformal
+from sightline.models.conformal import Conformal
 from sightline.models.predictor import Card, Predictor, write_bundle
 from sightline.models.zoo import build
 from sightline.train.inference import predict
