@@ -56,6 +56,12 @@ def asked(version: str) -> Request:
     return Request(version=version, reason="test", actor="ann")
 
 
+def own_store(patch: pytest.MonkeyPatch) -> None:
+    """Let the project choose its store. Set first, because MLflow sets the variable and only then it is put back."""
+    patch.setenv("MLFLOW_TRACKING_URI", "")
+    patch.delenv("MLFLOW_TRACKING_URI")
+
+
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A registry with 20 versions, of which the first is champion."""
@@ -63,7 +69,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root.mkdir()
     shutil.copyfile(Path(__file__).parents[1] / "params.yaml", root / "params.yaml")
     with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        own_store(patch)
         tracker = connect(Paths(root))
         tracker.client.create_registered_model(MODEL)
         for _ in range(20):
@@ -76,7 +82,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def root(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    own_store(monkeypatch)
     return Path(shutil.copytree(template, tmp_path / "toy"))
 
 
@@ -155,7 +161,7 @@ def killed_at(root: Path, step: int) -> int | None:
 def test_promotion_killed_at_any_step_is_finished_or_has_not_happened(template: Path, tmp_path: Path) -> None:
     """Kill -9 before each write: the next flow finds the old champion or the new one, aliases alike, and can go on."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        own_store(patch)
         champions: list[str | None] = []
         # One process after another, a registry each, until one lives to the end.
         for step in range(100):
