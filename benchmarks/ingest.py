@@ -150,7 +150,7 @@ def cleanvision(peer: str, folder: Path) -> None:
 
 def forget(paths: Paths) -> None:
     """Make the next ingestion the first one."""
-    for place in (paths.cache("target"), paths.manifest("target")):
+    for place in (paths.cache("target"), paths.near("target"), paths.ingested("target"), paths.manifest("target")):
         place.unlink(missing_ok=True)
 
 

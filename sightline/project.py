@@ -70,6 +70,10 @@ class Paths:
         """What this machine knows of files that it has read already."""
         return self.root / "data" / "cache" / f"{use}.parquet"
 
+    def ingested(self, use: str) -> Path:
+        """Digest of what the last ingestion on this machine was made from."""
+        return self.root / "data" / "cache" / f"{use}.inputs"
+
     def near(self, use: str) -> Path:
         """The near duplicates that this machine has found already."""
         return self.root / "data" / "cache" / f"{use}.near.parquet"

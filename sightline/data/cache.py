@@ -47,3 +47,22 @@ def save(facts: pd.DataFrame, path: Path, key: str) -> None:
     scratch = path.with_suffix(".tmp")
     parquet.write_table(table.replace_schema_metadata({**(table.schema.metadata or {}), KEY: key.encode()}), scratch)
     scratch.replace(path)
+
+
+def rows(path: Path) -> int:
+    """Number of files whose facts are kept at `path`."""
+    from pyarrow import parquet
+
+    return int(parquet.read_metadata(path).num_rows)
+
+
+def remember(path: Path, inputs: str) -> None:
+    """Remember the digest of what was done last; an empty one for nothing."""
+    scratch = path.with_suffix(".tmp")
+    scratch.write_text(inputs, encoding="ascii")
+    scratch.replace(path)
+
+
+def recalled(path: Path) -> str | None:
+    """The digest of what was done last."""
+    return path.read_text(encoding="ascii") if path.is_file() else None

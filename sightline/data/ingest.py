@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from sightline.data.sources import scan
 from sightline.data.sources.item import suffix_of
 from sightline.data.statistics import THUMBNAIL
 from sightline.data.workers import read_all
-from sightline.lineage import code_digest, digest_of
+from sightline.lineage import code_digest, digest_of, file_digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -36,16 +37,33 @@ def ingest(paths: Paths, use: str) -> pd.DataFrame:
     Raises DataError where the folder is missing or holds no images.
     """
     params = paths.params
-    dataset = params.datasets[use]
-    target = paths.manifest(use)
+    folder, target = paths.raw(use), paths.manifest(use)
     previous = manifest.read(target) if target.is_file() else None
-    found = labels.apply(read_folder(paths.raw(use), params.ingest, paths.cache(use)), paths.labels(use))
-    near = alike.find(found, paths.raw(use), params.ingest, paths.near(use))
-    rows = decide(found.drop(columns=THUMBNAIL), dataset, previous, near)
+    layout = read_layout(folder)
+    if previous is not None and cache.recalled(paths.ingested(use)) == _inputs(paths, use, layout):
+        return previous
+    found = labels.apply(read_files(layout, folder, params.ingest, paths.cache(use)), paths.labels(use))
+    near = alike.find(found, folder, params.ingest, paths.near(use))
+    rows = decide(found.drop(columns=THUMBNAIL), params.datasets[use], previous, near)
     manifest.write(rows, target)
     left_out = rows.loc[rows["status"] == QUARANTINED, ["path", "label", "reason"]]
     left_out.to_csv(paths.quarantine(use), index=False, lineterminator="\n")
+    # A file that must be read again next time is not in the cache.
+    whole = cache.rows(paths.cache(use)) == len(layout)
+    cache.remember(paths.ingested(use), _inputs(paths, use, layout) if whole else "")
     return rows
+
+
+def _inputs(paths: Paths, use: str, layout: pd.DataFrame) -> str:
+    """Digest of all that decides the manifest, with the manifest itself; for the files' bytes stand their stamps.
+
+    Where it is what it was, ingesting would write the same manifest once more.
+    """
+    params = paths.params
+    files = [paths.manifest(use), paths.quarantine(use), paths.labels(use)]
+    known = [file_digest(path) if path.is_file() else None for path in files]
+    rows = hashlib.sha256(pd.util.hash_pandas_object(layout, index=False).to_numpy().tobytes()).hexdigest()
+    return digest_of([rows, known, params.datasets[use], params.ingest, code_digest(__name__)])
 
 
 def decide(
@@ -107,17 +125,15 @@ def _quarantine_contradictions(rows: pd.DataFrame) -> pd.DataFrame:
     return rows
 
 
-def read_folder(folder: Path, params: Ingest, known: Path) -> pd.DataFrame:
-    """One row per labelled file of `folder`, without roles; files that the cache `known` has unchanged are not read.
+def read_files(layout: pd.DataFrame, folder: Path, params: Ingest, known: Path) -> pd.DataFrame:
+    """One row per file of `layout`, without roles; files that the cache `known` has unchanged are not read.
 
     Beside the manifest's columns there is THUMBNAIL, by which `alike` finds near duplicates.
-    Raises DataError where the folder is missing or holds no images.
     """
     limits = Limits(
         params.max_megapixels * 1e6, params.max_megabytes * 1e6, params.max_seconds, params.max_memory * 1e6
     )
     key = digest_of([limits, code_digest("sightline.data.facts")])
-    layout = _layout(folder)
     facts = _facts(layout, folder, limits, cache.load(known, key))
     again = facts.pop(AGAIN) | (layout["stamp"] == cache.NEVER)
     cache.save(facts.assign(path=layout["path"], stamp=layout["stamp"])[~again], known, key)
@@ -127,8 +143,11 @@ def read_folder(folder: Path, params: Ingest, known: Path) -> pd.DataFrame:
     return rows.reindex(columns=[*COLUMNS, THUMBNAIL]).astype(COLUMNS)
 
 
-def _layout(folder: Path) -> pd.DataFrame:
-    """What the layout of `folder` says of each file, and the stamp by which a change is seen."""
+def read_layout(folder: Path) -> pd.DataFrame:
+    """What the layout of `folder` says of each file, and the stamp by which a change is seen.
+
+    Raises DataError where the folder is missing or holds no images.
+    """
     where = str(folder)
     lines = (
         (item.path, item.label, item.split, item.group, item.reason, item.closed, cache.stamp(where, item.path))

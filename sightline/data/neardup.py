@@ -9,16 +9,18 @@ must correlate. Slopes, not grey levels: two handwritten ones are as alike in gr
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache, lru_cache
 from itertools import product
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from sightline.data.statistics import SIDE, cosines, interpolate, pack, shrink, signs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from numpy.typing import NDArray
     from PIL import Image
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
     Pairs = tuple[Ints, Ints, Ints, Ints]
+
+R = TypeVar("R")
 
 SAME = 0.97
 """Least correlation of the slopes of two near duplicates."""
@@ -87,15 +91,23 @@ def candidates(thumbnails: NDArray[np.uint8], fresh: NDArray[np.bool_]) -> Candi
     usable = np.flatnonzero(thumbnails.std(axis=(1, 2)) >= BLANK)
     views, young = _views(thumbnails[usable]), fresh[usable]
     everyone, new, old = np.arange(len(usable)), np.flatnonzero(young), np.flatnonzero(~young)
-    best = []
     rng = np.random.default_rng(0)
-    for _ in range(TABLES):
-        bits = rng.choice(KEY_POOL, KEY_BITS, replace=False)
+    samples = [rng.choice(KEY_POOL, KEY_BITS, replace=False) for _ in range(TABLES)]
+
+    def best_of(bits: Ints) -> Pairs:
         # The new ones ask all, and the known ones ask the new.
         found = _close(views, new, everyone, bits), _close(views, old, new, bits)
-        best.append(_once([part for parts in found for part in parts], len(usable)))
+        return _once([part for parts in found for part in parts], len(usable))
+
+    best = _each(best_of, samples)
     first, second, window, _ = _once(best, len(usable))
     return Candidates(usable[first], usable[second], window)
+
+
+def _each(work: Callable[[Any], R], items: Iterable[Any]) -> list[R]:
+    """Do the work on all cores: NumPy lets other threads run meanwhile. The order is that of the items."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(work, items))
 
 
 def _views(thumbnails: NDArray[np.uint8]) -> NDArray[np.uint64]:
@@ -153,11 +165,13 @@ def _once(parts: list[Pairs], count: int) -> Pairs:
 
 def likely(thumbnails: NDArray[np.uint8], found: Candidates) -> Candidates:
     """Keep the candidates whose thumbnails agree, the window shifted and scaled by least squares (one linear step)."""
-    kept = []
-    for start in range(0, len(found.first), CHUNK):
+
+    def of_chunk(start: int) -> Ints:
         part = slice(start, start + CHUNK)
         share = _explained(thumbnails[found.first[part]], thumbnails[found.second[part]], found.window[part])
-        kept.append(np.flatnonzero(share >= LIKELY) + start)
+        return np.flatnonzero(share >= LIKELY) + start
+
+    kept = _each(of_chunk, range(0, len(found.first), CHUNK))
     rows = np.concatenate([np.zeros(0, dtype=np.int64), *kept])
     return Candidates(found.first[rows], found.second[rows], found.window[rows])
 

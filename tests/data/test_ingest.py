@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import SHARED, draw, make_images
+from conftest import COLOURS, SHARED, draw, make_images
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -33,7 +33,9 @@ DATASET = Dataset(images="data/raw/target", roles=Fractions(train=0.6, val=0.1, 
 
 def read(folder: Path, limits: Ingest = LIMITS) -> pd.DataFrame:
     """The rows of `folder`, through a cache beside it."""
-    return ingest.read_folder(folder, limits, folder.with_name(folder.name + ".cache.parquet"))
+    return ingest.read_files(
+        ingest.read_layout(folder), folder, limits, folder.with_name(folder.name + ".cache.parquet")
+    )
 
 
 def reasons(rows: pd.DataFrame) -> dict[str, str]:
@@ -288,7 +290,7 @@ def test_incremental_is_from_scratch(
             else:
                 draw(content, (200, 10, 10)).save(place)
         grown = read(folder)
-        scratch = ingest.read_folder(folder, LIMITS, folder.with_name("no cache"))
+        scratch = ingest.read_files(ingest.read_layout(folder), folder, LIMITS, folder.with_name("no cache"))
         folder.with_name("no cache").unlink()
         by_path = grown.sort_values("path", ignore_index=True)
         pd.testing.assert_frame_equal(by_path, scratch.sort_values("path", ignore_index=True))
@@ -366,3 +368,20 @@ def test_real_photos_are_read() -> None:
     assert (len(rows), reasons(rows)) == (1440, {})
     assert rows["sha256"].duplicated().sum() == 1
     assert np.array_equal(rows[["width", "height"]].drop_duplicates().to_numpy(), [[200, 200]])
+
+
+def test_an_unchanged_set_is_not_worked_through_again(ingested: Paths) -> None:
+    """Nothing is written where nothing changed; a lost quarantine list, another value or a new file are seen."""
+    ingest.ingest(ingested, "target")
+    target = ingested.manifest("target")
+    written = target.stat().st_mtime_ns
+    rows = ingest.ingest(ingested, "target")
+    assert target.stat().st_mtime_ns == written
+    assert rows.equals(manifest.read(target))
+    ingested.quarantine("target").unlink()
+    ingest.ingest(ingested, "target")
+    assert ingested.quarantine("target").is_file()
+    write_value(ingested.root, "datasets.target.train_per_class", 3)
+    assert (ingest.ingest(ingested, "target")["status"] == "held_back").any()
+    draw(77_777, COLOURS["red"]).save(ingested.raw("target") / "red" / "late.png")
+    assert "red/late.png" in set(ingest.ingest(ingested, "target")["path"])

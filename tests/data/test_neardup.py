@@ -12,7 +12,7 @@ from PIL import Image
 from sightline.config import Dataset, Fractions, Ingest
 from sightline.data import alike, neardup
 from sightline.data.embedded import write
-from sightline.data.ingest import decide, read_folder
+from sightline.data.ingest import decide, read_files, read_layout
 from sightline.data.statistics import SIDE, THUMBNAIL, statistics
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def table(folder: Path, images: dict[str, Image.Image], groups: dict[str, str] |
 
 def marked(caches: Path, folder: Path, groups: dict[str, str] | None = None) -> pd.DataFrame:
     """Rows of the images in `folder`, with groups and roles, as ingest decides on them."""
-    rows = read_folder(folder, Ingest(), caches / "cache.parquet")
+    rows = read_files(read_layout(folder), folder, Ingest(), caches / "cache.parquet")
     near = alike.find(rows, folder, Ingest(), caches / "near.parquet")
     if groups is not None:
         rows["group"] = rows["path"].map(groups).astype("string")
