@@ -99,7 +99,7 @@ def evaluate(
             "candidate": {"stage": candidate.stage, "network": candidate.network, "weights": candidate.weights},
             **measured(fitted, list(images.classes), labels, logits, rows),
             "agreement": agreement.difference(served, files, golden),
-            "robustness": corrupted(served, testing, images.pixels.permute(0, 2, 3, 1).numpy(), truth, right),
+            "robustness": corrupted(served, testing, images.pixels[:].permute(0, 2, 3, 1).numpy(), truth, right),
             "mistakes": _mistakes(images, names, probabilities),
             "comparison": _comparison(paths, others, candidate, logits, images),
             "cost": asdict(ask()[0]),

@@ -13,6 +13,7 @@ import torch.nn.functional as F  # noqa: N812 — torch's own name for it
 from torch import Tensor
 
 from sightline.train.trivial import change
+from sightline.train.zoom import zoom
 
 if TYPE_CHECKING:
     from sightline.train.recipe import Recipe
@@ -38,9 +39,15 @@ def normalise(pixels: Tensor) -> Tensor:
 
 
 def augment(pixels: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:
-    """Randomly changed copy of uint8 (N, 3, H, W), normalised; `generator` (of the CPU) decides everything."""
+    """Randomly changed copy of uint8 (N, 3, H, W), normalised; `generator` (of the CPU) decides everything.
+
+    The copy is (N, 3, size, size) where the recipe sets `size`.
+    """
     warps = bool(recipe.rotate or recipe.scale)
-    if recipe.crop and not warps:
+    size = recipe.size or pixels.shape[2]
+    if recipe.zoom or size != pixels.shape[2]:
+        pixels = zoom(pixels, size, recipe.zoom or 1.0, generator)
+    if recipe.crop and not warps and not recipe.zoom:
         pixels = _crop(pixels, recipe.crop, generator)
     if recipe.flip:
         pixels = _mirror(pixels, generator)
