@@ -1,10 +1,12 @@
-"""One thread that reads the next batch while the network works on this one."""
+"""Threads that make the next batches while the network works on this one."""
 
 from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
+
+import torch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -13,18 +15,27 @@ T = TypeVar("T")
 
 
 @contextmanager
-def ahead(read: Callable[[int], T], end: int) -> Iterator[Callable[[int], T]]:
-    """Give `read`, but for consecutive steps below `end`, and called for the next one already while this one is used.
+def ahead(read: Callable[[int], T], end: int, readers: int) -> Iterator[Callable[[int], T]]:
+    """Give `read`, but for consecutive steps below `end`, and called for the next `readers` of them already.
 
-    What `read` gives must depend on the step alone: then nothing shows that it was read by another thread, or twice.
+    Each thread computes alone, without torch's helpers: they would quarrel with those of the network. What `read` gives
+    must depend on the step alone: then nothing shows that it was read by another thread, or twice.
     """
-    with ThreadPoolExecutor(1, "reader") as pool:
+    threads = torch.get_num_threads()
+    with ThreadPoolExecutor(readers, "reader", initializer=torch.set_num_threads, initargs=(1,)) as pool:
         waiting: dict[int, Future[T]] = {}
 
         def take(step: int) -> T:
-            now = waiting.pop(step, None) or pool.submit(read, step)
-            if step + 1 < end:
-                waiting[step + 1] = pool.submit(read, step + 1)
-            return now.result()
+            for one in range(step, min(step + readers + 1, end)):
+                if one not in waiting:
+                    waiting[one] = pool.submit(read, one)
+            found = waiting.pop(step).result()
+            # The number is each thread's own, but threads that are still to come take the one set last.
+            torch.set_num_threads(threads)
+            return found
 
-        yield take
+        try:
+            yield take
+        finally:
+            pool.shutdown(cancel_futures=True)
+            torch.set_num_threads(threads)

@@ -7,7 +7,7 @@ Every random choice of step s is drawn from a generator seeded with (seed, s). S
 from __future__ import annotations
 
 import time
-from contextlib import nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -27,8 +27,7 @@ from sightline.train.schedule import Schedule, plan, rate_at
 from sightline.train.zoom import needed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from contextlib import AbstractContextManager
+    from collections.abc import Callable, Iterator
 
     from sightline.data.loader import Images
     from sightline.train.recipe import Recipe
@@ -37,6 +36,8 @@ REPORTS = 30
 """A run is scored, saved and told about so often at most: the many short passes over a tiny set go together."""
 PATIENCE = 10.0
 """Seconds after which a long pass tells how far it is."""
+READERS = 8
+"""Threads that make batches ahead, at most; no more than torch computes with."""
 WRITING = 0.05
 """Largest share of the time that goes into checkpoints inside a pass."""
 
@@ -79,7 +80,7 @@ def train(
     if saved is not None:
         state.restore(saved)
     try:
-        with _reader(images, recipe, schedule, seed) as read:
+        with reader(images, recipe, schedule, seed) as read:
             _run(state, images, read, val, recipe, schedule, seed, checkpoint, on_epoch, on_progress)
     finally:
         torch.set_num_threads(threads)
@@ -124,12 +125,11 @@ def _run(
             _set_modes(state.model, recipe)
             learning = True
         optim.set_rate(state.optimiser, recipe, *rate_at(state.step, schedule.steps, recipe))
-        generator = generator_for(seed, epoch, number)
         began = time.perf_counter()
-        batch, targets = _changed(*read(state.step), len(images.classes), recipe, generator)
+        batch, targets = read(state.step)
         watch.data += time.perf_counter() - began
         # Dropout draws from the global state, so that is tied to the step as well.
-        torch.manual_seed(generator.initial_seed())
+        torch.manual_seed(generator_for(seed, epoch, number).initial_seed())
         state.loss += learn(state, batch, targets, recipe, weights)
         state.step += 1
         if state.step % stride == 0 or state.step == schedule.steps:
@@ -175,24 +175,42 @@ def _changed(
     return batch, targets
 
 
-def _reader(
+@contextmanager
+def reader(
     images: Images, recipe: Recipe, schedule: Schedule, seed: int
-) -> AbstractContextManager[Callable[[int], tuple[Tensor, Tensor]]]:
-    """Pixels and labels of a step's batch, read ahead where that takes no time from the network."""
-    side, on_gpu = needed(recipe, images.pixels.shape[2]), best_device().type == "cuda"
+) -> Iterator[Callable[[int], tuple[Tensor, Tensor]]]:
+    """What gives the batch of a step, made ahead where that takes no time from the network.
 
-    @lru_cache(maxsize=1)
+    On a GPU the pixels are read ahead, and changed there; on the CPU images on the disk are changed ahead too.
+    """
+    side, readers = needed(recipe, images.pixels.shape[2]), min(torch.get_num_threads(), READERS)
+
+    @lru_cache(maxsize=2)
     def order(epoch: int) -> Tensor:
         return order_of(images, recipe, generator_for(seed, epoch, -1))
 
-    def read(step: int) -> tuple[Tensor, Tensor]:
+    def rows(step: int) -> Tensor:
         epoch, number = divmod(step, schedule.steps_per_epoch)
-        rows = order(epoch)[number * schedule.batch : (number + 1) * schedule.batch]
-        pixels, labels = images.take(rows, side), images.labels[rows]
-        return (pixels.pin_memory(), labels.pin_memory()) if on_gpu else (pixels, labels)
+        return order(epoch)[number * schedule.batch : (number + 1) * schedule.batch]
 
-    # From memory to the CPU there is nothing to wait for, only cores to quarrel over.
-    return ahead(read, schedule.steps) if on_gpu or isinstance(images.pixels, Stored) else nullcontext(read)
+    def generator(step: int) -> torch.Generator:
+        return generator_for(seed, *divmod(step, schedule.steps_per_epoch))
+
+    def pinned(step: int) -> tuple[Tensor, Tensor]:
+        return images.take(rows(step), side).pin_memory(), images.labels[rows(step)].pin_memory()
+
+    def whole(step: int) -> tuple[Tensor, Tensor]:
+        return batch_of(images, rows(step), recipe, generator(step))
+
+    if best_device().type == "cuda":
+        with ahead(pinned, schedule.steps, readers) as take:
+            yield lambda step: _changed(*take(step), len(images.classes), recipe, generator(step))
+    elif isinstance(images.pixels, Stored):
+        with ahead(whole, schedule.steps, readers) as take:
+            yield take
+    else:
+        # From memory to the CPU there is nothing to wait for, only cores to quarrel over.
+        yield whole
 
 
 def learn(state: State, batch: Tensor, targets: Tensor, recipe: Recipe, weights: Tensor | None) -> Tensor:

@@ -53,7 +53,7 @@ def scene(seed: int, side: int = 64) -> NDArray[np.uint8]:
 
 
 def test_mapped_images_are_those_in_memory(toy: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A set too large for its share of the memory stays on the disk and gives the same tensors, if only an empty one."""
+    """A set too large for its share of memory stays on the disk and gives the same tensors, be it an empty one."""
     folder = ready(toy)
     held = load(folder, "train")
     monkeypatch.setattr(loader, "MEMORY_SHARE", 0.0)
