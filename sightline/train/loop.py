@@ -23,6 +23,7 @@ from sightline.train.augment import augment
 from sightline.train.checkpoint import Checkpoint, Epoch, State
 from sightline.train.inference import best_device, precision, score
 from sightline.train.mixing import mix
+from sightline.train.memory import keep_freed
 from sightline.train.schedule import Schedule, plan, rate_at
 from sightline.train.zoom import needed
 
@@ -206,6 +207,7 @@ def reader(
         with ahead(pinned, schedule.steps, readers) as take:
             yield lambda step: _changed(*take(step), len(images.classes), recipe, generator(step))
     elif isinstance(images.pixels, Stored):
+        keep_freed()
         with ahead(whole, schedule.steps, readers) as take:
             yield take
     else:
