@@ -22,8 +22,8 @@ from sightline.train.ahead import ahead
 from sightline.train.augment import augment
 from sightline.train.checkpoint import Checkpoint, Epoch, State
 from sightline.train.inference import best_device, precision, score
-from sightline.train.mixing import mix
 from sightline.train.memory import keep_freed
+from sightline.train.mixing import mix
 from sightline.train.schedule import Schedule, plan, rate_at
 from sightline.train.zoom import needed
 
