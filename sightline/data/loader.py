@@ -98,7 +98,7 @@ class Mapped(Stored):
             where = (shard == number).nonzero().squeeze(1)
             local = rows[where] - self._starts[number]
             # NumPy copies whole rows; torch goes through them byte by byte, nine times slower.
-            pixels[where.numpy()] = self._parts[number][local.numpy()]
+            pixels[where.numpy()] = self._parts[number].take(local.numpy(), axis=0)
         return torch.from_numpy(pixels).permute(0, 3, 1, 2)
 
 
