@@ -195,10 +195,17 @@ class Preprocess(Section):
 
     size: int = 64
     """Height and width of the stored images, pixels."""
+    store: Literal["raw", "jpeg"] = "raw"
+    """How training images are stored: as pixels, or as JPEGs where pixels would not fit the disk: a tenth of the room,
+    half of the speed. Images of the other roles are always stored as pixels."""
+    quality: int = 90
+    """Of the JPEGs."""
 
     def __post_init__(self) -> None:
         if not 8 <= self.size <= 1024:
             raise ValueError(f"size = {self.size} is outside 8 … 1024 pixels")
+        if not 50 <= self.quality <= 100:
+            raise ValueError(f"quality = {self.quality} is outside 50 … 100")
 
 
 @dataclass(frozen=True, kw_only=True)

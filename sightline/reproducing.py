@@ -208,7 +208,7 @@ def _accuracy(tracker: Tracker, version: str, there: Paths, now: Trained) -> dic
     from sightline.train.inference import predict
 
     parts = [load(there.shards("target"), role) for role in ("val", "calib")]
-    pixels, labels = torch.cat([one.pixels for one in parts]), torch.cat([one.labels for one in parts])
+    pixels, labels = torch.cat([one.pixels[:] for one in parts]), torch.cat([one.labels for one in parts])
     models = (tracker.predictor(tracker.classifier_model, version).model, now.load(there.root))
     then, again = ((predict(one, pixels, exact=True).argmax(1) == labels).numpy() for one in models)
     gained, lost = discordant(then, again)

@@ -2,6 +2,10 @@
 
 A shard is `ROLE-NNNNN.npy` of shape (rows, size, size, 3), its labels `ROLE-NNNNN.labels.npy` (class indices), and
 `index.json` says what is there. The index is written last: where it stands, the shards are whole.
+
+With `preprocess.store: jpeg` the training images are kept as JPEGs of that size, one behind the other in the same file
+(bytes,), and `ROLE-NNNNN.offsets.npy` (rows + 1,) says where each begins. All other roles stay pixels, so that nothing
+is measured on images that were compressed once more.
 """
 
 from __future__ import annotations
@@ -16,7 +20,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sightline.data import manifest
+from sightline.data import jpeg, manifest
 from sightline.data.facts import read_bytes
 from sightline.data.manifest import OK
 from sightline.data.reading import decode
@@ -29,6 +33,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from sightline.config import Preprocess
     from sightline.project import Paths
 
 INDEX = "index.json"
@@ -68,20 +73,20 @@ def preprocess(paths: Paths, use: str) -> Index:
     Raises DataError where an image can no longer be read as the manifest says.
     """
     rows = manifest.read(paths.manifest(use))
-    folder, size = paths.shards(use), paths.params.preprocess.size
+    folder, params = paths.shards(use), paths.params.preprocess
     folder.mkdir(parents=True, exist_ok=True)
     limit = paths.params.ingest.max_megapixels * 1e6
     names = manifest.classes(rows)
     usable = rows[rows["status"] == OK]
     work = [
-        _plan(str(role), int(str(number)), part, size, names)
+        _plan(str(role), int(str(number)), part, params, names)
         for (role, number), part in usable.groupby(["role", "shard"], sort=True)
     ]
-    index = Index(size, tuple(names), tuple(shard for shard, _ in work))
+    index = Index(params.size, tuple(names), tuple(shard for shard, _ in work))
     before = {shard.name: shard.key for shard in read_index(folder).shards} if (folder / INDEX).is_file() else {}
     fresh = [(shard, part) for shard, part in work if before.get(shard.name) != shard.key]
     (folder / INDEX).unlink(missing_ok=True)
-    _write_all(folder, paths.raw(use), fresh, names, size, limit)
+    _write_all(folder, paths.raw(use), fresh, names, params, limit)
     _remove_others(folder, {shard.name for shard in index.shards})
     (folder / INDEX).write_text(json.dumps(asdict(index), indent=1) + "\n", encoding="utf-8")
     return index
@@ -99,24 +104,41 @@ def read_index(folder: Path) -> Index:
     return Index(values["size"], tuple(values["classes"]), tuple(Shard(**shard) for shard in values["shards"]))
 
 
-def _plan(role: str, number: int, part: pd.DataFrame, size: int, names: list[str]) -> tuple[Shard, pd.DataFrame]:
+def _compresses(role: str, params: Preprocess) -> bool:
+    return params.store == "jpeg" and role == "train"
+
+
+def _plan(
+    role: str, number: int, part: pd.DataFrame, params: Preprocess, names: list[str]
+) -> tuple[Shard, pd.DataFrame]:
     name = f"{role}-{number:05d}"
-    key = digest_of([size, names, part["sha256"].tolist(), part["label"].tolist()])
+    kind = ["jpeg", params.quality] if _compresses(role, params) else []
+    key = digest_of([params.size, names, part["sha256"].tolist(), part["label"].tolist(), *kind])
     return Shard(role, name, len(part), key), part
 
 
 def _write_all(
-    folder: Path, raw: Path, fresh: list[tuple[Shard, pd.DataFrame]], names: list[str], size: int, limit: float
+    folder: Path, raw: Path, fresh: list[tuple[Shard, pd.DataFrame]], names: list[str], params: Preprocess, limit: float
 ) -> None:
     position = {name: number for number, name in enumerate(names)}
     images = sum(shard.rows for shard, _ in fresh)
-    read = partial(_pixels, str(raw), size, limit)
-    with ProcessPoolExecutor(os.cpu_count() if images > size else 1) as pool:
+    with ProcessPoolExecutor(os.cpu_count() if images > params.size else 1) as pool:
         for shard, part in fresh:
-            pixels = np.stack(list(pool.map(read, part["path"].tolist(), part["sha256"].tolist(), chunksize=64)))
+            path, quality = folder / f"{shard.name}.npy", params.quality if _compresses(shard.role, params) else 0
+            read = partial(_stored, str(raw), params.size, limit, quality)
+            found = list(pool.map(read, part["path"].tolist(), part["sha256"].tolist(), chunksize=64))
+            jpeg.offsets_of(path).unlink(missing_ok=True)
+            if quality:
+                _save(jpeg.offsets_of(path), np.cumsum([0, *map(len, found)], dtype=np.int64))
+            _save(path, np.concatenate(found) if quality else np.stack(found))
             labels = part["label"].map(position).to_numpy(dtype=np.int64)
-            _save(folder / f"{shard.name}.npy", pixels)
             _save(folder / f"{shard.name}.labels.npy", labels)
+
+
+def _stored(raw: str, size: int, limit: float, quality: int, path: str, sha256: str) -> NDArray[np.uint8]:
+    """What a shard holds of an image: its pixels, or with a `quality` above 0 the bytes of a JPEG."""
+    pixels = _pixels(raw, size, limit, path, sha256)
+    return jpeg.encode(pixels, quality) if quality else pixels
 
 
 def _pixels(raw: str, size: int, limit: float, path: str, sha256: str) -> NDArray[np.uint8]:
@@ -135,5 +157,5 @@ def _save(path: Path, array: NDArray[np.generic]) -> None:
 
 def _remove_others(folder: Path, names: set[str]) -> None:
     for path in folder.glob("*.npy"):
-        if path.name.removesuffix(".npy").removesuffix(".labels") not in names:
+        if path.name.split(".")[0] not in names:
             path.unlink()

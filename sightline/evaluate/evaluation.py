@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from sightline.config import Evaluate
-    from sightline.data.loader import Images
+    from sightline.data.loader import Images, Stored
     from sightline.evaluate.confidence import Confidence
     from sightline.evaluate.metrics import BoolArray, FloatArray, IntArray
     from sightline.evaluate.release import Release
@@ -99,7 +99,7 @@ def evaluate(
             "candidate": {"stage": candidate.stage, "network": candidate.network, "weights": candidate.weights},
             **measured(fitted, list(images.classes), labels, logits, rows),
             "agreement": agreement.difference(served, files, golden),
-            "robustness": corrupted(served, testing, images.pixels.permute(0, 2, 3, 1).numpy(), truth, right),
+            "robustness": corrupted(served, testing, images.pixels[:].permute(0, 2, 3, 1).numpy(), truth, right),
             "mistakes": _mistakes(images, names, probabilities),
             "comparison": _comparison(paths, others, candidate, logits, images),
             "cost": asdict(ask()[0]),
@@ -162,7 +162,7 @@ def _digest(bundle: Path) -> str:
     return digest_of([file_digest(path) for path in sorted(bundle.iterdir())]) if bundle.is_dir() else ""
 
 
-def _logits(paths: Paths, trained: Trained, pixels: Tensor) -> NDArray[np.float32]:
+def _logits(paths: Paths, trained: Trained, pixels: Tensor | Stored) -> NDArray[np.float32]:
     """Logits of the training form, in full precision."""
     return predict(trained.load(paths.root), pixels, exact=True).numpy()
 

@@ -6,22 +6,22 @@ import hashlib
 import json
 from typing import TYPE_CHECKING
 
-from sightline.data import archive, manifest
+from sightline.data import archive, jpeg, manifest
 from sightline.data.expectations import Verdict, sentences
-from sightline.data.loader import load
+from sightline.data.loader import Compressed, load
 from sightline.data.manifest import OK
 from sightline.errors import DataError
 from sightline.evaluate import release
 from sightline.evaluate.blessing import DATA, Blessing
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    import numpy as np
     import pandas as pd
-    from numpy.typing import NDArray
+    from torch import Tensor
 
+    from sightline.data.loader import Stored
     from sightline.evaluate.blessing import Bound
     from sightline.evaluate.release import Release
     from sightline.project import Paths
@@ -89,9 +89,15 @@ def _same_pixels(paths: Paths, testing: Release) -> int:
         trained = load(paths.shards("target"), "train")
     except OSError as error:
         raise DataError(f"the training shards are not whole ({error}); run `sightline run` or `dvc repro`") from error
-    known = _keys(trained.pixels.permute(0, 2, 3, 1).numpy())
-    return sum(key in known for key in _keys(tested.pixels.permute(0, 2, 3, 1).numpy()))
+    known = set(_keys(trained.pixels))
+    again = isinstance(trained.pixels, Compressed)
+    return sum(key in known for key in _keys(tested.pixels, paths.params.preprocess.quality if again else 0))
 
 
-def _keys(pixels: NDArray[np.uint8]) -> set[bytes]:
-    return {hashlib.blake2b(image.tobytes(), digest_size=16).digest() for image in pixels}
+def _keys(pixels: Tensor | Stored, quality: int = 0) -> Iterator[bytes]:
+    """Digest of each image; with a `quality`, of what is left of it in a JPEG of that."""
+    for part in pixels.split(1024):
+        images = part.permute(0, 2, 3, 1).numpy()
+        if quality:
+            images = jpeg.decode([jpeg.encode(image, quality) for image in images], images.shape[1], 0, 1)
+        yield from (hashlib.blake2b(image.tobytes(), digest_size=16).digest() for image in images)

@@ -13,6 +13,7 @@ import torch.nn.functional as F  # noqa: N812 — torch's own name for it
 from torch import Tensor
 
 from sightline.train.trivial import change
+from sightline.train.zoom import zoom
 
 if TYPE_CHECKING:
     from sightline.train.recipe import Recipe
@@ -22,6 +23,8 @@ MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
 ERASED = (0.02, 0.33)
 """Share of the image that random erasing takes (Zhong et al. 2020)."""
+CACHED = 2**18
+"""Pixels that the CPU normalises at a time."""
 LONGEST = 10 / 3
 """Largest ratio of the sides of an erased rectangle."""
 
@@ -30,17 +33,26 @@ def normalise(pixels: Tensor) -> Tensor:
     """uint8 or float 0 … 255 (N, 3, H, W) → float32, zero mean and unit spread, channels last in memory."""
     count, _, height, width = pixels.shape
     # Whole rows at once: a product over an innermost axis of three colours is forty times slower.
-    rows = pixels.permute(0, 2, 3, 1).reshape(count, height, width * 3).float()
+    rows = pixels.permute(0, 2, 3, 1).reshape(count, height, width * 3)
     mean, std = (torch.tensor(values, device=pixels.device).mul(255).repeat(width) for values in (MEAN, STD))
-    if rows.data_ptr() == pixels.data_ptr():
-        rows = rows.clone()
-    return rows.sub_(mean).div_(std).view(count, height, width, 3).permute(0, 3, 1, 2)
+    found = torch.empty(rows.shape, device=pixels.device)
+    # A few images at a time, as many as the processor's cache holds.
+    few = max(1, CACHED // (height * width)) if pixels.device.type == "cpu" else max(1, count)
+    for part, done in zip(rows.split(few), found.split(few), strict=True):
+        torch.sub(part, mean, out=done).div_(std)
+    return found.view(count, height, width, 3).permute(0, 3, 1, 2)
 
 
 def augment(pixels: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:
-    """Randomly changed copy of uint8 (N, 3, H, W), normalised; `generator` (of the CPU) decides everything."""
+    """Randomly changed copy of uint8 (N, 3, H, W), normalised; `generator` (of the CPU) decides everything.
+
+    The copy is (N, 3, size, size) where the recipe sets `size`.
+    """
     warps = bool(recipe.rotate or recipe.scale)
-    if recipe.crop and not warps:
+    size = recipe.size or pixels.shape[2]
+    if recipe.zoom or size != pixels.shape[2]:
+        pixels = zoom(pixels, size, recipe.zoom or 1.0, generator)
+    if recipe.crop and not warps and not recipe.zoom:
         pixels = _crop(pixels, recipe.crop, generator)
     if recipe.flip:
         pixels = _mirror(pixels, generator)
@@ -76,7 +88,12 @@ def _mirror(pixels: Tensor, generator: torch.Generator) -> Tensor:
     """Half of the images, left to right."""
     rows = (torch.rand(len(pixels), generator=generator) < 0.5).nonzero().squeeze(1).to(pixels.device)  # noqa: PLR2004
     images = pixels.permute(0, 2, 3, 1)
-    return images.index_copy(0, rows, images.index_select(0, rows).flip(2)).permute(0, 3, 1, 2)
+    if images.is_cuda:
+        return images.index_copy(0, rows, images.index_select(0, rows).flip(2)).permute(0, 3, 1, 2)
+    # NumPy copies whole images; torch goes through them byte by byte.
+    found, places = images.numpy().copy(), rows.numpy()
+    found[places] = torch.from_numpy(found[places]).flip(2).numpy()
+    return torch.from_numpy(found).permute(0, 3, 1, 2)
 
 
 def _warp(images: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:

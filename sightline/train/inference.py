@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from sightline.train.augment import normalise
 
 if TYPE_CHECKING:
-    from sightline.data.loader import Images
+    from sightline.data.loader import Images, Stored
     from sightline.train.recipe import Recipe
 
 
@@ -25,7 +25,7 @@ def score(model: nn.Module, images: Images) -> tuple[float, float]:
 
 
 @torch.no_grad()
-def predict(module: nn.Module, pixels: Tensor, batch: int = 256, *, exact: bool = False) -> Tensor:
+def predict(module: nn.Module, pixels: Tensor | Stored, batch: int = 256, *, exact: bool = False) -> Tensor:
     """Outputs of `module` in evaluation mode for uint8 (N, 3, H, W), float32 on the CPU.
 
     `exact` computes in full precision, as serving does.

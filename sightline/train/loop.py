@@ -7,22 +7,28 @@ Every random choice of step s is drawn from a generator seeded with (seed, s). S
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
+from sightline.data.loader import Stored
 from sightline.train import optim
+from sightline.train.ahead import ahead
 from sightline.train.augment import augment
 from sightline.train.checkpoint import Checkpoint, Epoch, State
 from sightline.train.inference import best_device, precision, score
+from sightline.train.memory import keep_freed
 from sightline.train.mixing import mix
 from sightline.train.schedule import Schedule, plan, rate_at
+from sightline.train.zoom import needed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from sightline.data.loader import Images
     from sightline.train.recipe import Recipe
@@ -31,6 +37,8 @@ REPORTS = 30
 """A run is scored, saved and told about so often at most: the many short passes over a tiny set go together."""
 PATIENCE = 10.0
 """Seconds after which a long pass tells how far it is."""
+READERS = 8
+"""Threads that make batches ahead, at most; no more than torch computes with."""
 WRITING = 0.05
 """Largest share of the time that goes into checkpoints inside a pass."""
 
@@ -73,7 +81,8 @@ def train(
     if saved is not None:
         state.restore(saved)
     try:
-        _run(state, images, val, recipe, schedule, seed, checkpoint, on_epoch, on_progress)
+        with reader(images, recipe, schedule, seed) as read:
+            _run(state, images, read, val, recipe, schedule, seed, checkpoint, on_epoch, on_progress)
     finally:
         torch.set_num_threads(threads)
     model.load_state_dict(state.best if state.best is not None else state.answering.state_dict())
@@ -98,6 +107,7 @@ def kept(history: list[Epoch], recipe: Recipe) -> Epoch:
 def _run(
     state: State,
     images: Images,
+    read: Callable[[int], tuple[Tensor, Tensor]],
     val: Images,
     recipe: Recipe,
     schedule: Schedule,
@@ -109,20 +119,18 @@ def _run(
     stride = schedule.steps_per_epoch * -(-schedule.epochs // REPORTS)
     weights = class_weights(images) if recipe.balance == "weights" else None
     watch = _Watch(state.step)
-    order = torch.empty(0)
+    learning = False
     while state.step < schedule.steps and not _waited_enough(state, recipe):
         epoch, number = divmod(state.step, schedule.steps_per_epoch)
-        if number == 0 or not len(order):
-            order = order_of(images, recipe, generator_for(seed, epoch, -1))
+        if number == 0 or not learning:
             _set_modes(state.model, recipe)
+            learning = True
         optim.set_rate(state.optimiser, recipe, *rate_at(state.step, schedule.steps, recipe))
-        generator = generator_for(seed, epoch, number)
-        rows = order[number * schedule.batch : (number + 1) * schedule.batch]
         began = time.perf_counter()
-        batch, targets = batch_of(images, rows, recipe, generator)
+        batch, targets = read(state.step)
         watch.data += time.perf_counter() - began
         # Dropout draws from the global state, so that is tied to the step as well.
-        torch.manual_seed(generator.initial_seed())
+        torch.manual_seed(generator_for(seed, epoch, number).initial_seed())
         state.loss += learn(state, batch, targets, recipe, weights)
         state.step += 1
         if state.step % stride == 0 or state.step == schedule.steps:
@@ -130,7 +138,7 @@ def _run(
             if state.step < schedule.steps:
                 checkpoint.save(state.values())
             on_epoch(state.history[-1])
-            watch, order = _Watch(state.step), torch.empty(0)
+            watch, learning = _Watch(state.step), False
             continue
         now = time.perf_counter()
         if now - watch.saved > max(checkpoint.every, watch.cost / WRITING):
@@ -153,14 +161,58 @@ class _Watch:
 
 def batch_of(images: Images, rows: Tensor, recipe: Recipe, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Augmented images (N, 3, H, W) and their targets, (N,) classes or (N, classes) shares, on the best device."""
+    pixels = images.take(rows, needed(recipe, images.pixels.shape[2]))
+    return _changed(pixels, images.labels[rows], len(images.classes), recipe, generator)
+
+
+def _changed(
+    pixels: Tensor, labels: Tensor, classes: int, recipe: Recipe, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
     device = best_device()
-    # Rows of the memory as it lies, colours innermost: picking along the permuted axes costs seventy times more.
-    pixels = images.pixels.permute(0, 2, 3, 1).index_select(0, rows).permute(0, 3, 1, 2)
     batch = augment(pixels.to(device, non_blocking=True), recipe, generator)
-    targets = images.labels[rows].to(device, non_blocking=True)
+    targets = labels.to(device, non_blocking=True)
     if recipe.mixup or recipe.cutmix:
-        return mix(batch, targets, len(images.classes), recipe, generator)
+        return mix(batch, targets, classes, recipe, generator)
     return batch, targets
+
+
+@contextmanager
+def reader(
+    images: Images, recipe: Recipe, schedule: Schedule, seed: int
+) -> Iterator[Callable[[int], tuple[Tensor, Tensor]]]:
+    """What gives the batch of a step, made ahead where that takes no time from the network.
+
+    On a GPU the pixels are read ahead, and changed there; on the CPU images on the disk are changed ahead too.
+    """
+    side, readers = needed(recipe, images.pixels.shape[2]), min(torch.get_num_threads(), READERS)
+
+    @lru_cache(maxsize=2)
+    def order(epoch: int) -> Tensor:
+        return order_of(images, recipe, generator_for(seed, epoch, -1))
+
+    def rows(step: int) -> Tensor:
+        epoch, number = divmod(step, schedule.steps_per_epoch)
+        return order(epoch)[number * schedule.batch : (number + 1) * schedule.batch]
+
+    def generator(step: int) -> torch.Generator:
+        return generator_for(seed, *divmod(step, schedule.steps_per_epoch))
+
+    def pinned(step: int) -> tuple[Tensor, Tensor]:
+        return images.take(rows(step), side).pin_memory(), images.labels[rows(step)].pin_memory()
+
+    def whole(step: int) -> tuple[Tensor, Tensor]:
+        return batch_of(images, rows(step), recipe, generator(step))
+
+    if best_device().type == "cuda":
+        with ahead(pinned, schedule.steps, readers) as take:
+            yield lambda step: _changed(*take(step), len(images.classes), recipe, generator(step))
+    elif isinstance(images.pixels, Stored):
+        keep_freed()
+        with ahead(whole, schedule.steps, readers) as take:
+            yield take
+    else:
+        # From memory to the CPU there is nothing to wait for, only cores to quarrel over.
+        yield whole
 
 
 def learn(state: State, batch: Tensor, targets: Tensor, recipe: Recipe, weights: Tensor | None) -> Tensor:

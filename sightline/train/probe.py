@@ -13,12 +13,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from sightline.data.loader import Stored
+
 FOLDS = 5
 FLOOR = 0.1
 """Least spread of a feature, as a share of the mean spread, that standardising takes for real."""
 
 
-def frozen_features(backbone: nn.Module, pixels: Tensor, cache: Path) -> Tensor:
+def frozen_features(backbone: nn.Module, pixels: Tensor | Stored, cache: Path) -> Tensor:
     """Features (N, D) of uint8 images (N, 3, H, W); taken from `cache` where they stand there."""
     from safetensors.torch import load_file, save_file
 

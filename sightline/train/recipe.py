@@ -45,6 +45,11 @@ class Recipe:
     """Share of the target spread over all classes (Szegedy et al. 2016)."""
     crop: float = 0.1
     """Reflect padding as a share of the image size, followed by one random crop."""
+    zoom: float = 0.0
+    """Random resized crops, the smallest of which takes this share of the area, in place of `crop`; 0 = none."""
+    size: int = 0
+    """Side that images are trained at, pixels; 0 = as stored. The network answers at the stored side, which after
+    `zoom` may well be a seventh larger (Touvron et al. 2019): 224 of 256."""
     flip: bool = True
     """Mirror half of the images left to right. False where left and right mean something, as for signs and digits."""
     rotate: float = 0.0
@@ -87,6 +92,8 @@ class Recipe:
             ("weight_decay", 0, 10),
             ("label_smoothing", 0, 0.9),
             ("crop", 0, 0.5),
+            ("zoom", 0, 1),
+            ("size", 0, 1024),
             ("rotate", 0, 180),
             ("scale", 0, 0.9),
             ("erase", 0, 1),

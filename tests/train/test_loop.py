@@ -10,10 +10,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
-from sightline.data.loader import Images
+from sightline.data import jpeg
+from sightline.data.loader import Compressed, Images, Mapped
 from sightline.models.zoo import build
 from sightline.train import loop
 from sightline.train.checkpoint import Checkpoint
@@ -66,19 +68,41 @@ class Dying(Checkpoint):
             raise KeyboardInterrupt
 
 
-def weights_after(
-    path: Path, recipe: Recipe = RECIPE, *, dies: bool = False, network: str = "cnn"
+def shards(folder: Path, store: str) -> Images:
+    """The toys on the disk, in shards of ten."""
+    images = toys()
+    pixels = images.pixels[:].permute(0, 2, 3, 1).numpy()
+    folder.mkdir()
+    paths = []
+    for number, part in enumerate(np.split(pixels, [10, 20, 30])):
+        paths.append(folder / f"train-{number:05d}.npy")
+        files = [jpeg.encode(image, 90) for image in part]
+        np.save(paths[-1], part if store == "raw" else np.concatenate(files))
+        np.save(jpeg.offsets_of(paths[-1]), np.cumsum([0, *map(len, files)]))
+    kind = Mapped if store == "raw" else Compressed
+    return replace(images, pixels=kind(paths, 16))
+
+
+def trained(
+    path: Path, images: Images, recipe: Recipe, *, dies: bool = False, network: str = "cnn"
 ) -> dict[str, torch.Tensor]:
-    """Train; where it `dies`, that is in the midst of a pass, and another process goes on from the checkpoint."""
+    """The weights after training on `images`; where it `dies`, that is in the midst of a pass, and another goes on."""
     torch.manual_seed(0)
     model = build(network, 2, 16)
     if dies:
         with pytest.raises(KeyboardInterrupt):
-            train(model, toys(), toys(8), recipe, 3, Dying(path, every=0), lambda _: None)
+            train(model, images, toys(8), recipe, 3, Dying(path, every=0), lambda _: None)
         torch.manual_seed(99)
         model = build(network, 2, 16)
-    train(model, toys(), toys(8), recipe, 3, Checkpoint(path), lambda _: None)
+    train(model, images, toys(8), recipe, 3, Checkpoint(path), lambda _: None)
     return model.state_dict()
+
+
+def weights_after(
+    path: Path, recipe: Recipe = RECIPE, *, dies: bool = False, network: str = "cnn"
+) -> dict[str, torch.Tensor]:
+    """The weights after training on the toys in memory."""
+    return trained(path, toys(), recipe, dies=dies, network=network)
 
 
 def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
@@ -91,6 +115,18 @@ def test_resumed_run_equals_undisturbed_run(tmp_path: Path, network: str, recipe
     undisturbed = weights_after(tmp_path / "a.pt", recipe, network=network)
     resumed = weights_after(tmp_path / "b.pt", recipe, dies=True, network=network)
     assert same(undisturbed, resumed)
+
+
+@pytest.mark.parametrize("store", ["raw", "jpeg"])
+def test_streamed_run_resumes_as_one_from_memory(tmp_path: Path, store: str) -> None:
+    """From the disk, read ahead, killed within a pass and resumed: the same weights; from pixels those of memory."""
+    streamed, held = shards(tmp_path / "shards", store), toys()
+    recipe = replace(EVERYTHING, zoom=0.3, size=12)
+    undisturbed = trained(tmp_path / "a.pt", streamed, recipe)
+    resumed = trained(tmp_path / "b.pt", streamed, recipe, dies=True)
+    assert same(undisturbed, resumed)
+    if store == "raw":
+        assert same(undisturbed, trained(tmp_path / "c.pt", held, recipe))
 
 
 KILLED = """

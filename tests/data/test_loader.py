@@ -1,0 +1,151 @@
+"""Shards in memory, mapped, and as JPEGs: the same images, whatever holds them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import torch
+from conftest import COLOURS, draw
+from PIL import Image
+
+from sightline.config import Preprocess, write_value
+from sightline.data import jpeg, loader, split
+from sightline.data.ingest import ingest
+from sightline.data.loader import Compressed, Mapped, load
+from sightline.data.shards import preprocess
+from sightline.project import Paths
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+
+@pytest.fixture(autouse=True)
+def _small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Toys fill several shards."""
+    monkeypatch.setattr(split, "SHARD_ROWS", 16)
+
+
+def ready(toy: Paths, **values: str) -> Path:
+    """The shard folder of the toys, with these values of `preprocess`."""
+    for name, value in values.items():
+        write_value(toy.root, f"preprocess.{name}", value)
+    # Parameters are read once.
+    paths = Paths(toy.root)
+    ingest(paths, "target")
+    preprocess(paths, "target")
+    return paths.shards("target")
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.glob("*.npy")}
+
+
+def scene(seed: int, side: int = 64) -> NDArray[np.uint8]:
+    """A smooth picture, as photos are: noise of a few points, enlarged."""
+    points = np.random.default_rng(seed).integers(0, 256, (5, 5, 3), dtype=np.uint8)
+    return np.asarray(Image.fromarray(points).resize((side, side), Image.Resampling.BICUBIC))
+
+
+def test_mapped_images_are_those_in_memory(toy: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A set too large for its share of memory stays on the disk and gives the same tensors, be it an empty one."""
+    folder = ready(toy)
+    held = load(folder, "train")
+    monkeypatch.setattr(loader, "MEMORY_SHARE", 0.0)
+    mapped = load(folder, "train")
+    assert isinstance(mapped.pixels, Mapped)
+    assert isinstance(held.pixels, torch.Tensor)
+    assert len(list(folder.glob("train-*.labels.npy"))) > 3
+    assert torch.equal(held.labels, mapped.labels)
+    rows = torch.randperm(len(held), generator=torch.Generator().manual_seed(0))
+    assert torch.equal(held.take(rows), mapped.take(rows))
+    assert held.take(rows).stride() == mapped.take(rows).stride()
+    assert torch.equal(torch.cat(list(mapped.pixels.split(7))), held.pixels)
+    nobody = load(folder, "nobody")
+    assert (len(nobody), nobody.take(torch.arange(0)).shape) == (0, (0, 3, 16, 16))
+    for some in (3, slice(2, 40, 5), [1, 30, 1], torch.tensor([50, 0])):
+        assert torch.equal(mapped.pixels[some], held.pixels[some])
+
+
+def test_training_images_alone_become_jpegs(toy: Paths) -> None:
+    """They still look alike; what is measured on stays as it was, byte for byte, and the way back leaves nothing."""
+    folder = ready(toy)
+    pixels, before = load(folder, "train").pixels[:], contents(folder)
+    images = load(ready(toy, store="jpeg"), "train")
+    assert isinstance(images.pixels, Compressed)
+    assert (images.pixels[:].float() - pixels.float()).abs().mean() < 25
+    rows = torch.tensor([5, 70, 0])
+    assert torch.equal(images.take(rows), images.pixels[:][rows])
+    after = contents(folder)
+    changed = {name for name in before if after[name] != before[name]}
+    assert changed == {name for name in before if name.startswith("train") and "labels" not in name}
+    assert contents(ready(toy, store="raw")) == before
+
+
+@pytest.mark.parametrize("store", ["raw", "jpeg"])
+def test_new_images_change_one_shard(toy: Paths, store: str) -> None:
+    """Ten new images are written to the last shard of their role; the others are not touched."""
+    folder = ready(toy, store=store)
+    stamps = {path: path.stat().st_mtime_ns for path in folder.glob("train-*.npy")}
+    extra = toy.raw("target") / "red"
+    for number in range(10):
+        draw(7_000_000 + number, COLOURS["red"]).save(extra / f"new{number}.png")
+    ready(toy)
+    again = {path: path.stat().st_mtime_ns for path in folder.glob("train-*.npy")}
+    touched = {path.name.split(".")[0] for path in again if stamps.get(path) != again[path]}
+    assert touched == {max(path.name.split(".")[0] for path in stamps)}
+
+
+def test_jpegs_decode_to_what_was_encoded() -> None:
+    """A smooth picture comes back within two grey levels on average, by any number of threads."""
+    pictures = np.stack([scene(seed) for seed in range(9)])
+    files = [jpeg.encode(picture, 90) for picture in pictures]
+    alone, together = (jpeg.decode(files, 64, 0, threads) for threads in (1, 3))
+    assert np.array_equal(alone, together)
+    assert np.abs(alone.astype(int) - pictures).mean() < 2
+
+
+def test_jpegs_are_decoded_at_the_smallest_scale_that_will_do() -> None:
+    """For crops of 20 pixels an image of 64 is decoded to 24, three eighths, and shows the same."""
+    picture = scene(1)
+    small = jpeg.decode([jpeg.encode(picture, 95)], 64, 20, 1)[0]
+    assert small.shape == (24, 24, 3)
+    wanted = np.asarray(Image.fromarray(picture).resize((24, 24), Image.Resampling.BOX))
+    assert np.abs(small.astype(int) - wanted).mean() < 4
+
+
+def test_order_of_a_pass_is_a_full_shuffle() -> None:
+    """Neighbours on the disk share a batch as often as chance says, and every place is as likely for an image."""
+    from sightline.train.loop import generator_for, order_of
+    from sightline.train.recipe import Recipe
+
+    count, batch, passes = 512, 32, 200
+    images = loader.Images(torch.empty(count, 3, 1, 1), torch.zeros(count).long(), ("a",))
+    meet, places = 0.0, []
+    for epoch in range(passes):
+        place = order_of(images, Recipe(epochs=1), generator_for(0, epoch, -1)).argsort()
+        meet += float((place[1:] // batch == place[:-1] // batch).float().mean()) / passes
+        places.append(place[0] / count)
+    assert meet == pytest.approx((batch - 1) / (count - 1), rel=0.05)
+    assert float(torch.stack(places).mean()) == pytest.approx(0.5, abs=0.08)
+
+
+def test_quality_has_limits() -> None:
+    """A quality at which images fall apart is refused."""
+    with pytest.raises(ValueError, match="quality = 10 is outside 50 … 100"):
+        Preprocess(quality=10)
+
+
+def test_loader_needs_torch_and_numpy_alone() -> None:
+    """On a machine that only trains nothing else has to be installed."""
+    code = (
+        "import sys, sightline.data.loader; "
+        "print(sorted({'pandas', 'PIL', 'simplejpeg', 'sklearn', 'mlflow', 'prefect'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "[]"

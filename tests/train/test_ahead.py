@@ -1,0 +1,61 @@
+"""Reading ahead."""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import torch
+
+from sightline.train.ahead import ahead
+
+
+def test_next_steps_are_read_while_this_one_is_used() -> None:
+    """Reading and using overlap, each step is read once, and none beyond the last."""
+    read: list[int] = []
+
+    def slow(step: int) -> int:
+        time.sleep(0.05)
+        read.append(step)
+        return step * 10
+
+    with ahead(slow, 6, 2) as take:
+        found = [take(3)]
+        waited = 0.0
+        for step in (4, 5):
+            time.sleep(0.2)
+            began = time.perf_counter()
+            found.append(take(step))
+            waited += time.perf_counter() - began
+    assert (found, sorted(read)) == ([30, 40, 50], [3, 4, 5])
+    assert waited < 0.05
+
+
+def test_readers_compute_alone() -> None:
+    """Each with one thread; the network keeps its own number, and so do threads that come later."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        with ahead(lambda _: torch.get_num_threads(), 4, 2) as take:
+            assert [take(step) for step in range(4)] == [1] * 4
+            assert torch.get_num_threads() == 3
+            with ThreadPoolExecutor(1) as later:
+                assert later.submit(torch.get_num_threads).result() == 3
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_error_of_the_reader_reaches_the_one_who_waits() -> None:
+    """A shard that cannot be read ends the run where it is needed, and the thread with it."""
+
+    def broken(step: int) -> int:
+        if step == 1:
+            raise OSError("gone")
+        return step
+
+    with pytest.raises(OSError, match="gone"), ahead(broken, 3, 1) as take:  # noqa: PT012 — the second one fails
+        take(0)
+        take(1)
+    assert not [one for one in threading.enumerate() if one.name.startswith("reader")]
