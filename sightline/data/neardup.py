@@ -51,6 +51,13 @@ LIKELY = 0.96
 """Least share of a smoothed thumbnail's slopes that the other thumbnail explains, shifted and scaled a little."""
 BLANK = 3.0
 """Thumbnails that vary less than this (standard deviation, grey levels) look like all of their kind: left out."""
+BUCKET = 32
+"""Of the images that share a key, so many are compared with each: thousands of frames of one scene are joined through
+those few, in every table through others. Where fewer share a key, all are."""
+CROWD = 64
+"""Two images that are in one group of more than this already are not confirmed once more."""
+SPREAD = 0.05
+"""Least share of a thumbnail's pixels that differ from its median by BLANK: a spot on an even ground tells nothing."""
 CHUNK = 2048
 """Images, or pairs, at a time: bounds the memory."""
 
@@ -78,17 +85,43 @@ def find(thumbnails: NDArray[np.uint8], fresh: NDArray[np.bool_], load: Callable
     found = likely(thumbnails, candidates(thumbnails, fresh))
     order = np.lexsort((found.second, found.first))
     loaded = lru_cache(maxsize=512)(load)
-    same = [
-        sorted((int(a), int(b)))
-        for a, b, w in zip(found.first[order], found.second[order], found.window[order], strict=True)
-        if likeness(loaded(int(a)), loaded(int(b)), WINDOWS[w]) >= SAME
-    ]
+    same: list[tuple[int, int]] = []
+    groups = _Groups(len(thumbnails))
+    for a, b, w in zip(*(column[order].tolist() for column in found), strict=True):
+        if not groups.crowded(a, b) and likeness(loaded(a), loaded(b), WINDOWS[w]) >= SAME:
+            same.append((min(a, b), max(a, b)))
+            groups.join(a, b)
     return np.unique(np.array(same, dtype=np.int64).reshape(-1, 2), axis=0)
+
+
+class _Groups:
+    """Which of N images are linked so far, and how many each group has (union-find)."""
+
+    def __init__(self, count: int) -> None:
+        self._above = list(range(count))
+        self._size = [1] * count
+
+    def crowded(self, one: int, other: int) -> bool:
+        """Whether both are in one group, and that is a crowd."""
+        root = self._root(one)
+        return self._size[root] > CROWD and root == self._root(other)
+
+    def join(self, one: int, other: int) -> None:
+        """Make one group of two."""
+        low, high = sorted((self._root(one), self._root(other)))
+        if low != high:
+            self._above[high] = low
+            self._size[low] += self._size[high]
+
+    def _root(self, one: int) -> int:
+        while self._above[one] != one:
+            self._above[one] = one = self._above[self._above[one]]
+        return one
 
 
 def candidates(thumbnails: NDArray[np.uint8], fresh: NDArray[np.bool_]) -> Candidates:
     """Pairs whose hashes nearly agree, at least one of the two fresh; each pair once, in its best window."""
-    usable = np.flatnonzero(thumbnails.std(axis=(1, 2)) >= BLANK)
+    usable = np.flatnonzero(_tells(thumbnails))
     views, young = _views(thumbnails[usable]), fresh[usable]
     everyone, new, old = np.arange(len(usable)), np.flatnonzero(young), np.flatnonzero(~young)
     rng = np.random.default_rng(0)
@@ -100,8 +133,19 @@ def candidates(thumbnails: NDArray[np.uint8], fresh: NDArray[np.bool_]) -> Candi
         return _once([part for parts in found for part in parts], len(usable))
 
     best = _each(best_of, samples)
-    first, second, window, _ = _once(best, len(usable))
-    return Candidates(usable[first], usable[second], window)
+    first, second, window, distance = _once(best, len(usable))
+    order = np.lexsort((distance, first))
+    place = np.arange(len(order)) - np.searchsorted(first[order], first[order])
+    kept = np.sort(order[place < BUCKET])
+    return Candidates(usable[first[kept]], usable[second[kept]], window[kept])
+
+
+def _tells(thumbnails: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Whether there is enough in a thumbnail to know it by, (N,)."""
+    pixels = thumbnails.reshape(len(thumbnails), -1).astype(np.float64)
+    away = np.abs(pixels - np.median(pixels, axis=1, keepdims=True)) >= BLANK
+    told: NDArray[np.bool_] = (pixels.std(axis=1) >= BLANK) & (away.mean(axis=1) >= SPREAD)
+    return told
 
 
 def _each(work: Callable[[Any], R], items: Iterable[Any]) -> list[R]:
@@ -125,7 +169,9 @@ def _close(views: NDArray[np.uint64], asking: Ints, asked: Ints, bits: Ints) -> 
     if not len(asking) or not len(asked):
         return []
     keys = _keys(views[asked, 0], bits)
-    order = asked[np.argsort(keys, kind="stable")]
+    # Another order in each table, so that a crowd meets other members of itself.
+    shuffled = np.random.default_rng(bits).permutation(len(asked))
+    order = asked[shuffled[np.argsort(keys[shuffled], kind="stable")]]
     # Images of key k are order[starts[k] : starts[k + 1]].
     starts = np.concatenate([[0], np.cumsum(np.bincount(keys, minlength=2**KEY_BITS))])
     parts = []
@@ -133,7 +179,7 @@ def _close(views: NDArray[np.uint64], asking: Ints, asked: Ints, bits: Ints) -> 
         members = asking[at : at + CHUNK]
         hashes = views[members].ravel()
         wanted = _keys(hashes, bits)
-        counts = starts[wanted + 1] - starts[wanted]
+        counts = np.minimum(starts[wanted + 1] - starts[wanted], BUCKET)
         view = np.repeat(np.arange(len(hashes)), counts)
         place = np.arange(len(view)) - np.repeat(np.cumsum(counts) - counts - starts[wanted], counts)
         first, second = members[view // len(WINDOWS)], order[place]

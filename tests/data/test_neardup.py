@@ -135,3 +135,19 @@ def test_a_near_duplicate_of_both_sides_links_nothing(tmp_path: Path) -> None:
     grown = decide(rows.drop(columns="shard"), DATASET, rows.iloc[:2], near)
     assert grown["status"].tolist() == ["ok", "ok", "quarantined"]
     assert grown["alike"].tolist() == [train, test, min(train, test)]
+
+
+def test_a_crowd_of_frames_is_one_group_and_spots_are_none() -> None:
+    """Frames of one scene are joined without comparing all with all; a spot on an even ground tells nothing."""
+    scene = picture(5)
+    frames = [jpeg(scene.point(lambda level, gain=1 - n / 2000: level * gain)) for n in range(150)]
+    pairs = found([*frames, picture(6)])
+    assert len(pairs) < 150 * 149 / 4
+    joined = {0}
+    for _ in range(150):
+        joined |= {n for pair in pairs if joined & set(pair) for n in pair}
+    assert joined == set(range(150))
+    spots = [Image.new("L", (32, 32), 40 + n % 150) for n in range(100)]
+    for n, image in enumerate(spots):
+        image.putpixel((0, 0), n)
+    assert found(spots) == []
