@@ -65,9 +65,10 @@ class Timm(Peer):
         from timm.optim import create_optimizer_v2
 
         sets = {side: create_dataset("", root=str(folder / side), is_training=side == "train") for side in SIDES}
-        shared = {
+        batch = min(TIMM_BATCH, len(sets["train"]))
+        shared: dict[str, Any] = {
             "input_size": (3, size, size),
-            "batch_size": min(TIMM_BATCH, len(sets["train"])),
+            "batch_size": batch,
             "mean": MEAN,
             "std": STD,
             "num_workers": 2,
@@ -86,7 +87,7 @@ class Timm(Peer):
         )
         self.test = create_loader(sets["test"], is_training=False, crop_pct=0.875, interpolation="bilinear", **shared)
         self.model = create_model("resnet18", pretrained=False, num_classes=len(list((folder / "train").iterdir())))
-        rate = BASE_RATE * shared["batch_size"] / BASE_BATCH
+        rate = BASE_RATE * batch / BASE_BATCH
         self.optimiser = create_optimizer_v2(self.model, opt="sgd", lr=rate, weight_decay=2e-5, momentum=0.9)
         self.loss = LabelSmoothingCrossEntropy(smoothing=0.1)
 
@@ -118,7 +119,7 @@ class Torchvision(Peer):
         keep = transforms.Compose([transforms.Resize(size * 8 // 7), transforms.CenterCrop(size), *ready])
         train = datasets.ImageFolder(str(folder / "train"), change)
         test = datasets.ImageFolder(str(folder / "test"), keep)
-        workers = {"num_workers": 2, "persistent_workers": True}
+        workers: dict[str, Any] = {"num_workers": 2, "persistent_workers": True}
         self.train = torch.utils.data.DataLoader(train, TORCHVISION_BATCH, shuffle=True, **workers)
         self.test = torch.utils.data.DataLoader(test, TORCHVISION_BATCH, **workers)
         self.model = models.resnet18(num_classes=len(train.classes))

@@ -17,18 +17,19 @@ from hostile import make_project
 from quality import unpack
 from scipy import stats
 
-from sightline import config, scaffold
+from sightline import config
+from sightline.data import embedded
 from sightline.data.ingest import ingest
 from sightline.data.shards import preprocess
 from sightline.project import Paths
 from sightline.train import stages
+from sightline.train.result import Trained
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from sightline.train.recipe import Recipe
-    from sightline.train.result import Trained
 
 SETS = {"steel": "target_steel_neu", "signs": "target_traffic_signs", "apple": "target_plant_apple"}
 SOURCE = "source_tiny_imagenet"
@@ -75,7 +76,7 @@ def files_of(name: str, data: Path, folder: Path) -> tuple[Path, list[dict[str, 
     """Bring the images of a set below `folder`: where they lie, and their rows with `path`, `label`, maybe `group`."""
     folder.mkdir(parents=True, exist_ok=True)
     if name == DIGITS:
-        scaffold.embedded.write("embedded:digits", folder / DIGITS)
+        embedded.write("embedded:digits", folder / DIGITS)
         files = sorted(one for one in (folder / DIGITS).glob("*/*") if one.is_file())
         return folder / DIGITS, [{"path": f"{one.parent.name}/{one.name}", "label": one.parent.name} for one in files]
     given = unpack(data / SETS[name], folder)
@@ -137,7 +138,7 @@ def backbone(name: str, data: Path, work: Path, network: str, size: int, recipe:
     images = folder / "images"
     if not images.is_dir():
         if name == "glyphs":
-            scaffold.embedded.write("embedded:glyphs", images)
+            embedded.write("embedded:glyphs", images)
         else:
             unpack(data / SOURCE, folder).folder.rename(images)
     paths = project(folder, images, size)
@@ -147,7 +148,7 @@ def backbone(name: str, data: Path, work: Path, network: str, size: int, recipe:
         trained = stages.pretrain(place(paths, "pretrain"), params, 0)
         result.write_text(json.dumps({"path": trained.path, "seconds": trained.seconds}) + "\n", encoding="utf-8")
     values = json.loads((paths.root / json.loads(result.read_text())["path"] / "result.json").read_text())
-    trained = stages.Trained(**{**values, "classes": tuple(values["classes"])})
+    trained = Trained(**{**values, "classes": tuple(values["classes"])})
     return paths.root / trained.path / "weights.safetensors", trained
 
 

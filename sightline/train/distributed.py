@@ -47,6 +47,11 @@ class Job:
     """Of each process."""
 
 
+def has_other_nodes() -> bool:
+    """Whether torchrun's variables say that other machines take part."""
+    return os.environ.get("PET_NNODES", "1") != "1"
+
+
 def train(
     model: Classifier,
     folder: Path,

@@ -130,7 +130,7 @@ def _run(
     notes: tuple[tuple[str, object], ...] = (),
 ) -> Trained:
     started = time.perf_counter()
-    if place.workers > 1:
+    if place.workers > 1 or distributed.has_other_nodes():
         threads = max(1, torch.get_num_threads() // place.workers)
         job = distributed.Job(
             shards=str(place.shards.resolve()), network=network, recipe=recipe, seed=seed, threads=threads
