@@ -6,10 +6,8 @@ import csv
 import hashlib
 import json
 import math
+import shutil
 import statistics
-import subprocess
-import sys
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -109,13 +107,16 @@ def write_table(folder: Path, rows: list[Listed]) -> None:
         writer.writerows([one.path, one.label, one.split, one.group] for one in rows)
 
 
-def project(folder: Path, images: Path, size: int) -> Paths:
+def project(folder: Path, images: Path, size: int, roles: dict[str, float] | None = None) -> Paths:
     """A project around `images`, its target ingested and decoded to `size`; made once."""
     done = folder / "ready"
     if done.is_file():
         return Paths(folder / "project")
     folder.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(folder / "project", ignore_errors=True)
     paths = make_project(folder)
+    if roles:
+        config.write_value(paths.root, "datasets.target.roles", roles)
     config.write_value(paths.root, "datasets.target.images", str(images.resolve()))
     config.write_value(paths.root, "preprocess.size", size)
     paths = Paths(paths.root)
@@ -141,7 +142,7 @@ def backbone(name: str, data: Path, work: Path, network: str, size: int, recipe:
             embedded.write("embedded:glyphs", images)
         else:
             unpack(data / SOURCE, folder).folder.rename(images)
-    paths = project(folder, images, size)
+    paths = project(folder, images, size, {"train": 0.95, "val": 0.05})
     result = folder / "backbone.json"
     if not result.is_file():
         params = config.Pretrain(network=network, recipe=recipe)
@@ -150,12 +151,3 @@ def backbone(name: str, data: Path, work: Path, network: str, size: int, recipe:
     values = json.loads((paths.root / json.loads(result.read_text())["path"] / "result.json").read_text())
     trained = Trained(**{**values, "classes": tuple(values["classes"])})
     return paths.root / trained.path / "weights.safetensors", trained
-
-
-def timed(command: Sequence[str], folder: Path) -> tuple[str, float]:
-    """What a command of ours printed last, and its seconds."""
-    started = time.perf_counter()
-    done = subprocess.run(
-        [sys.executable, *command], cwd=folder, stdout=subprocess.PIPE, text=True, check=True, timeout=3600
-    )
-    return (done.stdout.strip().splitlines() or [""])[-1], time.perf_counter() - started
