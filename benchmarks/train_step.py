@@ -102,7 +102,7 @@ def reference(network: str, images: Images, batch: int, recipe: Recipe = RECIPE)
         model.parameters(), recipe.learning_rate, recipe.momentum, weight_decay=1e-4, nesterov=True
     )
     criterion = nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
-    ready = normalise(images.pixels).contiguous()
+    ready = normalise(images.pixels[:]).contiguous()
 
     def step() -> Tensor:
         nonlocal number

@@ -275,6 +275,18 @@ class Gate(Section):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Train(Section):
+    """How training uses the machine; decides nothing that is learned, but for rounding and dropout."""
+
+    workers: int = 1
+    """Processes that train one network together, each with a part of every batch and, where there are GPUs, its own."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.workers <= 1024:
+            raise ValueError(f"workers = {self.workers} is outside 1 … 1024 processes")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Params(Section):
     """All of `params.yaml`."""
 
@@ -288,6 +300,7 @@ class Params(Section):
     finetune: Finetune
     evaluate: Evaluate
     gate: Gate
+    train: Train = field(default_factory=Train)
 
     def __post_init__(self) -> None:
         unknown = sorted(set(self.datasets) - {"source", "target"})

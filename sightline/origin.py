@@ -104,4 +104,6 @@ def write_params(root: Path, plan: Mapping[str, Any]) -> None:
     """Make the recorded values the project's params.yaml: JSON is YAML."""
     from sightline.config import PARAMS
 
-    (root / PARAMS).write_text(json.dumps(plan["params"], indent=1) + "\n", encoding="utf-8")
+    # What the preset brought stands in the recipes already, and the presets themselves were not recorded.
+    values = {**plan["params"], "project": {**plan["params"]["project"], "preset": None}}
+    (root / PARAMS).write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")

@@ -174,7 +174,11 @@ def _apply(tracker: Tracker, tags: Mapping[str, str], root: Path) -> None:
 
 def _in_fresh_process(there: Paths, line: Sequence[Stage], decode: tuple[str, ...]) -> list[Trained]:
     """Train in a process of its own that has no way to the project, its Prefect or its MLflow."""
-    request = Request(threads={one.stage: one.machine["threads"] for one in line}, decode=decode)
+    request = Request(
+        threads={one.stage: one.machine["threads"] for one in line},
+        workers={one.stage: int(one.machine.get("workers", 1)) for one in line},
+        decode=decode,
+    )
     (there.root / REQUEST).write_text(json.dumps(asdict(request)), encoding="utf-8")
     kept = {key: value for key, value in os.environ.items() if not key.startswith(AWAY)}
     if line[-1].machine["device"] == "cpu":

@@ -27,6 +27,8 @@ class Request:
 
     threads: dict[str, str]
     """Stage → how many threads it computed with, in the order of the stages."""
+    workers: dict[str, int]
+    """Stage → how many processes trained together."""
     decode: tuple[str, ...]
     """Data sets whose shards are to be made from the raw images; those of others are there."""
 
@@ -39,16 +41,16 @@ def retrain(root: Path, request: Request) -> list[Trained]:
     done: list[Trained] = []
     for stage, threads in request.threads.items():
         use_threads(threads)
-        done.append(_train(paths, stage, done[-1] if done else None))
+        done.append(_train(paths, stage, done[-1] if done else None, request.workers[stage]))
     return done
 
 
-def _train(paths: Paths, stage: str, before: Trained | None) -> Trained:
+def _train(paths: Paths, stage: str, before: Trained | None, workers: int) -> Trained:
     params, seed = paths.params, paths.params.project.seed
     use = "source" if stage == "pretrain" and "source" in params.datasets else "target"
     folder = paths.runs / stage
     folder.mkdir(parents=True)
-    place = stages.Place(paths.root, folder, paths.shards(use), lambda _: None)
+    place = stages.Place(paths.root, folder, paths.shards(use), lambda _: None, workers=workers)
     if stage == "pretrain":
         return (stages.pretrain if use == "source" else stages.adopt)(place, params.pretrain, seed)
     if stage == "scratch" or before is None:
@@ -62,7 +64,7 @@ def main() -> None:
     """Answer the request in the working directory; the answer is written last."""
     root = Path.cwd()
     values = json.loads((root / REQUEST).read_text(encoding="utf-8"))
-    done = retrain(root, Request(threads=values["threads"], decode=tuple(values["decode"])))
+    done = retrain(root, Request(**{**values, "decode": tuple(values["decode"])}))
     (root / ANSWER).write_text(json.dumps([asdict(one) for one in done]) + "\n", encoding="utf-8")
 
 

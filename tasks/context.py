@@ -32,6 +32,8 @@ class Context:
     root: str
     run: str
     tags: tuple[tuple[str, str], ...]
+    workers: int = 1
+    """Processes that train together."""
 
     @property
     def paths(self) -> Paths:

@@ -29,7 +29,8 @@ def finetune(data: DataRef, head: Trained, recipe: Recipe, seed: int, *, context
     folder = work_folder(context.paths.root, finetune.fn, data=data, head=head, recipe=recipe, seed=seed)
     with recorded(context, "finetune", data, {"seed": seed, "network": head.network, **asdict(recipe)}) as recorder:
         shards = context.paths.shards(data.use)
-        place = stages.Place(context.paths.root, folder, shards, recorder.on_epoch, recorder.on_progress)
+        tell = (recorder.on_epoch, recorder.on_progress)
+        place = stages.Place(context.paths.root, folder, shards, *tell, workers=context.workers)
         return replace(stages.finetune(place, head, recipe, seed), run=recorder.run)
 
 
@@ -45,5 +46,6 @@ def scratch(data: DataRef, network: str, recipe: Recipe, seed: int, *, context: 
     folder = work_folder(context.paths.root, scratch.fn, data=data, network=network, recipe=recipe, seed=seed)
     with recorded(context, "scratch", data, {"seed": seed, "network": network, **asdict(recipe)}) as recorder:
         shards = context.paths.shards(data.use)
-        place = stages.Place(context.paths.root, folder, shards, recorder.on_epoch, recorder.on_progress)
+        tell = (recorder.on_epoch, recorder.on_progress)
+        place = stages.Place(context.paths.root, folder, shards, *tell, workers=context.workers)
         return replace(stages.scratch(place, network, recipe, seed), run=recorder.run)

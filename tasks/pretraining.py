@@ -29,6 +29,7 @@ def pretrain(data: DataRef, params: Pretrain, seed: int, *, context: Context) ->
     folder = work_folder(context.paths.root, pretrain.fn, data=data, params=params, seed=seed)
     with recorded(context, "pretrain", data, {"seed": seed, **asdict(params)}) as recorder:
         shards = context.paths.shards(data.use)
-        place = stages.Place(context.paths.root, folder, shards, recorder.on_epoch, recorder.on_progress)
+        tell = (recorder.on_epoch, recorder.on_progress)
+        place = stages.Place(context.paths.root, folder, shards, *tell, workers=context.workers)
         train = stages.pretrain if data.use == "source" else stages.adopt
         return replace(train(place, params, seed), run=recorder.run)

@@ -105,3 +105,11 @@ def test_unknown_preset_is_told(project: Path) -> None:
     """A preset that is not there is named beside those that are."""
     with pytest.raises(ConfigError, match=r"'quick'.*fast, balanced, best"):
         config.load(project, {"project.preset": "quick"})
+
+
+def test_project_from_before_processes_loads(project: Path) -> None:
+    """A params.yaml without the section `train` trains in one process."""
+    values = (project / "params.yaml").read_text(encoding="utf-8")
+    start = values.index("train:\n  workers")
+    (project / "params.yaml").write_text(values[:start] + values[values.index("pretrain:", start) :], encoding="utf-8")
+    assert config.load(project).train.workers == 1

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from sightline import origin
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING
+
+from sightline import config, origin
+from sightline.scaffold import template
 from sightline.train.result import Trained
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def stage(name: str) -> Trained:
@@ -33,3 +40,10 @@ def test_old_version_tells_no_stages() -> None:
     """Where nothing was recorded nothing is told."""
     assert origin.stages_of({}) == []
     assert origin.plan_of({}) is None
+
+
+def test_recorded_values_load_without_their_preset(tmp_path: Path) -> None:
+    """The values of a run with a preset are a params.yaml of their own, with the recipes that the preset gave."""
+    params = config.load(template(config.PARAMS).parent, {"project.preset": "best"})
+    origin.write_params(tmp_path, {"params": asdict(params), "overrides": {}})
+    assert config.load(tmp_path) == replace(params, project=replace(params.project, preset=None))

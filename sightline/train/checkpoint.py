@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from sightline.train import group
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -53,6 +55,11 @@ class State:
     history: list[Epoch] = field(default_factory=list)
     best: dict[str, Tensor] | None = None
     """Weights of the best report so far, where the run may stop early."""
+    learning: nn.Module = field(init=False)
+    """`model` as steps call it: with several processes it averages their gradients."""
+
+    def __post_init__(self) -> None:
+        self.learning = group.averaging(self.model)
 
     @property
     def answering(self) -> nn.Module:

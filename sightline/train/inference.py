@@ -20,8 +20,12 @@ def score(model: nn.Module, images: Images) -> tuple[float, float]:
     """Mean cross-entropy and accuracy of `model` on `images`; (nan, nan) where there are none."""
     if not len(images):
         return math.nan, math.nan
-    logits = predict(model, images.pixels)
-    return float(F.cross_entropy(logits, images.labels)), float((logits.argmax(1) == images.labels).float().mean())
+    return rated(predict(model, images.pixels), images.labels)
+
+
+def rated(logits: Tensor, labels: Tensor) -> tuple[float, float]:
+    """Mean cross-entropy and accuracy of `logits` (N, classes)."""
+    return float(F.cross_entropy(logits, labels)), float((logits.argmax(1) == labels).float().mean())
 
 
 @torch.no_grad()

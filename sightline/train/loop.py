@@ -17,11 +17,11 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from sightline.data.loader import Stored
-from sightline.train import optim
+from sightline.train import group, optim
 from sightline.train.ahead import ahead
 from sightline.train.augment import augment
 from sightline.train.checkpoint import Checkpoint, Epoch, State
-from sightline.train.inference import best_device, precision, score
+from sightline.train.inference import best_device, precision
 from sightline.train.memory import keep_freed
 from sightline.train.mixing import mix
 from sightline.train.schedule import Schedule, plan, rate_at
@@ -129,8 +129,8 @@ def _run(
         began = time.perf_counter()
         batch, targets = read(state.step)
         watch.data += time.perf_counter() - began
-        # Dropout draws from the global state, so that is tied to the step as well.
-        torch.manual_seed(generator_for(seed, epoch, number).initial_seed())
+        # Dropout draws from the global state, so that is tied to the step as well, and differs between processes.
+        torch.manual_seed(generator_for(seed, epoch, number).initial_seed() + group.number())
         state.loss += learn(state, batch, targets, recipe, weights)
         state.step += 1
         if state.step % stride == 0 or state.step == schedule.steps:
@@ -216,22 +216,24 @@ def reader(
 
 
 def learn(state: State, batch: Tensor, targets: Tensor, recipe: Recipe, weights: Tensor | None) -> Tensor:
-    """One step on a batch, in `accumulate` parts; the mean loss."""
+    """One step on a batch, in `accumulate` parts, this process learning from its share of each; the mean loss."""
     total = torch.zeros((), device=batch.device)
     dtype = precision(batch.device, recipe)
     state.optimiser.zero_grad(set_to_none=True)
     for images, wanted in zip(batch.chunk(recipe.accumulate), targets.chunk(recipe.accumulate), strict=True):
+        mine = group.part(wanted)
         with torch.autocast(batch.device.type, dtype=dtype, enabled=dtype != torch.float32):
-            logits = state.model(images)
-        loss = F.cross_entropy(logits.float(), wanted, weight=weights, label_smoothing=recipe.label_smoothing)
-        share = len(images) / len(batch)
-        state.scaler.scale(loss * share).backward()
+            logits = state.learning(group.part(images))
+        loss = F.cross_entropy(logits.float(), mine, weight=weights, label_smoothing=recipe.label_smoothing)
+        share = len(images) / len(batch) * group.weight_of(mine, weights) / group.weight_of(wanted, weights)
+        # The mean over the processes is taken where the sum is meant.
+        state.scaler.scale(loss * share * group.members()).backward()
         total += loss.detach() * share
     state.scaler.step(state.optimiser)
     state.scaler.update()
     if state.average is not None:
         state.average.update_parameters(state.model)
-    return total
+    return group.summed(total)
 
 
 def order_of(images: Images, recipe: Recipe, generator: torch.Generator) -> Tensor:
@@ -253,7 +255,7 @@ def _report(state: State, val: Images, recipe: Recipe, schedule: Schedule, watch
     steps = state.step - state.reported
     loss = float(state.loss) / steps
     trained = time.perf_counter()
-    val_loss, accuracy = score(state.answering, val)
+    val_loss, accuracy = group.score(state.answering, val)
     here = state.step - watch.first
     passes = max(1, round(here / schedule.steps_per_epoch))
     row = Epoch(

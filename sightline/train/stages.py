@@ -11,6 +11,7 @@ import torch
 from sightline.data.loader import Images, load
 from sightline.errors import DataError
 from sightline.lineage import digest_of
+from sightline.train import distributed
 from sightline.train.checkpoint import Checkpoint, Epoch
 from sightline.train.inference import score
 from sightline.train.loop import Progress, kept, quiet, train
@@ -36,6 +37,8 @@ class Place:
     shards: Path
     on_epoch: Callable[[Epoch], None]
     on_progress: Callable[[Progress], None] = quiet
+    workers: int = 1
+    """Processes that train together."""
 
 
 def pretrain(place: Place, params: Pretrain, seed: int) -> Trained:
@@ -127,8 +130,15 @@ def _run(
     notes: tuple[tuple[str, object], ...] = (),
 ) -> Trained:
     started = time.perf_counter()
-    checkpoint = Checkpoint(place.folder / CHECKPOINT)
-    history = train(model, images, val, recipe, seed, checkpoint, place.on_epoch, place.on_progress)
+    if place.workers > 1 or distributed.has_other_nodes():
+        threads = max(1, torch.get_num_threads() // place.workers)
+        job = distributed.Job(
+            shards=str(place.shards.resolve()), network=network, recipe=recipe, seed=seed, threads=threads
+        )
+        history = distributed.train(model, place.folder, place.workers, job, place.on_epoch, place.on_progress)
+    else:
+        checkpoint = Checkpoint(place.folder / CHECKPOINT)
+        history = train(model, images, val, recipe, seed, checkpoint, place.on_epoch, place.on_progress)
     rows = tuple(asdict(epoch) for epoch in history)
     figures = (kept(history, recipe).val_loss, kept(history, recipe).val_accuracy)
     return _save(place, stage, network, model, images, started=started, figures=figures, history=rows, notes=notes)
@@ -157,6 +167,6 @@ def _save(
         val_accuracy=figures[1],
         seconds=time.perf_counter() - started,
         history=history,
-        notes=(("machine", machine()), *notes),
+        notes=(("machine", machine() | {"workers": str(place.workers)}), *notes),
     )
     return finish(trained, place.root)

@@ -1,0 +1,187 @@
+"""Several processes for one training run: the stage starts them by torchrun and hears what they tell.
+
+The stage writes the job into its folder, `torchrun` starts `train.workers` processes of this module, and the first of
+them writes checkpoints and the result there and prints what happens as lines of JSON. On several nodes that share the
+folder: `sightline run` on one of them, with torchrun's own variables (PET_NNODES, PET_RDZV_ENDPOINT …) set, and on each
+other `torchrun -m sightline.train.distributed FOLDER` with the same ones. They never outlive the stage.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from sightline.errors import ConfigError, ModelError
+from sightline.train import group, loop
+from sightline.train.checkpoint import Checkpoint, Epoch
+from sightline.train.recipe import Recipe
+from sightline.train.result import CHECKPOINT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sightline.models.zoo import Classifier
+
+JOB, START, END = "job.json", "start.safetensors", "end.safetensors"
+LEASH = "SIGHTLINE_LEASH"
+"""Set where the standard input ends as soon as the stage does."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What the processes need beside the weights to start from."""
+
+    shards: str
+    network: str
+    recipe: Recipe
+    seed: int
+    threads: int
+    """Of each process."""
+
+
+def has_other_nodes() -> bool:
+    """Whether torchrun's variables say that other machines take part."""
+    return os.environ.get("PET_NNODES", "1") != "1"
+
+
+def train(
+    model: Classifier,
+    folder: Path,
+    workers: int,
+    job: Job,
+    on_epoch: Callable[[Epoch], None],
+    on_progress: Callable[[loop.Progress], None],
+) -> list[Epoch]:
+    """`loop.train` in so many processes; `model` gets the weights that come out.
+
+    Raises ConfigError where there are fewer GPUs or images in a batch than processes, ModelError where one fails.
+    """
+    from safetensors.torch import load_file, save_model
+
+    _check(workers, job.recipe)
+    save_model(model, str(folder / START))
+    (folder / JOB).write_text(json.dumps(asdict(job)) + "\n", encoding="utf-8")
+    history: list[Epoch] = []
+    with _started(folder, workers, job) as process:
+        for line in process.stdout or ():
+            kind, values = _told(line)
+            if kind == "progress":
+                on_progress(loop.Progress(**values))
+            elif kind == "epoch":
+                on_epoch(Epoch(**values))
+            elif kind == "history":
+                history = [Epoch(**row) for row in values]
+    if process.returncode or not history:
+        raise ModelError(
+            f"train.workers = {workers}: training ended with code {process.returncode}; what is printed above says "
+            "why. It goes on from its last checkpoint when the run is repeated"
+        )
+    model.load_state_dict(load_file(folder / END))
+    for name in (JOB, START, END):
+        (folder / name).unlink()
+    model.eval()
+    return history
+
+
+def _check(workers: int, recipe: Recipe) -> None:
+    gpus = torch.cuda.device_count()
+    if torch.cuda.is_available() and workers > gpus:
+        raise ConfigError(f"train.workers = {workers}: this machine has {gpus} GPUs, and each process needs its own")
+    if recipe.batch_size // recipe.accumulate < workers:
+        raise ConfigError(
+            f"train.workers = {workers}: batches of {recipe.batch_size} in {recipe.accumulate} parts are too small to "
+            "give each process an image; raise batch_size"
+        )
+
+
+def _started(folder: Path, workers: int, job: Job) -> subprocess.Popen[str]:
+    """A torchrun at work: its end of the input closes when this process goes, however it does."""
+    alone = [] if "PET_RDZV_ENDPOINT" in os.environ or "PET_MASTER_ADDR" in os.environ else ["--standalone"]
+    command = [sys.executable, "-m", "torch.distributed.run", *alone, f"--nproc-per-node={workers}"]
+    return subprocess.Popen(
+        [*command, "-m", __name__, str(folder)],
+        env={**os.environ, LEASH: "1", "OMP_NUM_THREADS": str(job.threads)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def _told(line: str) -> tuple[str, Any]:
+    """A line of the first process; what libraries print there is none of ours."""
+    try:
+        ((kind, values),) = json.loads(line).items()
+    except (ValueError, AttributeError):
+        return "", None
+    return kind, values
+
+
+class _Silent(Checkpoint):
+    """Read by all, written by the first."""
+
+    def save(self, values: dict[str, Any]) -> None:
+        """Leave it to the first."""
+
+
+def work(folder: Path) -> None:
+    """One of the processes: train its part of the job in `folder`; the first one writes and tells."""
+    from safetensors.torch import load_file, save_file
+
+    from sightline.data.loader import load
+    from sightline.models.zoo import build
+
+    values = json.loads((folder / JOB).read_text(encoding="utf-8"))
+    job = Job(**{**values, "recipe": Recipe(**values["recipe"])})
+    torch.set_num_threads(job.threads)
+    images, val = load(Path(job.shards), "train"), load(Path(job.shards), "val")
+    model = build(job.network, len(images.classes), int(images.pixels.shape[2]))
+    model.load_state_dict(load_file(folder / START))
+    with group.join():
+        first = group.number() == 0
+        tell = _tell if first else _keep_quiet
+        history = loop.train(
+            group.share_statistics(model),
+            images,
+            val,
+            job.recipe,
+            job.seed,
+            (Checkpoint if first else _Silent)(folder / CHECKPOINT),
+            lambda epoch: tell("epoch", asdict(epoch)),
+            lambda progress: tell("progress", asdict(progress)),
+        )
+        if first:
+            save_file({name: value.cpu().contiguous() for name, value in model.state_dict().items()}, folder / END)
+        tell("history", [asdict(epoch) for epoch in history])
+
+
+def _tell(kind: str, values: Any) -> None:
+    print(json.dumps({kind: values}), flush=True)
+
+
+def _keep_quiet(kind: str, values: Any) -> None:
+    """The first process speaks for all."""
+
+
+def _end_with_the_stage() -> None:
+    """Die as soon as the stage has gone: two runs must not write one checkpoint."""
+    os.read(sys.stdin.fileno(), 1)
+    os._exit(1)
+
+
+def main() -> None:
+    """Work on the job in the folder that the command line names."""
+    if LEASH in os.environ:
+        threading.Thread(target=_end_with_the_stage, daemon=True).start()
+    work(Path(sys.argv[1]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,107 @@
+"""Several processes: the same training as in one."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from sightline.data.shards import preprocess
+from sightline.errors import ConfigError
+from sightline.train import stages
+from sightline.train.recipe import Recipe
+from sightline.train.result import WEIGHTS, Trained
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from sightline.project import Paths
+
+RECIPE = Recipe(
+    epochs=2,
+    batch_size=17,
+    accumulate=2,
+    learning_rate=0.002,
+    rotate=5,
+    mixup=0.2,
+    balance="sampling",
+    ema=0.9,
+    precision="fp32",
+)
+"""Parts of unequal sizes, and everything that could tell one process from another; a small rate, because steps magnify
+the rounding."""
+
+
+@pytest.fixture(scope="module")
+def project(ingested_once: Paths) -> Paths:
+    """A toy project with shards; each run in it has a folder of its own."""
+    preprocess(ingested_once, "target")
+    return ingested_once
+
+
+def train(paths: Paths, name: str, workers: int, recipe: Recipe = RECIPE) -> Trained:
+    """From scratch, by the production stage."""
+    folder = paths.runs / name
+    folder.mkdir(parents=True, exist_ok=True)
+    place = stages.Place(paths.root, folder, paths.shards("target"), lambda _: None, workers=workers)
+    return stages.scratch(place, "cnn", recipe, 0)
+
+
+def weights(paths: Paths, trained: Trained) -> dict[str, Tensor]:
+    return load_file(paths.root / trained.path / WEIGHTS)
+
+
+@pytest.fixture(scope="module")
+def pair(project: Paths) -> Trained:
+    """What two processes train together."""
+    return train(project, "pair", 2)
+
+
+def test_two_processes_train_as_one(project: Paths, pair: Trained) -> None:
+    """Weights, losses and validation figures are those of one process within rounding, batch statistics included."""
+    alone = train(project, "alone", 1)
+    one, two = weights(project, alone), weights(project, pair)
+    assert all(torch.allclose(one[name].float(), two[name].float(), rtol=1e-3, atol=1e-4) for name in one)
+    for row, other in zip(alone.history, pair.history, strict=True):
+        assert row["train_loss"] == pytest.approx(other["train_loss"], abs=1e-4)
+        assert row["val_loss"] == pytest.approx(other["val_loss"], abs=1e-3)
+        assert row["val_accuracy"] == other["val_accuracy"]
+
+
+DYING = """
+import os, pathlib, signal, sys
+from sightline.train import stages
+from test_distributed import RECIPE
+root, folder, shards = map(pathlib.Path, sys.argv[1:])
+place = stages.Place(root, folder, shards, lambda _: os.kill(os.getpid(), signal.SIGKILL), workers=2)
+stages.scratch(place, "cnn", RECIPE, 0)
+"""
+
+
+def test_killed_processes_are_taken_up(project: Paths, pair: Trained) -> None:
+    """After kill -9 of the stage its processes end too, and a rerun ends with the weights of an undisturbed run."""
+    folder = project.runs / "killed"
+    folder.mkdir(parents=True)
+    path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+    words = [str(project.root), str(folder), str(project.shards("target"))]
+    command = [sys.executable, "-c", DYING, *words]
+    # Its processes hold the pipe of the errors open: the call returns when the last of them is gone.
+    done = subprocess.run(
+        command, env={**os.environ, "PYTHONPATH": path}, stderr=subprocess.PIPE, timeout=240, check=False
+    )
+    assert done.returncode == -signal.SIGKILL
+    assert (folder / "checkpoint.pt").is_file()
+    assert train(project, "killed", 2).weights == pair.weights
+
+
+def test_too_small_batches_are_refused(project: Paths) -> None:
+    """Where a process would get no image, the message says what to raise."""
+    with pytest.raises(ConfigError, match="raise batch_size"):
+        train(project, "refused", 9)
