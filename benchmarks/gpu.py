@@ -217,7 +217,7 @@ def airbench(model: nn.Module, images: Images, batch: int) -> Callable[[], Tenso
     model = model.to(device, half, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimiser = torch.optim.SGD(trained, 0.001, momentum=0.85, nesterov=True, weight_decay=0.015)
-    ready = (images.pixels.to(device).to(half) / 255).contiguous(memory_format=torch.channels_last)
+    ready = (images.pixels[:].to(device).to(half) / 255).contiguous(memory_format=torch.channels_last)
     padded, labels = F.pad(ready, (2, 2, 2, 2), mode="reflect"), images.labels.to(device)
     number = 0
 

@@ -1,4 +1,4 @@
-"""Random resized crops of a batch (Szegedy et al. 2015): of each image another window, brought to one side.
+"""Random resized crops of a batch, of each image another window, brought to one side (Szegedy and others 2015).
 
 Triangle filter with antialiasing, as Pillow's BILINEAR. On a GPU two matrix products resample the whole batch. On the
 CPU torch's resampler for bytes is eight times faster than those, or than `grid_sample`, and takes one window a call.
