@@ -348,13 +348,6 @@ def start_trial(folder: Path) -> Trial:
     )
 
 
-def answers_in_fresh_process(uri: str) -> str | None:
-    """Load the model at `uri` in a new process and ask for its golden images: None if it answers the same, else why."""
-    import mlflow.artifacts
-
-    return start_trial(Path(mlflow.artifacts.download_artifacts(uri))).trouble()
-
-
 def check_golden(folder: Path) -> None:
     """Load a classifier as MLflow serves it and compare its answers with those of the training form at logging.
 
