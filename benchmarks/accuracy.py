@@ -78,7 +78,9 @@ def cell(name: str, data: Path, work: Path, peer: str) -> dict[str, Any]:
         if method in PEERS:
             return theirs(method, images, rows, seconds, folder, peer, flip=flip)
         write_table(images, rows)
-        settings = [f"project.seed={salt}", *(f"{key}.flip={str(flip).lower()}" for key in FLIPS)]
+        # Some signs have so few tracks that a role goes without.
+        settings = [f"project.seed={salt}", "validate.min_images_per_class=0"]
+        settings += [f"{key}.flip={str(flip).lower()}" for key in FLIPS]
         told: dict[str, Any] = {}
         if method == "backbone":
             work.mkdir(parents=True, exist_ok=True)

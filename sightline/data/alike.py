@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from sightline.data import neardup, statistics
+from sightline.data import neardup, statistics, thumbnails
 from sightline.data.facts import SIDE as DECODED
 from sightline.data.facts import read_bytes
 from sightline.data.manifest import OK, QUARANTINED
 from sightline.data.reading import inspect
-from sightline.data.statistics import SIDE, THUMBNAIL
+from sightline.data.statistics import THUMBNAIL, reduced
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,21 +28,22 @@ NONE = pd.DataFrame({"first": [], "second": []}, dtype="string")
 """No pairs of near duplicates."""
 
 
-def find(rows: pd.DataFrame, folder: Path, limits: Ingest, cache: Path) -> pd.DataFrame:
-    """Digests `first` and `second` of each pair of near duplicates among the usable rows, which have thumbnails.
+def find(rows: pd.DataFrame, folder: Path, limits: Ingest, cache: Path, shelf: Path) -> pd.DataFrame:
+    """Digests `first` and `second` of each pair of near duplicates among the usable rows.
 
-    Pairs that `cache` knows are not looked for again. `folder` holds the images; only candidates are read from it.
+    Pairs that `cache` knows are not looked for again. `shelf` holds the thumbnails, by the number in each row; `folder`
+    the images, of which only candidates are read.
     """
     usable = rows[rows["status"] == OK].drop_duplicates("sha256").sort_values("sha256")
     digests, paths = usable["sha256"].to_numpy(dtype=object), usable["path"].to_numpy(dtype=object)
     pairs, seen = _known(cache, digests)
 
     def load(index: int) -> Image.Image:
-        return inspect(read_bytes(folder, paths[index]), DECODED, limits.max_megapixels * 1e6)[1].convert("L")
+        return reduced(inspect(read_bytes(folder, paths[index]), DECODED, limits.max_megapixels * 1e6, grey=True)[1])
 
     if not seen.all():
-        raw = b"".join(usable[THUMBNAIL])
-        fresh = neardup.find(np.frombuffer(raw, dtype=np.uint8).reshape(-1, SIDE, SIDE), ~seen, load)
+        held, numbers = thumbnails.mapped(shelf), usable[THUMBNAIL].to_numpy(dtype=np.int64)
+        fresh = neardup.find(lambda indices: held[numbers[indices]], ~seen, load)
         pairs = np.concatenate([pairs, fresh])
         _remember(cache, digests, pairs)
     return pd.DataFrame({"first": digests[pairs[:, 0]], "second": digests[pairs[:, 1]]}, dtype="string")

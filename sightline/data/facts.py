@@ -41,7 +41,7 @@ def read_facts(folder: str, path: str, limits: Limits) -> Facts:
     try:
         data = read_bytes(folder, path, limits.bytes)
         facts |= {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
-        header, image = inspect(data, SIDE, limits.pixels)
+        header, image = inspect(data, SIDE, limits.pixels, grey=True)
         seen = statistics(image)
     except UnreadableImage as error:
         return {**unread(path, str(error)), **_known(facts)}

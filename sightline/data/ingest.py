@@ -9,18 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from sightline.data import alike, cache, groups, labels, manifest, split
-from sightline.data.facts import AGAIN, EMPTY, Limits, unread
+from sightline.data import alike, cache, groups, labels, manifest, split, thumbnails
+from sightline.data.facts import AGAIN, EMPTY, Facts, Limits, unread
 from sightline.data.manifest import COLUMNS, OK, QUARANTINED
-from sightline.data.reading import EXTENSIONS
 from sightline.data.sources import scan
-from sightline.data.sources.item import suffix_of
 from sightline.data.statistics import THUMBNAIL
 from sightline.data.workers import read_all
 from sightline.lineage import code_digest, digest_of, file_digest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from sightline.config import Dataset, Ingest
@@ -43,7 +41,7 @@ def ingest(paths: Paths, use: str) -> pd.DataFrame:
     if previous is not None and cache.recalled(paths.ingested(use)) == _inputs(paths, use, layout):
         return previous
     found = labels.apply(read_files(layout, folder, params.ingest, paths.cache(use)), paths.labels(use))
-    near = alike.find(found, folder, params.ingest, paths.near(use))
+    near = alike.find(found, folder, params.ingest, paths.near(use), thumbnails.beside(paths.cache(use)))
     rows = decide(found.drop(columns=THUMBNAIL), params.datasets[use], previous, near)
     manifest.write(rows, target)
     left_out = rows.loc[rows["status"] == QUARANTINED, ["path", "label", "reason"]]
@@ -86,19 +84,6 @@ def decide(
     return rows
 
 
-def misnamed(rows: pd.DataFrame) -> pd.Series:
-    """Which files have the extension of another format than that of their content; one without extension has not."""
-    told = [_belies(path, kind) for path, kind in zip(rows["path"], rows["format"], strict=True)]
-    return pd.Series(told, index=rows.index, dtype=bool)
-
-
-def _belies(path: str, kind: str | None) -> bool:
-    # MPO is a JPEG with further pictures behind the first.
-    allowed = None if pd.isna(kind) else EXTENSIONS.get("JPEG" if kind == "MPO" else str(kind))
-    suffix = suffix_of(path)
-    return bool(allowed and suffix) and suffix not in (allowed or ())
-
-
 def _in_order(rows: pd.DataFrame, previous: pd.DataFrame | None) -> pd.DataFrame:
     """Rows that stood in the previous manifest first, in its order and with their shards; new ones behind, by path."""
     rows = rows.sort_values("path", kind="stable").reset_index(drop=True)
@@ -128,13 +113,22 @@ def _quarantine_contradictions(rows: pd.DataFrame) -> pd.DataFrame:
 def read_files(layout: pd.DataFrame, folder: Path, params: Ingest, known: Path) -> pd.DataFrame:
     """One row per file of `layout`, without roles; files that the cache `known` has unchanged are not read.
 
-    Beside the manifest's columns there is THUMBNAIL, by which `alike` finds near duplicates.
+    Beside the manifest's columns there is THUMBNAIL, the number of the one by which `alike` finds near duplicates.
     """
     limits = Limits(
         params.max_megapixels * 1e6, params.max_megabytes * 1e6, params.max_seconds, params.max_memory * 1e6
     )
     key = digest_of([limits, code_digest("sightline.data.facts")])
-    facts = _facts(layout, folder, limits, cache.load(known, key))
+    before, shelf = cache.load(known, key), thumbnails.beside(known)
+    if before is None or thumbnails.count(shelf) <= before[THUMBNAIL].fillna(-1).max():
+        before = None
+        shelf.unlink(missing_ok=True)
+    with thumbnails.adding(shelf) as add:
+        facts = _facts(layout, folder, limits, before, add)
+    if thumbnails.is_wasteful(shelf, facts[THUMBNAIL]):
+        # First, so that a run killed in between leaves no facts with numbers of the old file.
+        known.unlink(missing_ok=True)
+        facts[THUMBNAIL] = thumbnails.squeeze(shelf, facts[THUMBNAIL])
     again = facts.pop(AGAIN) | (layout["stamp"] == cache.NEVER)
     cache.save(facts.assign(path=layout["path"], stamp=layout["stamp"])[~again], known, key)
     rows = facts.drop(columns="reason").join(layout[list(LAYOUT)])
@@ -156,9 +150,14 @@ def read_layout(folder: Path) -> pd.DataFrame:
     return _columns(lines, {**dict.fromkeys(LAYOUT, "string"), "closed": "bool", "stamp": "string"})
 
 
-def _facts(layout: pd.DataFrame, folder: Path, limits: Limits, known: pd.DataFrame | None) -> pd.DataFrame:
-    """The facts of each row of `layout`, and AGAIN: from `known` where path and stamp are the same, else read."""
-    types = {**{name: COLUMNS.get(name, "binary[pyarrow]") for name in EMPTY}, AGAIN: "bool"}
+def _facts(
+    layout: pd.DataFrame, folder: Path, limits: Limits, known: pd.DataFrame | None, add: Callable[[bytes], int]
+) -> pd.DataFrame:
+    """The facts of each row of `layout`, and AGAIN: from `known` where path and stamp are the same, else read.
+
+    `add` takes the thumbnails, and says their numbers.
+    """
+    types = {**{name: COLUMNS.get(name, "Int64") for name in EMPTY}, AGAIN: "bool"}
     closed, fresh = layout.index[layout["closed"]], layout.index[~layout["closed"]]
     parts = []
     if known is not None:
@@ -166,8 +165,13 @@ def _facts(layout: pd.DataFrame, folder: Path, limits: Limits, known: pd.DataFra
         old = found["sha256"].notna() & ~layout["closed"]
         parts = [found.loc[old].assign(**{AGAIN: False})[list(types)].astype(types)]
         fresh = layout.index[~old & ~layout["closed"]]
+
+    def numbered(facts: Facts) -> Facts:
+        thumbnail = facts[THUMBNAIL]
+        return {**facts, THUMBNAIL: None if thumbnail is None else add(thumbnail)}
+
     read = (
-        (fresh[number], one)
+        (fresh[number], numbered(one))
         for numbers, facts in read_all(str(folder), layout.loc[fresh, "path"], limits)
         for number, one in zip(numbers, facts, strict=True)
     )

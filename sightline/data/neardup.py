@@ -2,8 +2,8 @@
 
 Candidates come from hashing, never from comparing all with all. An image is hashed whole and in 16 windows, one of them
 within 3 % a side of any crop of up to 10 % a side; a pair is looked at when the whole of one and a window of the other
-agree in all bits of one of 48 samples of their hashes (bit sampling: Indyk and Motwani 1998). What passes a check on
-thumbnails is decoded, its crop is fitted (Lucas and Kanade 1981), and the pixels decide: the slopes of the two pictures
+agree in all bits of one of 48 samples of their hashes (bit sampling: Indyk and Motwani 1998). The crop is fitted on the
+thumbnails (Lucas and Kanade 1981); what agrees there is decoded, and the pixels decide: the slopes of the two pictures
 must correlate. Slopes, not grey levels: two handwritten ones are as alike in grey as two copies of one of them.
 """
 
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from sightline.data.statistics import SIDE, cosines, interpolate, pack, shrink, signs
+from sightline.data.statistics import HASHED, half, hashes, interpolate, shrink
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -25,9 +25,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
+    from sightline.data.statistics import Window
+
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
     Pairs = tuple[Ints, Ints, Ints, Ints]
+    Look = Callable[[Ints], NDArray[np.uint8]]
 
 R = TypeVar("R")
 
@@ -35,10 +38,6 @@ SAME = 0.97
 """Least correlation of the slopes of two near duplicates."""
 DETAIL = 24
 """Height and width at which decoded pixels are compared, pixels; smaller images at their own."""
-FINE = 36
-"""Height and width at which the window is fitted, pixels: finer than it is compared."""
-STEPS = 6
-"""Most steps of each fit."""
 EDGES = (0.02, 0.08)
 """Where a window begins, and how far before the end it ends, shares of the side."""
 WINDOWS = np.array([(0, 1, 0, 1), *((t, 1 - b, le, 1 - r) for t, b, le, r in product(EDGES, repeat=4))], dtype=float)
@@ -47,8 +46,9 @@ TABLES, KEY_BITS, KEY_POOL = 48, 20, 45
 """Samples of the hash, bits of each, and the lowest frequencies that they are drawn from (the more robust ones)."""
 FAR = 11
 """Hashes that differ in more of their 63 bits are not looked at."""
-LIKELY = 0.96
-"""Least share of a smoothed thumbnail's slopes that the other thumbnail explains, shifted and scaled a little."""
+SIEVES = ((16, 0.7, 1, 0.83), (32, 0.8, 3, 0.925))
+"""What a pair must pass before it is decoded: side of the thumbnails, blur and steps of the fit, pixels, and the least
+correlation of the slopes after it. Each loses one true pair in a thousand."""
 BLANK = 3.0
 """Thumbnails that vary less than this (standard deviation, grey levels) look like all of their kind: left out."""
 BUCKET = 32
@@ -58,14 +58,12 @@ CROWD = 64
 """Two images that are in one group of more than this already are not confirmed once more."""
 SPREAD = 0.05
 """Least share of a thumbnail's pixels that differ from its median by BLANK: a spot on an even ground tells nothing."""
+TURN = 512
+"""Pairs between two looks at how large the groups have grown."""
+FEW, LOT = 64, 256
+"""Images, and pairs, whose pixels are worked on at once: they stay in the processor's cache."""
 CHUNK = 2048
-"""Images, or pairs, at a time: bounds the memory."""
-
-
-_GRID = np.arange(SIDE)
-_SMOOTH = np.exp(-((_GRID[:, None] - _GRID) ** 2) / (2 * 1.2**2))
-SMOOTH = _SMOOTH / _SMOOTH.sum(1, keepdims=True)
-"""A blur of 1.2 pixels: the thumbnail of a crop shows finer detail than a window of the whole one's."""
+"""Images whose hashes are worked on at once: bounds the memory."""
 
 
 class Candidates(NamedTuple):
@@ -73,24 +71,43 @@ class Candidates(NamedTuple):
 
     first: Ints
     second: Ints
-    window: Ints
+    window: Floats
+    """Top, bottom, left and right (M, 4)."""
+
+    def take(self, rows: Ints | NDArray[np.bool_] | slice) -> Candidates:
+        """Those in `rows`."""
+        return Candidates(self.first[rows], self.second[rows], self.window[rows])
 
 
-def find(thumbnails: NDArray[np.uint8], fresh: NDArray[np.bool_], load: Callable[[int], Image.Image]) -> Ints:
+def find(look: Look, fresh: NDArray[np.bool_], load: Callable[[int], Image.Image]) -> Ints:
     """Pairs (M, 2) of near duplicates among N images of which at least one is `fresh` (N,); the smaller index first.
 
-    `thumbnails` (N, SIDE, SIDE) are those of `statistics`; `load` gives the grey image of an index, and is asked only
-    for candidates. A pair is judged by its two images alone: images that come later change nothing about it.
+    `look` gives the thumbnails (M, SIDE, SIDE) of M indices, as those of `statistics`; `load` gives the grey image of
+    one, and is asked only for candidates. A pair is judged by its two images alone: images that come later change
+    nothing about it.
     """
-    found = likely(thumbnails, candidates(thumbnails, fresh))
-    order = np.lexsort((found.second, found.first))
-    loaded = lru_cache(maxsize=512)(load)
+    count = len(fresh)
+    halves = _each(lambda at: half(look(np.arange(at, min(at + FEW, count)))), range(0, count, FEW))
+    thumbnails = np.concatenate([np.zeros((0, HASHED, HASHED), dtype=np.uint8), *halves])
+    found = likely(thumbnails, look, candidates(thumbnails, fresh))
+    found = found.take(np.lexsort((found.second, found.first)))
+    loaded = lru_cache(maxsize=128)(load)
+
+    def near(part: Candidates) -> NDArray[np.bool_]:
+        ends = zip(part.first.tolist(), part.second.tolist(), strict=True)
+        return likeness([(loaded(first), loaded(second)) for first, second in ends], part.window) >= SAME
+
     same: list[tuple[int, int]] = []
-    groups = _Groups(len(thumbnails))
-    for a, b, w in zip(*(column[order].tolist() for column in found), strict=True):
-        if not groups.crowded(a, b) and likeness(loaded(a), loaded(b), WINDOWS[w]) >= SAME:
-            same.append((min(a, b), max(a, b)))
-            groups.join(a, b)
+    groups = _Groups(count)
+    for at in range(0, len(found.first), TURN):
+        turn = found.take(slice(at, at + TURN))
+        pairs = zip(turn.first.tolist(), turn.second.tolist(), strict=True)
+        turn = turn.take(np.array([not groups.crowded(first, second) for first, second in pairs]))
+        parts = [turn.take(slice(start, start + FEW)) for start in range(0, len(turn.first), FEW)]
+        told = np.concatenate([np.zeros(0, dtype=bool), *_each(near, parts)])
+        for first, second in zip(turn.first[told].tolist(), turn.second[told].tolist(), strict=True):
+            same.append((min(first, second), max(first, second)))
+            groups.join(first, second)
     return np.unique(np.array(same, dtype=np.int64).reshape(-1, 2), axis=0)
 
 
@@ -137,15 +154,19 @@ def candidates(thumbnails: NDArray[np.uint8], fresh: NDArray[np.bool_]) -> Candi
     order = np.lexsort((distance, first))
     place = np.arange(len(order)) - np.searchsorted(first[order], first[order])
     kept = np.sort(order[place < BUCKET])
-    return Candidates(usable[first[kept]], usable[second[kept]], window[kept])
+    return Candidates(usable[first[kept]], usable[second[kept]], WINDOWS[window[kept]])
 
 
 def _tells(thumbnails: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Whether there is enough in a thumbnail to know it by, (N,)."""
-    pixels = thumbnails.reshape(len(thumbnails), -1).astype(np.float64)
-    away = np.abs(pixels - np.median(pixels, axis=1, keepdims=True)) >= BLANK
-    told: NDArray[np.bool_] = (pixels.std(axis=1) >= BLANK) & (away.mean(axis=1) >= SPREAD)
-    return told
+
+    def of_chunk(start: int) -> NDArray[np.bool_]:
+        pixels = thumbnails[start : start + FEW].reshape(-1, HASHED**2).astype(np.float32)
+        away = np.abs(pixels - np.median(pixels, axis=1, keepdims=True)) >= BLANK
+        told: NDArray[np.bool_] = (pixels.std(axis=1) >= BLANK) & (away.mean(axis=1) >= SPREAD)
+        return told
+
+    return np.concatenate([np.zeros(0, dtype=bool), *_each(of_chunk, range(0, len(thumbnails), FEW))])
 
 
 def _each(work: Callable[[Any], R], items: Iterable[Any]) -> list[R]:
@@ -156,9 +177,10 @@ def _each(work: Callable[[Any], R], items: Iterable[Any]) -> list[R]:
 
 def _views(thumbnails: NDArray[np.uint8]) -> NDArray[np.uint64]:
     """Hashes of N images in all windows, (N, W); the first is that of the whole."""
-    bases = np.stack([np.stack([cosines(*w[:2]), cosines(*w[2:])]) for w in WINDOWS])
-    hashes = [pack(signs(thumbnails[at : at + CHUNK], bases)) for at in range(0, len(thumbnails), CHUNK)]
-    return np.concatenate([np.zeros(0, dtype=np.uint64), *hashes]).reshape(-1, len(WINDOWS))
+    windows = tuple((top, bottom, left, right) for top, bottom, left, right in WINDOWS.tolist())
+    starts = range(0, len(thumbnails), FEW)
+    found = _each(lambda start: hashes(thumbnails[start : start + FEW], windows), starts)
+    return np.concatenate([np.zeros((0, len(WINDOWS)), dtype=np.uint64), *found])
 
 
 def _close(views: NDArray[np.uint64], asking: Ints, asked: Ints, bits: Ints) -> list[Pairs]:
@@ -168,32 +190,45 @@ def _close(views: NDArray[np.uint64], asking: Ints, asked: Ints, bits: Ints) -> 
     """
     if not len(asking) or not len(asked):
         return []
-    keys = _keys(views[asked, 0], bits)
+    keys = _keys(_octets(views[asked, 0]), bits)
     # Another order in each table, so that a crowd meets other members of itself.
     shuffled = np.random.default_rng(bits).permutation(len(asked))
-    order = asked[shuffled[np.argsort(keys[shuffled], kind="stable")]]
-    # Images of key k are order[starts[k] : starts[k + 1]].
-    starts = np.concatenate([[0], np.cumsum(np.bincount(keys, minlength=2**KEY_BITS))])
+    by_key = shuffled[np.argsort(keys[shuffled], kind="stable")]
+    order, keys = asked[by_key], keys[by_key]
+    taken = np.zeros(2**KEY_BITS, dtype=bool)
+    taken[keys] = True
     parts = []
     for at in range(0, len(asking), CHUNK):
         members = asking[at : at + CHUNK]
-        hashes = views[members].ravel()
-        wanted = _keys(hashes, bits)
-        counts = np.minimum(starts[wanted + 1] - starts[wanted], BUCKET)
-        view = np.repeat(np.arange(len(hashes)), counts)
-        place = np.arange(len(view)) - np.repeat(np.cumsum(counts) - counts - starts[wanted], counts)
+        seen = views[members].ravel()
+        wanted = _keys(_octets(seen), bits)
+        shared = np.flatnonzero(taken[wanted])
+        # Images of the wanted key are order[start : end].
+        start, end = (np.searchsorted(keys, wanted[shared], side) for side in ("left", "right"))
+        counts = np.minimum(end - start, BUCKET)
+        view = np.repeat(shared, counts)
+        place = np.arange(len(view)) - np.repeat(np.cumsum(counts) - counts - start, counts)
         first, second = members[view // len(WINDOWS)], order[place]
-        distance = np.bitwise_count(hashes[view] ^ views[second, 0]).astype(np.int64)
+        distance = np.bitwise_count(seen[view] ^ views[second, 0]).astype(np.int64)
         near = (distance <= FAR) & (first != second)
         parts.append((first[near], second[near], view[near] % len(WINDOWS), distance[near]))
     return parts
 
 
-def _keys(hashes: NDArray[np.uint64], bits: Ints) -> Ints:
-    """Put the chosen bits of each hash together as a number."""
-    keys = np.zeros(len(hashes), dtype=np.int64)
-    for place, bit in enumerate(bits):
-        keys |= ((hashes >> np.uint64(bit)) & np.uint64(1)).astype(np.int64) << place
+def _octets(views: NDArray[np.uint64]) -> NDArray[np.uint8]:
+    """The bytes (N, 8) of hashes (N,), the lowest first."""
+    return views.astype("<u8", copy=False).view(np.uint8).reshape(-1, 8)
+
+
+def _keys(octets: NDArray[np.uint8], bits: Ints) -> Ints:
+    """Put the chosen bits of each hash together as a number, (N,); `octets` (N, 8) are its bytes, the lowest first."""
+    keys = np.zeros(len(octets), dtype=np.int64)
+    for place in range(-(-KEY_POOL // 8)):
+        # What each value of this byte adds to the key.
+        part = np.zeros(256, dtype=np.int64)
+        for number in np.flatnonzero(bits // 8 == place):
+            part |= (np.arange(256) >> (bits[number] % 8) & 1) << number
+        keys |= part[octets[:, place]]
     return keys
 
 
@@ -209,115 +244,98 @@ def _once(parts: list[Pairs], count: int) -> Pairs:
     return first[kept], second[kept], window[kept], distance[kept]
 
 
-def likely(thumbnails: NDArray[np.uint8], found: Candidates) -> Candidates:
-    """Keep the candidates whose thumbnails agree, the window shifted and scaled by least squares (one linear step)."""
+def likely(thumbnails: NDArray[np.uint8], look: Look, found: Candidates) -> Candidates:
+    """Keep the candidates that pass the SIEVES, each with the window that fits best."""
 
-    def of_chunk(start: int) -> Ints:
-        part = slice(start, start + CHUNK)
-        share = _explained(thumbnails[found.first[part]], thumbnails[found.second[part]], found.window[part])
-        return np.flatnonzero(share >= LIKELY) + start
+    def passed(start: int) -> Candidates:
+        left = found.take(slice(start, start + LOT))
+        for side, blur, steps, least in SIEVES:
+            ends = (thumbnails[end] if side == HASHED else look(end) for end in (left.first, left.second))
+            first, second = (_blurred(pictures.astype(np.float32), blur) for pictures in ends)
+            windows = _climb(first, second, left.window, steps)
+            agree = correlation(slopes(_view(first, windows)), slopes(second)) >= least
+            left = left._replace(window=windows).take(agree)
+        return left
 
-    kept = _each(of_chunk, range(0, len(found.first), CHUNK))
-    rows = np.concatenate([np.zeros(0, dtype=np.int64), *kept])
-    return Candidates(found.first[rows], found.second[rows], found.window[rows])
-
-
-def _explained(first: NDArray[np.uint8], second: NDArray[np.uint8], windows: Ints) -> Floats:
-    """Share of the slopes of `second` that the windows of `first` and their first derivatives explain, (M,)."""
-    pixels = first.astype(np.float64)
-    down, across = np.gradient(pixels, axis=(1, 2))
-    left, right = _readers()
-    rows, columns = left[windows], right[windows]
-    # The window itself, and how it changes when its top, bottom, left or right edge moves.
-    parts = ((pixels, 0, 0), (down, 1, 0), (down, 2, 0), (across, 0, 1), (across, 0, 2))
-    basis = np.stack([slopes(rows[:, above] @ image @ columns[:, beside]) for image, above, beside in parts], axis=2)
-    target = slopes(SMOOTH @ second.astype(np.float64) @ SMOOTH.T)[:, :, None]
-    gram = basis.transpose(0, 2, 1) @ basis
-    # A little of the diagonal keeps it solvable where a picture varies in one direction only.
-    gram += np.eye(5) * (1e-9 + 1e-6 * np.trace(gram, axis1=1, axis2=2)[:, None, None])
-    side = basis.transpose(0, 2, 1) @ target
-    explained = (side * np.linalg.solve(gram, side)).sum((1, 2))
-    result: Floats = explained / np.maximum((target**2).sum((1, 2)), 1e-9)
-    return result
-
-
-@cache
-def _readers() -> tuple[Floats, Floats]:
-    """Matrices that read a window of a thumbnail smoothly, from the left and from the right: (W, 3, SIDE, SIDE) each.
-
-    The three: as it is, weighted by the distance from the far edge, and by that from the near one.
-    """
-    points = (np.arange(SIDE) + 0.5) / SIDE
-    weights = np.stack([np.ones(SIDE), 1 - points, points])[:, :, None]
-    down = np.stack([SMOOTH @ (weights * interpolate(w[0], w[1], points, SIDE)) for w in WINDOWS])
-    across = np.stack([SMOOTH @ (weights * interpolate(w[2], w[3], points, SIDE)) for w in WINDOWS])
-    return down, across.transpose(0, 1, 3, 2)
+    parts = [found.take(slice(0, 0)), *_each(passed, range(0, len(found.first), LOT))]
+    return Candidates(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
 def slopes(images: Floats) -> Floats:
     """Differences of neighbouring pixels, down and across, of images (…, H, W): (…, 2·(H-1)·(W-1))."""
     down, across = np.diff(images, axis=-2)[..., 1:], np.diff(images, axis=-1)[..., 1:, :]
-    shape = images.shape[:-2]
-    return np.concatenate([down.reshape(*shape, -1), across.reshape(*shape, -1)], axis=-1)
+    shape = *images.shape[:-2], down.shape[-2] * down.shape[-1]
+    return np.concatenate([down.reshape(shape), across.reshape(shape)], axis=-1)
 
 
-def likeness(first: Image.Image, second: Image.Image, window: Floats) -> float:
-    """Correlation of the slopes of the grey images, the window of `first` fitted to `second` from `window` on."""
-    smallest = min(*first.size, *second.size)
-    fine = min(FINE, smallest)
-    edges = _fit(_pixels(first, fine), _pixels(second, fine), window)
-    box = (edges[2] * first.width, edges[0] * first.height, edges[3] * first.width, edges[1] * first.height)
-    side = min(DETAIL, smallest)
-    return correlation(slopes(_pixels(first, side, box)), slopes(_pixels(second, side)))
+def likeness(pairs: list[tuple[Image.Image, Image.Image]], windows: Floats) -> Floats:
+    """Correlation of the slopes of M pairs of grey images, (M,): the window (M, 4) of the first and the second."""
+    found = np.zeros(len(pairs))
+    for row, ((first, second), (top, bottom, left, right)) in enumerate(zip(pairs, windows.tolist(), strict=True)):
+        side = min(DETAIL, *first.size, *second.size)
+        box = (left * first.width, top * first.height, right * first.width, bottom * first.height)
+        found[row] = correlation(slopes(_pixels(first, side, box)), slopes(_pixels(second, side)))
+    return found
 
 
-def _pixels(grey: Image.Image, side: int, box: tuple[float, float, float, float] | None = None) -> Floats:
+def _pixels(grey: Image.Image, side: int, box: Window | None = None) -> Floats:
     return np.asarray(shrink(grey, side, box), dtype=np.float64)
 
 
-def correlation(first: Floats, second: Floats) -> float:
-    """Pearson's correlation; 0 where one of the two does not vary."""
-    first, second = first - first.mean(), second - second.mean()
-    spread = float(np.sqrt((first**2).sum() * (second**2).sum()))
-    return float(first @ second) / spread if spread else 0.0
+def correlation(first: Floats, second: Floats) -> Floats:
+    """Pearson's correlation of (…, N) values each, (…); 0 where one of the two does not vary."""
+    first, second = first - first.mean(-1, keepdims=True), second - second.mean(-1, keepdims=True)
+    spread = np.sqrt((first**2).sum(-1) * (second**2).sum(-1))
+    result: Floats = (first * second).sum(-1) / np.where(spread > 0, spread, 1.0)
+    return result
 
 
-def _fit(image: Floats, target: Floats, window: Floats) -> Floats:
-    """Top, bottom, left and right of the window of `image` that is most like `target`, both of the same side.
-
-    First blurred, so that fine texture does not hold the window in a wrong place, then as it is.
-    """
-    blur = _blur(len(image))
-    edges = _climb(blur @ image @ blur.T, blur @ target @ blur.T, window)
-    return _climb(image, target, edges)
-
-
-def _climb(image: Floats, target: Floats, edges: Floats) -> Floats:
-    """Steps of least squares, each on the picture's slopes where the window lies by then."""
-    side = len(image)
+def _view(images: Floats, edges: Floats) -> Floats:
+    """Windows (M, 4) of images (M, S, S), at their size."""
+    side = images.shape[-1]
     points = (np.arange(side) + 0.5) / side
+    rows, columns = (interpolate(edges[:, at : at + 2], points, side).astype(images.dtype) for at in (0, 2))
+    view: Floats = rows @ images @ columns.transpose(0, 2, 1)
+    return view
+
+
+def _climb(images: Floats, targets: Floats, edges: Floats, steps: int) -> Floats:
+    """Move the windows (M, 4) by steps of least squares, each on the slopes of the images where they lie by then."""
+    side = images.shape[-1]
+    points = (np.arange(side, dtype=images.dtype) + 0.5) / side
     far, near = 1 - points[:, None], points[:, None]
-    down, across = np.gradient(image)
-    for _ in range(STEPS):
-        rows, columns = interpolate(edges[0], edges[1], points, side), interpolate(edges[2], edges[3], points, side).T
-        view, slope, slant = rows @ image @ columns, rows @ (down * side) @ columns, rows @ (across * side) @ columns
-        parts = (slope * far, slope * near, slant * far.T, slant * near.T, view, np.ones_like(view))
-        basis = np.stack(parts).reshape(len(parts), -1)
-        gram = basis @ basis.T
-        answer = np.linalg.solve(gram + np.eye(6) * (1e-9 + 1e-9 * np.trace(gram)), basis @ target.ravel())
-        if answer[4] <= 0:
-            break
-        step = np.clip(answer[:4] / answer[4], -0.03, 0.03)
+    wanted = targets.reshape(len(targets), side * side, 1)
+    basis = np.ones((len(images), 6, side, side), dtype=images.dtype)
+    for _ in range(steps):
+        view = _view(images, edges)
+        down, across = (slope * side for slope in np.gradient(view, axis=(1, 2)))
+        parts = (down * far, down * near, across * far.T, across * near.T, view)
+        for place, part in enumerate(parts):
+            basis[:, place] = part
+        flat = basis.reshape(len(images), 6, side * side)
+        gram = (flat @ flat.transpose(0, 2, 1)).astype(np.float64)
+        # A little of the diagonal keeps it solvable where a picture varies in one direction only.
+        gram += np.eye(6) * (1e-9 + 1e-7 * np.trace(gram, axis1=1, axis2=2)[:, None, None])
+        answer = np.linalg.solve(gram, (flat @ wanted).astype(np.float64))[..., 0]
+        # A picture of which the other is the negative has no better place.
+        gain = np.where(answer[:, 4:5] > 0, answer[:, 4:5], np.inf)
+        # The slopes are those of the window: its own are steeper by what it leaves out.
+        width = np.repeat(edges[:, 1::2] - edges[:, ::2], 2, axis=1)
+        step = np.clip(answer[:, :4] / gain * width, -0.03, 0.03)
         edges = np.clip(edges + step, (0, 0.8, 0, 0.8), (0.2, 1, 0.2, 1))
-        if np.abs(step).max() < 1e-3:  # noqa: PLR2004 — a thirtieth of a pixel
-            break
     return edges
 
 
+def _blurred(images: Floats, blur: float) -> Floats:
+    """Images (…, S, S) under a Gaussian blur of so many pixels."""
+    matrix = _blur(images.shape[-1], blur).astype(images.dtype)
+    result: Floats = matrix @ images @ matrix.T
+    return result
+
+
 @cache
-def _blur(side: int) -> Floats:
-    """A blur of 0.8 pixels as a matrix."""
+def _blur(side: int, blur: float) -> Floats:
     grid = np.arange(side)
-    weights = np.exp(-((grid[:, None] - grid) ** 2) / (2 * 0.8**2))
+    weights = np.exp(-((grid[:, None] - grid) ** 2) / (2 * blur**2))
     result: Floats = weights / weights.sum(1, keepdims=True)
     return result

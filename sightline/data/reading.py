@@ -21,7 +21,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from sightline.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
@@ -91,11 +91,23 @@ def to_rgb(image: Image.Image) -> Image.Image:
 
     Raises UnreadableImage where the pixels are damaged.
     """
+    return _upright(image, _converted)
+
+
+def to_grey(image: Image.Image) -> Image.Image:
+    """Decode and convert to 8-bit grey by the same policy; may return `image` itself.
+
+    Raises UnreadableImage where the pixels are damaged.
+    """
+    return _upright(image, _grey)
+
+
+def _upright(image: Image.Image, convert: Callable[[Image.Image], Image.Image]) -> Image.Image:
     try:
         with _bombs_are_errors():
             image.load()
             ImageOps.exif_transpose(image, in_place=True)
-            return _converted(image)
+            return convert(image)
     except MemoryError:
         raise UnreadableImage(TOO_HUNGRY) from None
     except Exception as error:  # noqa: BLE001 — decoders fail in every way on damaged bytes
@@ -116,6 +128,11 @@ def _converted(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
+def _grey(image: Image.Image) -> Image.Image:
+    is_grey = image.mode == "L" and "transparency" not in image.info
+    return image if is_grey else _converted(image).convert("L")
+
+
 def decode(data: bytes, size: int, max_pixels: float = MAX_PIXELS) -> NDArray[np.uint8]:
     """Pixels of the image in `data`, squeezed to a square: uint8 array of shape (size, size, 3).
 
@@ -130,16 +147,19 @@ def decode(data: bytes, size: int, max_pixels: float = MAX_PIXELS) -> NDArray[np
     return np.asarray(pixels)
 
 
-def inspect(data: bytes, side: int, max_pixels: float = MAX_PIXELS) -> tuple[Header, Image.Image]:
-    """What the file says of itself, and its pixels: upright RGB, decoded once.
+def inspect(
+    data: bytes, side: int, max_pixels: float = MAX_PIXELS, *, grey: bool = False
+) -> tuple[Header, Image.Image]:
+    """What the file says of itself, and its pixels: upright, RGB or 8-bit grey, decoded once.
 
     A JPEG comes at the smallest of the scales 1, 1/2, 1/4, 1/8 that leaves both sides at least `side`: all of its
     bytes are decoded all the same, so that damage shows. Raises UnreadableImage with the reason.
     """
     image = open_image(data, max_pixels)
     header = Header(image.format or "", image.mode, image.width, image.height)
-    image.draft(None, (side, side))
-    return header, to_rgb(image)
+    # A JPEG stores grey apart from the colours, which are then neither enlarged nor converted.
+    image.draft("L" if grey else None, (side, side))
+    return header, to_grey(image) if grey else to_rgb(image)
 
 
 def png(pixels: NDArray[np.uint8]) -> bytes:

@@ -16,6 +16,8 @@ from PIL import ExifTags, Image
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    Window = tuple[float, float, float, float]
+
 COLUMNS: dict[str, str] = {
     "phash": "string",  # 63 bits as 16 hexadecimal digits: signs of the lowest frequencies, the lowest bit first
     "brightness": "Float64",  # mean grey level, 0 black … 1 white
@@ -30,31 +32,44 @@ COLUMNS: dict[str, str] = {
 """Column of the manifest → pandas type."""
 THUMBNAIL = "thumbnail"
 """Key of the thumbnail's bytes among the statistics: what near duplicates are found by; too large for the manifest."""
-SIDE = 16
+SIDE = 32
 """Height and width of the thumbnail, pixels."""
+HASHED = SIDE // 2
+"""Height and width of what the hash is made of, pixels."""
+ROUGH = 5
+"""Images of which both sides are so many times that of the thumbnail are halved before it is made."""
 FREQUENCIES = 8
 """Cosines each way whose signs make the hash."""
 LARGEST = 256
 """Longer sides than this are reduced first, pixels: sharpness compares only at like sizes."""
 FAINT = 1.0
 """Below this spread, in grey levels, what varies is noise."""
+WHOLE = ((0.0, 1.0, 0.0, 1.0),)
+"""The one window that is the whole image: top, bottom, left and right."""
 _LEVELS = np.arange(256)
+_POWERS = _LEVELS ** np.arange(3)[:, None]
 _TIME = re.compile(r"(\d{4}):(\d\d):(\d\d) (\d\d:\d\d:\d\d)")
 """How EXIF writes a time."""
 
 
 def statistics(image: Image.Image) -> dict[str, Any]:
-    """Take the numbers of COLUMNS and the THUMBNAIL (bytes: SIDE rows of SIDE grey levels) of a decoded image."""
-    grey = image.convert("L")
-    grey = grey.reduce(max(1, -(-max(grey.size) // LARGEST)))
-    thumbnail, histogram = np.asarray(shrink(grey, SIDE)), np.array(grey.histogram())
+    """Take the numbers of COLUMNS and the THUMBNAIL (bytes: SIDE rows of SIDE levels) of a decoded grey image."""
+    grey = reduced(image)
+    # In two steps, which is faster: halved first where enough is left.
+    small = grey.reduce(2) if min(grey.size) >= ROUGH * SIDE else grey
+    thumbnail, histogram = np.asarray(shrink(small, SIDE)), np.array(grey.histogram())
     return {
-        "phash": f"{int(pack(signs(thumbnail[None], whole()))[0]):016x}",
+        "phash": f"{int(hashes(half(thumbnail[None]), WHOLE)[0, 0]):016x}",
         **_levels(histogram),
         "sharpness": _sharpness(np.asarray(grey), _spread(histogram)),
         **_origin(image),
         THUMBNAIL: thumbnail.tobytes(),
     }
+
+
+def reduced(grey: Image.Image) -> Image.Image:
+    """The grey image with its sides divided by the smallest whole number that leaves none above LARGEST."""
+    return grey.reduce(max(1, -(-max(grey.size) // LARGEST)))
 
 
 def shrink(grey: Image.Image, side: int, box: tuple[float, float, float, float] | None = None) -> Image.Image:
@@ -65,50 +80,65 @@ def shrink(grey: Image.Image, side: int, box: tuple[float, float, float, float] 
     return grey.resize((side, side), Image.Resampling.BICUBIC, box=box)
 
 
-@cache
 def cosines(low: float, high: float) -> NDArray[np.float64]:
-    """Make the lowest cosines over the window `low` … `high` (shares of the side): (FREQUENCIES, SIDE), whole numbers.
+    """Make the lowest cosines over the window `low` … `high` (shares of the side): (FREQUENCIES, HASHED).
 
     Whole numbers, so that sums of products with grey levels are exact in whatever order a machine adds them.
     """
     points = (np.arange(512) + 0.5) / 512
     waves = np.cos(np.pi * np.arange(FREQUENCIES)[:, None] * points)
-    result: NDArray[np.float64] = np.round(waves @ interpolate(low, high, points, SIDE) * (1024 / len(points)))
+    result: NDArray[np.float64] = np.round(
+        waves @ interpolate(np.array([low, high]), points, HASHED) * (1024 / len(points))
+    )
     return result
 
 
-def interpolate(low: float, high: float, points: NDArray[np.float64], side: int) -> NDArray[np.float64]:
-    """Make the matrix (P, side) that reads a line of pixels at P `points` (0 … 1) of its window `low` … `high`."""
-    position = np.clip((low + points * (high - low)) * side - 0.5, 0, side - 1)
-    left = np.minimum(position.astype(int), side - 2)
-    matrix = np.zeros((len(points), side))
-    rows = np.arange(len(points))
-    matrix[rows, left] = left + 1 - position
-    matrix[rows, left + 1] = position - left
-    return matrix
+def half(thumbnails: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Thumbnails (N, SIDE, SIDE) at half the size, (N, HASHED, HASHED)."""
+    fours = thumbnails.reshape(-1, HASHED, 2, HASHED, 2).sum((2, 4), dtype=np.uint16)
+    halves: NDArray[np.uint8] = ((fours + 2) // 4).astype(np.uint8)
+    return halves
 
 
-def signs(thumbnails: NDArray[np.uint8], windows: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Signs of the coefficients of N thumbnails in W windows, (N, W, 63), by rising frequency.
+def interpolate(ends: NDArray[np.float64], points: NDArray[np.float64], side: int) -> NDArray[np.float64]:
+    """Make the matrices (…, P, side) that read a line of pixels at P `points` (0 … 1) of its window.
 
-    `windows` (W, 2, FREQUENCIES, SIDE): cosines down and across, as `cosines` gives them.
+    `ends` (…, 2): where the window begins and ends, shares of the side.
     """
-    down, across = windows[:, 0], windows[:, 1]
-    coefficients = down @ thumbnails[:, None].astype(np.float64) @ across.transpose(0, 2, 1)
-    return coefficients.reshape(*coefficients.shape[:2], FREQUENCIES**2)[:, :, _by_frequency()] > 0
+    low, high = ends[..., :1], ends[..., 1:]
+    position = np.clip((low + points * (high - low)) * side - 0.5, 0, side - 1)
+    # Linear: a pixel counts the less the further away it lies, and not at all beyond its neighbours.
+    matrices: NDArray[np.float64] = np.maximum(0, 1 - np.abs(position[..., None] - np.arange(side)))
+    return matrices
 
 
-def pack(bits: NDArray[np.bool_]) -> NDArray[np.uint64]:
-    """Bits (…, 63) as one number each, the first bit lowest."""
-    powers = np.left_shift(np.uint64(1), np.arange(bits.shape[-1], dtype=np.uint64))
-    packed: NDArray[np.uint64] = np.where(bits, powers, np.uint64(0)).sum(-1, dtype=np.uint64).ravel()
+def hashes(thumbnails: NDArray[np.uint8], windows: tuple[Window, ...]) -> NDArray[np.uint64]:
+    """Signs of the lowest frequencies in W windows of N halved thumbnails, (N, W): 63 bits, the lowest frequency first.
+
+    A window is its top, bottom, left and right, shares of the side.
+    """
+    waves, places = _waves(windows)
+    coefficients = waves @ thumbnails.astype(np.float64) @ waves.T
+    bits = np.zeros((len(thumbnails), len(windows), 64), dtype=bool)
+    bits[..., :-1] = coefficients.reshape(len(thumbnails), -1)[:, places] > 0
+    packed: NDArray[np.uint64] = np.packbits(bits, axis=-1, bitorder="little").view("<u8")[..., 0]
     return packed
 
 
 @cache
-def whole() -> NDArray[np.float64]:
-    """Give the one window that is the whole image, for `signs`."""
-    return np.stack([cosines(0.0, 1.0)] * 2)[None]
+def _waves(windows: tuple[Window, ...]) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    """The cosines over every edge that the windows have, and where each window's coefficients lie, (W, 63).
+
+    Windows share edges, so that few sums serve all of them.
+    """
+    edges = sorted({pair for top, bottom, left, right in windows for pair in ((top, bottom), (left, right))})
+    down, across = np.mgrid[:FREQUENCIES, :FREQUENCIES].reshape(2, -1)[:, _by_frequency()]
+    width = len(edges) * FREQUENCIES
+    places = [
+        (edges.index((top, bottom)) * FREQUENCIES + down) * width + edges.index((left, right)) * FREQUENCIES + across
+        for top, bottom, left, right in windows
+    ]
+    return np.concatenate([cosines(*edge) for edge in edges]), np.array(places)
 
 
 @cache
@@ -133,7 +163,7 @@ def _levels(histogram: NDArray[np.int_]) -> dict[str, float]:
 
 def _spread(histogram: NDArray[np.int_]) -> float:
     """Standard deviation of the grey levels, from whole numbers."""
-    total, first, second = (int(histogram @ power) for power in (_LEVELS**0, _LEVELS, _LEVELS**2))
+    total, first, second = map(int, _POWERS @ histogram)
     return math.sqrt(total * second - first * first) / total
 
 
@@ -145,9 +175,13 @@ def _sharpness(grey: NDArray[np.uint8], spread: float) -> float:
     """0 where nothing varies; noise of one grey level in a blank image is no sharpness."""
     if min(grey.shape) < 3 or spread < FAINT:  # noqa: PLR2004 — a second difference spans three pixels
         return 0.0
-    wide = grey.astype(np.int32)
-    inner = 4 * wide[1:-1, 1:-1] - wide[:-2, 1:-1] - wide[2:, 1:-1] - wide[1:-1, :-2] - wide[1:-1, 2:]
-    first, second = int(inner.sum()), int((inner * inner).sum())
+    wide = grey.astype(np.int16)
+    inner = 4 * wide[1:-1, 1:-1]
+    for neighbours in (wide[:-2, 1:-1], wide[2:, 1:-1], wide[1:-1, :-2], wide[1:-1, 2:]):
+        inner -= neighbours
+    # Whole numbers far below 2⁵³: exact in whatever order they are added.
+    line = inner.ravel().astype(np.float64)
+    first, second = int(line.sum()), int(line @ line)
     return round(math.sqrt(inner.size * second - first * first) / inner.size / spread, 4)
 
 

@@ -53,7 +53,7 @@ def test_shots_that_follow_closely_are_linked_one_by_one() -> None:
 
 def test_camera_and_time_come_from_exif() -> None:
     """Of the moment of the shot, else of the file; damaged EXIF says nothing."""
-    image = Image.new("RGB", (8, 8))
+    image = Image.new("L", (8, 8))
     exif = Image.Exif()
     exif[ExifTags.Base.Make], exif[ExifTags.Base.Model] = "Acme", "One\0"
     exif[ExifTags.Base.DateTime] = "2026:02:03 04:05:06"
@@ -61,7 +61,7 @@ def test_camera_and_time_come_from_exif() -> None:
     image.info["exif"] = exif.tobytes()
     seen = statistics(image)
     assert (seen["camera"], seen["taken"]) == ("Acme One", "2026-01-02 03:04:05")
-    image = Image.new("RGB", (8, 8))
+    image = Image.new("L", (8, 8))
     image.info["exif"] = b"Exif\0\0MM\0*\xff\xff\xff\xffrubbish"
     seen = statistics(image)
     assert (seen["camera"], seen["taken"]) == (None, None)

@@ -15,11 +15,13 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from sightline import project, scaffold
-from sightline.config import Dataset, Fractions, Ingest, load, write_value
-from sightline.data import ingest, manifest
+from sightline.config import Dataset, Fractions, Ingest, Validate, load, write_value
+from sightline.data import ingest, manifest, thumbnails
 from sightline.data.__main__ import write_code_digests
 from sightline.data.facts import read_bytes
 from sightline.data.manifest import COLUMNS, OK, QUARANTINED
+from sightline.data.quality import names
+from sightline.data.statistics import THUMBNAIL
 from sightline.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -191,7 +193,11 @@ def test_extensions_that_belie_the_content_are_found(folder: Path) -> None:
     (folder / "red" / "0001.png").rename(folder / "red" / "0001")
     (folder / "red" / "bad.jpg").write_bytes(b"x")
     rows = read(folder)
-    assert rows.loc[ingest.misnamed(rows), "path"].tolist() == ["red/0000.JPG"]
+    told = names.misnamed(rows, Validate())
+    assert told is not None
+    assert (told.cases, told.groups) == (1, (("red/0000.JPG",),))
+    assert "PNG as .jpg (1)" in told.sentence
+    assert names.misnamed(rows[rows["path"] != "red/0000.JPG"], Validate()) is None
     assert facts_of(rows, "red/0000.JPG")["format"] == "PNG"
 
 
@@ -290,12 +296,18 @@ def test_incremental_is_from_scratch(
             else:
                 draw(content, (200, 10, 10)).save(place)
         grown = read(folder)
-        scratch = ingest.read_files(ingest.read_layout(folder), folder, LIMITS, folder.with_name("no cache"))
-        folder.with_name("no cache").unlink()
-        by_path = grown.sort_values("path", ignore_index=True)
-        pd.testing.assert_frame_equal(by_path, scratch.sort_values("path", ignore_index=True))
-        rows = ingest.decide(grown, DATASET, previous)
-        pd.testing.assert_frame_equal(rows, ingest.decide(scratch, DATASET, previous))
+        scratch = ingest.read_files(ingest.read_layout(folder), folder, LIMITS, folder.with_name("no.parquet"))
+        one, other = (rows.sort_values("path", ignore_index=True) for rows in (grown, scratch))
+        pd.testing.assert_frame_equal(one.drop(columns=THUMBNAIL), other.drop(columns=THUMBNAIL))
+        seen = [
+            thumbnails.mapped(folder.with_name(f"{name}.thumbnails"))[rows[THUMBNAIL].dropna().to_numpy(dtype=int)]
+            for name, rows in ((f"{folder.name}.cache", one), ("no", other))
+        ]
+        np.testing.assert_array_equal(*seen)
+        folder.with_name("no.parquet").unlink()
+        assert thumbnails.count(folder.with_name(f"{folder.name}.cache.thumbnails")) <= 2 * len(grown) + 2
+        rows, others = (ingest.decide(rows.drop(columns=THUMBNAIL), DATASET, previous) for rows in (grown, scratch))
+        pd.testing.assert_frame_equal(rows, others)
         previous = rows
 
 

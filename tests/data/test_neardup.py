@@ -10,7 +10,7 @@ from pictures import picture
 from PIL import Image
 
 from sightline.config import Dataset, Fractions, Ingest
-from sightline.data import alike, neardup
+from sightline.data import alike, neardup, thumbnails
 from sightline.data.embedded import write
 from sightline.data.ingest import decide, read_files, read_layout
 from sightline.data.statistics import SIDE, THUMBNAIL, statistics
@@ -47,11 +47,11 @@ COPIES: dict[str, Callable[[Image.Image], Image.Image]] = {
 
 def found(images: list[Image.Image], fresh: list[bool] | None = None) -> list[list[int]]:
     """Pairs of near duplicates among images."""
-    raw = b"".join(statistics(image)[THUMBNAIL] for image in images)
+    raw = b"".join(statistics(image.convert("L"))[THUMBNAIL] for image in images)
     thumbnails = np.frombuffer(raw, dtype=np.uint8).reshape(-1, SIDE, SIDE)
     grey = [image.convert("L") for image in images]
     pairs: list[list[int]] = neardup.find(
-        thumbnails, np.array(fresh or [True] * len(images)), grey.__getitem__
+        thumbnails.__getitem__, np.array(fresh or [True] * len(images)), grey.__getitem__
     ).tolist()
     return pairs
 
@@ -101,7 +101,7 @@ def table(folder: Path, images: dict[str, Image.Image], groups: dict[str, str] |
 def marked(caches: Path, folder: Path, groups: dict[str, str] | None = None) -> pd.DataFrame:
     """Rows of the images in `folder`, with groups and roles, as ingest decides on them."""
     rows = read_files(read_layout(folder), folder, Ingest(), caches / "cache.parquet")
-    near = alike.find(rows, folder, Ingest(), caches / "near.parquet")
+    near = alike.find(rows, folder, Ingest(), caches / "near.parquet", thumbnails.beside(caches / "cache.parquet"))
     if groups is not None:
         rows["group"] = rows["path"].map(groups).astype("string")
     return decide(rows, DATASET, None, near)

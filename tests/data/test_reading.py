@@ -194,3 +194,16 @@ def test_jpegs_are_decoded_small_where_that_will_do() -> None:
     data = saved(Image.effect_noise((512, 400), 50), "JPEG")
     assert inspect(data, 128)[1].size == (256, 200)
     assert inspect(data, 300)[1].size == (512, 400)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_grey_is_what_the_colours_say(kind: str) -> None:
+    """The grey that a JPEG stores is that of its colours, within rounding; the header tells what the file holds."""
+    picture = Image.linear_gradient("L").convert("RGB").resize((200, 120))
+    picture.paste((200, 40, 90), (20, 20, 90, 90))
+    data = saved(picture, kind)
+    (header, colours), (same, grey) = inspect(data, 64), inspect(data, 64, grey=True)
+    assert (header, colours.size) == (same, grey.size)
+    assert (colours.mode, grey.mode) == ("RGB", "L")
+    difference = np.asarray(colours.convert("L"), dtype=int) - np.asarray(grey, dtype=int)
+    assert np.abs(difference).max() <= 2

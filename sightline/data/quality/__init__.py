@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sightline.data.quality import classes, copies, looks, series
+from sightline.data.quality import classes, copies, looks, names, series
 from sightline.data.quality.finding import Finding
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ FINDERS: dict[str, Callable[[pd.DataFrame, Validate], Finding | None]] = {
     "little-to-see": looks.little_to_see,
     "odd-size": looks.odd_size,
     "odd-shape": looks.odd_shape,
+    "misnamed": names.misnamed,
     "imbalance": classes.imbalance,
     "shortcuts": classes.shortcuts,
 }
@@ -52,6 +53,7 @@ DEMANDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "little-to-see": ("No image shows far less than the others.", ("little_to_see", "blank")),
     "odd-size": ("No image is far larger or smaller than the others.", ("odd_size",)),
     "odd-shape": ("No image is far wider or taller than the others.", ("odd_shape",)),
+    "misnamed": ("No file has the extension of another format.", ()),
     "imbalance": ("No class has many times the images of another.", ("imbalance",)),
     "shortcuts": ("No class can be told without a look at the object.", ("shortcut",)),
 }
