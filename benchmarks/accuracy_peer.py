@@ -64,7 +64,12 @@ class Timm(Peer):
         from timm.loss import LabelSmoothingCrossEntropy
         from timm.optim import create_optimizer_v2
 
-        sets = {side: create_dataset("", root=str(folder / side), is_training=side == "train") for side in SIDES}
+        # Named, because a class without test images would else shift the numbers of those behind it.
+        numbers = {name: number for number, name in enumerate(sorted(one.name for one in (folder / "train").iterdir()))}
+        sets = {
+            side: create_dataset("", root=str(folder / side), is_training=side == "train", class_map=numbers)
+            for side in SIDES
+        }
         batch = min(TIMM_BATCH, len(sets["train"]))
         shared: dict[str, Any] = {
             "input_size": (3, size, size),
@@ -86,7 +91,7 @@ class Timm(Peer):
             **shared,
         )
         self.test = create_loader(sets["test"], is_training=False, crop_pct=0.875, interpolation="bilinear", **shared)
-        self.model = create_model("resnet18", pretrained=False, num_classes=len(list((folder / "train").iterdir())))
+        self.model = create_model("resnet18", pretrained=False, num_classes=len(numbers))
         rate = BASE_RATE * batch / BASE_BATCH
         self.optimiser = create_optimizer_v2(self.model, opt="sgd", lr=rate, weight_decay=2e-5, momentum=0.9)
         self.loss = LabelSmoothingCrossEntropy(smoothing=0.1)
@@ -117,8 +122,8 @@ class Torchvision(Peer):
         change = transforms.Compose([transforms.RandomResizedCrop(size), *mirror, *ready])
         # 224 of 256, as there.
         keep = transforms.Compose([transforms.Resize(size * 8 // 7), transforms.CenterCrop(size), *ready])
-        train = datasets.ImageFolder(str(folder / "train"), change)
-        test = datasets.ImageFolder(str(folder / "test"), keep)
+        train = datasets.ImageFolder(str(folder / "train"), change, allow_empty=True)
+        test = datasets.ImageFolder(str(folder / "test"), keep, allow_empty=True)
         workers: dict[str, Any] = {"num_workers": 2, "persistent_workers": True}
         self.train = torch.utils.data.DataLoader(train, TORCHVISION_BATCH, shuffle=True, **workers)
         self.test = torch.utils.data.DataLoader(test, TORCHVISION_BATCH, **workers)

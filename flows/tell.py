@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sightline.data.reference import DataRef
+    from sightline.doubting import Doubted
     from sightline.evaluate.evaluation import Evaluated
     from sightline.registry import Outcome
     from sightline.report.page import Score, StageRow
@@ -41,6 +42,7 @@ def publish(
     best: Trained,
     choice: str,
     tested: Evaluated,
+    doubts: Doubted | None,
     outcome: Outcome,
 ) -> Summary:
     """Write the report of a training flow and show it on Prefect's and MLflow's pages."""
@@ -56,6 +58,7 @@ def publish(
             best=best,
             choice=choice,
             evaluated=tested,
+            doubts=doubts,
             outcome=outcome,
             lineage=context.tags,
         ),

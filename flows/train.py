@@ -15,7 +15,7 @@ from flows.budget import Clock
 from flows.start import begin
 from flows.tell import Summary, publish
 from sightline import origin
-from sightline.backbones import fetched
+from sightline.backbones import CHAMPION, fetched
 from sightline.data.reference import DataRef, describe
 from sightline.judging import Request
 from sightline.train.stages import choose
@@ -23,6 +23,7 @@ from tasks.evaluation import evaluate
 from tasks.finetuning import finetune, scratch
 from tasks.ingestion import ingest
 from tasks.journal import Journal, ended
+from tasks.labels import doubt
 from tasks.preprocessing import preprocess
 from tasks.pretraining import pretrain
 from tasks.promotion import promote, register, register_backbone
@@ -32,6 +33,7 @@ from tasks.versioning import version_of
 
 if TYPE_CHECKING:
     from sightline.config import Params
+    from sightline.doubting import Doubted
     from sightline.project import Paths
     from sightline.train.result import Trained
 
@@ -52,6 +54,7 @@ def train(overrides: dict[str, Any] | None = None, budget: float | None = None, 
         target, source = prepare(journal, params)
         params = clock.resolved(journal, params, target, source)
         backbone, head, tuned = from_backbone(journal, params, target, source)
+        doubts = None if budget else doubted(journal, params, target, backbone)
         plain = journal.cached(
             scratch,
             figures,
@@ -85,7 +88,8 @@ def train(overrides: dict[str, Any] | None = None, budget: float | None = None, 
             limits=params.gate,
             release=params.evaluate.release,
         )
-        told = publish(journal, (source, target), (backbone, plain, head, tuned), best, choice, tested, outcome)
+        trained = (backbone, plain, head, tuned)
+        told = publish(journal, (source, target), trained, best, choice, tested, doubts, outcome)
         return replace(told, outcome=settle(outcome, params, Path(told.report), context))
 
 
@@ -126,6 +130,17 @@ def from_backbone(
 def figures(trained: Trained) -> str:
     """A training stage in a few words."""
     return f"{trained.network}, validation accuracy {trained.val_accuracy:.3f}"
+
+
+def doubted(journal: Journal, params: Params, target: DataRef, backbone: Trained | None) -> Doubted:
+    """Labels that look wrong by the features of the backbone, where it never learned from these labels itself."""
+    neutral = None if params.pretrain.init == CHAMPION else backbone
+    return journal.cached(
+        doubt,
+        lambda done: f"{done.labels:,} look wrong: {done.path}" if done.labels else done.sentence,
+        data=target,
+        backbone=neutral,
+    )
 
 
 def lineage_tags(

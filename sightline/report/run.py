@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sightline.data.reference import DataRef
+    from sightline.doubting import Doubted
     from sightline.evaluate.evaluation import Evaluated
     from sightline.project import Paths
     from sightline.registry import Outcome
@@ -39,6 +40,8 @@ class Told:
     best: Trained
     choice: str
     evaluated: Evaluated
+    doubts: Doubted | None
+    """None where nobody asked, as in a run within a time budget."""
     outcome: Outcome
     lineage: tuple[tuple[str, str], ...]
 
@@ -63,7 +66,7 @@ def write_report(paths: Paths, told: Told) -> Path:
         evaluation=figures,
         mistakes=tuple(_mistake(row) for row in figures["mistakes"]),
         lineage=(("choice", told.choice), *told.lineage),
-        links=_links(paths, told.datasets),
+        links=_links(paths, told.datasets, told.doubts),
     )
     return write_page(page, paths.reports / f"{told.flow_run}.html")
 
@@ -124,10 +127,12 @@ def _mistake(row: dict[str, Any]) -> Mistake:
     )
 
 
-def _links(paths: Paths, datasets: tuple[DataRef, ...]) -> tuple[tuple[str, str], ...]:
+def _links(paths: Paths, datasets: tuple[DataRef, ...], doubts: Doubted | None) -> tuple[tuple[str, str], ...]:
     pages = [
         (f"{title} of {data.use}", page)
         for data in datasets
         for title, page in (("Data Docs", paths.docs_page(data.use)), ("Quality", paths.quality(data.use)))
     ]
+    if doubts is not None and doubts.labels:
+        pages.append((f"Labels that are probably wrong ({doubts.labels:,})", paths.root / doubts.path))
     return tuple((title, page.as_uri()) for title, page in pages if page.is_file())

@@ -16,6 +16,7 @@ import torch
 
 from sightline.data.loader import Images
 from sightline.errors import ConfigError
+from sightline.evaluate import robustness
 from sightline.lineage import digest_of
 from sightline.train import loop, optim
 from sightline.train.schedule import plan as schedule_of
@@ -34,7 +35,11 @@ PASSES = 30
 CHAIN = 45.0
 """Seconds that the whole chain takes beside training, as a first guess for choosing the rung."""
 TAIL = 18.0
-"""Seconds from the end of training to the end of the run: evaluation, registry, gate, report."""
+"""Seconds from the end of training to the end of the run, whatever the set: evaluation, registry, gate, report."""
+CORRUPTED = 1.2
+"""Images that are corrupted and then answered, in fp32 as when served, in the time in which one is learned from."""
+RESERVE = 0.04
+"""Share of the budget that is kept back: the speed of a machine varies."""
 PROBE = 8.0
 """Seconds for fitting the head and for putting the backbone into the registry."""
 STAGE = 2.0
@@ -117,7 +122,7 @@ def resolve(
         rates = {
             stage: measure(params.pretrain.network, params.preprocess.size, recipes[stage]) for stage in shares(params)
         }
-        ready = left() - TAIL - sum(counts["target"].values()) / (FORWARD * rates["scratch"])
+        ready = left() - RESERVE * seconds - _tail(counts["target"], rates["scratch"])
         ready -= PROBE if "finetune" in rates else 0.0
         steps = {}
         for stage, share in shares(params).items():
@@ -136,6 +141,12 @@ def steps_in(seconds: float, rate: float, recipe: Recipe, counts: Mapping[str, i
     reports = min(loop.REPORTS, steps / schedule.steps_per_epoch)
     scoring = reports * counts.get("val", 0) / (FORWARD * rate)
     return max(FEWEST, int((seconds - scoring) * rate / schedule.batch))
+
+
+def _tail(counts: Mapping[str, int], rate: float) -> float:
+    """Seconds from the end of training to the end of the run: every image is answered, some of them corrupted too."""
+    corrupted = len(robustness.GATE) * min(counts.get("test", 0), robustness.GATE_IMAGES)
+    return TAIL + sum(counts.values()) / (FORWARD * rate) + corrupted / (CORRUPTED * rate)
 
 
 def shares(params: Params) -> dict[str, float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from sightline.data.reading import SUFFIXES
@@ -64,7 +65,8 @@ def _walk(place: str, prefix: str, inside: str) -> Iterator[Found]:
         if entry.is_dir(follow_symlinks=False):
             yield from _walk(entry.path, f"{prefix}{name}/", inside)
             continue
-        if entry.is_symlink() and os.path.isdir(entry.path):  # noqa: PTH112
+        is_link = entry.is_symlink()
+        if is_link and os.path.isdir(entry.path):  # noqa: PTH112
             yield _named(prefix + name, "link to a folder: not followed")
             continue
         suffix = suffix_of(name)
@@ -72,19 +74,21 @@ def _walk(place: str, prefix: str, inside: str) -> Iterator[Found]:
             yield _named(prefix + name, f"{suffix} files are not read: convert it to PNG or JPEG")
         elif not suffix or suffix in SUFFIXES:
             # realpath, unlike Path.resolve, bears links that lead in a circle.
-            leaves = entry.is_symlink() and not os.path.realpath(entry.path).startswith(inside + os.sep)
+            leaves = is_link and not os.path.realpath(entry.path).startswith(inside + os.sep)
             yield _named(prefix + name, LEAVES if leaves else None)
 
 
 def _named(path: str, reason: str | None) -> Found:
     try:
-        path.encode()
+        if not path.isascii():
+            path.encode()
     except UnicodeEncodeError:
         spelled = path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
         return Found(spelled, "its name is not valid UTF-8: rename it")
     return Found(path, reason)
 
 
+@lru_cache(maxsize=4096)
 def plain(label: str | None) -> str | None:
     """A class name in one spelling: é typed as one sign or as two is the same class; None where nothing is left."""
     return unicodedata.normalize("NFC", (label or "").strip()) or None
@@ -92,4 +96,5 @@ def plain(label: str | None) -> str | None:
 
 def suffix_of(path: str) -> str:
     """The extension in lower case, with its dot."""
-    return os.path.splitext(path)[1].lower()  # noqa: PTH122
+    stem, dot, suffix = path.rpartition("/")[2].rpartition(".")
+    return f"{dot}{suffix.lower()}" if stem.strip(".") else ""
