@@ -62,7 +62,7 @@ class Recorder:
         if epoch.data_share > WAITING:
             self._logger.warning(
                 f"{self.stage}: {epoch.data_share:.0%} of the time goes into augmentation, not into the network; "
-                "leave out trivial, rotate and scale, or take a smaller preprocess.size"
+                "a recipe without trivial, rotate and scale takes less of it, and so does a smaller preprocess.size"
             )
         self._show(100 * epoch.epoch / epoch.epochs)
 
