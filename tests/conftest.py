@@ -25,6 +25,12 @@ if TYPE_CHECKING:
 
     from sightline.project import Paths
 
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that wait for servers and whole runs go first, so that no core idles beside the last of them."""
+    items.sort(key=lambda item: item.path.parent.name not in {"flows", "benchmarks"})
+
+
 COLOURS = {"blue": (40, 60, 200), "green": (40, 180, 60), "red": (200, 50, 40)}
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 """Real images for tests, where they are at hand."""

@@ -1,4 +1,4 @@
-"""Likely label errors by confident learning (Northcutt, Jiang and Chuang 2021): labels that out-of-fold predictions contradict.
+"""Likely label errors by confident learning (Northcutt, Jiang, Chuang 2021): labels that other images contradict.
 
 A linear classifier on frozen features predicts each image without having seen it or its group. Cleanlab's estimate of
 the joint distribution of given and true labels then says how many labels of each class are wrong, and which. The most
