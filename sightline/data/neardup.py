@@ -48,7 +48,7 @@ FAR = 11
 """Hashes that differ in more of their 63 bits are not looked at."""
 SIEVES = ((16, 0.7, 1, 0.83), (32, 0.8, 3, 0.925))
 """What a pair must pass before it is decoded: side of the thumbnails, blur and steps of the fit, pixels, and the least
-correlation of the slopes after it. Each loses one true pair in a thousand."""
+correlation of the slopes after it. Each loses one or two true pairs in a thousand."""
 BLANK = 3.0
 """Thumbnails that vary less than this (standard deviation, grey levels) look like all of their kind: left out."""
 BUCKET = 32
