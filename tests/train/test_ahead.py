@@ -35,11 +35,16 @@ def test_next_steps_are_read_while_this_one_is_used() -> None:
 
 def test_readers_compute_alone() -> None:
     """Each with one thread; the network keeps its own number, and so do threads that come later."""
+
+    def asked(_: int) -> int:
+        time.sleep(0.01)  # so that every reader gets a step
+        return torch.get_num_threads()
+
     before = torch.get_num_threads()
     torch.set_num_threads(3)
     try:
-        with ahead(lambda _: torch.get_num_threads(), 4, 2) as take:
-            assert [take(step) for step in range(4)] == [1] * 4
+        with ahead(asked, 8, 4) as take:
+            assert [take(step) for step in range(8)] == [1] * 8
             assert torch.get_num_threads() == 3
             with ThreadPoolExecutor(1) as later:
                 assert later.submit(torch.get_num_threads).result() == 3
