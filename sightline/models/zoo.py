@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from sightline.errors import ModelError
+from sightline.models import smallmaps
 from sightline.models.operators import ensure
 
 if TYPE_CHECKING:
@@ -114,11 +115,7 @@ def _width(backbone: nn.Module, network: str, size: int) -> int:
     """Width of the features, seen on a first pass, which also mends the strides that would hurt."""
     was_training = backbone.training
     backbone.eval()
-    hooks = [
-        module.register_forward_pre_hook(_no_stride_over_a_point)
-        for module in backbone.modules()
-        if isinstance(module, nn.Conv2d)
-    ]
+    hooks = [module.register_forward_pre_hook(_mend) for module in backbone.modules() if isinstance(module, nn.Conv2d)]
     try:
         with torch.no_grad():
             features = backbone(torch.zeros(2, 3, size, size))
@@ -134,15 +131,18 @@ def _width(backbone: nn.Module, network: str, size: int) -> int:
     return int(features.shape[1])
 
 
-def _no_stride_over_a_point(convolution: nn.Conv2d, inputs: tuple[Tensor, ...]) -> None:
-    """Give a convolution that strides over a map of one pixel the stride 1: the same answer.
+def _mend(convolution: nn.Conv2d, inputs: tuple[Tensor, ...]) -> None:
+    """Go round what oneDNN does badly where small images meet a deep network; the answers stay the same.
 
-    oneDNN's bf16 gradient of the weights reads foreign memory for stride 2 over one pixel (values up to 1e38 in
-    weights that should have none), where small images meet a deep network.
+    A convolution that strides over a map of one pixel gets the stride 1: the bf16 gradient of its weights would read
+    foreign memory (values up to 1e38 in weights that should have none). Where the map has few pixels, that gradient
+    is slow.
     """
     centred = convolution.padding == tuple(side // 2 for side in convolution.kernel_size)
     if inputs[0].shape[-2:] == (1, 1) and centred:
         convolution.stride = (1, 1)
+    if type(convolution) is nn.Conv2d and smallmaps.fits(convolution, inputs[0]):
+        convolution.__class__ = smallmaps.SmallMapConv2d
 
 
 def load_init(model: Classifier, init: str, network: str) -> str:

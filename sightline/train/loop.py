@@ -219,7 +219,7 @@ def learn(state: State, batch: Tensor, targets: Tensor, recipe: Recipe, weights:
     """One step on a batch, in `accumulate` parts, this process learning from its share of each; the mean loss."""
     total = torch.zeros((), device=batch.device)
     dtype = precision(batch.device, recipe)
-    state.optimiser.zero_grad(set_to_none=True)
+    state.model.zero_grad(set_to_none=True)
     for images, wanted in zip(batch.chunk(recipe.accumulate), targets.chunk(recipe.accumulate), strict=True):
         mine = group.part(wanted)
         with torch.autocast(batch.device.type, dtype=dtype, enabled=dtype != torch.float32):

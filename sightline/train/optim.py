@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 LEVELS = 8
 """Layer-wise rates change in so many steps from the first layer to the head: few groups keep the update fast."""
 
+LAST = (0, 2, 3, 1)
+"""The axes of a kernel in the order in which channels-last keeps them."""
+
 
 def build(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     """The optimiser of `recipe`: no decay on biases and normalisation, the rate growing from the first layer on.
@@ -25,12 +28,29 @@ def build(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     for name, parameter in model.named_parameters():
         if recipe.freeze_backbone and name.startswith("backbone."):
             parameter.requires_grad_(False)
-    groups = _groups(model, recipe)
+    views: dict[nn.Parameter, nn.Parameter] = {}
+    groups = _groups(model, recipe, views)
     # The fused update is one pass over the weights instead of several.
+    optimiser: torch.optim.Optimizer
     if recipe.optimiser == "adamw":
-        return torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(recipe.momentum, 0.999), fused=True)
-    nesterov = recipe.momentum > 0
-    return torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=recipe.momentum, nesterov=nesterov, fused=True)
+        optimiser = torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(recipe.momentum, 0.999), fused=True)
+    else:
+        nesterov = recipe.momentum > 0
+        optimiser = torch.optim.SGD(
+            groups, lr=recipe.learning_rate, momentum=recipe.momentum, nesterov=nesterov, fused=True
+        )
+
+    def lend(*_: object) -> None:
+        for parameter, view in views.items():
+            view.grad = None if parameter.grad is None else parameter.grad.permute(LAST)
+
+    def take_back(*_: object) -> None:
+        for view in views.values():
+            view.grad = None
+
+    optimiser.register_step_pre_hook(lend)
+    optimiser.register_step_post_hook(take_back)
+    return optimiser
 
 
 def set_rate(optimiser: torch.optim.Optimizer, recipe: Recipe, rate: float, momentum: float) -> None:
@@ -61,15 +81,21 @@ def moving_average(model: nn.Module, decay: float) -> AveragedModel:
     return AveragedModel(model, multi_avg_fn=rule, use_buffers=True)
 
 
-def _groups(model: nn.Module, recipe: Recipe) -> list[dict[str, object]]:
-    """Parameters by level of depth and by whether they decay, each group with its `share` of the rate."""
+def _groups(model: nn.Module, recipe: Recipe, views: dict[nn.Parameter, nn.Parameter]) -> list[dict[str, object]]:
+    """Parameters by level of depth and by whether they decay, each group with its `share` of the rate.
+
+    On the CPU kernels that lie channels-last are replaced by a view in the order of their memory, kept in `views`: the
+    fused update would copy weight, gradient and momentum into another order first, which takes longer than the update.
+    """
     layers = [part for part in model.modules() if any(True for _ in part.parameters(recurse=False))]
     groups: dict[tuple[int, bool], list[nn.Parameter]] = {}
     for number, layer in enumerate(layers):
         level = round(LEVELS * number / max(1, len(layers) - 1)) if recipe.first_layer_rate != 1 else LEVELS
         for parameter in layer.parameters(recurse=False):
             if parameter.requires_grad:
-                groups.setdefault((level, parameter.ndim > 1), []).append(parameter)
+                if parameter.device.type == "cpu" and not parameter.is_contiguous():
+                    views[parameter] = nn.Parameter(parameter.detach().permute(LAST))
+                groups.setdefault((level, parameter.ndim > 1), []).append(views.get(parameter, parameter))
     return [
         {
             "params": parameters,

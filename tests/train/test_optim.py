@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+from typing import Literal
+
+import pytest
 import torch
 from torch import nn
 
@@ -43,3 +47,29 @@ def test_average_forgets_its_beginning() -> None:
         if value == 0.0:
             assert float(average.module.get_parameter("weight")) == 0.0
     assert 0.98 < float(average.module.get_parameter("weight")) < 1.0
+
+
+@pytest.mark.parametrize("optimiser", ["sgd", "adamw"])
+def test_kernels_in_another_layout_learn_the_same(optimiser: Literal["sgd", "adamw"]) -> None:
+    """Channels-last kernels are updated in the order of their memory, also by an optimiser that was taken up again."""
+    recipe = Recipe(epochs=1, learning_rate=0.01, optimiser=optimiser)
+    torch.manual_seed(0)
+    plain = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.LazyLinear(2))
+    images = torch.rand(8, 3, 6, 6)
+    plain(images)
+    other = copy.deepcopy(plain).to(memory_format=torch.channels_last)
+    ends = []
+    for model in (plain, other):
+        taught = optim.build(model, recipe)
+        for step in range(4):
+            if step == 2:
+                again = optim.build(model, recipe)
+                again.load_state_dict(copy.deepcopy(taught.state_dict()))
+                taught = again
+            model.zero_grad()
+            model(images).square().sum().backward()
+            taught.step()
+        ends.append([parameter.detach() for parameter in model.parameters()])
+    assert not ends[1][0].is_contiguous()
+    for mine, wanted in zip(*ends, strict=True):
+        assert torch.allclose(mine, wanted, atol=1e-6)
