@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,11 +69,24 @@ FAST = {
 
 
 def make_project(folder: Path, images: Path, source: Path | None = None) -> Paths:
-    """A project around `images`, quick to train."""
+    """A project around `images`, quick to train; its MLflow store is there, and empty."""
     scaffold.init(folder, str(images), str(source) if source else None, "toy", lambda _: None)
     for key, value in FAST.items():
         write_value(folder, key, value)
-    return project.Paths(folder)
+    paths = project.Paths(folder)
+    paths.mlflow.mkdir()
+    shutil.copyfile(Path(empty_store().name) / "mlflow.db", paths.mlflow / "mlflow.db")
+    return paths
+
+
+@cache
+def empty_store() -> tempfile.TemporaryDirectory[str]:
+    """A folder with a new MLflow store: the two seconds of making one are spent once. Removed with this process."""
+    import mlflow
+
+    folder = tempfile.TemporaryDirectory(prefix="store")
+    mlflow.MlflowClient(f"sqlite:///{folder.name}/mlflow.db").search_experiments()
+    return folder
 
 
 @pytest.fixture(scope="session")

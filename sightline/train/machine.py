@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +18,6 @@ def machine(device: torch.device | None = None) -> dict[str, str]:
 
     `device` is the one that training picks, if not said otherwise. On a GPU the same weights are not promised.
     """
-    import torchvision
-
     device = device or best_device()
     return {
         "device": torch.cuda.get_device_name() if device.type == "cuda" else "cpu",
@@ -29,7 +28,7 @@ def machine(device: torch.device | None = None) -> dict[str, str]:
         "threads": str(torch.get_num_threads()),
         "system": f"{platform.system()} {platform.machine()}",
         "torch": str(torch.__version__),
-        "torchvision": str(torchvision.__version__),
+        "torchvision": version("torchvision"),
         "numpy": np.__version__,
     }
 

@@ -45,7 +45,7 @@ def test_deep_layers_over_small_images_take_it() -> None:
     assert {name.split(".")[1] for name in chosen} == {"layer3", "layer4"}
     assert not any(isinstance(part, SmallMapConv2d) for part in build("resnet18", 3, 224).modules())
     for options in ({"groups": 2}, {"dilation": 2, "padding": 2}, {"padding_mode": "reflect", "padding": 1}):
-        assert not smallmaps.fits(nn.Conv2d(4, 4, 3, **options), torch.zeros(1, 4, 4, 4))  # type: ignore[arg-type]
+        assert not smallmaps.fits(nn.Conv2d(4, 4, 3, **options), torch.zeros(1, 4, 4, 4))
     with torch.autocast("cpu", torch.bfloat16):
         logits = small(torch.rand(4, 3, 64, 64))
     logits.float().sum().backward()
