@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 LADDER = (("cnn", 32), ("resnet18", 64), ("resnet18", 96), ("resnet18", 128))
 """Networks and image sizes, each worth its time only if the one before had enough of it."""
+RATES = {"cnn": 0.1, "resnet18": 0.03}
+"""Peak learning rate from scratch: what is best for one network costs the other one to two points (docs/log.md)."""
 PASSES = 30
 """Passes over the target's images that a rung must be able to make in the budget."""
 CHAIN = 45.0
@@ -79,20 +81,14 @@ def parse(text: str) -> float:
 
 
 def choose(runs: Path, seconds: float, params: Params, given: Mapping[str, Any], images: int) -> dict[str, Any]:
-    """Network and image size for a budget as values of `params.yaml`; what `given` sets already is kept.
+    """Network, image size and rate for a budget as values of `params.yaml`; what `given` sets already is kept.
 
     `images` is about the number of training images of the target.
     """
     fixed: dict[str, Any] = {key: given[key] for key in ("pretrain.network", "preprocess.size") if key in given}
     if params.pretrain.init is not None:
         fixed["pretrain.network"] = params.pretrain.network
-    rungs: list[dict[str, Any]] = [
-        rung
-        for rung in ({"pretrain.network": network, "preprocess.size": size} for network, size in LADDER)
-        if all(rung[key] == value for key, value in fixed.items())
-    ]
-    if len(rungs) < 2:  # noqa: PLR2004 — nothing to choose
-        return rungs[0] if rungs else {}
+    rungs = [rung for rung in map(_values, LADDER) if all(rung[key] == value for key, value in fixed.items())]
 
     def decide() -> dict[str, Any]:
         left = (seconds - CHAIN) * shares(params)["scratch"]
@@ -105,7 +101,17 @@ def choose(runs: Path, seconds: float, params: Params, given: Mapping[str, Any],
         return best
 
     key = [seconds, dict(given), asdict(params.pretrain), asdict(params.finetune), images]
-    return recorded(runs, key, decide)
+    best = recorded(runs, key, decide) if len(rungs) > 1 else rungs[0] if rungs else {}
+    return {name: value for name, value in best.items() if name not in given}
+
+
+def _values(rung: tuple[str, int]) -> dict[str, Any]:
+    network, size = rung
+    return {
+        "pretrain.network": network,
+        "preprocess.size": size,
+        "finetune.scratch.learning_rate": RATES[network],
+    }
 
 
 def resolve(
