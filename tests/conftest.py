@@ -28,6 +28,11 @@ if TYPE_CHECKING:
     from sightline.project import Paths
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: while one waits for a server or a process, the others work."""
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files that wait for servers and whole runs go first, so that no core idles beside the last of them."""
     items.sort(key=lambda item: item.path.parent.name not in {"flows", "benchmarks"})
