@@ -69,6 +69,7 @@ FAST = {
     "finetune.recipe.min_steps": 4,
     "finetune.scratch.epochs": 4,
     "finetune.scratch.min_steps": 12,
+    "finetune.scratch.learning_rate": 0.1,
 }
 """Values with which a toy project trains in a second."""
 
