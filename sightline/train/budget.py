@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from sightline.config import Params
     from sightline.train.recipe import Recipe
 
-LADDER = (("cnn", 32), ("resnet18", 64), ("resnet18", 96), ("resnet18", 128))
+LADDER = (("cnn", 32), ("cnn", 64), ("resnet18", 96), ("resnet18", 128))
 """Networks and image sizes, each worth its time only if the one before had enough of it."""
 RATES = {"cnn": 0.1, "resnet18": 0.03}
 """Peak learning rate from scratch: what is best for one network costs the other one to two points (docs/log.md)."""
