@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -113,22 +114,30 @@ def _strip_head(backbone: nn.Module, network: str) -> None:
 
 def _width(backbone: nn.Module, network: str, size: int) -> int:
     """Width of the features, seen on a first pass, which also mends the strides that would hurt."""
-    was_training = backbone.training
-    backbone.eval()
     hooks = [module.register_forward_pre_hook(_mend) for module in backbone.modules() if isinstance(module, nn.Conv2d)]
     try:
-        with torch.no_grad():
-            features = backbone(torch.zeros(2, 3, size, size))
-    except (RuntimeError, ValueError, AssertionError) as error:
-        raise ModelError(
-            f"network {network!r} cannot take images of {size} px ({str(error).splitlines()[0]}); "
-            "set preprocess.size higher"
-        ) from None
+        return int(try_out(backbone, network, size, "set preprocess.size higher").shape[1])
     finally:
         for hook in hooks:
             hook.remove()
-    backbone.train(was_training)
-    return int(features.shape[1])
+
+
+@torch.no_grad()
+def try_out(module: nn.Module, network: str, size: int, remedy: str) -> Tensor:
+    """What `module`, a part of `network`, answers to two black images of `size` pixels.
+
+    Raises ModelError with the remedy where it cannot take such images.
+    """
+    was_training = module.training
+    module.eval()
+    try:
+        answers: Tensor = module(torch.zeros(2, 3, size, size))
+    except (RuntimeError, ValueError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ModelError(f"network {network!r} cannot take images of {size} px ({reason}); {remedy}") from None
+    finally:
+        module.train(was_training)
+    return answers
 
 
 def _mend(convolution: nn.Conv2d, inputs: tuple[Tensor, ...]) -> None:
@@ -145,11 +154,12 @@ def _mend(convolution: nn.Conv2d, inputs: tuple[Tensor, ...]) -> None:
         convolution.__class__ = smallmaps.SmallMapConv2d
 
 
-def load_init(model: Classifier, init: str, network: str) -> str:
-    """Put the weights that `init` names into the backbone; the digest of what was loaded.
+def load_init(model: Classifier, init: str, network: str) -> None:
+    """Put the weights that `init` names into the backbone.
 
     `init` is a file (.pt, .pth or .safetensors: state of a Classifier, of a backbone, or of a torchvision network) or
-    a torchvision weights name, which torchvision looks up in its cache and downloads when it is not there.
+    a torchvision weights name, which torchvision looks up in its cache and downloads when it is not there. The
+    positions of a vision transformer are resampled where it was trained at another image size.
     Raises ModelError where the weights are missing or do not fit.
     """
     from pathlib import Path
@@ -158,6 +168,8 @@ def load_init(model: Classifier, init: str, network: str) -> str:
     state = _read_state(path) if path.suffix in {".pt", ".pth", ".safetensors"} else _download(init, network)
     own = model.backbone.state_dict()
     given = {name.removeprefix("backbone."): value for name, value in state.items()}
+    if network.startswith("vit_") and "encoder.pos_embedding" in given:
+        given = _resampled(given, model.backbone)
     matching = {name: value for name, value in given.items() if name in own and value.shape == own[name].shape}
     missing = sorted(set(own) - set(matching))
     if missing:
@@ -165,7 +177,12 @@ def load_init(model: Classifier, init: str, network: str) -> str:
             f"{init} does not fit {network}: {len(missing)} of {len(own)} tensors differ, first {missing[0]}"
         )
     model.backbone.load_state_dict(matching)
-    return init
+
+
+def _resampled(state: dict[str, Tensor], backbone: Any) -> dict[str, Tensor]:
+    from torchvision.models.vision_transformer import interpolate_embeddings
+
+    return dict(interpolate_embeddings(backbone.image_size, backbone.patch_size, OrderedDict(state)))
 
 
 def _read_state(path: Path) -> dict[str, Tensor]:

@@ -130,6 +130,10 @@ def _run(
     notes: tuple[tuple[str, object], ...] = (),
 ) -> Trained:
     started = time.perf_counter()
+    if recipe.size:
+        from sightline.models.zoo import try_out
+
+        try_out(model, network, recipe.size, f"change `size` in the recipe of {stage}, or leave it out")
     if place.workers > 1 or distributed.has_other_nodes():
         threads = max(1, torch.get_num_threads() // place.workers)
         job = distributed.Job(

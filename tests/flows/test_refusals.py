@@ -43,3 +43,12 @@ def test_unknown_network_is_refused(toy: Paths) -> None:
     with pytest.raises(ModelError, match="resnet18"):
         train({"pretrain.network": "resnet1"})
     assert not any(toy.runs.glob("*/*/weights.safetensors"))
+
+
+def test_training_size_that_the_network_cannot_take_is_refused(toy: Paths) -> None:
+    """Images trained at another size than stored must suit the network too: told with the recipe's stage."""
+    from flows.train import train
+
+    with pytest.raises(ModelError, match=r"vit_b_16.*8 px.*recipe of (pretrain|scratch)"):
+        train({"pretrain.network": "vit_b_16", "pretrain.recipe.size": 8, "finetune.scratch.size": 8})
+    assert not any(toy.runs.glob("*/*/weights.safetensors"))

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 from sightline.errors import ModelError
-from sightline.models.zoo import build, load_init, names
+from sightline.models.zoo import build, load_init, names, try_out
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,6 +56,14 @@ def test_network_for_larger_images_says_so() -> None:
         build("alexnet", 2, 16)
 
 
+def test_size_of_training_is_tried_out() -> None:
+    """A transformer takes images of the size that it was built for; another one is told with the remedy."""
+    model = build("vit_b_32", 2, 64)
+    assert try_out(model, "vit_b_32", 64, "").shape == (2, 2)
+    with pytest.raises(ModelError, match=r"vit_b_32.*32 px.*leave it out"):
+        try_out(model, "vit_b_32", 32, "leave it out")
+
+
 @pytest.mark.parametrize("network", ["resnet18", "mobilenet_v3_small"])
 def test_no_convolution_strides_over_a_single_pixel(network: str) -> None:
     """Small images in a deep network: the strides that oneDNN computes wrongly are gone, the answers are the same."""
@@ -92,6 +100,23 @@ def test_backbone_comes_from_a_file(tmp_path: Path, suffix: str) -> None:
     torch.save(state, path) if suffix == ".pt" else save_file(state, path)
     load_init(taker, str(path), "resnet18")
     assert torch.equal(taker.state_dict()["backbone.conv1.weight"], donor.state_dict()["backbone.conv1.weight"])
+
+
+def test_positions_of_a_transformer_are_resampled(tmp_path: Path) -> None:
+    """Weights trained at 96 px serve at 64: nine places become four, the class token's and all else stays."""
+    torch.manual_seed(0)
+    donor, taker = build("vit_b_32", 2, 96), build("vit_b_32", 2, 64)
+    positions = "encoder.pos_embedding"
+    grid = torch.arange(3.0).repeat(3, 1)  # the column of a place
+    state = donor.backbone.state_dict()
+    state[positions][0, 1:] = grid.reshape(9, 1)
+    token = state[positions][0, 0].clone()
+    torch.save(state, tmp_path / "weights.pt")
+    load_init(taker, str(tmp_path / "weights.pt"), "vit_b_32")
+    own = taker.backbone.state_dict()
+    assert torch.equal(own[positions][0, 0], token)
+    assert torch.allclose(own[positions][0, 1:, 0], torch.tensor([0.0, 2.0, 0.0, 2.0]), atol=1e-5)
+    assert torch.equal(own["conv_proj.weight"], state["conv_proj.weight"])
 
 
 def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
