@@ -186,11 +186,11 @@ def report(cells: Cells) -> None:
             print(f"{of:6} {minutes:3g} min  lead over {better} {mean:+.3f}, lower bound {bound:+.3f}")
         if minutes == MINUTES:
             met &= whole and (mean >= 0 if of == "apple" else bound > 0)
-    for name, row in cells.rows.items():
+    for name, one in cells.rows.items():
         of, method, salt = name.split("/")[:3]
         if method in PRESETS:
-            figures |= {f"{of}_{method}_{salt}": row["accuracy"], f"{of}_{method}_{salt}_seconds": row["seconds"]}
-            print(f"{of:6} preset {method:8} salt {salt}: {row['accuracy']:.3f} in {row['seconds']:.0f} s")
+            figures |= {f"{of}_{method}_{salt}": one["accuracy"], f"{of}_{method}_{salt}_seconds": one["seconds"]}
+            print(f"{of:6} preset {method:8} salt {salt}: {one['accuracy']:.3f} in {one['seconds']:.0f} s")
     marks = {"steel_bound": 0, "signs_bound": 0, "apple_lead": 0}
     print(json.dumps({"name": "accuracy", "figures": figures, "marks": marks, "met": met}))
 

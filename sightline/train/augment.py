@@ -16,6 +16,7 @@ from sightline.train.trivial import change
 from sightline.train.zoom import zoom
 
 if TYPE_CHECKING:
+    from sightline.train.draws import Draws
     from sightline.train.recipe import Recipe
 
 # The mean and spread of ImageNet's pixels, which every torchvision weight expects.
@@ -43,28 +44,28 @@ def normalise(pixels: Tensor) -> Tensor:
     return found.view(count, height, width, 3).permute(0, 3, 1, 2)
 
 
-def augment(pixels: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:
-    """Randomly changed copy of uint8 (N, 3, H, W), normalised; `generator` (of the CPU) decides everything.
+def augment(pixels: Tensor, recipe: Recipe, draws: Draws) -> Tensor:
+    """Randomly changed copy of uint8 (N, 3, H, W), normalised.
 
     The copy is (N, 3, size, size) where the recipe sets `size`.
     """
     warps = bool(recipe.rotate or recipe.scale)
     size = recipe.size or pixels.shape[2]
     if recipe.zoom or size != pixels.shape[2]:
-        pixels = zoom(pixels, size, recipe.zoom or 1.0, generator)
+        pixels = zoom(pixels, size, recipe.zoom or 1.0, draws)
     if recipe.crop and not warps and not recipe.zoom:
-        pixels = _crop(pixels, recipe.crop, generator)
+        pixels = _crop(pixels, recipe.crop, draws)
     if recipe.flip:
-        pixels = _mirror(pixels, generator)
-    images = normalise(change(pixels, generator) if recipe.trivial else pixels)
+        pixels = _mirror(pixels, draws)
+    images = normalise(change(pixels, draws) if recipe.trivial else pixels)
     if warps:
-        images = _warp(images, recipe, generator)
+        images = _warp(images, recipe, draws)
     if recipe.erase:
-        images = _erase(images, recipe.erase, generator)
+        images = _erase(images, recipe.erase, draws)
     return images.contiguous(memory_format=torch.channels_last)
 
 
-def _crop(pixels: Tensor, share: float, generator: torch.Generator) -> Tensor:
+def _crop(pixels: Tensor, share: float, draws: Draws) -> Tensor:
     """Reflect padding, then a window of the old size, at another place for each image."""
     count, colours, height, width = pixels.shape
     pad = max(1, round(share * height))
@@ -73,7 +74,7 @@ def _crop(pixels: Tensor, share: float, generator: torch.Generator) -> Tensor:
     shape = (count, places, places, height, width * colours)
     # Every window of every image as a view, of which one each is copied.
     windows = padded.as_strided(shape, ((height + 2 * pad) * row, row, colours, row, 1))
-    top, left = torch.randint(0, places, (2, count), generator=generator).to(pixels.device)
+    top, left = draws.whole(places, 2).to(pixels.device)
     chosen = windows[torch.arange(count, device=pixels.device), top, left]
     return chosen.view(count, height, width, colours).permute(0, 3, 1, 2)
 
@@ -84,9 +85,9 @@ def _reflect(pixels: Tensor, axis: int, pad: int) -> Tensor:
     return torch.cat([before.flip(axis), pixels, after.flip(axis)], axis)
 
 
-def _mirror(pixels: Tensor, generator: torch.Generator) -> Tensor:
+def _mirror(pixels: Tensor, draws: Draws) -> Tensor:
     """Half of the images, left to right."""
-    rows = (torch.rand(len(pixels), generator=generator) < 0.5).nonzero().squeeze(1).to(pixels.device)  # noqa: PLR2004
+    rows = (draws.shares() < 0.5).nonzero().squeeze(1).to(pixels.device)  # noqa: PLR2004
     images = pixels.permute(0, 2, 3, 1)
     if images.is_cuda:
         return images.index_copy(0, rows, images.index_select(0, rows).flip(2)).permute(0, 3, 1, 2)
@@ -96,12 +97,11 @@ def _mirror(pixels: Tensor, generator: torch.Generator) -> Tensor:
     return torch.from_numpy(found).permute(0, 3, 1, 2)
 
 
-def _warp(images: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:
+def _warp(images: Tensor, recipe: Recipe, draws: Draws) -> Tensor:
     """Rotation, change of size and shift of each image, in one resampling; outside is the edge repeated."""
-    count = len(images)
 
     def draw(limit: float) -> Tensor:
-        return (torch.rand(count, generator=generator) * 2 - 1) * limit
+        return (draws.shares() * 2 - 1) * limit
 
     angle = draw(math.radians(recipe.rotate))
     factor = 1 + draw(recipe.scale)
@@ -116,22 +116,22 @@ def _warp(images: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:
     return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
 
 
-def _erase(images: Tensor, share: float, generator: torch.Generator) -> Tensor:
+def _erase(images: Tensor, share: float, draws: Draws) -> Tensor:
     """A rectangle of the mean colour in `share` of the images."""
-    count, _, height, width = images.shape
-    hit = torch.rand(count, generator=generator) < share
-    area = torch.empty(count).uniform_(*ERASED, generator=generator) * hit
-    ratio = torch.empty(count).uniform_(-math.log(LONGEST), math.log(LONGEST), generator=generator).exp()
-    mask = rectangles((area * ratio).sqrt(), (area / ratio).sqrt(), height, width, generator)
+    height, width = images.shape[2:]
+    hit = draws.shares() < share
+    area = draws.uniform(*ERASED) * hit
+    ratio = draws.uniform(-math.log(LONGEST), math.log(LONGEST)).exp()
+    mask = rectangles((area * ratio).sqrt(), (area / ratio).sqrt(), height, width, draws)
     return images.masked_fill(mask.to(images.device), 0.0)
 
 
-def rectangles(tall: Tensor, wide: Tensor, height: int, width: int, generator: torch.Generator) -> Tensor:
+def rectangles(tall: Tensor, wide: Tensor, height: int, width: int, draws: Draws) -> Tensor:
     """Masks (N, 1, H, W) of one rectangle each, `tall` and `wide` (N,) as shares of the sides, at random places."""
     sides = []
     for share, length in ((tall, height), (wide, width)):
         size = (share.clamp(max=1) * length).round()
-        start = (torch.rand(len(size), generator=generator) * (length - size + 1)).floor()
+        start = (draws.shares() * (length - size + 1)).floor()
         at = torch.arange(length)
         sides.append((at >= start[:, None]) & (at < (start + size)[:, None]))
     return (sides[0][:, :, None] & sides[1][:, None, :])[:, None]

@@ -1,9 +1,9 @@
 """The processes that train one network together: who this one is, and what they say to one another.
 
 Alone, where nobody called `join`, a group has one member and everything here is the identity. A step is the same
-with any number of members, but for rounding and dropout: every member makes the whole batch, learns from its part of
-it and weighs that part by its share. Normalisation needs all of the batch at once, so its statistics are shared too:
-`torch.nn.SyncBatchNorm` does that on GPUs, `SharedNorm` on CPUs, where torch has none.
+with any number of members, but for rounding and dropout: every member draws for the whole batch what is random, makes
+its part of it, learns from that and weighs it by its share. Normalisation needs all of the batch at once, so its
+statistics are shared too: `torch.nn.SyncBatchNorm` does that on GPUs, `SharedNorm` on CPUs, where torch has none.
 """
 
 from __future__ import annotations
@@ -51,6 +51,11 @@ def number() -> int:
 def part(rows: Tensor) -> Tensor:
     """The rows that are this member's; parts differ by one row at most."""
     return rows.tensor_split(members())[number()] if members() > 1 else rows
+
+
+def share_of(rows: Tensor, accumulate: int) -> Tensor:
+    """The rows of a batch that are this member's, where the batch is learned from in `accumulate` parts."""
+    return torch.cat([part(one) for one in rows.chunk(accumulate)]) if members() > 1 else rows
 
 
 def summed(values: Tensor) -> Tensor:

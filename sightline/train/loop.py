@@ -21,6 +21,7 @@ from sightline.train import group, optim
 from sightline.train.ahead import ahead
 from sightline.train.augment import augment
 from sightline.train.checkpoint import Checkpoint, Epoch, State
+from sightline.train.draws import Draws
 from sightline.train.inference import best_device, precision
 from sightline.train.memory import keep_freed
 from sightline.train.mixing import mix
@@ -160,19 +161,30 @@ class _Watch:
 
 
 def batch_of(images: Images, rows: Tensor, recipe: Recipe, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Augmented images (N, 3, H, W) and their targets, (N,) classes or (N, classes) shares, on the best device."""
-    pixels = images.take(rows, needed(recipe, images.pixels.shape[2]))
+    """This process's share (n, 3, H, W) of the images of a batch, augmented, and the targets of the whole batch.
+
+    Targets are classes (N,) or shares of them (N, classes); all is on the best device.
+    """
+    pixels = images.take(_read(rows, recipe), needed(recipe, images.pixels.shape[2]))
     return _changed(pixels, images.labels[rows], len(images.classes), recipe, generator)
+
+
+def _read(rows: Tensor, recipe: Recipe) -> Tensor:
+    """What this process reads of the rows of a batch: all, where images are mixed with one another."""
+    return rows if recipe.mixes else group.share_of(rows, recipe.accumulate)
 
 
 def _changed(
     pixels: Tensor, labels: Tensor, classes: int, recipe: Recipe, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    device = best_device()
-    batch = augment(pixels.to(device, non_blocking=True), recipe, generator)
+    device, places = best_device(), torch.arange(len(labels))
+    draws = Draws(generator, len(labels), _read(places, recipe))
+    batch = augment(pixels.to(device, non_blocking=True), recipe, draws)
     targets = labels.to(device, non_blocking=True)
-    if recipe.mixup or recipe.cutmix:
-        return mix(batch, targets, classes, recipe, generator)
+    if recipe.mixes:
+        batch, targets = mix(batch, targets, classes, recipe, generator)
+        if group.members() > 1:
+            batch = batch[group.share_of(places, recipe.accumulate).to(device)]
     return batch, targets
 
 
@@ -198,7 +210,7 @@ def reader(
         return generator_for(seed, *divmod(step, schedule.steps_per_epoch))
 
     def pinned(step: int) -> tuple[Tensor, Tensor]:
-        return images.take(rows(step), side).pin_memory(), images.labels[rows(step)].pin_memory()
+        return images.take(_read(rows(step), recipe), side).pin_memory(), images.labels[rows(step)].pin_memory()
 
     def whole(step: int) -> tuple[Tensor, Tensor]:
         return batch_of(images, rows(step), recipe, generator(step))
@@ -216,16 +228,20 @@ def reader(
 
 
 def learn(state: State, batch: Tensor, targets: Tensor, recipe: Recipe, weights: Tensor | None) -> Tensor:
-    """One step on a batch, in `accumulate` parts, this process learning from its share of each; the mean loss."""
+    """One step in `accumulate` parts on this process's share of a batch; the mean loss over the whole batch.
+
+    `batch` and `targets` are as from `batch_of`.
+    """
     total = torch.zeros((), device=batch.device)
     dtype = precision(batch.device, recipe)
     state.model.zero_grad(set_to_none=True)
-    for images, wanted in zip(batch.chunk(recipe.accumulate), targets.chunk(recipe.accumulate), strict=True):
-        mine = group.part(wanted)
+    parts = targets.chunk(recipe.accumulate)
+    shares = [group.part(wanted) for wanted in parts]
+    for images, mine, wanted in zip(batch.split([len(one) for one in shares]), shares, parts, strict=True):
         with torch.autocast(batch.device.type, dtype=dtype, enabled=dtype != torch.float32):
-            logits = state.learning(group.part(images))
+            logits = state.learning(images)
         loss = F.cross_entropy(logits.float(), mine, weight=weights, label_smoothing=recipe.label_smoothing)
-        share = len(images) / len(batch) * group.weight_of(mine, weights) / group.weight_of(wanted, weights)
+        share = len(wanted) / len(targets) * group.weight_of(mine, weights) / group.weight_of(wanted, weights)
         # The mean over the processes is taken where the sum is meant.
         state.scaler.scale(loss * share * group.members()).backward()
         total += loss.detach() * share

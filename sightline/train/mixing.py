@@ -10,6 +10,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from sightline.train.augment import rectangles
+from sightline.train.draws import Draws
 
 if TYPE_CHECKING:
     from sightline.train.recipe import Recipe
@@ -27,7 +28,7 @@ def mix(
     others = images.roll(1, 0)
     if pastes:
         side = (1 - kept).sqrt()
-        mask = rectangles(side, side, images.shape[2], images.shape[3], generator)
+        mask = rectangles(side, side, images.shape[2], images.shape[3], Draws(generator, len(images)))
         kept = 1 - mask.float().mean((1, 2, 3))
         mixed = torch.where(mask.to(images.device), others, images)
     else:

@@ -78,6 +78,11 @@ class Recipe:
     freeze_statistics: bool = False
     """Keep what batch normalisation learned before: a few dozen images cannot give better means and spreads."""
 
+    @property
+    def mixes(self) -> bool:
+        """Whether the images of a batch are mixed with one another."""
+        return self.mixup > 0 or self.cutmix > 0
+
     def __post_init__(self) -> None:
         for name, low, high in (
             ("epochs", 1, 100_000),

@@ -16,6 +16,8 @@ from torch import Tensor
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sightline.train.draws import Draws
+
 GREY = (0.299, 0.587, 0.114)
 """Weights of red, green and blue in brightness (ITU-R BT.601)."""
 STRONGEST = 0.99
@@ -25,11 +27,11 @@ SHIFT = 1 / 3
 """Of the side; theirs is 32 px, too far for small images."""
 
 
-def change(pixels: Tensor, generator: torch.Generator) -> Tensor:
+def change(pixels: Tensor, draws: Draws) -> Tensor:
     """Each image of uint8 (N, 3, H, W) changed by one operation: float 0 … 255, channels last in memory."""
     images = pixels.float().contiguous(memory_format=torch.channels_last)
-    choice = torch.randint(0, len(OPERATIONS) + 1, (len(images),), generator=generator)
-    strength = torch.rand(len(images), generator=generator) * 2 - 1
+    choice = draws.whole(len(OPERATIONS) + 1)
+    strength = draws.shares() * 2 - 1
     for number, operation in enumerate(OPERATIONS, start=1):
         rows = (choice == number).nonzero().squeeze(1)
         if len(rows):

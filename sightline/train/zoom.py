@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
+    from sightline.train.draws import Draws
     from sightline.train.recipe import Recipe
 
 LONGEST = 4 / 3
@@ -24,7 +25,7 @@ def needed(recipe: Recipe, stored: int) -> int:
     return min(stored, math.ceil((recipe.size or stored) / math.sqrt(recipe.zoom or 1)))
 
 
-def zoom(pixels: Tensor, size: int, smallest: float, generator: torch.Generator) -> Tensor:
+def zoom(pixels: Tensor, size: int, smallest: float, draws: Draws) -> Tensor:
     """Windows of uint8 (N, 3, S, S) as uint8 (N, 3, size, size), channels last in memory.
 
     A window has `smallest` … 1 of the area, uniformly, and a ratio of sides of 3/4 … 4/3, uniformly on the log scale;
@@ -34,16 +35,16 @@ def zoom(pixels: Tensor, size: int, smallest: float, generator: torch.Generator)
     if smallest == 1:
         boxes = torch.tensor([[0, 0, side, side]]).expand(len(pixels), 4)
     else:
-        boxes = windows(len(pixels), side, smallest, generator)
+        boxes = windows(side, smallest, draws)
     return together(pixels, boxes, size) if pixels.is_cuda else one_by_one(pixels, boxes, size)
 
 
-def windows(count: int, side: int, smallest: float, generator: torch.Generator) -> Tensor:
-    """Top, left, height and width (count, 4) of random windows, whole pixels."""
-    area = torch.empty(count).uniform_(smallest, 1, generator=generator)
-    ratio = torch.empty(count).uniform_(-math.log(LONGEST), math.log(LONGEST), generator=generator).exp()
+def windows(side: int, smallest: float, draws: Draws) -> Tensor:
+    """Top, left, height and width (N, 4) of random windows, whole pixels."""
+    area = draws.uniform(smallest, 1)
+    ratio = draws.uniform(-math.log(LONGEST), math.log(LONGEST)).exp()
     lengths = (torch.stack([area / ratio, area * ratio]).sqrt() * side).round().clamp(1, side)
-    starts = (torch.rand(2, count, generator=generator) * (side - lengths + 1)).floor()
+    starts = (draws.shares(2) * (side - lengths + 1)).floor()
     return torch.cat([starts, lengths]).T.long()
 
 

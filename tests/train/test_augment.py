@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from sightline.train.augment import MEAN, STD, augment, normalise, rectangles
+from sightline.train.draws import Draws
 from sightline.train.mixing import mix
 from sightline.train.recipe import Recipe
 from sightline.train.trivial import OPERATIONS, change
@@ -19,8 +22,8 @@ def batch(count: int = 16, side: int = 12) -> torch.Tensor:
     return pixels.permute(0, 3, 1, 2)
 
 
-def seeded() -> torch.Generator:
-    return torch.Generator().manual_seed(5)
+def seeded(count: int = 16) -> Draws:
+    return Draws(torch.Generator().manual_seed(5), count)
 
 
 def test_normalise_centres_each_colour() -> None:
@@ -51,7 +54,7 @@ def test_crop_takes_a_window_of_the_reflected_image() -> None:
 def test_flip_mirrors_about_half() -> None:
     """An image is either as it was or its mirror image."""
     pixels, plain = batch(200, 8), normalise(batch(200, 8))
-    mirrored = augment(pixels, Recipe(epochs=1, crop=0.0, flip=True), seeded())
+    mirrored = augment(pixels, Recipe(epochs=1, crop=0.0, flip=True), seeded(200))
     same = [torch.equal(one, other) for one, other in zip(mirrored, plain, strict=True)]
     turned = [torch.equal(one, other.flip(2)) for one, other in zip(mirrored, plain, strict=True)]
     assert all(one != other for one, other in zip(same, turned, strict=True))
@@ -60,7 +63,7 @@ def test_flip_mirrors_about_half() -> None:
 
 def test_erase_blanks_one_rectangle() -> None:
     """Erased images lose between a fiftieth and a third of their area, to the mean colour."""
-    erased = augment(batch(64, 32), Recipe(epochs=1, crop=0.0, flip=False, erase=0.5), seeded())
+    erased = augment(batch(64, 32), Recipe(epochs=1, crop=0.0, flip=False, erase=0.5), seeded(64))
     share = (erased == 0).all(1).float().mean((1, 2))
     assert 16 < int((share > 0.01).sum()) < 48
     assert share.max() < 0.4
@@ -68,7 +71,7 @@ def test_erase_blanks_one_rectangle() -> None:
 
 def test_rectangles_have_the_asked_size() -> None:
     """A mask covers the product of both shares."""
-    masks = rectangles(torch.tensor([0.5, 1.0]), torch.tensor([0.25, 1.0]), 8, 8, seeded())
+    masks = rectangles(torch.tensor([0.5, 1.0]), torch.tensor([0.25, 1.0]), 8, 8, seeded(2))
     assert masks.float().mean((1, 2, 3)).tolist() == [0.125, 1.0]
 
 
@@ -86,8 +89,8 @@ def test_operation_of_no_strength_leaves_an_image(number: int) -> None:
 def test_trivial_changes_each_image_in_its_own_way() -> None:
     """Most images change, within the range of pixels, and the same generator changes them alike."""
     pixels = batch(64)
-    changed = change(pixels, seeded())
-    assert torch.equal(changed, change(pixels, seeded()))
+    changed = change(pixels, seeded(64))
+    assert torch.equal(changed, change(pixels, seeded(64)))
     assert changed.min() >= 0
     assert changed.max() <= 255
     untouched = [torch.equal(one, other) for one, other in zip(changed, pixels.float(), strict=True)]
@@ -100,7 +103,7 @@ def test_mixed_targets_follow_the_images() -> None:
     images[::2] = 1.0
     labels = torch.tensor([1, 0] * 4)
     for recipe in (Recipe(epochs=1, mixup=1.0), Recipe(epochs=1, cutmix=1.0)):
-        mixed, targets = mix(images, labels, 2, recipe, seeded())
+        mixed, targets = mix(images, labels, 2, recipe, seeded().generator)
         assert torch.allclose(mixed.mean((1, 2, 3)), targets[:, 1], atol=1e-5)
         assert torch.allclose(targets.sum(1), torch.ones(8))
         assert len(set(targets[:, 1].tolist())) > 4
@@ -112,3 +115,14 @@ def test_generator_decides_everything() -> None:
     first = augment(batch(), recipe, seeded())
     torch.manual_seed(123)
     assert torch.equal(first, augment(batch(), recipe, seeded()))
+
+
+def test_part_of_a_batch_is_changed_as_in_the_whole() -> None:
+    """Whoever makes some images of a batch draws for all of them, so they come out the same."""
+    recipe = Recipe(epochs=1, trivial=True, erase=0.5)
+    rows = torch.tensor([3, 4, 11])
+    for one in (recipe, replace(recipe, zoom=0.3), replace(recipe, rotate=5, scale=0.1)):
+        whole = augment(batch(), one, seeded())
+        part = augment(batch()[rows], one, replace(seeded(), rows=rows))
+        assert torch.allclose(part, whole[rows], atol=1e-5)
+        assert not torch.allclose(part, augment(batch()[rows], one, seeded(3)), atol=0.1)

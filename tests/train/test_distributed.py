@@ -6,16 +6,19 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
+from sightline.data.loader import Images
 from sightline.data.shards import preprocess
 from sightline.errors import ConfigError
-from sightline.train import stages
+from sightline.train import group, stages
+from sightline.train.loop import batch_of
 from sightline.train.recipe import Recipe
 from sightline.train.result import WEIGHTS, Trained
 
@@ -30,7 +33,6 @@ RECIPE = Recipe(
     accumulate=2,
     learning_rate=0.002,
     rotate=5,
-    mixup=0.2,
     balance="sampling",
     ema=0.9,
     precision="fp32",
@@ -56,6 +58,25 @@ def train(paths: Paths, name: str, workers: int, recipe: Recipe = RECIPE) -> Tra
 
 def weights(paths: Paths, trained: Trained) -> dict[str, Tensor]:
     return load_file(paths.root / trained.path / WEIGHTS)
+
+
+@pytest.mark.parametrize("changes", [{}, {"accumulate": 3}, {"accumulate": 2, "mixup": 0.2}, {"trivial": True}])
+def test_processes_divide_a_batch(monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any]) -> None:
+    """What two processes make of a batch, put together, is what one makes of it; each is told all targets."""
+    pixels = torch.randint(0, 256, (20, 3, 12, 12), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    images = Images(pixels.contiguous(memory_format=torch.channels_last), torch.arange(20) % 3, ("a", "b", "c"))
+    recipe, rows = replace(Recipe(epochs=1, erase=0.5), **changes), torch.arange(19, 2, -1)
+
+    whole, targets = batch_of(images, rows, recipe, torch.Generator().manual_seed(1))
+    together = torch.full_like(whole, torch.nan)
+    monkeypatch.setattr(group, "members", lambda: 2)
+    for number in range(2):
+        monkeypatch.setattr(group, "number", lambda number=number: number)
+        part, told = batch_of(images, rows, recipe, torch.Generator().manual_seed(1))
+        together[group.share_of(torch.arange(17), recipe.accumulate)] = part
+        assert torch.equal(told, targets)
+        assert len(part) < 10
+    assert torch.allclose(together, whole, atol=1e-5)
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 
 from sightline.train.augment import augment
+from sightline.train.draws import Draws
 from sightline.train.recipe import Recipe
 from sightline.train.zoom import needed, one_by_one, together, windows, zoom
 
@@ -21,11 +22,15 @@ def pictures(count: int, side: int = 40) -> torch.Tensor:
     return torch.randint(0, 256, (count, side, side, 3), generator=generator, dtype=torch.uint8).permute(0, 3, 1, 2)
 
 
+def seeded(count: int) -> Draws:
+    return Draws(torch.Generator().manual_seed(0), count)
+
+
 @pytest.mark.parametrize("size", [16, 32, 64])
 def test_both_ways_agree_with_pillow(size: int) -> None:
     """The way of the CPU, the way of the GPU and Pillow's give the same pixels but for rounding, larger or smaller."""
     images = pictures(5)
-    boxes = windows(5, 40, 0.2, torch.Generator().manual_seed(0))
+    boxes = windows(40, 0.2, seeded(5))
     wanted = []
     for image, (top, left, height, width) in zip(images, boxes.tolist(), strict=True):
         cut = Image.fromarray(image.permute(1, 2, 0).numpy()).crop((left, top, left + width, top + height))
@@ -38,7 +43,7 @@ def test_both_ways_agree_with_pillow(size: int) -> None:
 
 def test_windows_have_the_area_and_ratio_asked_for() -> None:
     """Within the image, at least the smallest area but for rounding, another for each image, anywhere."""
-    top, left, height, width = windows(4000, 256, 0.25, torch.Generator().manual_seed(0)).double().T
+    top, left, height, width = windows(256, 0.25, seeded(4000)).double().T
     assert float(torch.stack([top, left]).min()) == 0
     assert float(torch.stack([top + height, left + width]).max()) == 256
     area, ratio = height * width / 256**2, (width / height).log()
@@ -53,7 +58,7 @@ def test_windows_have_the_area_and_ratio_asked_for() -> None:
 def test_size_alone_takes_the_whole_image() -> None:
     """Without zoom an image is only made smaller."""
     images = pictures(2)
-    found = zoom(images, 20, 1.0, torch.Generator())
+    found = zoom(images, 20, 1.0, seeded(2))
     assert torch.equal(found, one_by_one(images, torch.tensor([[0, 0, 40, 40]] * 2), 20))
 
 
@@ -61,7 +66,7 @@ def test_augmentation_trains_at_the_size_of_the_recipe() -> None:
     """From 40 pixels to 24, with zoom and without; the same generator gives the same images."""
     recipe = Recipe(epochs=1, size=24, zoom=0.3)
     for one in (recipe, replace(recipe, zoom=0.0), replace(recipe, rotate=5.0)):
-        first, second = (augment(pictures(4), one, torch.Generator().manual_seed(3)) for _ in range(2))
+        first, second = (augment(pictures(4), one, seeded(4)) for _ in range(2))
         assert first.shape == (4, 3, 24, 24)
         assert torch.equal(first, second)
 
