@@ -27,6 +27,7 @@ from sightline.train import stages
 from sightline.train.inference import predict
 
 if TYPE_CHECKING:
+    from sightline.params import Params
     from sightline.train.result import Trained
 
 MARK = 0.04
@@ -49,7 +50,7 @@ def main() -> None:
     report(rows)
 
 
-def one_seed(paths: Paths, params: config.Params, seed: int) -> dict[str, float]:
+def one_seed(paths: Paths, params: Params, seed: int) -> dict[str, float]:
     """Test accuracy of the three ways, and the backbone's own on the source's validation images."""
 
     def place(stage: str, use: str) -> stages.Place:
@@ -71,7 +72,7 @@ def one_seed(paths: Paths, params: config.Params, seed: int) -> dict[str, float]
     return {**row, "backbone": backbone.val_accuracy, "pretrain_seconds": backbone.seconds}
 
 
-def test_accuracy(paths: Paths, params: config.Params, trained: Trained) -> float:
+def test_accuracy(paths: Paths, params: Params, trained: Trained) -> float:
     """Share of right answers on the test release."""
     images, _ = release.open_images(paths, release.current(paths, params.evaluate.release))
     logits = predict(trained.load(paths.root), images.pixels, exact=True)

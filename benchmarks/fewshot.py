@@ -24,8 +24,8 @@ import torch
 from sets import DIGITS, Cells, backbone, files_of, lead, listed, place, project, write_table
 
 from sightline import config
-from sightline.config import Finetune, Pretrain, Transfer
 from sightline.data.loader import load_any
+from sightline.params import Finetune, Pretrain, Transfer
 from sightline.scaffold import template
 from sightline.train import stages
 from sightline.train.inference import score

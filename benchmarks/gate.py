@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sightline.config import Gate
 from sightline.evaluate import gate
 from sightline.evaluate.blessing import INSUFFICIENT, PASSED, Bound
+from sightline.params import Gate
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

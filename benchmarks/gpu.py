@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from train_step import CLASSES, operations, toys
 
 from sightline.models.zoo import Classifier, build
-from sightline.train import loop, optim
+from sightline.train import batches, loop, optim
 from sightline.train.inference import best_device, has_bf16
 from sightline.train.recipe import Recipe
 
@@ -142,11 +142,11 @@ def our_step(model: nn.Module, images: Images, batch: int, recipe: Recipe) -> Ca
     def step() -> Tensor:
         nonlocal order
         epoch, number = divmod(state.step, len(images) // batch)
-        generator = loop.generator_for(0, epoch, number)
+        generator = batches.generator_for(0, epoch, number)
         if number == 0:
-            order = loop.order_of(images, recipe, generator)
+            order = batches.order_of(images, recipe, generator)
         optim.set_rate(state.optimiser, recipe, 0.1, 1.0)
-        pixels, targets = loop.batch_of(images, order[number * batch : (number + 1) * batch], recipe, generator)
+        pixels, targets = batches.batch_of(images, order[number * batch : (number + 1) * batch], recipe, generator)
         state.step += 1
         return loop.learn(state, pixels, targets, recipe, None)
 

@@ -230,9 +230,9 @@ MILLION = "million"
 
 def validate_million() -> None:
     """Print [seconds, GiB]."""
-    from sightline.config import Dataset, Fractions, Validate
     from sightline.data.expectations import validate
     from sightline.data.manifest import COLUMNS
+    from sightline.params import Dataset, Fractions, Validate
 
     numbers = pd.Series(range(1_000_000))
     rows = pd.DataFrame({"path": "class/" + numbers.astype("string") + ".jpg", "sha256": numbers.map("{:064x}".format)})

@@ -35,7 +35,7 @@ from sightline.data.loader import Images, load
 from sightline.data.shards import preprocess
 from sightline.models.zoo import names
 from sightline.project import Paths
-from sightline.train import loop
+from sightline.train import batches
 from sightline.train.augment import MEAN, STD
 from sightline.train.recipe import Recipe
 from sightline.train.schedule import plan
@@ -149,7 +149,7 @@ def ours(images: Images, recipe: Recipe = RECIPE) -> Callable[[], int]:
 
     def run() -> int:
         count = 0
-        with loop.reader(images, recipe, schedule, 0) as read:
+        with batches.reader(images, recipe, schedule, 0) as read:
             for step in range(schedule.steps):
                 count += len(read(step)[0])
         return count
@@ -163,7 +163,7 @@ def small_images(folder: Path) -> dict[str, float]:
     recipe = Recipe(epochs=1, batch_size=250)
     schedule = plan(recipe, len(images))
     started, sizes = time.perf_counter(), []
-    with loop.reader(images, recipe, schedule, 0) as read:
+    with batches.reader(images, recipe, schedule, 0) as read:
         for step in range(schedule.steps):
             read(step)
             sizes.append(own_memory())

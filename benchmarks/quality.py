@@ -30,11 +30,11 @@ import pandas as pd
 from hostile import make_project
 from PIL import Image
 
-from sightline.config import Validate
 from sightline.data import ingest, manifest
 from sightline.data.label_errors import suspects
 from sightline.data.quality import findings
 from sightline.data.texture import texture
+from sightline.params import Validate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

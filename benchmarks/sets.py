@@ -19,6 +19,7 @@ from sightline import config
 from sightline.data import embedded
 from sightline.data.ingest import ingest
 from sightline.data.shards import preprocess
+from sightline.params import Pretrain
 from sightline.project import Paths
 from sightline.train import stages
 from sightline.train.result import Trained
@@ -145,7 +146,7 @@ def backbone(name: str, data: Path, work: Path, network: str, size: int, recipe:
     paths = project(folder, images, size, {"train": 0.95, "val": 0.05})
     result = folder / "backbone.json"
     if not result.is_file():
-        params = config.Pretrain(network=network, recipe=recipe)
+        params = Pretrain(network=network, recipe=recipe)
         trained = stages.pretrain(place(paths, "pretrain"), params, 0)
         result.write_text(json.dumps({"path": trained.path, "seconds": trained.seconds}) + "\n", encoding="utf-8")
     values = json.loads((paths.root / json.loads(result.read_text())["path"] / "result.json").read_text())

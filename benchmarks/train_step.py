@@ -23,7 +23,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from sightline.data.loader import Images
 from sightline.models.zoo import build
-from sightline.train import loop, optim
+from sightline.train import batches, loop, optim
 from sightline.train.augment import normalise
 from sightline.train.inference import best_device, has_bf16
 from sightline.train.recipe import Recipe
@@ -83,10 +83,10 @@ def production(network: str, images: Images, batch: int, recipe: Recipe = RECIPE
     state.model.train()
 
     def step() -> Tensor:
-        generator = loop.generator_for(0, 0, state.step)
+        generator = batches.generator_for(0, 0, state.step)
         rows = torch.arange(state.step * batch, (state.step + 1) * batch) % len(images)
         optim.set_rate(state.optimiser, recipe, 1.0, 1.0)
-        pixels, targets = loop.batch_of(images, rows, recipe, generator)
+        pixels, targets = batches.batch_of(images, rows, recipe, generator)
         state.step += 1
         return loop.learn(state, pixels, targets, recipe, None)
 

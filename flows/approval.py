@@ -18,7 +18,7 @@ from tasks import promotion
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sightline.config import Params
+    from sightline.params import Params
     from sightline.project import Paths
     from sightline.registry import Outcome
     from tasks.context import Context

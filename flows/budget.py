@@ -13,8 +13,8 @@ from sightline.tracking import connect
 from sightline.train import budget
 
 if TYPE_CHECKING:
-    from sightline.config import Params
     from sightline.data.reference import DataRef
+    from sightline.params import Params
     from tasks.journal import Journal
 
 

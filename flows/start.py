@@ -15,7 +15,7 @@ from sightline.tracking import connect
 from tasks.context import Context, flatten
 
 if TYPE_CHECKING:
-    from sightline.config import Params
+    from sightline.params import Params
 
 
 def begin(flow: str, overrides: dict[str, Any] | None) -> tuple[Context, Params]:

@@ -32,8 +32,8 @@ from tasks.validation import validate
 from tasks.versioning import version_of
 
 if TYPE_CHECKING:
-    from sightline.config import Params
     from sightline.doubting import Doubted
+    from sightline.params import Params
     from sightline.project import Paths
     from sightline.train.result import Trained
 

@@ -21,7 +21,7 @@ from sightline.evaluate.gate import NO_WORSE, Scored
 from sightline.evaluate.provenance import data_blessing
 from sightline.lineage import file_digest
 from sightline.models.predictor import WEIGHTS, Predictor
-from sightline.tracking import start_trial
+from sightline.trial import start_trial
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -29,14 +29,15 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from sightline.config import Gate
     from sightline.evaluate.blessing import Decision
     from sightline.evaluate.gate import Rule
     from sightline.evaluate.metrics import BoolArray
     from sightline.evaluate.release import Release
     from sightline.ledger import Ledger
+    from sightline.params import Gate
     from sightline.project import Paths
-    from sightline.tracking import Tracker, Trial
+    from sightline.tracking import Tracker
+    from sightline.trial import Trial
 
 TAGS = {"data": "data.target", "code": "code", "weights": "weights", "verdict": "validation.target"}
 """What a version must say of itself before it can be judged."""

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from sightline.config import Params
     from sightline.data.reference import DataRef
+    from sightline.params import Params
     from sightline.project import Paths
     from sightline.train.result import Trained
 

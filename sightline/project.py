@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from sightline.config import Params
+    from sightline.params import Params
 
 USES = ("source", "target")
 

@@ -15,8 +15,8 @@ from sightline.registry import Outcome, answer_requests, approved, contend, roll
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sightline.config import Gate
     from sightline.evaluate.evaluation import Evaluated
+    from sightline.params import Gate
     from sightline.tracking import Tracker
     from sightline.train.result import Trained
 

@@ -16,7 +16,8 @@ from sightline.judging import Request, folder_of_model
 from sightline.ledger import INSUFFICIENT, PROMOTED, REFUSED, ROLLED_BACK, SET_BACK, UNCHANGED, WAITING, Entry
 from sightline.lineage import file_digest
 from sightline.models.predictor import WEIGHTS
-from sightline.tracking import CHALLENGER, CHAMPION, PREVIOUS, check_golden
+from sightline.tracking import CHALLENGER, CHAMPION, PREVIOUS
+from sightline.trial import check_golden
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,9 +13,9 @@ from tasks.context import Context, recorded
 from tasks.versioning import InputsAndCode, version_of, work_folder
 
 if TYPE_CHECKING:
-    from sightline.config import Evaluate
     from sightline.data.reference import DataRef
     from sightline.evaluate.evaluation import Evaluated
+    from sightline.params import Evaluate
     from sightline.train.result import Trained
 
 

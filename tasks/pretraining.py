@@ -12,8 +12,8 @@ from tasks.context import Context, recorded
 from tasks.versioning import InputsAndCode, version_of, work_folder
 
 if TYPE_CHECKING:
-    from sightline.config import Pretrain
     from sightline.data.reference import DataRef
+    from sightline.params import Pretrain
     from sightline.train.result import Trained
 
 

@@ -14,9 +14,9 @@ from sightline.tracking import connect
 from tasks.versioning import version_of
 
 if TYPE_CHECKING:
-    from sightline.config import Gate
     from sightline.evaluate.evaluation import Evaluated
     from sightline.judging import Request
+    from sightline.params import Gate
     from sightline.promotion import Registered
     from sightline.registry import Outcome
     from sightline.train.result import Trained

@@ -13,7 +13,7 @@ from conftest import copy_project, enter, make_images, make_project
 from safetensors.torch import load_file, save_file
 
 from sightline import judging, promotion
-from sightline.config import Gate, load
+from sightline.config import load
 from sightline.data import manifest
 from sightline.data.__main__ import run_stage
 from sightline.errors import ConfigError, RegistryError
@@ -22,6 +22,7 @@ from sightline.evaluate.provenance import folder_digest
 from sightline.judging import Request
 from sightline.ledger import open_ledger
 from sightline.lineage import file_digest
+from sightline.params import Gate
 from sightline.tracking import connect
 from sightline.train import stages
 from sightline.train.recipe import Recipe

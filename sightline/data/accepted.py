@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from sightline.config import Against
     from sightline.data.baseline import Baseline
+    from sightline.params import Against
 
 TOLD = 0.1
 """Losses and shifts above this are told where they do not stop the run."""

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
-    from sightline.config import Ingest
     from sightline.data.neardup import Ints
+    from sightline.params import Ingest
 
 
 NONE = pd.DataFrame({"first": [], "second": []}, dtype="string")

@@ -14,10 +14,10 @@ from great_expectations.expectations.expectation import BatchExpectation
 from great_expectations.expectations.metrics.metric_provider import metric_value
 from great_expectations.expectations.metrics.table_metric_provider import TableMetricProvider
 
-from sightline.config import Validate
 from sightline.data.manifest import HELD_BACK, OK, QUARANTINED
 from sightline.data.quality import FINDERS
 from sightline.data.quality.finding import usable
+from sightline.params import Validate
 
 EXAMPLES = 5
 """Image paths that a finding shows."""

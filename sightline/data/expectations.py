@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from sightline.config import Dataset, Validate
     from sightline.data.baseline import Baseline
     from sightline.data.suite import Rule
+    from sightline.params import Dataset, Validate
 
 SUITE = "suite"
 """Id of the finding that tells whether every declared expectation was executed."""

@@ -14,7 +14,7 @@ from sightline.errors import DataError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from sightline.config import Grouping
+    from sightline.params import Grouping
 
 
 def by_path(rows: pd.DataFrame, grouping: Grouping) -> pd.DataFrame:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from sightline.config import Dataset, Ingest
+    from sightline.params import Dataset, Ingest
     from sightline.project import Paths
 
 BATCH = 8192

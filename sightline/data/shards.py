@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from sightline.config import Preprocess
+    from sightline.params import Preprocess
     from sightline.project import Paths
 
 INDEX = "index.json"

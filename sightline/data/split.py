@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from sightline.config import ROLES
 from sightline.data.bridges import Sets
 from sightline.data.manifest import HELD_BACK, OK, QUARANTINED, places
+from sightline.params import ROLES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from sightline.config import Fractions
+    from sightline.params import Fractions
 
 SHARD_ROWS = 1024
 NO_PAIRS = np.empty((0, 2), dtype=np.int64)

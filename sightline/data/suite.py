@@ -11,7 +11,6 @@ import great_expectations.expectations as library
 from great_expectations.expectations.metadata_types import FailureSeverity
 from great_expectations.expectations.row_conditions import Column
 
-from sightline.config import ROLES
 from sightline.data.checks import (
     ExpectFewBlank,
     ExpectFewQuarantined,
@@ -22,9 +21,10 @@ from sightline.data.checks import (
 )
 from sightline.data.manifest import COLUMNS, HELD_BACK, OK, QUARANTINED
 from sightline.data.quality import DEMANDS
+from sightline.params import ROLES
 
 if TYPE_CHECKING:
-    from sightline.config import Dataset, Validate
+    from sightline.params import Dataset, Validate
 
 gxe: Any = library  # it declares none of its expectations as exported
 REMAKE = "Bring the manifest back with `dvc checkout`, or delete it and run `dvc repro` to make it anew."

@@ -15,11 +15,11 @@ from sightline.models.conformal import raps_sets
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sightline.config import Gate
     from sightline.evaluate.blessing import Bound
     from sightline.evaluate.cost import Cost
     from sightline.evaluate.gate import Scored, Word
     from sightline.evaluate.metrics import BoolArray, FloatArray
+    from sightline.params import Gate
 
 SMALLEST_SLICE = 200
 """Images below which a slice is told, and blocks nothing."""

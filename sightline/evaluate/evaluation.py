@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from sightline.config import Evaluate
     from sightline.data.loader import Images, Stored
     from sightline.evaluate.confidence import Confidence
     from sightline.evaluate.metrics import BoolArray, FloatArray, IntArray
     from sightline.evaluate.release import Release
     from sightline.models.predictor import Predictor
+    from sightline.params import Evaluate
     from sightline.project import Paths
     from sightline.train.result import Trained
 

@@ -15,9 +15,9 @@ from sightline.evaluate import compare
 from sightline.evaluate.blessing import FRESH, NO_CHAMPION, OVERALL, Blessing
 
 if TYPE_CHECKING:
-    from sightline.config import Gate
     from sightline.evaluate.blessing import Bound
     from sightline.evaluate.metrics import BoolArray, FloatArray, IntArray
+    from sightline.params import Gate
 
 Rule = Literal["better", "no_worse"]
 Word = Literal["passed", "failed", "insufficient"]

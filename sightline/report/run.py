@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sightline.config import ROLES
 from sightline.data import manifest
 from sightline.data.reading import png
+from sightline.params import ROLES
 from sightline.report.gate import check_rows
 from sightline.report.page import Curve, DatasetCard, Mistake, RunReport, Score, StageRow, write_page
 

@@ -18,14 +18,14 @@ from sightline.data.loader import Images
 from sightline.errors import ConfigError
 from sightline.evaluate import robustness
 from sightline.lineage import digest_of
-from sightline.train import loop, optim
+from sightline.train import batches, loop, optim
 from sightline.train.schedule import plan as schedule_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from sightline.config import Params
+    from sightline.params import Params
     from sightline.train.recipe import Recipe
 
 LADDER = (("cnn", 32), ("cnn", 64), ("resnet18", 96), ("resnet18", 128))
@@ -180,7 +180,7 @@ def measure(network: str, size: int, recipe: Recipe, seconds: float = 1.5) -> fl
     while len(times) < 3 or sum(times[1:]) < seconds:  # noqa: PLR2004 — the first, and two to count
         began = time.perf_counter()
         optim.set_rate(state.optimiser, recipe, 0.0, 1.0)
-        float(loop.learn(state, *loop.batch_of(images, rows, recipe, generator), recipe, None))
+        float(loop.learn(state, *batches.batch_of(images, rows, recipe, generator), recipe, None))
         times.append(time.perf_counter() - began)
     return recipe.batch_size * len(times[1:]) / sum(times[1:])
 

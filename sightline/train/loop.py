@@ -7,29 +7,21 @@ Every random choice of step s is drawn from a generator seeded with (seed, s). S
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from sightline.data.loader import Stored
 from sightline.train import group, optim
-from sightline.train.ahead import ahead
-from sightline.train.augment import augment
+from sightline.train.batches import class_weights, generator_for, reader
 from sightline.train.checkpoint import Checkpoint, Epoch, State
-from sightline.train.draws import Draws
 from sightline.train.inference import best_device, precision
-from sightline.train.memory import keep_freed
-from sightline.train.mixing import mix
 from sightline.train.schedule import Schedule, plan, rate_at
-from sightline.train.zoom import needed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from sightline.data.loader import Images
     from sightline.train.recipe import Recipe
@@ -38,8 +30,6 @@ REPORTS = 30
 """A run is scored, saved and told about so often at most: the many short passes over a tiny set go together."""
 PATIENCE = 10.0
 """Seconds after which a long pass tells how far it is."""
-READERS = 8
-"""Threads that make batches ahead, at most; no more than torch computes with."""
 WRITING = 0.05
 """Largest share of the time that goes into checkpoints inside a pass."""
 
@@ -160,73 +150,6 @@ class _Watch:
         self.data = self.cost = 0.0
 
 
-def batch_of(images: Images, rows: Tensor, recipe: Recipe, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """This process's share (n, 3, H, W) of the images of a batch, augmented, and the targets of the whole batch.
-
-    Targets are classes (N,) or shares of them (N, classes); all is on the best device.
-    """
-    pixels = images.take(_read(rows, recipe), needed(recipe, images.pixels.shape[2]))
-    return _changed(pixels, images.labels[rows], len(images.classes), recipe, generator)
-
-
-def _read(rows: Tensor, recipe: Recipe) -> Tensor:
-    """What this process reads of the rows of a batch: all, where images are mixed with one another."""
-    return rows if recipe.mixes else group.share_of(rows, recipe.accumulate)
-
-
-def _changed(
-    pixels: Tensor, labels: Tensor, classes: int, recipe: Recipe, generator: torch.Generator
-) -> tuple[Tensor, Tensor]:
-    device, places = best_device(), torch.arange(len(labels))
-    draws = Draws(generator, len(labels), _read(places, recipe))
-    batch = augment(pixels.to(device, non_blocking=True), recipe, draws)
-    targets = labels.to(device, non_blocking=True)
-    if recipe.mixes:
-        batch, targets = mix(batch, targets, classes, recipe, generator)
-        if group.members() > 1:
-            batch = batch[group.share_of(places, recipe.accumulate).to(device)]
-    return batch, targets
-
-
-@contextmanager
-def reader(
-    images: Images, recipe: Recipe, schedule: Schedule, seed: int
-) -> Iterator[Callable[[int], tuple[Tensor, Tensor]]]:
-    """What gives the batch of a step, made ahead where that takes no time from the network.
-
-    On a GPU the pixels are read ahead, and changed there; on the CPU images on the disk are changed ahead too.
-    """
-    side, readers = needed(recipe, images.pixels.shape[2]), min(torch.get_num_threads(), READERS)
-
-    @lru_cache(maxsize=2)
-    def order(epoch: int) -> Tensor:
-        return order_of(images, recipe, generator_for(seed, epoch, -1))
-
-    def rows(step: int) -> Tensor:
-        epoch, number = divmod(step, schedule.steps_per_epoch)
-        return order(epoch)[number * schedule.batch : (number + 1) * schedule.batch]
-
-    def generator(step: int) -> torch.Generator:
-        return generator_for(seed, *divmod(step, schedule.steps_per_epoch))
-
-    def pinned(step: int) -> tuple[Tensor, Tensor]:
-        return images.take(_read(rows(step), recipe), side).pin_memory(), images.labels[rows(step)].pin_memory()
-
-    def whole(step: int) -> tuple[Tensor, Tensor]:
-        return batch_of(images, rows(step), recipe, generator(step))
-
-    if best_device().type == "cuda":
-        with ahead(pinned, schedule.steps, readers) as take:
-            yield lambda step: _changed(*take(step), len(images.classes), recipe, generator(step))
-    elif isinstance(images.pixels, Stored):
-        keep_freed()
-        with ahead(whole, schedule.steps, readers) as take:
-            yield take
-    else:
-        # From memory to the CPU there is nothing to wait for, only cores to quarrel over.
-        yield whole
-
-
 def learn(state: State, batch: Tensor, targets: Tensor, recipe: Recipe, weights: Tensor | None) -> Tensor:
     """One step in `accumulate` parts on this process's share of a batch; the mean loss over the whole batch.
 
@@ -250,21 +173,6 @@ def learn(state: State, batch: Tensor, targets: Tensor, recipe: Recipe, weights:
     if state.average is not None:
         state.average.update_parameters(state.model)
     return group.summed(total)
-
-
-def order_of(images: Images, recipe: Recipe, generator: torch.Generator) -> Tensor:
-    """The images of a pass in their order; balanced sampling draws with replacement, each class equally often."""
-    if recipe.balance != "sampling":
-        return torch.randperm(len(images), generator=generator)
-    chances = class_weights(images).cpu().double()[images.labels]
-    return torch.multinomial(chances, len(images), replacement=True, generator=generator)
-
-
-def class_weights(images: Images) -> Tensor:
-    """Weight of each class, the inverse of its share of the images, scaled so that an image weighs 1 on average."""
-    counts = torch.bincount(images.labels, minlength=len(images.classes))
-    there = int((counts > 0).sum())
-    return (len(images) / (there * counts.clamp(min=1))).float().to(best_device())
 
 
 def _report(state: State, val: Images, recipe: Recipe, schedule: Schedule, watch: _Watch) -> None:
@@ -319,10 +227,3 @@ def _set_modes(model: nn.Module, recipe: Recipe) -> None:
             part.eval()
     if recipe.freeze_backbone:
         model.get_submodule("backbone").eval()
-
-
-def generator_for(seed: int, epoch: int, number: int) -> torch.Generator:
-    """The generator of one step: the same for the same run, epoch and number in it."""
-    # Three odd constants keep neighbouring steps, epochs and seeds apart.
-    mixed = (seed * 0x9E3779B97F4A7C15 + epoch * 0xBF58476D1CE4E5B9 + (number + 2) * 0x94D049BB133111EB) % 2**63
-    return torch.Generator().manual_seed(mixed)

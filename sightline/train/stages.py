@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from sightline.config import Pretrain, Transfer
     from sightline.models.zoo import Classifier
+    from sightline.params import Pretrain, Transfer
     from sightline.train.recipe import Recipe
 
 

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from flows.cli import app
-from sightline.config import Against, Dataset, Fractions, Validate
 from sightline.data import baseline, history, versions
 from sightline.data.baseline import distance, infer
 from sightline.data.expectations import Verdict, validate
 from sightline.data.manifest import COLUMNS
 from sightline.errors import DataError, ValidationFailed
+from sightline.params import Against, Dataset, Fractions, Validate
 
 if TYPE_CHECKING:
     from pathlib import Path

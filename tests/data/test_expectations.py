@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pytest
 
-from sightline.config import Dataset, Fractions, Validate
 from sightline.data import expectations
 from sightline.data.expectations import Verdict, sentences, validate
 from sightline.data.manifest import COLUMNS
+from sightline.params import Dataset, Fractions, Validate
 
 if TYPE_CHECKING:
     from pathlib import Path

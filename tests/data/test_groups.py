@@ -10,13 +10,14 @@ import pytest
 from conftest import COLOURS, draw, make_images, make_project
 from PIL import ExifTags, Image
 
-from sightline.config import Grouping, write_value
+from sightline.config import write_value
 from sightline.data import manifest
 from sightline.data.groups import bursts, by_path
 from sightline.data.ingest import ingest
 from sightline.data.manifest import COLUMNS
 from sightline.data.statistics import statistics
 from sightline.errors import ConfigError, DataError
+from sightline.params import Grouping
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from sightline import project, scaffold
-from sightline.config import Dataset, Fractions, Ingest, Validate, load, write_value
+from sightline.config import load, write_value
 from sightline.data import ingest, manifest, thumbnails
 from sightline.data.__main__ import write_code_digests
 from sightline.data.facts import read_bytes
@@ -23,6 +23,7 @@ from sightline.data.manifest import COLUMNS, OK, QUARANTINED
 from sightline.data.quality import names
 from sightline.data.statistics import THUMBNAIL
 from sightline.errors import ConfigError, DataError
+from sightline.params import Dataset, Fractions, Ingest, Validate
 
 if TYPE_CHECKING:
     from pathlib import Path

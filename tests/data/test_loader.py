@@ -12,11 +12,12 @@ import torch
 from conftest import COLOURS, draw
 from PIL import Image
 
-from sightline.config import Preprocess, write_value
+from sightline.config import write_value
 from sightline.data import jpeg, loader, split
 from sightline.data.ingest import ingest
 from sightline.data.loader import Compressed, Mapped, load
 from sightline.data.shards import preprocess
+from sightline.params import Preprocess
 from sightline.project import Paths
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def test_jpegs_are_decoded_at_the_smallest_scale_that_will_do() -> None:
 
 def test_order_of_a_pass_is_a_full_shuffle() -> None:
     """Neighbours on the disk share a batch as often as chance says, and every place is as likely for an image."""
-    from sightline.train.loop import generator_for, order_of
+    from sightline.train.batches import generator_for, order_of
     from sightline.train.recipe import Recipe
 
     count, batch, passes = 512, 32, 200

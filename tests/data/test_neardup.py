@@ -9,11 +9,11 @@ import pytest
 from pictures import picture
 from PIL import Image
 
-from sightline.config import Dataset, Fractions, Ingest
 from sightline.data import alike, neardup, thumbnails
 from sightline.data.embedded import write
 from sightline.data.ingest import decide, read_files, read_layout
 from sightline.data.statistics import SIDE, THUMBNAIL, statistics
+from sightline.params import Dataset, Fractions, Ingest
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sightline.config import Validate
 from sightline.data.manifest import COLUMNS
 from sightline.data.quality import DEMANDS, FINDERS, Finding, findings
+from sightline.params import Validate
 
 if TYPE_CHECKING:
     from typing import Any

@@ -8,9 +8,9 @@ import pandas as pd
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sightline.config import Dataset, Fractions
 from sightline.data import ingest, split
 from sightline.data.manifest import COLUMNS, OK, QUARANTINED
+from sightline.params import Dataset, Fractions
 
 if TYPE_CHECKING:
     import pytest

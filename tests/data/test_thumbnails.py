@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 from conftest import make_images
 
-from sightline.config import Ingest
 from sightline.data import thumbnails
 from sightline.data.ingest import read_files, read_layout
 from sightline.data.statistics import THUMBNAIL
+from sightline.params import Ingest
 
 if TYPE_CHECKING:
     from pathlib import Path

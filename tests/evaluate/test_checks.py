@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from sightline.config import Gate
 from sightline.evaluate import checks
 from sightline.evaluate.blessing import FAILED, MISSING, PASSED, Bound
 from sightline.evaluate.cost import Cost
 from sightline.evaluate.gate import Scored
+from sightline.params import Gate
 
 LIMITS = Gate()
 BOUND = Bound(data="d", code="c", weights="w", release="r")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sightline.config import Gate
 from sightline.evaluate import gate
 from sightline.evaluate.blessing import FAILED, INSUFFICIENT, PASSED, Bound
+from sightline.params import Gate
 
 LIMITS = Gate(min_accuracy=0.6, min_gain_over_majority=0.1)
 BOUND = Bound(data="d", code="c", weights="w", release="r")

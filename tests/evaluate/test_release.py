@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sightline.config import Evaluate
 from sightline.data.ingest import ingest
 from sightline.data.loader import load
 from sightline.data.shards import preprocess
@@ -15,6 +14,7 @@ from sightline.evaluate import release
 from sightline.evaluate.evaluation import evaluate
 from sightline.evaluate.robustness import GATE
 from sightline.models.predictor import Predictor
+from sightline.params import Evaluate
 from sightline.train import stages
 from sightline.train.recipe import Recipe
 

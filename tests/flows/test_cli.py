@@ -18,7 +18,8 @@ from flows.cli import app
 from sightline import project
 from sightline.config import write_value
 from sightline.errors import ConfigError, DataError, RegistryError, SightlineError
-from sightline.tracking import connect, start_trial
+from sightline.tracking import connect
+from sightline.trial import start_trial
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,7 +18,7 @@ from sightline.data.loader import Images
 from sightline.data.shards import preprocess
 from sightline.errors import ConfigError
 from sightline.train import group, stages
-from sightline.train.loop import batch_of
+from sightline.train.batches import batch_of
 from sightline.train.recipe import Recipe
 from sightline.train.result import WEIGHTS, Trained
 

@@ -17,7 +17,7 @@ import torch
 from sightline.data import jpeg
 from sightline.data.loader import Compressed, Images, Mapped
 from sightline.models.zoo import build
-from sightline.train import loop
+from sightline.train import batches, loop
 from sightline.train.checkpoint import Checkpoint
 from sightline.train.inference import score
 from sightline.train.loop import train
@@ -207,14 +207,14 @@ def test_parts_of_a_batch_give_its_gradient(tmp_path: Path) -> None:
 def test_balanced_sampling_draws_classes_equally() -> None:
     """Where one image in eight is bright, half of those drawn are."""
     images = toys(800, bright=8)
-    order = loop.order_of(images, Recipe(epochs=1, balance="sampling"), torch.Generator().manual_seed(0))
+    order = batches.order_of(images, Recipe(epochs=1, balance="sampling"), torch.Generator().manual_seed(0))
     assert images.labels[order].float().mean() == pytest.approx(0.5, abs=0.06)
 
 
 def test_class_weights_even_out_classes() -> None:
     """The images of each class weigh the same together, and one image weighs 1 on average."""
     images = toys(800, bright=8)
-    total = loop.class_weights(images).cpu() * torch.bincount(images.labels)
+    total = batches.class_weights(images).cpu() * torch.bincount(images.labels)
     assert total.tolist() == pytest.approx([400, 400])
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from sightline.config import Validate
+    from sightline.params import Validate
 
 __all__ = ["FINDERS", "Finding", "findings"]
 

@@ -9,7 +9,7 @@ import pandas as pd
 from sightline.data.quality.finding import LOOK, Finding, enough, plural, singles, usable
 
 if TYPE_CHECKING:
-    from sightline.config import Validate
+    from sightline.params import Validate
 
 LEAST = 10
 """Fewer images of a class than this show no shortcut."""

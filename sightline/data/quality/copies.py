@@ -10,7 +10,7 @@ from sightline.data.quality.finding import Finding, plural, together, usable
 if TYPE_CHECKING:
     import pandas as pd
 
-    from sightline.config import Validate
+    from sightline.params import Validate
 
 
 def identical(rows: pd.DataFrame, limits: Validate) -> Finding | None:

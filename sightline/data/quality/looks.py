@@ -9,7 +9,7 @@ from sightline.data.quality.finding import Finding, plural, singles, usable
 if TYPE_CHECKING:
     import pandas as pd
 
-    from sightline.config import Validate
+    from sightline.params import Validate
 
 
 def blank(rows: pd.DataFrame, limits: Validate) -> Finding | None:

@@ -11,7 +11,7 @@ from sightline.data.reading import EXTENSIONS
 from sightline.data.sources.item import suffix_of
 
 if TYPE_CHECKING:
-    from sightline.config import Validate
+    from sightline.params import Validate
 
 
 def misnamed(rows: pd.DataFrame, limits: Validate) -> Finding | None:

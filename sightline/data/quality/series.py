@@ -17,7 +17,7 @@ from sightline.data.quality.finding import LOOK, Finding, enough, plural, usable
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from sightline.config import Validate
+    from sightline.params import Validate
 
 LEAST = 30
 """Fewer pairs of neighbours than this tell nothing."""
