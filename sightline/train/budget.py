@@ -8,18 +8,15 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-import torch
-
-from sightline.data.loader import Images
 from sightline.errors import ConfigError
 from sightline.evaluate import robustness
 from sightline.lineage import digest_of
-from sightline.train import batches, loop, optim
+from sightline.train import loop
 from sightline.train.schedule import plan as schedule_of
+from sightline.train.speed import speed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -52,6 +49,8 @@ SHARES = {"pretrain": 0.5, "finetune": 0.25, "scratch": 0.25}
 """How the time is divided where all of these stages run."""
 FEWEST = 20
 """Steps that a stage makes at least, however short the time is."""
+SECTIONS = ("preprocess", "pretrain", "transfer", "finetune", "train")
+"""What of `params.yaml` a plan depends on."""
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -94,13 +93,13 @@ def choose(runs: Path, seconds: float, params: Params, given: Mapping[str, Any],
         left = (seconds - CHAIN) * shares(params)["scratch"]
         best = rungs[0]
         for rung in rungs[1:]:
-            rate = measure(rung["pretrain.network"], rung["preprocess.size"], params.finetune.scratch)
-            if left * rate < PASSES * images:
+            network, size = rung["pretrain.network"], rung["preprocess.size"]
+            if left * speed(network, size, params.finetune.scratch, params.train.workers).rate < PASSES * images:
                 break
             best = rung
         return best
 
-    key = [seconds, dict(given), asdict(params.pretrain), asdict(params.finetune), images]
+    key = [seconds, dict(given), *(asdict(part) for part in (params.pretrain, params.finetune, params.train)), images]
     best = recorded(runs, key, decide) if len(rungs) > 1 else rungs[0] if rungs else {}
     return {name: value for name, value in best.items() if name not in given}
 
@@ -125,18 +124,18 @@ def resolve(
     def decide() -> dict[str, Any]:
         recipes = {"pretrain": params.pretrain.recipe, "finetune": params.finetune.recipe}
         recipes["scratch"] = params.finetune.scratch
-        rates = {
-            stage: measure(params.pretrain.network, params.preprocess.size, recipes[stage]) for stage in shares(params)
-        }
-        ready = left() - RESERVE * seconds - _tail(counts["target"], rates["scratch"])
+        network, size, workers = params.pretrain.network, params.preprocess.size, params.train.workers
+        speeds = {stage: speed(network, size, recipes[stage], workers) for stage in shares(params)}
+        rates = {stage: one.rate for stage, one in speeds.items()}
+        ready = left() - RESERVE * seconds - _tail(counts["target"], rates["scratch"] / workers)
         ready -= PROBE if "finetune" in rates else 0.0
         steps = {}
         for stage, share in shares(params).items():
             images = counts["source" if stage == "pretrain" and "source" in counts else "target"]
-            steps[stage] = steps_in(share * ready - STAGE, rates[stage], recipes[stage], images)
+            steps[stage] = steps_in(share * ready - STAGE - speeds[stage].start, rates[stage], recipes[stage], images)
         return asdict(Plan(seconds=seconds, rates=rates, steps=steps, said=_said(seconds, params, steps, counts)))
 
-    kept = {section: asdict(getattr(params, section)) for section in ("preprocess", "pretrain", "transfer", "finetune")}
+    kept = {section: asdict(getattr(params, section)) for section in SECTIONS}
     return Plan(**recorded(runs, [seconds, kept, counts], decide))
 
 
@@ -150,7 +149,7 @@ def steps_in(seconds: float, rate: float, recipe: Recipe, counts: Mapping[str, i
 
 
 def _tail(counts: Mapping[str, int], rate: float) -> float:
-    """Seconds from the end of training to the end of the run: every image is answered, some of them corrupted too."""
+    """Seconds from the end of training to the end of the run: one process answers every image, some corrupted too."""
     corrupted = len(robustness.GATE) * min(counts.get("test", 0), robustness.GATE_IMAGES)
     return TAIL + sum(counts.values()) / (FORWARD * rate) + corrupted / (CORRUPTED * rate)
 
@@ -164,25 +163,6 @@ def shares(params: Params) -> dict[str, float]:
         stages = ["finetune", "scratch"]
     total = sum(SHARES[stage] for stage in stages)
     return {stage: SHARES[stage] / total for stage in stages}
-
-
-def measure(network: str, size: int, recipe: Recipe, seconds: float = 1.5) -> float:
-    """Images a second of the production step on noise, the first step not counted."""
-    from sightline.models.zoo import build
-
-    torch.manual_seed(0)
-    pixels = torch.randint(0, 256, (recipe.batch_size, size, size, 3), dtype=torch.uint8).permute(0, 3, 1, 2)
-    images = Images(pixels, torch.arange(recipe.batch_size) % 2, ("a", "b"))
-    state = loop.begin(build(network, 2, size), recipe)
-    state.model.train()
-    generator, rows = torch.Generator().manual_seed(0), torch.arange(recipe.batch_size)
-    times: list[float] = []
-    while len(times) < 3 or sum(times[1:]) < seconds:  # noqa: PLR2004 — the first, and two to count
-        began = time.perf_counter()
-        optim.set_rate(state.optimiser, recipe, 0.0, 1.0)
-        float(loop.learn(state, *batches.batch_of(images, rows, recipe, generator), recipe, None))
-        times.append(time.perf_counter() - began)
-    return recipe.batch_size * len(times[1:]) / sum(times[1:])
 
 
 def recorded(runs: Path, key: Any, decide: Callable[[], dict[str, Any]]) -> dict[str, Any]:

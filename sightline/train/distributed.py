@@ -66,13 +66,13 @@ def train(
     """
     from safetensors.torch import load_file, save_model
 
-    _check(workers, job.recipe)
+    check(workers, job.recipe)
     save_model(model, str(folder / START))
     (folder / JOB).write_text(json.dumps(asdict(job)) + "\n", encoding="utf-8")
     history: list[Epoch] = []
-    with _started(folder, workers, job) as process:
+    with launched(__name__, str(folder), workers, job.threads) as process:
         for line in process.stdout or ():
-            kind, values = _told(line)
+            kind, values = told(line)
             if kind == "progress":
                 on_progress(loop.Progress(**values))
             elif kind == "epoch":
@@ -91,7 +91,13 @@ def train(
     return history
 
 
-def _check(workers: int, recipe: Recipe) -> None:
+def threads_each(workers: int) -> int:
+    """Threads that each of the processes computes with."""
+    return max(1, torch.get_num_threads() // workers)
+
+
+def check(workers: int, recipe: Recipe) -> None:
+    """Raise ConfigError where there are fewer GPUs or images in a batch than processes."""
     gpus = torch.cuda.device_count()
     if torch.cuda.is_available() and workers > gpus:
         raise ConfigError(f"train.workers = {workers}: this machine has {gpus} GPUs, and each process needs its own")
@@ -102,20 +108,20 @@ def _check(workers: int, recipe: Recipe) -> None:
         )
 
 
-def _started(folder: Path, workers: int, job: Job) -> subprocess.Popen[str]:
-    """A torchrun at work: its end of the input closes when this process goes, however it does."""
+def launched(module: str, word: str, workers: int, threads: int) -> subprocess.Popen[str]:
+    """A torchrun at work on `module`: its end of the input closes when this process goes, however it does."""
     alone = [] if "PET_RDZV_ENDPOINT" in os.environ or "PET_MASTER_ADDR" in os.environ else ["--standalone"]
     command = [sys.executable, "-m", "torch.distributed.run", *alone, f"--nproc-per-node={workers}"]
     return subprocess.Popen(
-        [*command, "-m", __name__, str(folder)],
-        env={**os.environ, LEASH: "1", "OMP_NUM_THREADS": str(job.threads)},
+        [*command, "-m", module, word],
+        env={**os.environ, LEASH: "1", "OMP_NUM_THREADS": str(threads)},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     )
 
 
-def _told(line: str) -> tuple[str, Any]:
+def told(line: str) -> tuple[str, Any]:
     """A line of the first process; what libraries print there is none of ours."""
     try:
         ((kind, values),) = json.loads(line).items()
@@ -146,7 +152,7 @@ def work(folder: Path) -> None:
     model.load_state_dict(load_file(folder / START))
     with group.join():
         first = group.number() == 0
-        tell = _tell if first else _keep_quiet
+        say = tell if first else _keep_quiet
         history = loop.train(
             group.share_statistics(model),
             images,
@@ -154,15 +160,16 @@ def work(folder: Path) -> None:
             job.recipe,
             job.seed,
             (Checkpoint if first else _Silent)(folder / CHECKPOINT),
-            lambda epoch: tell("epoch", asdict(epoch)),
-            lambda progress: tell("progress", asdict(progress)),
+            lambda epoch: say("epoch", asdict(epoch)),
+            lambda progress: say("progress", asdict(progress)),
         )
         if first:
             save_file({name: value.cpu().contiguous() for name, value in model.state_dict().items()}, folder / END)
-        tell("history", [asdict(epoch) for epoch in history])
+        say("history", [asdict(epoch) for epoch in history])
 
 
-def _tell(kind: str, values: Any) -> None:
+def tell(kind: str, values: Any) -> None:
+    """A line to the stage, as `told` reads it."""
     print(json.dumps({kind: values}), flush=True)
 
 
@@ -170,16 +177,20 @@ def _keep_quiet(kind: str, values: Any) -> None:
     """The first process speaks for all."""
 
 
-def _end_with_the_stage() -> None:
-    """Die as soon as the stage has gone: two runs must not write one checkpoint."""
-    os.read(sys.stdin.fileno(), 1)
-    os._exit(1)
+def end_with_the_stage() -> None:
+    """Die as soon as the stage has gone, where one started this process: two runs must not write one checkpoint."""
+
+    def wait() -> None:
+        os.read(sys.stdin.fileno(), 1)
+        os._exit(1)
+
+    if LEASH in os.environ:
+        threading.Thread(target=wait, daemon=True).start()
 
 
 def main() -> None:
     """Work on the job in the folder that the command line names."""
-    if LEASH in os.environ:
-        threading.Thread(target=_end_with_the_stage, daemon=True).start()
+    end_with_the_stage()
     work(Path(sys.argv[1]))
 
 

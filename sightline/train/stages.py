@@ -135,7 +135,7 @@ def _run(
 
         try_out(model, network, recipe.size, f"change `size` in the recipe of {stage}, or leave it out")
     if place.workers > 1 or distributed.has_other_nodes():
-        threads = max(1, torch.get_num_threads() // place.workers)
+        threads = distributed.threads_each(place.workers)
         job = distributed.Job(
             shards=str(place.shards.resolve()), network=network, recipe=recipe, seed=seed, threads=threads
         )

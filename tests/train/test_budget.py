@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 from conftest import make_images, make_project
 
 from sightline.errors import ConfigError
+from sightline.params import Train
 from sightline.train import budget
 from sightline.train.recipe import Recipe
+from sightline.train.speed import speed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,6 +60,28 @@ def test_plan_is_made_once(paths: Paths, tmp_path: Path) -> None:
     first = budget.resolve(tmp_path, 60.0, lambda: 60.0, paths.params, COUNTS)
     assert budget.resolve(tmp_path, 60.0, lambda: 3600.0, paths.params, COUNTS) == first
     assert budget.resolve(tmp_path, 90.0, lambda: 3600.0, paths.params, COUNTS).steps != first.steps
+
+
+def test_plan_counts_with_all_processes(paths: Paths, tmp_path: Path) -> None:
+    """Where several train together, they are measured together; that they take time to start is counted too."""
+    params = replace(
+        paths.params,
+        train=Train(workers=2),
+        finetune=replace(paths.params.finetune, scratch=Recipe(epochs=1, batch_size=16)),
+    )
+    found = speed("cnn", params.preprocess.size, params.finetune.scratch, workers=2)
+    assert found.rate > 0
+    assert found.start > 1
+    plan = budget.resolve(tmp_path, 600.0, lambda: 600.0, params, COUNTS)
+    filled = plan.steps["scratch"] * 16 / plan.rates["scratch"]
+    assert 400 < filled < 580 - found.start / 2
+
+
+def test_other_machines_are_not_planned_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They would wait for training while the speed is measured: the message says what to set instead."""
+    monkeypatch.setenv("PET_NNODES", "2")
+    with pytest.raises(ConfigError, match=r"PET_NNODES.*steps"):
+        speed("cnn", 16, Recipe(epochs=1))
 
 
 def test_rung_rises_with_the_budget(paths: Paths, tmp_path: Path) -> None:

@@ -1,0 +1,103 @@
+"""How fast this machine trains a network: the production step on noise, in as many processes as will train.
+
+Where there are several, torchrun starts them as it does for training: `python -m sightline.train.speed JOB`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import time
+from dataclasses import asdict, dataclass
+
+import torch
+
+from sightline.data.loader import Images
+from sightline.errors import ConfigError, ModelError
+from sightline.train import batches, distributed, group, loop, optim
+from sightline.train.recipe import Recipe
+
+TRIED = 2
+"""Steps that tell how many make up the time of a measurement."""
+LINE = "rate"
+
+
+@dataclass(frozen=True)
+class Speed:
+    """What a stage's time goes by."""
+
+    rate: float
+    """Images a second, of all processes together."""
+    start: float = 0.0
+    """Seconds until the processes of a stage are there."""
+
+
+def speed(network: str, size: int, recipe: Recipe, workers: int = 1) -> Speed:
+    """Measure `network` on images of `size` pixels.
+
+    Raises ConfigError where other machines take part, which wait for training alone, ModelError where a process fails.
+    """
+    if distributed.has_other_nodes():
+        raise ConfigError(
+            "--budget plans for one machine, and PET_NNODES says that others train too: give epochs or steps instead"
+        )
+    if workers == 1:
+        return Speed(measure(network, size, recipe))
+    distributed.check(workers, recipe)
+    began = time.perf_counter()
+    threads = distributed.threads_each(workers)
+    job = json.dumps({"network": network, "size": size, "recipe": asdict(recipe), "threads": threads})
+    rate, took = 0.0, 0.0
+    with distributed.launched(__name__, job, workers, threads) as process:
+        for line in process.stdout or ():
+            kind, values = distributed.told(line)
+            if kind == LINE:
+                rate, took = values
+    if process.returncode or not rate:
+        raise ModelError(
+            f"train.workers = {workers}: measuring their speed ended with code {process.returncode}; what is printed "
+            "above says why"
+        )
+    return Speed(rate, time.perf_counter() - began - took)
+
+
+def measure(network: str, size: int, recipe: Recipe, seconds: float = 1.5) -> float:
+    """Images a second; every member of the group gives the same answer. The first step is not counted."""
+    from sightline.models.zoo import build
+
+    torch.manual_seed(0)
+    pixels = torch.randint(0, 256, (recipe.batch_size, size, size, 3), dtype=torch.uint8).permute(0, 3, 1, 2)
+    images = Images(pixels, torch.arange(recipe.batch_size) % 2, ("a", "b"))
+    state = loop.begin(group.share_statistics(build(network, 2, size)), recipe)
+    state.model.train()
+    generator, rows = torch.Generator().manual_seed(0), torch.arange(recipe.batch_size)
+
+    def timed(steps: int) -> float:
+        began = time.perf_counter()
+        for _ in range(steps):
+            optim.set_rate(state.optimiser, recipe, 0.0, 1.0)
+            loss = loop.learn(state, *batches.batch_of(images, rows, recipe, generator), recipe, None)
+        float(loss)  # a GPU is through only then
+        # The members agree, or one would wait for a step that another does not make.
+        return float(group.summed(torch.tensor(time.perf_counter() - began, device=loss.device))) / group.members()
+
+    timed(1)
+    steps = math.ceil(seconds * TRIED / timed(TRIED))
+    return recipe.batch_size * steps / timed(steps)
+
+
+def main() -> None:
+    """Be one of the processes that measure together."""
+    distributed.end_with_the_stage()
+    job = json.loads(sys.argv[1])
+    torch.set_num_threads(job["threads"])
+    began = time.perf_counter()
+    with group.join():
+        rate = measure(job["network"], job["size"], Recipe(**job["recipe"]))
+        if group.number() == 0:
+            distributed.tell(LINE, [rate, time.perf_counter() - began])
+
+
+if __name__ == "__main__":
+    main()
