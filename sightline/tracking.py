@@ -6,6 +6,7 @@ import json
 import os
 import time
 from base64 import b64decode
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version as installed
 from pathlib import Path
@@ -16,7 +17,7 @@ from sightline.errors import RegistryError
 from sightline.models.predictor import BUNDLE, GOLDEN, Predictor
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from mlflow.entities import Run
     from mlflow.entities.model_registry import ModelVersion
@@ -78,6 +79,18 @@ class Tracker:
             if isfinite(value)
         ]
         self.client.log_batch(run, metrics=batch)
+
+    @contextmanager
+    def watched(self, run: str, every: float = 10.0) -> Iterator[None]:
+        """Log how busy the processors, GPUs and memory are, each `every` seconds, as MLflow's system metrics."""
+        from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
+
+        monitor = SystemMetricsMonitor(run, sampling_interval=every)  # type: ignore[no-untyped-call]
+        monitor.start()  # type: ignore[no-untyped-call]
+        try:
+            yield
+        finally:
+            monitor.finish()  # type: ignore[no-untyped-call]
 
     def params(self, run: str, params: Mapping[str, Any]) -> None:
         """Log parameters in one call."""

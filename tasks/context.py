@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -84,7 +84,11 @@ class Recorder:
 
 @contextmanager
 def recorded(context: Context, stage: str, data: DataRef, params: dict[str, Any]) -> Iterator[Recorder]:
-    """An MLflow child run around a training stage: parameters and data set at its start, its end state at its end."""
+    """An MLflow child run around a training stage: parameters and data set at its start, its end state at its end.
+
+    Where there is a GPU, the run shows how busy it is.
+    """
+    from sightline.train.inference import best_device
     from sightline.train.machine import machine
 
     tracker = connect(context.paths)
@@ -95,7 +99,8 @@ def recorded(context: Context, stage: str, data: DataRef, params: dict[str, Any]
     source = f"data/manifests/{data.use}/manifest.parquet"
     tracker.dataset(run, f"{tracker.name}-{data.use}", data.version, source, profile, "training")
     try:
-        yield Recorder(tracker, run, stage)
+        with tracker.watched(run) if best_device().type == "cuda" else nullcontext():
+            yield Recorder(tracker, run, stage)
     except BaseException:
         tracker.finish(run, "FAILED")
         raise
