@@ -33,12 +33,15 @@ PASSES = 100
 """Passes over the target's images that a rung must be able to make in the budget: with 30 the one below is better."""
 CHAIN = 45.0
 """Seconds that the whole chain takes beside training, as a first guess for choosing the rung."""
-TAIL = 18.0
+TAIL = 10.0
 """Seconds from the end of training to the end of the run, whatever the set: evaluation, registry, gate, report."""
 CORRUPTED = 1.2
 """Images that are corrupted and then answered, in fp32 as when served, in the time in which one is learned from."""
 RESERVE = 0.04
 """Share of the budget that is kept back: the speed of a machine varies."""
+SAMPLE, SHORTEST, LONGEST = 0.02, 1.5, 10.0
+"""Share of the budget for which the speed of a stage is measured, and its limits in seconds: it varies from second to
+second where others work on the machine too."""
 PROBE = 8.0
 """Seconds for fitting the head and for putting the backbone into the registry."""
 STAGE = 2.0
@@ -93,8 +96,9 @@ def choose(runs: Path, seconds: float, params: Params, given: Mapping[str, Any],
         left = (seconds - CHAIN) * shares(params)["scratch"]
         best = rungs[0]
         for rung in rungs[1:]:
-            network, size = rung["pretrain.network"], rung["preprocess.size"]
-            if left * speed(network, size, params.finetune.scratch, params.train.workers).rate < PASSES * images:
+            network, size, workers = rung["pretrain.network"], rung["preprocess.size"], params.train.workers
+            found = speed(network, size, params.finetune.scratch, workers, SHORTEST)
+            if left * found.rate < PASSES * images:
                 break
             best = rung
         return best
@@ -125,7 +129,8 @@ def resolve(
         recipes = {"pretrain": params.pretrain.recipe, "finetune": params.finetune.recipe}
         recipes["scratch"] = params.finetune.scratch
         network, size, workers = params.pretrain.network, params.preprocess.size, params.train.workers
-        speeds = {stage: speed(network, size, recipes[stage], workers) for stage in shares(params)}
+        length = min(LONGEST, max(SHORTEST, SAMPLE * seconds))
+        speeds = {stage: speed(network, size, recipes[stage], workers, length) for stage in shares(params)}
         rates = {stage: one.rate for stage, one in speeds.items()}
         ready = left() - RESERVE * seconds - _tail(counts["target"], rates["scratch"] / workers)
         ready -= PROBE if "finetune" in rates else 0.0

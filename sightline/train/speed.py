@@ -33,8 +33,8 @@ class Speed:
     """Seconds until the processes of a stage are there."""
 
 
-def speed(network: str, size: int, recipe: Recipe, workers: int = 1) -> Speed:
-    """Measure `network` on images of `size` pixels.
+def speed(network: str, size: int, recipe: Recipe, workers: int, seconds: float) -> Speed:
+    """Measure `network` on images of `size` pixels for about so many seconds.
 
     Raises ConfigError where other machines take part, which wait for training alone, ModelError where a process fails.
     """
@@ -43,11 +43,12 @@ def speed(network: str, size: int, recipe: Recipe, workers: int = 1) -> Speed:
             "--budget plans for one machine, and PET_NNODES says that others train too: give epochs or steps instead"
         )
     if workers == 1:
-        return Speed(measure(network, size, recipe))
+        return Speed(measure(network, size, recipe, seconds))
     distributed.check(workers, recipe)
     began = time.perf_counter()
     threads = distributed.threads_each(workers)
-    job = json.dumps({"network": network, "size": size, "recipe": asdict(recipe), "threads": threads})
+    what = {"network": network, "size": size, "recipe": asdict(recipe), "seconds": seconds}
+    job = json.dumps(what | {"threads": threads})
     rate, took = 0.0, 0.0
     with distributed.launched(__name__, job, workers, threads) as process:
         for line in process.stdout or ():
@@ -62,7 +63,7 @@ def speed(network: str, size: int, recipe: Recipe, workers: int = 1) -> Speed:
     return Speed(rate, time.perf_counter() - began - took)
 
 
-def measure(network: str, size: int, recipe: Recipe, seconds: float = 1.5) -> float:
+def measure(network: str, size: int, recipe: Recipe, seconds: float) -> float:
     """Images a second; every member of the group gives the same answer. The first step is not counted."""
     from sightline.models.zoo import build
 
@@ -94,7 +95,7 @@ def main() -> None:
     torch.set_num_threads(job["threads"])
     began = time.perf_counter()
     with group.join():
-        rate = measure(job["network"], job["size"], Recipe(**job["recipe"]))
+        rate = measure(job["network"], job["size"], Recipe(**job["recipe"]), job["seconds"])
         if group.number() == 0:
             distributed.tell(LINE, [rate, time.perf_counter() - began])
 

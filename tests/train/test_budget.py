@@ -50,7 +50,7 @@ def test_more_time_gives_more_steps(paths: Paths, tmp_path: Path) -> None:
     )
     assert list(short.steps) == ["scratch"]
     filled = long.steps["scratch"] * 64 / long.rates["scratch"]
-    assert 120 < filled < 160
+    assert 120 < filled < 170
     assert long.steps["scratch"] > 2 * short.steps["scratch"]
     assert "Twice the time" in short.said or "More time" in short.said
 
@@ -69,7 +69,7 @@ def test_plan_counts_with_all_processes(paths: Paths, tmp_path: Path) -> None:
         train=Train(workers=2),
         finetune=replace(paths.params.finetune, scratch=Recipe(epochs=1, batch_size=16)),
     )
-    found = speed("cnn", params.preprocess.size, params.finetune.scratch, workers=2)
+    found = speed("cnn", params.preprocess.size, params.finetune.scratch, 2, 1.0)
     assert found.rate > 0
     assert found.start > 1
     plan = budget.resolve(tmp_path, 600.0, lambda: 600.0, params, COUNTS)
@@ -81,7 +81,7 @@ def test_other_machines_are_not_planned_for(monkeypatch: pytest.MonkeyPatch) -> 
     """They would wait for training while the speed is measured: the message says what to set instead."""
     monkeypatch.setenv("PET_NNODES", "2")
     with pytest.raises(ConfigError, match=r"PET_NNODES.*steps"):
-        speed("cnn", 16, Recipe(epochs=1))
+        speed("cnn", 16, Recipe(epochs=1), 1, 1.0)
 
 
 def test_rung_rises_with_the_budget(paths: Paths, tmp_path: Path) -> None:
