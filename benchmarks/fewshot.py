@@ -33,7 +33,7 @@ from sightline.train.recipe import Recipe
 
 MARK, GOAL = 0.0, 0.10
 SEEDS = 5
-SETS = {"steel": ("source", "resnet18", 64), DIGITS: ("glyphs", "cnn", 32)}
+SETS = {DIGITS: ("glyphs", "cnn", 32), "steel": ("source", "resnet18", 64)}
 """Source of the backbone, network, image size."""
 
 
