@@ -22,7 +22,7 @@ import time
 from pathlib import Path
 
 from sightline import scaffold
-from sightline.train.budget import parse
+from sightline.train.budget import seconds_of
 
 EARLY, LATE = 0.20, 0.05
 ROOT = Path(__file__).resolve().parents[1]
@@ -44,7 +44,7 @@ def main() -> None:
     met = True
     for images in words.images:
         best, spread = 0.0, 0.0
-        for budget in sorted(words.budgets, key=parse):
+        for budget in sorted(words.budgets, key=seconds_of):
             row = one(images, budget)
             name = f"{Path(images).name}_{budget}"
             met &= -EARLY <= row["off"] <= LATE and row["accuracy"] >= best - 2 * math.hypot(spread, row["error"])
@@ -69,7 +69,7 @@ def one(images: str, budget: str) -> dict[str, float]:
         plans = [json.loads(file.read_text()) for file in (project / "runs" / "plans").glob("*.json")]
     said = next(plan["said"] for plan in plans if "said" in plan)
     chosen = next(score for score in json.loads(done.stdout.splitlines()[-1])["scores"] if score["chosen"])
-    off = seconds / parse(budget) - 1
+    off = seconds / seconds_of(budget) - 1
     print(
         f"{images}: {budget} took {seconds:.0f} s ({off:+.0%}), accuracy {chosen['accuracy']:.3f}; {said}", flush=True
     )

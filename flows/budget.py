@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,8 @@ from sightline.train import budget
 if TYPE_CHECKING:
     from sightline.data.reference import DataRef
     from sightline.params import Params
+    from sightline.train.budget import Budget
+    from sightline.train.recipe import Recipe
     from tasks.journal import Journal
 
 
@@ -22,38 +25,45 @@ if TYPE_CHECKING:
 class Clock:
     """A budget in seconds, or none, and when it began."""
 
-    seconds: float | None
+    budget: Budget | None
     began: float
 
     def sized(self, overrides: dict[str, Any] | None) -> dict[str, Any]:
         """The overrides, and the network and image size that fit the budget."""
         given = dict(overrides or {})
-        if self.seconds is None:
+        if not isinstance(self.budget, float):
             return given
         paths = project.Paths(config.find_root())
         params = config.load(paths.root, given)
         dataset = params.datasets["target"]
         folder = paths.raw("target")
         images = dataset.roles.train * sum(1 for path in folder.rglob("*") if path.is_file())
-        return given | budget.choose(paths.runs, self.seconds, params, given, max(1, round(images)))
+        return given | budget.choose(paths.runs, self.budget, params, given, max(1, round(images)))
 
     def resolved(self, journal: Journal, params: Params, target: DataRef, source: DataRef | None) -> Params:
         """The values with the steps that end inside the budget; they are logged with the run."""
-        if self.seconds is None:
+        if self.budget is None:
             return params
-        end = self.began + self.seconds
         counts = {data.use: dict(data.counts) for data in (target, source) if data is not None}
         paths = journal.context.paths
-        plan = budget.resolve(paths.runs, self.seconds, lambda: end - time.time(), params, counts)
+        if isinstance(self.budget, float):
+            end = self.began + self.budget
+            plan = budget.resolve(paths.runs, self.budget, lambda: end - time.time(), params, counts)
+        else:
+            plan = budget.resolve_stages(paths.runs, self.budget, params, counts)
         get_run_logger().info(f"budget: {plan.said}")
-        connect(paths).tag(journal.context.run, {"budget": f"{self.seconds:g} s", "plan": plan.said})
-        pretrain, finetune, steps = params.pretrain, params.finetune, plan.steps
+        connect(paths).tag(journal.context.run, {"budget": json.dumps(self.budget), "plan": plan.said})
+
+        def planned(stage: str, recipe: Recipe) -> Recipe:
+            return replace(recipe, steps=plan.steps.get(stage, recipe.steps))
+
+        pretrain, finetune = params.pretrain, params.finetune
         return replace(
             params,
-            pretrain=replace(pretrain, recipe=replace(pretrain.recipe, steps=steps.get("pretrain", 0))),
+            pretrain=replace(pretrain, recipe=planned("pretrain", pretrain.recipe)),
             finetune=replace(
                 finetune,
-                recipe=replace(finetune.recipe, steps=steps.get("finetune", 0)),
-                scratch=replace(finetune.scratch, steps=steps["scratch"]),
+                recipe=planned("finetune", finetune.recipe),
+                scratch=planned("scratch", finetune.scratch),
             ),
         )

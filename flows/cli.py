@@ -75,10 +75,11 @@ def run(
         ),
     ] = None,
     budget: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
+            metavar="TIME|STAGE=TIME",
             help="Time in which the run shall end, such as 10m: network, image size and steps follow from the speed "
-            "that this machine is measured to have."
+            "that this machine is measured to have. pretrain=20m, finetune=… or scratch=… plan the steps of one stage.",
         ),
     ] = None,
     as_json: AsJson = False,
@@ -88,11 +89,11 @@ def run(
     paths = enter()
     overrides = dict(config.parse_setting(text) for text in settings or [])
     config.load(paths.root, overrides)
-    seconds = None
+    time_given = None
     if budget:
         from sightline.train.budget import parse
 
-        seconds = parse(budget)
+        time_given = parse(budget)
     from flows.console import show_summary, use_plain_lines
     from flows.prefect_server import prefect_ready
 
@@ -102,7 +103,7 @@ def run(
         from sightline.tracking import connect
 
         connect(paths)
-    summary = train(overrides or None, seconds, began)
+    summary = train(overrides or None, time_given, began)
     if as_json:
         typer.echo(json.dumps(asdict(summary)))
     else:

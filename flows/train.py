@@ -39,12 +39,17 @@ if TYPE_CHECKING:
 
 
 @flow(name="train")
-def train(overrides: dict[str, Any] | None = None, budget: float | None = None, began: float | None = None) -> Summary:
+def train(
+    overrides: dict[str, Any] | None = None,
+    budget: float | dict[str, float] | None = None,
+    began: float | None = None,
+) -> Summary:
     """Validate the data, train what has changed, evaluate it, and promote it where it is better.
 
     Args:
         overrides: Values for this run by their dotted names, such as {"pretrain.epochs": 1}.
-        budget: Seconds in which the run shall end; network, image size and steps follow from it.
+        budget: Seconds in which the run shall end; network, image size and steps follow from it. Or seconds of the
+            stages, such as {"pretrain": 1200}: their steps follow from them.
         began: When the budget's clock started, seconds of `time.time()`; by default now.
     """
     clock = Clock(budget, began or time.time())
@@ -54,7 +59,7 @@ def train(overrides: dict[str, Any] | None = None, budget: float | None = None, 
         target, source = prepare(journal, params)
         params = clock.resolved(journal, params, target, source)
         backbone, head, tuned = from_backbone(journal, params, target, source)
-        doubts = None if budget else doubted(journal, params, target, backbone)
+        doubts = None if isinstance(budget, float) else doubted(journal, params, target, backbone)
         plain = journal.cached(
             scratch,
             figures,

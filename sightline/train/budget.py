@@ -16,10 +16,10 @@ from sightline.evaluate import robustness
 from sightline.lineage import digest_of
 from sightline.train import loop
 from sightline.train.schedule import plan as schedule_of
-from sightline.train.speed import speed
+from sightline.train.speed import Speed, speed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from sightline.params import Params
@@ -57,21 +57,40 @@ SECTIONS = ("preprocess", "pretrain", "transfer", "finetune", "train")
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 
+Budget = float | dict[str, float]
+"""Seconds for a whole run, or for each training stage by its name."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """A budget resolved to steps."""
 
-    seconds: float
-    """The budget."""
+    seconds: Budget
     rates: dict[str, float]
     """Images a second that each stage was measured to learn from."""
     steps: dict[str, int]
-    """Steps of each stage."""
+    """Steps of each stage that the budget is for."""
     said: str
     """The plan in a sentence, and what more time would bring."""
 
 
-def parse(text: str) -> float:
+def parse(texts: Sequence[str]) -> Budget:
+    """The budget that `10m` means, or `pretrain=20m` and `scratch=5m` together.
+
+    Raises ConfigError on any other form.
+    """
+    if len(texts) == 1 and "=" not in texts[0]:
+        return seconds_of(texts[0])
+    pairs = [text.partition("=") for text in texts]
+    if not all(mark for _, mark, _ in pairs) or len({stage for stage, _, _ in pairs}) < len(pairs):
+        raise ConfigError(
+            f"--budget {' '.join(texts)}: give one time for the whole run, or one for each stage: "
+            "--budget pretrain=20m --budget scratch=5m"
+        )
+    return {stage: seconds_of(time) for stage, _, time in pairs}
+
+
+def seconds_of(text: str) -> float:
     """Seconds of `90s`, `10m` or `1.5h`.
 
     Raises ConfigError on any other form.
@@ -125,23 +144,78 @@ def resolve(
     `counts` are the images of each role of each data set. `left` is asked at once, after the measurement.
     """
 
-    def decide() -> dict[str, Any]:
-        recipes = {"pretrain": params.pretrain.recipe, "finetune": params.finetune.recipe}
-        recipes["scratch"] = params.finetune.scratch
-        network, size, workers = params.pretrain.network, params.preprocess.size, params.train.workers
-        length = min(LONGEST, max(SHORTEST, SAMPLE * seconds))
-        speeds = {stage: speed(network, size, recipes[stage], workers, length) for stage in shares(params)}
-        rates = {stage: one.rate for stage, one in speeds.items()}
-        ready = left() - RESERVE * seconds - _tail(counts["target"], rates["scratch"] / workers)
-        ready -= PROBE if "finetune" in rates else 0.0
-        steps = {}
-        for stage, share in shares(params).items():
-            images = counts["source" if stage == "pretrain" and "source" in counts else "target"]
-            steps[stage] = steps_in(share * ready - STAGE - speeds[stage].start, rates[stage], recipes[stage], images)
-        return asdict(Plan(seconds=seconds, rates=rates, steps=steps, said=_said(seconds, params, steps, counts)))
+    def decide() -> Plan:
+        speeds = _speeds(params, list(shares(params)), SAMPLE * seconds)
+        ready = left() - RESERVE * seconds - _tail(counts["target"], speeds["scratch"].rate / params.train.workers)
+        ready -= PROBE if "finetune" in speeds else 0.0
+        times = {stage: share * ready for stage, share in shares(params).items()}
+        steps = _steps(params, times, speeds, counts)
+        return _plan(seconds, speeds, steps, _said(seconds, params, steps, counts))
 
+    return _recorded_plan(runs, seconds, params, counts, decide)
+
+
+def resolve_stages(
+    runs: Path, times: dict[str, float], params: Params, counts: Mapping[str, Mapping[str, int]]
+) -> Plan:
+    """The steps of each stage that `times` names, so that it ends within its seconds.
+
+    Raises ConfigError for a stage that this run does not train.
+    """
+    for stage in times:
+        if stage not in shares(params):
+            trained = ", ".join(shares(params))
+            raise ConfigError(f"--budget {stage}=…: this run trains {trained}; give a time for these")
+
+    def decide() -> Plan:
+        speeds = _speeds(params, list(times), SAMPLE * sum(times.values()))
+        steps = _steps(params, {stage: (1 - RESERVE) * time for stage, time in times.items()}, speeds, counts)
+        told = ", ".join(f"{stage} {number:,} steps in {times[stage] / 60:g} min" for stage, number in steps.items())
+        said = f"{params.pretrain.network} at {params.preprocess.size} px: {told}"
+        return _plan(times, speeds, steps, said)
+
+    return _recorded_plan(runs, times, params, counts, decide)
+
+
+def _recipes(params: Params) -> dict[str, Recipe]:
+    finetune = params.finetune
+    return {"pretrain": params.pretrain.recipe, "finetune": finetune.recipe, "scratch": finetune.scratch}
+
+
+def _speeds(params: Params, stages: Sequence[str], seconds: float) -> dict[str, Speed]:
+    network, size, workers = params.pretrain.network, params.preprocess.size, params.train.workers
+    length = min(LONGEST, max(SHORTEST, seconds))
+    return {stage: speed(network, size, _recipes(params)[stage], workers, length) for stage in stages}
+
+
+def _steps(
+    params: Params,
+    times: Mapping[str, float],
+    speeds: Mapping[str, Speed],
+    counts: Mapping[str, Mapping[str, int]],
+) -> dict[str, int]:
+    """Steps of each stage in its seconds."""
+    steps = {}
+    for stage, time in times.items():
+        images = counts["source" if stage == "pretrain" and "source" in counts else "target"]
+        found = speeds[stage]
+        steps[stage] = steps_in(time - STAGE - found.start, found.rate, _recipes(params)[stage], images)
+    return steps
+
+
+def _plan(seconds: Budget, speeds: Mapping[str, Speed], steps: dict[str, int], said: str) -> Plan:
+    return Plan(seconds=seconds, rates={stage: one.rate for stage, one in speeds.items()}, steps=steps, said=said)
+
+
+def _recorded_plan(
+    runs: Path,
+    seconds: Budget,
+    params: Params,
+    counts: Mapping[str, Mapping[str, int]],
+    decide: Callable[[], Plan],
+) -> Plan:
     kept = {section: asdict(getattr(params, section)) for section in SECTIONS}
-    return Plan(**recorded(runs, [seconds, kept, counts], decide))
+    return Plan(**recorded(runs, [seconds, kept, counts], lambda: asdict(decide())))
 
 
 def steps_in(seconds: float, rate: float, recipe: Recipe, counts: Mapping[str, int]) -> int:

@@ -117,6 +117,15 @@ def test_later_candidate_stays_challenger_without_evidence() -> None:
     assert "not shown to be better" in summary.outcome.sentence or "champion already" in summary.outcome.sentence
 
 
+def test_time_for_one_stage_plans_that_stage() -> None:
+    """Its steps follow from the seconds; the other stages keep their recipes."""
+    from flows.train import train
+
+    summary = train(None, {"scratch": 2.0})
+    assert "scratch" in ran(summary)
+    assert not ran(summary) & {"pretrain", "transfer", "finetune"}
+
+
 def test_failed_expectation_stops_before_training(entered: Paths) -> None:
     """A class with too few images stops the flow before anything is trained, in plain words with the Data Docs."""
     (entered.raw("target") / "violet").mkdir()

@@ -32,14 +32,31 @@ def paths(tmp_path_factory: pytest.TempPathFactory) -> Paths:
 @pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("10m", 600), ("1.5h", 5400)])
 def test_times_are_read(text: str, seconds: float) -> None:
     """Seconds, minutes and hours."""
-    assert budget.parse(text) == seconds
+    assert budget.parse([text]) == seconds
 
 
 @pytest.mark.parametrize("text", ["10", "ten minutes", "0m", "-5m"])
 def test_other_times_are_refused(text: str) -> None:
     """What is no time is named, with the form that is."""
     with pytest.raises(ConfigError, match=r"write 90s, 10m or 1\.5h"):
-        budget.parse(text)
+        budget.parse([text])
+
+
+def test_stages_have_times_of_their_own() -> None:
+    """Each stage its own, or one for the whole run; not both, and none twice."""
+    assert budget.parse(["pretrain=20m", "scratch=90s"]) == {"pretrain": 1200, "scratch": 90}
+    for texts in (["10m", "scratch=5m"], ["scratch=5m", "scratch=6m"]):
+        with pytest.raises(ConfigError, match="one time for the whole run, or one for each stage"):
+            budget.parse(texts)
+
+
+def test_stage_fills_its_time(paths: Paths, tmp_path: Path) -> None:
+    """Steps of the stage fill its seconds at the measured speed, recorded once; an untrained stage is refused."""
+    plan = budget.resolve_stages(tmp_path, {"scratch": 120.0}, paths.params, COUNTS)
+    assert 100 < plan.steps["scratch"] * 64 / plan.rates["scratch"] < 120
+    assert budget.resolve_stages(tmp_path, {"scratch": 120.0}, paths.params, COUNTS) == plan
+    with pytest.raises(ConfigError, match=r"--budget pretrain=…: .*trains scratch"):
+        budget.resolve_stages(tmp_path, {"pretrain": 60.0}, paths.params, COUNTS)
 
 
 def test_more_time_gives_more_steps(paths: Paths, tmp_path: Path) -> None:
