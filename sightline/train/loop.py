@@ -168,6 +168,9 @@ def learn(state: State, batch: Tensor, targets: Tensor, recipe: Recipe, weights:
         # The mean over the processes is taken where the sum is meant.
         state.scaler.scale(loss * share * group.members()).backward()
         total += loss.detach() * share
+    if recipe.clip:
+        state.scaler.unscale_(state.optimiser)
+        nn.utils.clip_grad_norm_(state.model.parameters(), recipe.clip)
     state.scaler.step(state.optimiser)
     state.scaler.update()
     if state.average is not None:

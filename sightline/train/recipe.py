@@ -41,6 +41,9 @@ class Recipe:
     """Nesterov momentum of SGD, first beta of AdamW."""
     weight_decay: float = 5e-4
     """Not applied to biases and normalisation."""
+    clip: float = 0.0
+    """Largest norm of a step's gradient over all weights, longer ones are shortened to it (Pascanu et al. 2013);
+    0 = as they are. What keeps a high rate from throwing good weights away in the first steps."""
     label_smoothing: float = 0.1
     """Share of the target spread over all classes (Szegedy et al. 2016)."""
     crop: float = 0.1
@@ -95,6 +98,7 @@ class Recipe:
             ("warmup", 0, 1),
             ("momentum", 0, 1),
             ("weight_decay", 0, 10),
+            ("clip", 0, 1000),
             ("label_smoothing", 0, 0.9),
             ("crop", 0, 0.5),
             ("zoom", 0, 1),

@@ -39,6 +39,7 @@ EVERYTHING = Recipe(
     balance="sampling",
     ema=0.9,
     patience=3,
+    clip=0.5,
 )
 
 
@@ -247,6 +248,20 @@ def test_half_precision_learns_with_scaled_gradients(tmp_path: Path) -> None:
     recipe = replace(RECIPE, precision="fp16")
     history = train(build("cnn", 2, 16), toys(), toys(8), recipe, 0, Checkpoint(tmp_path / "c.pt"), lambda _: None)
     assert history[-1].train_loss < history[0].train_loss
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_long_gradient_is_shortened(tmp_path: Path, precision: Any) -> None:
+    """A single step without momentum is as long as the rate times the clipped norm, scaled gradients or not."""
+    torch.manual_seed(0)
+    model = build("cnn", 2, 16)
+    before = {name: value.detach().clone() for name, value in model.named_parameters()}
+    recipe = Recipe(
+        epochs=1, batch_size=32, warmup=0, momentum=0, weight_decay=0, learning_rate=0.5, clip=0.01, precision=precision
+    )
+    train(model, toys(), toys(8), recipe, 0, Checkpoint(tmp_path / "c.pt"), lambda _: None)
+    moved = torch.stack([(value.detach() - before[name]).norm() for name, value in model.named_parameters()]).norm()
+    assert float(moved) == pytest.approx(0.5 * 0.01, rel=0.01)
 
 
 def test_long_pass_tells_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
