@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 LADDER = (("cnn", 32), ("cnn", 64), ("resnet18", 96), ("resnet18", 128))
 """Networks and image sizes, each worth its time only if the one before had enough of it."""
+SIZES = (64, 96, 128)
+"""Image sizes for a network that the user or the weights to start from fix, the small one apart."""
 RATES = {"cnn": 0.1, "resnet18": 0.03}
 """Peak learning rate from scratch: what is best for one network costs the other one to two points (docs/log.md)."""
 PASSES = 100
@@ -109,7 +111,9 @@ def choose(runs: Path, seconds: float, params: Params, given: Mapping[str, Any],
     fixed: dict[str, Any] = {key: given[key] for key in ("pretrain.network", "preprocess.size") if key in given}
     if params.pretrain.init is not None:
         fixed["pretrain.network"] = params.pretrain.network
-    rungs = [rung for rung in map(_values, LADDER) if all(rung[key] == value for key, value in fixed.items())]
+    network = fixed.get("pretrain.network", LADDER[0][0])
+    ladder = LADDER if network == LADDER[0][0] else [(network, size) for size in SIZES]
+    rungs = [rung for rung in map(_values, ladder) if all(rung[key] == value for key, value in fixed.items())]
 
     def decide() -> dict[str, Any]:
         left = (seconds - CHAIN) * shares(params)["scratch"]
@@ -129,11 +133,8 @@ def choose(runs: Path, seconds: float, params: Params, given: Mapping[str, Any],
 
 def _values(rung: tuple[str, int]) -> dict[str, Any]:
     network, size = rung
-    return {
-        "pretrain.network": network,
-        "preprocess.size": size,
-        "finetune.scratch.learning_rate": RATES[network],
-    }
+    rate = {"finetune.scratch.learning_rate": RATES[network]} if network in RATES else {}
+    return {"pretrain.network": network, "preprocess.size": size, **rate}
 
 
 def resolve(

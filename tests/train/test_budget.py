@@ -9,7 +9,7 @@ import pytest
 from conftest import make_images, make_project
 
 from sightline.errors import ConfigError
-from sightline.params import Train
+from sightline.params import Pretrain, Train
 from sightline.train import budget
 from sightline.train.recipe import Recipe
 from sightline.train.speed import speed
@@ -116,6 +116,16 @@ def test_given_values_are_kept(paths: Paths, tmp_path: Path) -> None:
     assert budget.choose(tmp_path, 1e7, paths.params, given, 10) == {}
     given = {"preprocess.size": 96, "finetune.scratch.learning_rate": 0.07}
     assert budget.choose(tmp_path, 1e7, paths.params, given, 10) == {"pretrain.network": "resnet18"}
+
+
+def test_network_of_the_weights_gets_images_by_the_time(paths: Paths, tmp_path: Path) -> None:
+    """Little time takes small images for a backbone's network, whose size from scratch the ladder would not take."""
+    params = replace(paths.params, pretrain=Pretrain(network="resnet18", recipe=Recipe(epochs=1), init="weights.pt"))
+    small, large = (budget.choose(tmp_path, time, params, {}, 1000) for time in (50.0, 1e7))
+    assert (small["preprocess.size"], large["preprocess.size"]) == (64, 128)
+    assert small["pretrain.network"] == "resnet18"
+    given = {"pretrain.network": "vgg11_bn"}
+    assert budget.choose(tmp_path, 50.0, paths.params, given, 9) == {"preprocess.size": 64}
 
 
 def test_steps_leave_time_to_score() -> None:
