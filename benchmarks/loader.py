@@ -37,6 +37,7 @@ from sightline.models.zoo import names
 from sightline.project import Paths
 from sightline.train import batches
 from sightline.train.augment import MEAN, STD
+from sightline.train.memory import keep_freed
 from sightline.train.recipe import Recipe
 from sightline.train.schedule import plan
 
@@ -57,6 +58,7 @@ def main() -> None:
     given = parser.parse_args()
     # Everything stays on the disk, however much memory there is.
     loader.MEMORY_SHARE = 0.0
+    keep_freed()  # as training does before its first step
     with tempfile.TemporaryDirectory() as scratch:
         files = photos(Path(scratch) / "photos", 320 if given.quick else 960, given.photos)
         ways = {"theirs": theirs(files)}

@@ -19,7 +19,6 @@ from sightline.train.ahead import ahead
 from sightline.train.augment import augment
 from sightline.train.draws import Draws
 from sightline.train.inference import best_device
-from sightline.train.memory import keep_freed
 from sightline.train.mixing import mix
 from sightline.train.zoom import needed
 
@@ -93,7 +92,6 @@ def reader(
         with ahead(pinned, schedule.steps, readers) as take:
             yield lambda step: _changed(*take(step), len(images.classes), recipe, generator(step))
     elif isinstance(images.pixels, Stored):
-        keep_freed()
         with ahead(whole, schedule.steps, readers) as take:
             yield take
     else:

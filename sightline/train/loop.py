@@ -18,6 +18,7 @@ from sightline.train import group, optim
 from sightline.train.batches import class_weights, generator_for, reader
 from sightline.train.checkpoint import Checkpoint, Epoch, State
 from sightline.train.inference import best_device, precision
+from sightline.train.memory import keep_freed
 from sightline.train.schedule import Schedule, plan, rate_at
 
 if TYPE_CHECKING:
@@ -84,6 +85,8 @@ def train(
 def begin(model: nn.Module, recipe: Recipe) -> State:
     """The state before the first step, `model` on the best device in the layout that its convolutions want."""
     device = best_device()
+    if device.type == "cpu":
+        keep_freed()
     model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = optim.moving_average(model, recipe.ema) if recipe.ema else None
     scaler = torch.amp.GradScaler(device.type, enabled=precision(device, recipe) == torch.float16)

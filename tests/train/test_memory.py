@@ -1,0 +1,28 @@
+"""Memory that training uses again."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+STEPS = """
+import resource, torch
+from sightline.train.recipe import Recipe
+from sightline.train import loop
+from sightline.models.zoo import build
+
+recipe = Recipe(epochs=1, batch_size=64)
+state = loop.begin(build("cnn", 2, 64), recipe)
+batch, targets = torch.zeros(64, 3, 64, 64), torch.arange(64) % 2
+for step in range(9):
+    if step == 6:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    loop.learn(state, batch, targets, recipe, None)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+def test_steps_work_in_the_memory_of_those_before() -> None:
+    """Once it is there, three steps touch few pages for the first time, where they would touch tens of thousands."""
+    done = subprocess.run([sys.executable, "-c", STEPS], stdout=subprocess.PIPE, text=True, check=True)
+    assert int(done.stdout) < 10_000
