@@ -1,8 +1,10 @@
-"""Roles by hash of the group: the same image gets the same role on every machine, and keeps it when the set grows."""
+"""Roles by hash of the group: the same images get the same roles on every machine, and keep them when the set grows.
+
+Where the hash leaves a class without images in a role, as it does with classes of a few groups, groups move there.
+"""
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +12,7 @@ import pandas as pd
 
 from sightline.data.bridges import Sets
 from sightline.data.manifest import HELD_BACK, OK, QUARANTINED, places
+from sightline.data.spread import point_of, spread
 from sightline.params import ROLES
 
 if TYPE_CHECKING:
@@ -123,27 +126,40 @@ def _draw(rows: pd.DataFrame, fractions: Fractions) -> pd.DataFrame:
     drawn = [role_of(str(group), split, given, fractions) for group, split in zip(new.index, splits, strict=True)]
     side = groups["side"].astype("string")
     side.loc[new.index] = np.array(drawn, dtype=object)
+    open_to = {str(group): _open(split, given, fractions) for group, split in zip(new.index, splits, strict=True)}
+    for group, role in spread(rows.loc[usable, ["label", "group"]], side, open_to).items():
+        side[group] = role
     fresh = usable & rows["role"].isna()
     rows.loc[fresh, "role"] = rows.loc[fresh, "group"].map(side)
     return rows
 
 
 def role_of(group: str, split: str | None, given: set[str], fractions: Fractions) -> str:
-    """Role of a new group: a given split is kept; roles that the origin does not give are cut from train or val."""
-    weights = {role: float(getattr(fractions, role)) for role in ROLES}
-    if split == "test" or (split == "val" and "test" in given and not weights["calib"]):
-        return split
-    if split == "val":
-        weights = {role: weights[role] for role in ("val", "calib")}
-    elif split == "train":
-        taken = given - {"train"} | ({"calib"} if "val" in given else set())
-        weights = {role: weight for role, weight in weights.items() if role not in taken}
-    point = int.from_bytes(hashlib.sha256(group.encode()).digest()[:8]) / 2**64 * sum(weights.values())
-    for role, weight in weights.items():
-        point -= weight
+    """Role of a new group: the first share that its hash falls into."""
+    shares = _shares(split, given, fractions)
+    point = point_of(group) * sum(shares.values())
+    for role, share in shares.items():
+        point -= share
         if point < 0:
             return role
-    return next(role for role, weight in reversed(weights.items()) if weight)
+    return next(role for role, share in reversed(shares.items()) if share)
+
+
+def _open(split: str | None, given: set[str], fractions: Fractions) -> frozenset[str]:
+    return frozenset(role for role, share in _shares(split, given, fractions).items() if share)
+
+
+def _shares(split: str | None, given: set[str], fractions: Fractions) -> dict[str, float]:
+    """Roles that a new group may take: a given split is kept; roles that the origin does not give are cut from it."""
+    shares = {role: float(getattr(fractions, role)) for role in ROLES}
+    if split == "test" or (split == "val" and "test" in given and not shares["calib"]):
+        return {split: 1.0}
+    if split == "val":
+        return {role: shares[role] for role in ("val", "calib")}
+    if split == "train":
+        taken = given - {"train"} | ({"calib"} if "val" in given else set())
+        return {role: share for role, share in shares.items() if role not in taken}
+    return shares
 
 
 def hold_back(rows: pd.DataFrame, train_per_class: int | None) -> pd.DataFrame:

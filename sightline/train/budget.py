@@ -25,12 +25,14 @@ if TYPE_CHECKING:
     from sightline.params import Params
     from sightline.train.recipe import Recipe
 
-LADDER = (("cnn", 32), ("cnn", 64), ("resnet18", 96), ("resnet18", 128))
+LADDER = (("cnn", 32), ("cnn", 48), ("cnn", 64), ("resnet18", 96), ("resnet18", 128))
 """Networks and image sizes, each worth its time only if the one before had enough of it."""
 SIZES = (64, 96, 128)
 """Image sizes for a network that the user or the weights to start from fix, the small one apart."""
-RATES = {"cnn": 0.1, "resnet18": 0.03}
-"""Peak learning rate from scratch: what is best for one network costs the other one to two points (docs/log.md)."""
+RATES = {"cnn": 0.3, "resnet18": 0.2}
+"""Peak learning rate from scratch, for gradients shortened to CLIP (docs/log.md)."""
+CLIP = 1.0
+SCRATCH_STEP = ("finetune.scratch.learning_rate", "finetune.scratch.clip")
 PASSES = 100
 """Passes over the target's images that a rung must be able to make in the budget: with 30 the one below is better."""
 CHAIN = 45.0
@@ -128,13 +130,15 @@ def choose(runs: Path, seconds: float, params: Params, given: Mapping[str, Any],
 
     key = [seconds, dict(given), *(asdict(part) for part in (params.pretrain, params.finetune, params.train)), images]
     best = recorded(runs, key, decide) if len(rungs) > 1 else rungs[0] if rungs else {}
-    return {name: value for name, value in best.items() if name not in given}
+    # A high rate asks for shortened gradients: whoever sets one of the two sets both.
+    taken = {*given, *(SCRATCH_STEP if any(name in given for name in SCRATCH_STEP) else ())}
+    return {name: value for name, value in best.items() if name not in taken}
 
 
 def _values(rung: tuple[str, int]) -> dict[str, Any]:
     network, size = rung
-    rate = {"finetune.scratch.learning_rate": RATES[network]} if network in RATES else {}
-    return {"pretrain.network": network, "preprocess.size": size, **rate}
+    step = dict(zip(SCRATCH_STEP, (RATES[network], CLIP), strict=True)) if network in RATES else {}
+    return {"pretrain.network": network, "preprocess.size": size, **step}
 
 
 def resolve(

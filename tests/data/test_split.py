@@ -8,7 +8,7 @@ import pandas as pd
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sightline.data import ingest, split
+from sightline.data import ingest, split, spread
 from sightline.data.manifest import COLUMNS, OK, QUARANTINED
 from sightline.params import Dataset, Fractions
 
@@ -56,6 +56,27 @@ def test_shares_come_out_as_asked() -> None:
     rows = decided(*[(f"{number}.png", f"{number:064x}") for number in range(4000)])
     shares = rows["role"].value_counts(normalize=True)
     assert np.allclose([shares[role] for role in ("train", "val", "calib", "test")], [0.6, 0.1, 0.1, 0.2], atol=0.02)
+
+
+def test_no_class_goes_without_a_role() -> None:
+    """Whatever its groups hash to, a class that has images enough has two in each role; its groups stay whole."""
+    images = [(f"{number:02}.png", f"{number:064x}", f"lot {number // 2}") for number in range(400)]
+    rows = table(*images)
+    rows["label"] = pd.Series([f"kind {number // 10}" for number in range(400)], dtype="string")
+    found = ingest.decide(rows, DATASET, None)
+    counts = found.groupby(["label", "role"]).size()
+    assert len(counts) == 40 * 4
+    assert counts.min() >= 2
+    assert whole(found)
+    drawn = {group: split.role_of(group, None, set(), FOUR) for group in found["group"]}
+    assert (found["role"] == found["group"].map(drawn)).mean() > 0.6
+
+
+def test_given_splits_are_not_spread() -> None:
+    """An image of the origin's test set stays there, though its class then has none elsewhere."""
+    images = [(f"{number}", f"{number:064x}", None, "test" if number < 9 else "train") for number in range(12)]
+    found = roles(decided(*images))
+    assert [found[str(number)] for number in range(9)] == ["test"] * 9
 
 
 def test_a_given_group_and_identical_files_stay_together() -> None:
@@ -145,8 +166,9 @@ def test_a_moved_file_keeps_its_role() -> None:
     assert roles(decided(("moved", "aa", "new lot 1"), previous=first)) == {"moved": "test"}
 
 
-def test_held_back_images_are_the_same_in_any_order() -> None:
+def test_held_back_images_are_the_same_in_any_order(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first by digest stay."""
+    monkeypatch.setattr(spread, "FEWEST", 0)
     dataset = Dataset(images="data/raw/target", roles=Fractions(train=0.999, val=0.001), train_per_class=2)
     images = [(str(number), f"{number * 7919 % 101:02x}") for number in range(20)]
     rows = ingest.decide(table(*images), dataset, None)
@@ -159,6 +181,7 @@ def test_held_back_images_are_the_same_in_any_order() -> None:
 def test_new_images_fill_the_last_shard(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ten new images change the last shard of a role and add others; all earlier shards keep their rows."""
     monkeypatch.setattr(split, "SHARD_ROWS", 4)
+    monkeypatch.setattr(spread, "FEWEST", 0)
     names = names_of("train", 13)
     images = [(f"{number:02}", f"d{number}", name) for number, name in enumerate(names)]
     first = decided(*images[1:7])

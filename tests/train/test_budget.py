@@ -105,15 +105,16 @@ def test_rung_rises_with_the_budget(paths: Paths, tmp_path: Path) -> None:
     """Little time takes the small network, much of it a larger one on larger images."""
     small = budget.choose(tmp_path, 50.0, paths.params, {}, 10_000)
     large = budget.choose(tmp_path, 1e7, paths.params, {}, 1000)
-    rate = "finetune.scratch.learning_rate"
-    assert small == {"pretrain.network": "cnn", "preprocess.size": 32, rate: 0.1}
-    assert large == {"pretrain.network": "resnet18", "preprocess.size": 128, rate: 0.03}
+    rate, clip = "finetune.scratch.learning_rate", "finetune.scratch.clip"
+    assert small == {"pretrain.network": "cnn", "preprocess.size": 32, rate: 0.3, clip: 1.0}
+    assert large == {"pretrain.network": "resnet18", "preprocess.size": 128, rate: 0.2, clip: 1.0}
 
 
 def test_given_values_are_kept(paths: Paths, tmp_path: Path) -> None:
     """What the user sets is not chosen: neither the network, the size nor the rate."""
     given = {"pretrain.network": "vgg11_bn", "preprocess.size": 48}
     assert budget.choose(tmp_path, 1e7, paths.params, given, 10) == {}
+    # A rate of one's own comes without the clipping that goes with another.
     given = {"preprocess.size": 96, "finetune.scratch.learning_rate": 0.07}
     assert budget.choose(tmp_path, 1e7, paths.params, given, 10) == {"pretrain.network": "resnet18"}
 
