@@ -26,15 +26,16 @@ if TYPE_CHECKING:
     from sightline.train.recipe import Recipe
 
 LADDER = (("cnn", 32), ("cnn", 48), ("cnn", 64), ("resnet18", 96), ("resnet18", 128))
-"""Networks and image sizes, each worth its time only if the one before had enough of it."""
+"""Networks and image sizes, each worth its time only if it can make enough passes over the images."""
 SIZES = (64, 96, 128)
 """Image sizes for a network that the user or the weights to start from fix, the small one apart."""
 RATES = {"cnn": 0.3, "resnet18": 0.2}
 """Peak learning rate from scratch, for gradients shortened to CLIP (docs/log.md)."""
 CLIP = 1.0
 SCRATCH_STEP = ("finetune.scratch.learning_rate", "finetune.scratch.clip")
-PASSES = 100
-"""Passes over the target's images that a rung must be able to make in the budget: with 30 the one below is better."""
+PASSES, FEW_PASSES = 100, 60
+"""Passes over the target's images that a rung must be able to make in the budget, and the first step up: with half of
+them the one below is as good (docs/log.md)."""
 CHAIN = 45.0
 """Seconds that the whole chain takes beside training, as a first guess for choosing the rung."""
 TAIL = 10.0
@@ -123,7 +124,7 @@ def choose(runs: Path, seconds: float, params: Params, given: Mapping[str, Any],
         for rung in rungs[1:]:
             network, size, workers = rung["pretrain.network"], rung["preprocess.size"], params.train.workers
             found = speed(network, size, params.finetune.scratch, workers, SHORTEST)
-            if left * found.rate < PASSES * images:
+            if left * found.rate < _passes((network, size)) * images:
                 break
             best = rung
         return best
@@ -133,6 +134,10 @@ def choose(runs: Path, seconds: float, params: Params, given: Mapping[str, Any],
     # A high rate asks for shortened gradients: whoever sets one of the two sets both.
     taken = {*given, *(SCRATCH_STEP if any(name in given for name in SCRATCH_STEP) else ())}
     return {name: value for name, value in best.items() if name not in taken}
+
+
+def _passes(rung: tuple[str, int]) -> int:
+    return FEW_PASSES if rung == LADDER[1] else PASSES
 
 
 def _values(rung: tuple[str, int]) -> dict[str, Any]:
@@ -268,6 +273,6 @@ def _said(seconds: float, params: Params, steps: Mapping[str, int], counts: Mapp
     told = ", ".join(f"{stage} {number:,} steps" for stage, number in steps.items())
     here = f"{seconds / 60:g} min: {rung[0]} at {rung[1]} px, {told}; from scratch that is {passes:.0f} passes"
     higher = LADDER[LADDER.index(rung) + 1] if rung in LADDER[:-1] else None
-    if higher is None or passes < PASSES:
+    if higher is None or passes < _passes(higher):
         return f"{here}. Twice the time would bring {2 * passes:.0f} passes."
     return f"{here}. More time would bring {higher[0]} at {higher[1]} px."
