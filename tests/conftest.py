@@ -70,6 +70,7 @@ FAST = {
     "finetune.scratch.epochs": 4,
     "finetune.scratch.min_steps": 12,
     "finetune.scratch.learning_rate": 0.1,
+    "finetune.scratch.clip": 0.0,
 }
 """Values with which a toy project trains in a second."""
 
