@@ -59,6 +59,8 @@ FEWEST = 20
 """Steps that a stage makes at least, however short the time is."""
 SECTIONS = ("preprocess", "pretrain", "transfer", "finetune", "train")
 """What of `params.yaml` a plan depends on."""
+LONG = 100
+"""Seconds from which a time is told in minutes."""
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -180,7 +182,7 @@ def resolve_stages(
     def decide() -> Plan:
         speeds = _speeds(params, list(times), SAMPLE * sum(times.values()))
         steps = _steps(params, {stage: (1 - RESERVE) * time for stage, time in times.items()}, speeds, counts)
-        told = ", ".join(f"{stage} {number:,} steps in {times[stage] / 60:g} min" for stage, number in steps.items())
+        told = ", ".join(f"{stage} {number:,} steps in {_time(times[stage])}" for stage, number in steps.items())
         said = f"{params.pretrain.network} at {params.preprocess.size} px: {told}"
         return _plan(times, speeds, steps, said)
 
@@ -254,6 +256,10 @@ def shares(params: Params) -> dict[str, float]:
     return {stage: SHARES[stage] / total for stage in stages}
 
 
+def _time(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < LONG else f"{seconds / 60:.3g} min"
+
+
 def recorded(runs: Path, key: Any, decide: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """What was decided for `key` before, else what `decide` says now, written down."""
     path = runs / "plans" / f"{digest_of(key)[:16]}.json"
@@ -271,7 +277,7 @@ def _said(seconds: float, params: Params, steps: Mapping[str, int], counts: Mapp
     passes = steps["scratch"] * batch / counts["target"]["train"]
     rung = (params.pretrain.network, params.preprocess.size)
     told = ", ".join(f"{stage} {number:,} steps" for stage, number in steps.items())
-    here = f"{seconds / 60:g} min: {rung[0]} at {rung[1]} px, {told}; from scratch that is {passes:.0f} passes"
+    here = f"{_time(seconds)}: {rung[0]} at {rung[1]} px, {told}; from scratch that is {passes:.0f} passes"
     higher = LADDER[LADDER.index(rung) + 1] if rung in LADDER[:-1] else None
     if higher is None or passes < _passes(higher):
         return f"{here}. Twice the time would bring {2 * passes:.0f} passes."

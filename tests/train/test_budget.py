@@ -69,6 +69,7 @@ def test_more_time_gives_more_steps(paths: Paths, tmp_path: Path) -> None:
     filled = long.steps["scratch"] * 64 / long.rates["scratch"]
     assert 150 < filled < 170
     assert long.steps["scratch"] > 2 * short.steps["scratch"]
+    assert short.said.startswith("60 s: cnn at 16 px, scratch ")
     assert "Twice the time" in short.said or "More time" in short.said
 
 
