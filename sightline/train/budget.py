@@ -25,17 +25,15 @@ if TYPE_CHECKING:
     from sightline.params import Params
     from sightline.train.recipe import Recipe
 
-LADDER = (("cnn", 32), ("cnn", 48), ("cnn", 64), ("resnet18", 96), ("resnet18", 128))
-"""Networks and image sizes, each worth its time only if it can make enough passes over the images."""
-SIZES = (64, 96, 128)
-"""Image sizes for a network that the user or the weights to start from fix, the small one apart."""
+LADDER = {("cnn", 32): 0, ("cnn", 48): 60, ("cnn", 64): 100, ("resnet18", 96): 200, ("resnet18", 128): 200}
+"""Networks and image sizes, with the passes over the target's images that each must be able to make in the budget: with
+fewer the one before is as good (docs/log.md)."""
+SIZES, PASSES = (64, 96, 128), 100
+"""Image sizes for a network that the user or the weights to start from fix, and the passes for all but the first."""
 RATES = {"cnn": 0.3, "resnet18": 0.2}
 """Peak learning rate from scratch, for gradients shortened to CLIP (docs/log.md)."""
 CLIP = 1.0
 SCRATCH_STEP = ("finetune.scratch.learning_rate", "finetune.scratch.clip")
-PASSES, FEW_PASSES = 100, 60
-"""Passes over the target's images that a rung must be able to make in the budget, and the first step up: with half of
-them the one below is as good (docs/log.md)."""
 CHAIN = 45.0
 """Seconds that the whole chain takes beside training, as a first guess for choosing the rung."""
 TAIL = 10.0
@@ -116,30 +114,28 @@ def choose(runs: Path, seconds: float, params: Params, given: Mapping[str, Any],
     fixed: dict[str, Any] = {key: given[key] for key in ("pretrain.network", "preprocess.size") if key in given}
     if params.pretrain.init is not None:
         fixed["pretrain.network"] = params.pretrain.network
-    network = fixed.get("pretrain.network", LADDER[0][0])
-    ladder = LADDER if network == LADDER[0][0] else [(network, size) for size in SIZES]
-    rungs = [rung for rung in map(_values, ladder) if all(rung[key] == value for key, value in fixed.items())]
+    first, _ = next(iter(LADDER))
+    network = fixed.get("pretrain.network", first)
+    ladder = LADDER if network == first else dict.fromkeys(((network, size) for size in SIZES), PASSES)
+    values = [(_values(rung), passes) for rung, passes in ladder.items()]
+    rungs = [rung for rung in values if all(rung[0][key] == value for key, value in fixed.items())]
 
     def decide() -> dict[str, Any]:
         left = (seconds - CHAIN) * shares(params)["scratch"]
-        best = rungs[0]
-        for rung in rungs[1:]:
+        best, _ = rungs[0]
+        for rung, passes in rungs[1:]:
             network, size, workers = rung["pretrain.network"], rung["preprocess.size"], params.train.workers
             found = speed(network, size, params.finetune.scratch, workers, SHORTEST)
-            if left * found.rate < _passes((network, size)) * images:
+            if left * found.rate < passes * images:
                 break
             best = rung
         return best
 
     key = [seconds, dict(given), *(asdict(part) for part in (params.pretrain, params.finetune, params.train)), images]
-    best = recorded(runs, key, decide) if len(rungs) > 1 else rungs[0] if rungs else {}
+    best = recorded(runs, key, decide) if len(rungs) > 1 else rungs[0][0] if rungs else {}
     # A high rate asks for shortened gradients: whoever sets one of the two sets both.
     taken = {*given, *(SCRATCH_STEP if any(name in given for name in SCRATCH_STEP) else ())}
     return {name: value for name, value in best.items() if name not in taken}
-
-
-def _passes(rung: tuple[str, int]) -> int:
-    return FEW_PASSES if rung == LADDER[1] else PASSES
 
 
 def _values(rung: tuple[str, int]) -> dict[str, Any]:
@@ -278,7 +274,8 @@ def _said(seconds: float, params: Params, steps: Mapping[str, int], counts: Mapp
     rung = (params.pretrain.network, params.preprocess.size)
     told = ", ".join(f"{stage} {number:,} steps" for stage, number in steps.items())
     here = f"{_time(seconds)}: {rung[0]} at {rung[1]} px, {told}; from scratch that is {passes:.0f} passes"
-    higher = LADDER[LADDER.index(rung) + 1] if rung in LADDER[:-1] else None
-    if higher is None or passes < _passes(higher):
+    ladder = list(LADDER)
+    higher = ladder[ladder.index(rung) + 1] if rung in ladder[:-1] else None
+    if higher is None or passes < LADDER[higher]:
         return f"{here}. Twice the time would bring {2 * passes:.0f} passes."
     return f"{here}. More time would bring {higher[0]} at {higher[1]} px."
