@@ -126,7 +126,8 @@ def _draw(rows: pd.DataFrame, fractions: Fractions) -> pd.DataFrame:
     drawn = [role_of(str(group), split, given, fractions) for group, split in zip(new.index, splits, strict=True)]
     side = groups["side"].astype("string")
     side.loc[new.index] = np.array(drawn, dtype=object)
-    open_to = {str(group): _open(split, given, fractions) for group, split in zip(new.index, splits, strict=True)}
+    roles = {split: _open(split, given, fractions) for split in set(splits)}
+    open_to = {str(group): roles[split] for group, split in zip(new.index, splits, strict=True)}
     for group, role in spread(rows.loc[usable, ["label", "group"]], side, open_to).items():
         side[group] = role
     fresh = usable & rows["role"].isna()

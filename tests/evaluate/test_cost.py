@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,7 +12,7 @@ from conftest import COLOURS, draw
 
 from sightline.errors import ModelError
 from sightline.evaluate import cost
-from sightline.models.predictor import Card, write_bundle
+from sightline.models.predictor import Card, Predictor, write_bundle
 from sightline.models.zoo import build
 from sightline.train.result import WEIGHTS, save_weights
 
@@ -43,6 +45,22 @@ def test_larger_model_costs_more(tmp_path: Path, image: Path) -> None:
     assert large.p50_ms > 2 * small.p50_ms
     assert large.memory_mb > small.memory_mb + 50
     assert small.memory_mb < 2000
+
+
+@pytest.mark.parametrize(("seconds", "answers"), [(0.0, cost.CALLS), (1e6, cost.MOST_CALLS)])
+def test_pass_has_as_many_answers_as_fit(
+    tmp_path: Path,
+    image: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    seconds: float,
+    answers: int,
+) -> None:
+    """A slow model is asked the fewest times in a pass, a fast one the most."""
+    monkeypatch.setattr(cost, "PASS_SECONDS", seconds)
+    monkeypatch.setattr("sys.stdin", io.StringIO("\n"))
+    cost.serve(Predictor.load(str(bundle(tmp_path, "cnn", 16))), [image.read_bytes()])
+    assert len(json.loads(capsys.readouterr().out.splitlines()[1])) == answers
 
 
 def test_broken_bundle_is_told(tmp_path: Path, image: Path) -> None:
