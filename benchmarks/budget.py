@@ -3,7 +3,7 @@
     python benchmarks/budget.py --data FOLDER --cells accuracy.json [--budgets 1 3 10] [--sets steel signs apple]
     python benchmarks/budget.py --data FOLDER --cells FILE --quick
 
-The cells are those of `accuracy.py` (SET/ours/0/MINUTES), in the same file: from the folder of files to the promoted
+The cells are those of `accuracy.py` (SET/ours/0/MINUTES), in the same file: from the folder of files to the judged
 version, the wall clock of both commands, and the accuracy on test images that no run has seen. Those that are missing
 are computed. --quick: one minute on steel. The marks are issue 4's: the end at most 20 % before and 5 % after the
 budget, and no accuracy below that of a smaller budget by more than two standard errors.
