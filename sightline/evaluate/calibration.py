@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sightline.evaluate.metrics import BoolArray, FloatArray, IntArray
 
 COLDEST, HOTTEST = 0.05, 20.0
-"""Bounds of the temperature: images that are all right would ask for 0, noise for infinity."""
+"""Bounds of the temperature: noise would ask for infinity."""
 BINS = 15
 
 
@@ -30,18 +30,22 @@ def softmax(logits: FloatArray, temperature: float = 1.0) -> FloatArray:
 
 
 def fit_temperature(logits: FloatArray, labels: IntArray) -> float:
-    """Find the temperature in 0.05 … 20 with the least log loss (Guo et al. 2017).
+    """Find the temperature in 0.05 … 20 with the least log loss (Guo et al. 2017), one more wrong answer counted in.
 
-    logits: (N, C) with N ≥ 1; labels: (N,). The loss is convex in 1 / T, so it has one valley in log T too.
+    logits: (N, C) with N ≥ 1 and C ≥ 2; labels: (N,). The further answer is as sure as the N are on average, and right
+    would be its second class. Without it a hundred images that are all right, as good networks have them, ask for
+    certainty; Platt (1999) keeps his targets away from 0 and 1 for the same reason. The loss is convex in 1 / T, so
+    it has one valley in log T too.
     """
     from scipy.optimize import minimize_scalar
     from scipy.special import log_softmax
 
     wide = logits.astype(np.float64)
-    rows = np.arange(len(labels))
+    rows, second = np.arange(len(labels)), np.argsort(-wide, axis=1, kind="stable")[:, 1]
 
     def loss(log_temperature: float) -> float:
-        return float(-log_softmax(wide / math.exp(log_temperature), axis=1)[rows, labels].mean())
+        logs = log_softmax(wide / math.exp(log_temperature), axis=1)
+        return float(-logs[rows, labels].sum() - logs[rows, second].mean())
 
     bounds = (math.log(COLDEST), math.log(HOTTEST))
     return math.exp(minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-6}).x)

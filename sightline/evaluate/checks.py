@@ -39,7 +39,7 @@ def calibrated(candidate: Scored, calib: Scored, champion: Scored | None, bound:
     if not len(calib.labels):
         said = "there are no calibration images, so it did not run: raise datasets.target.roles.calib"
         return Blessing(name=CALIBRATION, verdict="missing", sentence=said, digests=bound)
-    parts = [_confidence(candidate), _coverage(candidate, calib)]
+    parts = [_confidence(candidate, len(calib.labels)), _coverage(candidate, calib)]
     if champion is not None:
         parts.append(_log_loss(candidate, champion))
     failing = [part for part in parts if part.verdict != "passed"]
@@ -49,12 +49,15 @@ def calibrated(candidate: Scored, calib: Scored, champion: Scored | None, bound:
     return gate.blessed(CALIBRATION, verdict, "; ".join(part.sentence for part in failing or parts), told, bound)
 
 
-def _confidence(candidate: Scored) -> Compared:
+def _confidence(candidate: Scored, calib: int) -> Compared:
+    """`calib`: how many images its temperature was fitted on."""
     found = calibration.ece(candidate.probabilities, candidate.labels)
     limit = calibration.ece_null(candidate.probabilities, DRAWS, np.random.default_rng(0))
     good = found <= limit
     word = "as right as it says" if good else "not as right as it says"
     sentence = f"{word}: calibration error {found:.1%}, where a perfectly calibrated model stays below {limit:.1%}"
+    if not good:
+        sentence += f"; fitted on {calib} calibration images, datasets.target.roles.calib gives it more"
     return Compared(
         verdict="passed" if good else "failed", sentence=sentence, figures={"ece": found, "ece_limit": limit}
     )

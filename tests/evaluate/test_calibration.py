@@ -53,18 +53,44 @@ def test_planted_temperature_is_found(planted: float) -> None:
 @given(SEEDS, st.floats(0.3, 5))
 @settings(max_examples=25, deadline=None)
 def test_temperature_beats_every_other(seed: int, other: float) -> None:
-    """No other temperature has a smaller loss on the images on which it was fitted."""
+    """No other temperature has a smaller loss on the images on which it was fitted and one more wrong answer."""
     rng = np.random.default_rng(seed)
     logits, labels = rng.normal(size=(40, 4)) * 3, rng.integers(0, 4, 40)
-    best = log_loss(labels, softmax(logits, fit_temperature(logits, labels)))
-    assert best <= log_loss(labels, softmax(logits, other)) + 1e-9
+    second = logits.argsort(axis=1)[:, -2]
+
+    def loss(temperature: float) -> float:
+        probabilities = softmax(logits, temperature)
+        return 40 * log_loss(labels, probabilities) + log_loss(second, probabilities)
+
+    assert loss(fit_temperature(logits, labels)) <= loss(other) + 1e-9
+
+
+@pytest.mark.parametrize("images", [2, 10, 300])
+def test_images_that_are_all_right_promise_no_certainty(images: int) -> None:
+    """With N right answers and one wrong, N of N + 1 are right, and so sure is each."""
+    logits, labels = np.tile(np.array([[3.0, 0.0]]), (images, 1)), np.zeros(images, int)
+    sure = softmax(logits, fit_temperature(logits, labels))[:, 0]
+    assert sure == pytest.approx(images / (images + 1), rel=1e-4)
+
+
+@pytest.mark.parametrize(("spread", "most"), [(8, 22), (20, 13)])
+def test_models_calibrated_on_few_images_pass(spread: float, most: int) -> None:
+    """Fitted on 120 images and asked on 240: without the further answer 29 and 18 of 100 would be refused."""
+    refused = 0
+    for seed in range(100):
+        rng = np.random.default_rng(seed)
+        logits, labels = calibrated(360, rng, spread)
+        temperature = fit_temperature(logits[:120] / 2, labels[:120])
+        probabilities = softmax(logits[120:] / 2, temperature)
+        refused += ece(probabilities, labels[120:]) > ece_null(probabilities, 100, np.random.default_rng(1))
+    assert refused <= most
 
 
 def test_temperature_stays_in_its_bounds() -> None:
-    """All right asks for 0 and all wrong for infinity: both end at the bound."""
-    logits = np.array([[0.3, 0.0], [0.0, 0.3]], dtype=np.float32)
+    """Differences far below 1 ask for the least temperature, and answers that are all wrong for the greatest."""
+    logits = np.array([[1e-3, 0.0], [0.0, 1e-3]], dtype=np.float32)
     assert fit_temperature(logits, np.array([0, 1])) == pytest.approx(0.05, rel=1e-3)
-    assert fit_temperature(logits, np.array([1, 0])) == pytest.approx(20, rel=1e-3)
+    assert fit_temperature(300 * logits, np.array([1, 0])) == pytest.approx(20, rel=1e-3)
 
 
 def test_reliability_by_hand() -> None:

@@ -35,6 +35,7 @@ def test_overconfident_model_is_blocked() -> None:
     done = checks.calibrated(answers(2000, 2.5), answers(1000, 2.5, 1), None, BOUND)
     assert done.verdict == FAILED
     assert "not as right as it says" in done.sentence
+    assert "fitted on 1000 calibration images" in done.sentence
     assert done.figures["ece"] > done.figures["ece_limit"]
 
 
