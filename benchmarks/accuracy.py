@@ -30,7 +30,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from sets import SETS, Cells, Listed, backbone, files_of, lead, listed, write_table
+from sets import SETS, Cells, Listed, backbone, files_of, lead, listed, source, weights_of, write_table
 
 from sightline import scaffold
 from sightline.train.recipe import Recipe
@@ -42,7 +42,7 @@ SALTS = (0, 1, 2)
 MINUTES, LONG = 3.0, 10.0
 PIXELS = 64
 """Image size of the peers and of the backbone; ours is planned from the budget."""
-PRETRAIN = Recipe(epochs=12, flip=True)
+BACKBONE, PRETRAIN = "resnet18", Recipe(epochs=12, flip=True)
 
 
 def main() -> None:
@@ -91,8 +91,9 @@ def cell(name: str, data: Path, work: Path, peer: str) -> dict[str, Any]:
             seconds = math.inf
         if method == "backbone":
             work.mkdir(parents=True, exist_ok=True)
-            weights, trained = backbone("source", data, work, "resnet18", PIXELS, PRETRAIN)
-            settings += [f"pretrain.init={weights.resolve()}", "pretrain.network=resnet18"]
+            paths = source("source", data, work, PIXELS)
+            trained = backbone(paths, BACKBONE, PRETRAIN)
+            settings += [f"pretrain.init={weights_of(paths, trained)}", f"pretrain.network={BACKBONE}"]
             told = {"backbone_seconds": trained.seconds, "backbone_accuracy": trained.val_accuracy}
         return ours(images, rows, seconds, folder / "project", settings) | told
 

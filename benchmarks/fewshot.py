@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from sets import DIGITS, Cells, backbone, files_of, lead, listed, place, project, write_table
+from sets import DIGITS, Cells, backbone, files_of, lead, listed, place, project, source, weights_of, write_table
 
 from sightline import config
 from sightline.data.loader import load_any
@@ -61,17 +61,17 @@ def main() -> None:
 
 def one(name: str, count: int, seed: int, data: Path, work: Path, *, quick: bool) -> dict[str, float]:
     """Test accuracy of each way on one draw."""
-    source, network, size = SETS[name]
+    origin, network, size = SETS[name]
     recipes = recipes_of(name, quick=quick)
-    weights, given = backbone(source, data, work, network, size, recipes["pretrain"])
+    there = source(origin, data, work, size)
+    given = backbone(there, network, recipes["pretrain"])
     folder = work / f"{name}-{count}-{seed}"
     shutil.rmtree(folder, ignore_errors=True)
     images, files = files_of(name, data, folder)
     write_table(images, listed(files, seed, count))
     paths = project(folder, images, size)
-    start = stages.adopt(
-        place(paths, "pretrain"), Pretrain(network=network, recipe=recipes["pretrain"], init=str(weights)), seed
-    )
+    asked = Pretrain(network=network, recipe=recipes["pretrain"], init=str(weights_of(there, given)))
+    start = stages.adopt(place(paths, "pretrain"), asked, seed)
     head = stages.transfer(place(paths, "transfer"), start, Transfer(), seed)
     tuned = stages.finetune(place(paths, "finetune"), head, recipes["finetune"], seed)
     plain = stages.scratch(place(paths, "scratch"), network, recipes["scratch"], seed)

@@ -8,7 +8,7 @@ import json
 import math
 import shutil
 import statistics
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from hostile import make_project
@@ -19,10 +19,11 @@ from sightline import config
 from sightline.data import embedded
 from sightline.data.ingest import ingest
 from sightline.data.shards import preprocess
+from sightline.lineage import digest_of
 from sightline.params import Pretrain
 from sightline.project import Paths
 from sightline.train import stages
-from sightline.train.result import Trained
+from sightline.train.result import RESULT, WEIGHTS, Trained
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -134,21 +135,28 @@ def place(paths: Paths, name: str) -> stages.Place:
     return stages.Place(paths.root, folder, paths.shards("target"), lambda _: None)
 
 
-def backbone(name: str, data: Path, work: Path, network: str, size: int, recipe: Recipe) -> tuple[Path, Trained]:
-    """The weights of `network` pretrained on Tiny ImageNet (`source`) or on printed glyphs, made once in `work`."""
-    folder = work / f"backbone-{name}-{network}-{size}-{recipe.steps or recipe.epochs}"
+def source(name: str, data: Path, work: Path, size: int) -> Paths:
+    """A project around Tiny ImageNet (`source`) or printed glyphs (`glyphs`), made once in `work`."""
+    folder = work / f"{name}-{size}"
     images = folder / "images"
     if not images.is_dir():
         if name == "glyphs":
             embedded.write("embedded:glyphs", images)
         else:
             unpack(data / SOURCE, folder).folder.rename(images)
-    paths = project(folder, images, size, {"train": 0.95, "val": 0.05})
-    result = folder / "backbone.json"
-    if not result.is_file():
-        params = Pretrain(network=network, recipe=recipe)
-        trained = stages.pretrain(place(paths, "pretrain"), params, 0)
-        result.write_text(json.dumps({"path": trained.path, "seconds": trained.seconds}) + "\n", encoding="utf-8")
-    values = json.loads((paths.root / json.loads(result.read_text())["path"] / "result.json").read_text())
-    trained = Trained(**{**values, "classes": tuple(values["classes"])})
-    return paths.root / trained.path / "weights.safetensors", trained
+    return project(folder, images, size, {"train": 0.95, "val": 0.05})
+
+
+def backbone(paths: Paths, network: str, recipe: Recipe, seed: int = 0) -> Trained:
+    """`network` pretrained on the images of a project, once for each recipe and seed."""
+    name = f"pretrain-{network}-{digest_of([asdict(recipe), seed])[:8]}"
+    result = paths.runs / name / RESULT
+    if result.is_file():
+        values = json.loads(result.read_text(encoding="utf-8"))
+        return Trained(**{**values, "classes": tuple(values["classes"])})
+    return stages.pretrain(place(paths, name), Pretrain(network=network, recipe=recipe), seed)
+
+
+def weights_of(paths: Paths, trained: Trained) -> Path:
+    """The file of its weights."""
+    return (paths.root / trained.path / WEIGHTS).resolve()
