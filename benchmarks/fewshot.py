@@ -84,12 +84,12 @@ def one(name: str, count: int, seed: int, data: Path, work: Path, *, quick: bool
 
 
 def recipes_of(name: str, *, quick: bool) -> dict[str, Recipe]:
-    """The recipes of the demonstration for the digits, of the preset `balanced` for images of one's own."""
+    """The recipes of the demonstration for the digits, of the preset `resnet` for images of one's own."""
     params: dict[str, Any] = config.read(template(config.PARAMS).parent)
     stages_of = {"pretrain": params["pretrain"]["recipe"], **params["finetune"]}
     stages_of["finetune"] = stages_of.pop("recipe")
     if name != DIGITS:
-        stages_of = {key: {**preset, "flip": True} for key, preset in params["presets"]["balanced"].items()}
+        stages_of = {key: {**preset, "flip": True} for key, preset in params["presets"]["resnet"].items()}
     recipes = {key: Recipe(**values) for key, values in stages_of.items()}
     checked = Finetune(recipe=recipes["finetune"], scratch=recipes["scratch"])
     # As many steps each, so that the lead is not one of time.

@@ -37,7 +37,6 @@ IGNORED = """\
 OWN_IMAGES: dict[str, Any] = {
     "datasets.target.train_per_class": None,
     "preprocess.size": 64,
-    "pretrain.network": "resnet18",
     "project.preset": "balanced",
     "pretrain.recipe": {"flip": True},
     "finetune.recipe": {"flip": True},

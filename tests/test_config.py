@@ -95,7 +95,7 @@ def test_preset_lies_beneath_what_is_written(project: Path) -> None:
     assert params.pretrain.recipe.epochs == 5, "the template's own value"
 
 
-@pytest.mark.parametrize("name", ["fast", "balanced", "best"])
+@pytest.mark.parametrize("name", ["fast", "balanced", "best", "resnet"])
 def test_every_preset_fits(project: Path, name: str) -> None:
     """The presets of the template hold values that recipes take."""
     assert config.load(project, {"project.preset": name}).project.preset == name
@@ -103,7 +103,7 @@ def test_every_preset_fits(project: Path, name: str) -> None:
 
 def test_unknown_preset_is_told(project: Path) -> None:
     """A preset that is not there is named beside those that are."""
-    with pytest.raises(ConfigError, match=r"'quick'.*fast, balanced, best"):
+    with pytest.raises(ConfigError, match=r"'quick'.*fast, balanced, best, resnet"):
         config.load(project, {"project.preset": "quick"})
 
 

@@ -174,7 +174,8 @@ def load_init(model: Classifier, init: str, network: str) -> None:
     missing = sorted(set(own) - set(matching))
     if missing:
         raise ModelError(
-            f"{init} does not fit {network}: {len(missing)} of {len(own)} tensors differ, first {missing[0]}"
+            f"{init} does not fit {network}: {len(missing)} of {len(own)} tensors differ, first {missing[0]}; "
+            "set pretrain.network to whose weights they are"
         )
     model.backbone.load_state_dict(matching)
 
@@ -203,14 +204,17 @@ def _read_state(path: Path) -> dict[str, Tensor]:
 
 
 def _download(name: str, network: str) -> dict[str, Tensor]:
+    if network == "cnn":
+        raise ModelError(f"init {name!r}: cnn has no weights in torchvision; set pretrain.network to whose they are")
     ensure()
     from torchvision import models
 
     enum = models.get_model_weights(network)
-    short = name.rpartition(".")[2]
-    if short not in enum.__members__:
+    of, _, short = name.rpartition(".")
+    # Most networks have an IMAGENET1K_V1: without its first half a name would bring those of another one.
+    if of not in {"", enum.__name__} or short not in enum.__members__:
         known = ", ".join(f"{enum.__name__}.{member}" for member in enum.__members__)
-        raise ModelError(f"init {name!r}: {network} has no such weights; it has {known}")
+        raise ModelError(f"init {name!r}: {network} has no such weights, it has {known}; or change pretrain.network")
     try:
         state: dict[str, Tensor] = dict(enum[short].get_state_dict(progress=True, check_hash=True))
     except OSError as error:

@@ -30,10 +30,12 @@ LADDER = {("cnn", 32): 0, ("cnn", 48): 60, ("cnn", 64): 100, ("resnet18", 96): 2
 fewer the one before is as good (docs/log.md)."""
 SIZES, PASSES = (64, 96, 128), 100
 """Image sizes for a network that the user or the weights to start from fix, and the passes for all but the first."""
-RATES = {"cnn": 0.3, "resnet18": 0.2}
-"""Peak learning rate from scratch, for gradients shortened to CLIP (docs/log.md)."""
-CLIP = 1.0
-SCRATCH_STEP = ("finetune.scratch.learning_rate", "finetune.scratch.clip")
+STEPS = {
+    "cnn": {"finetune.scratch": (0.3, 1.0)},
+    "resnet18": {"finetune.scratch": (0.2, 1.0), "finetune.recipe": (0.03, 0.0)},
+}
+"""Peak learning rate and `clip` by recipe, whatever the presets say (docs/log.md)."""
+STEP = ("learning_rate", "clip")
 CHAIN = 45.0
 """Seconds that the whole chain takes beside training, as a first guess for choosing the rung."""
 TAIL = 10.0
@@ -134,14 +136,17 @@ def choose(runs: Path, seconds: float, params: Params, given: Mapping[str, Any],
     key = [seconds, dict(given), *(asdict(part) for part in (params.pretrain, params.finetune, params.train)), images]
     best = recorded(runs, key, decide) if len(rungs) > 1 else rungs[0][0] if rungs else {}
     # A high rate asks for shortened gradients: whoever sets one of the two sets both.
-    taken = {*given, *(SCRATCH_STEP if any(name in given for name in SCRATCH_STEP) else ())}
+    pairs = [{f"{recipe}.{field}" for field in STEP} for recipe in STEPS["resnet18"]]
+    taken = set(given).union(*(pair for pair in pairs if not pair.isdisjoint(given)))
     return {name: value for name, value in best.items() if name not in taken}
 
 
 def _values(rung: tuple[str, int]) -> dict[str, Any]:
     network, size = rung
-    step = dict(zip(SCRATCH_STEP, (RATES[network], CLIP), strict=True)) if network in RATES else {}
-    return {"pretrain.network": network, "preprocess.size": size, **step}
+    values: dict[str, Any] = {"pretrain.network": network, "preprocess.size": size}
+    for recipe, step in STEPS.get(network, {}).items():
+        values |= {f"{recipe}.{field}": value for field, value in zip(STEP, step, strict=True)}
+    return values
 
 
 def resolve(

@@ -141,6 +141,13 @@ def test_unknown_weights_name_lists_the_known_ones() -> None:
         load_init(build("resnet18", 3, 32), "ResNet18_Weights.NONE", "resnet18")
 
 
+@pytest.mark.parametrize("network", ["cnn", "resnet34"])
+def test_weights_name_of_another_network_is_refused(network: str) -> None:
+    """Nearly every network has an IMAGENET1K_V1: the name says whose is meant."""
+    with pytest.raises(ModelError, match=r"ResNet18_Weights\.IMAGENET1K_V1.*pretrain\.network"):
+        load_init(build(network, 3, 32), "ResNet18_Weights.IMAGENET1K_V1", network)
+
+
 def test_named_weights_load_from_torch_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A torchvision weights name is read from torch's cache when it is there, with its digest checked."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))

@@ -108,7 +108,8 @@ def test_rung_rises_with_the_budget(paths: Paths, tmp_path: Path) -> None:
     large = budget.choose(tmp_path, 1e7, paths.params, {}, 1000)
     rate, clip = "finetune.scratch.learning_rate", "finetune.scratch.clip"
     assert small == {"pretrain.network": "cnn", "preprocess.size": 32, rate: 0.3, clip: 1.0}
-    assert large == {"pretrain.network": "resnet18", "preprocess.size": 128, rate: 0.2, clip: 1.0}
+    tuned = {"finetune.recipe.learning_rate": 0.03, "finetune.recipe.clip": 0.0}
+    assert large == {"pretrain.network": "resnet18", "preprocess.size": 128, rate: 0.2, clip: 1.0, **tuned}
 
 
 def test_given_values_are_kept(paths: Paths, tmp_path: Path) -> None:
@@ -117,7 +118,8 @@ def test_given_values_are_kept(paths: Paths, tmp_path: Path) -> None:
     assert budget.choose(tmp_path, 1e7, paths.params, given, 10) == {}
     # A rate of one's own comes without the clipping that goes with another.
     given = {"preprocess.size": 96, "finetune.scratch.learning_rate": 0.07}
-    assert budget.choose(tmp_path, 1e7, paths.params, given, 10) == {"pretrain.network": "resnet18"}
+    tuned = {"finetune.recipe.learning_rate": 0.03, "finetune.recipe.clip": 0.0}
+    assert budget.choose(tmp_path, 1e7, paths.params, given, 10) == {"pretrain.network": "resnet18", **tuned}
 
 
 def test_network_of_the_weights_gets_images_by_the_time(paths: Paths, tmp_path: Path) -> None:
