@@ -22,13 +22,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sets import SETS, Cells, backbone, files_of, listed, place, project, source, weights_of, write_table
+from sets import SETS, Cells, backbone, files_of, finetuned, listed, place, project, source, weights_of, write_table
 
 from sightline import config
 from sightline.data.loader import load_any
 from sightline.evaluate.calibration import ece, ece_null, fit_temperature, softmax
 from sightline.lineage import digest_of
-from sightline.params import Pretrain, Transfer
 from sightline.train import stages
 from sightline.train.inference import predict
 from sightline.train.recipe import Recipe
@@ -95,10 +94,7 @@ def train(paths: Paths, network: str, recipe: Recipe, seed: int, weights: Path |
     key = digest_of([network, asdict(recipe), seed, str(weights)])[:8]
     if weights is None:
         return stages.scratch(place(paths, f"scratch-{key}"), network, recipe, seed)
-    asked = Pretrain(network=network, recipe=recipe, init=str(weights.resolve()))
-    start = stages.adopt(place(paths, f"adopt-{key}"), asked, seed)
-    head = stages.transfer(place(paths, f"transfer-{key}"), start, Transfer(), seed)
-    return stages.finetune(place(paths, f"finetune-{key}"), head, recipe, seed)
+    return finetuned(paths, weights, network, recipe, seed, key)[1]
 
 
 def judged(trained: Trained, paths: Paths) -> dict[str, Any]:

@@ -21,11 +21,24 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from sets import DIGITS, Cells, backbone, files_of, lead, listed, place, project, source, weights_of, write_table
+from sets import (
+    DIGITS,
+    Cells,
+    backbone,
+    files_of,
+    finetuned,
+    lead,
+    listed,
+    place,
+    project,
+    source,
+    weights_of,
+    write_table,
+)
 
 from sightline import config
 from sightline.data.loader import load_any
-from sightline.params import Finetune, Pretrain, Transfer
+from sightline.params import Finetune
 from sightline.scaffold import template
 from sightline.train import stages
 from sightline.train.inference import score
@@ -70,10 +83,7 @@ def one(name: str, count: int, seed: int, data: Path, work: Path, *, quick: bool
     images, files = files_of(name, data, folder)
     write_table(images, listed(files, seed, count))
     paths = project(folder, images, size)
-    asked = Pretrain(network=network, recipe=recipes["pretrain"], init=str(weights_of(there, given)))
-    start = stages.adopt(place(paths, "pretrain"), asked, seed)
-    head = stages.transfer(place(paths, "transfer"), start, Transfer(), seed)
-    tuned = stages.finetune(place(paths, "finetune"), head, recipes["finetune"], seed)
+    head, tuned = finetuned(paths, weights_of(there, given), network, recipes["finetune"], seed, "backbone")
     plain = stages.scratch(place(paths, "scratch"), network, recipes["scratch"], seed)
     best, _ = stages.choose(tuned, head)
     test = load_any(paths.shards("target"), "test")

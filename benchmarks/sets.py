@@ -20,7 +20,7 @@ from sightline.data import embedded
 from sightline.data.ingest import ingest
 from sightline.data.shards import preprocess
 from sightline.lineage import digest_of
-from sightline.params import Pretrain
+from sightline.params import Pretrain, Transfer
 from sightline.project import Paths
 from sightline.train import stages
 from sightline.train.result import RESULT, WEIGHTS, Trained
@@ -160,3 +160,11 @@ def backbone(paths: Paths, network: str, recipe: Recipe, seed: int = 0) -> Train
 def weights_of(paths: Paths, trained: Trained) -> Path:
     """The file of its weights."""
     return (paths.root / trained.path / WEIGHTS).resolve()
+
+
+def finetuned(paths: Paths, weights: Path, network: str, recipe: Recipe, seed: int, of: str) -> tuple[Trained, Trained]:
+    """The head fitted on the backbone in a file of weights, and both trained on; `of` names their folders."""
+    asked = Pretrain(network=network, recipe=recipe, init=str(weights.resolve()))
+    start = stages.adopt(place(paths, f"adopt-{of}"), asked, seed)
+    head = stages.transfer(place(paths, f"transfer-{of}"), start, Transfer(), seed)
+    return head, stages.finetune(place(paths, f"finetune-{of}"), head, recipe, seed)

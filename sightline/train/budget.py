@@ -136,9 +136,8 @@ def choose(runs: Path, seconds: float, params: Params, given: Mapping[str, Any],
     key = [seconds, dict(given), *(asdict(part) for part in (params.pretrain, params.finetune, params.train)), images]
     best = recorded(runs, key, decide) if len(rungs) > 1 else rungs[0][0] if rungs else {}
     # A high rate asks for shortened gradients: whoever sets one of the two sets both.
-    pairs = [{f"{recipe}.{field}" for field in STEP} for recipe in STEPS["resnet18"]]
-    taken = set(given).union(*(pair for pair in pairs if not pair.isdisjoint(given)))
-    return {name: value for name, value in best.items() if name not in taken}
+    owned = {recipe for recipe, _, field in (name.rpartition(".") for name in given) if field in STEP}
+    return {name: value for name, value in best.items() if name not in given and name.rpartition(".")[0] not in owned}
 
 
 def _values(rung: tuple[str, int]) -> dict[str, Any]:
