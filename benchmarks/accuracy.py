@@ -30,20 +30,29 @@ import time
 from pathlib import Path
 from typing import Any
 
-from sets import SETS, Cells, Listed, backbone, files_of, lead, listed, source, weights_of, write_table
+from sets import (
+    NETWORK,
+    PIXELS,
+    PRETRAIN,
+    SETS,
+    Cells,
+    Listed,
+    backbone,
+    files_of,
+    lead,
+    listed,
+    source,
+    weights_of,
+    write_table,
+)
 
 from sightline import scaffold
-from sightline.train.recipe import Recipe
 
 ROOT = Path(__file__).resolve().parents[1]
 OURS, PEERS = ("ours", "backbone"), ("timm", "torchvision")
 PRESETS = ("fast", "balanced", "best")
 SALTS = (0, 1, 2)
 MINUTES, LONG = 3.0, 10.0
-PIXELS = 64
-"""Image size of the peers and of the backbone; ours is planned from the budget."""
-BACKBONE, PRETRAIN = "cnn", Recipe(epochs=26, flip=True)
-"""About 20 minutes on two cores; after as many seconds ResNet-18 is far behind (docs/log.md)."""
 
 
 def main() -> None:
@@ -93,8 +102,8 @@ def cell(name: str, data: Path, work: Path, peer: str) -> dict[str, Any]:
         if method == "backbone":
             work.mkdir(parents=True, exist_ok=True)
             paths = source("source", data, work, PIXELS)
-            trained = backbone(paths, BACKBONE, PRETRAIN)
-            settings += [f"pretrain.init={weights_of(paths, trained)}", f"pretrain.network={BACKBONE}"]
+            trained = backbone(paths, NETWORK, PRETRAIN)
+            settings += [f"pretrain.init={weights_of(paths, trained)}", f"pretrain.network={NETWORK}"]
             told = {"backbone_seconds": trained.seconds, "backbone_accuracy": trained.val_accuracy}
         return ours(images, rows, seconds, folder / "project", settings) | told
 
@@ -154,7 +163,7 @@ def theirs(
         # It needs no validation images, so they are a gift to it.
         side = "test" if one.split == "test" else "train"
         shutil.copyfile(images / one.path, sides / side / one.label / one.path.replace("/", "_"))
-    script = Path(__file__).with_name("accuracy_peer.py")
+    script = Path(__file__).with_name("accuracy_peer.py")  # at the backbone's size; ours is planned from the budget
     command = [peer, str(script), method, str(sides), str(seconds), str(PIXELS), "1" if flip else "0"]
     done = subprocess.run(command, env=environment(), stdout=subprocess.PIPE, text=True, check=True)
     row: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])

@@ -16,13 +16,16 @@ import argparse
 import json
 import platform
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from sets import (
     DIGITS,
+    NETWORK,
+    PIXELS,
+    PRETRAIN,
     Cells,
     backbone,
     files_of,
@@ -46,7 +49,7 @@ from sightline.train.recipe import Recipe
 
 MARK, GOAL = 0.0, 0.10
 SEEDS = 5
-SETS = {DIGITS: ("glyphs", "cnn", 32), "steel": ("source", "resnet18", 64)}
+SETS = {DIGITS: ("glyphs", "cnn", 32), "steel": ("source", NETWORK, PIXELS)}
 """Source of the backbone, network, image size."""
 
 
@@ -94,12 +97,13 @@ def one(name: str, count: int, seed: int, data: Path, work: Path, *, quick: bool
 
 
 def recipes_of(name: str, *, quick: bool) -> dict[str, Recipe]:
-    """The recipes of the demonstration for the digits, of the preset `resnet` for images of one's own."""
+    """The recipes of the demonstration for the digits, of the default preset for images of one's own."""
     params: dict[str, Any] = config.read(template(config.PARAMS).parent)
     stages_of = {"pretrain": params["pretrain"]["recipe"], **params["finetune"]}
     stages_of["finetune"] = stages_of.pop("recipe")
     if name != DIGITS:
-        stages_of = {key: {**preset, "flip": True} for key, preset in params["presets"]["resnet"].items()}
+        preset = {key: {**values, "flip": True} for key, values in params["presets"]["balanced"].items()}
+        stages_of = {**preset, "pretrain": asdict(PRETRAIN)}
     recipes = {key: Recipe(**values) for key, values in stages_of.items()}
     checked = Finetune(recipe=recipes["finetune"], scratch=recipes["scratch"])
     # As many steps each, so that the lead is not one of time.
