@@ -20,8 +20,17 @@ if TYPE_CHECKING:
 
 EMBEDDED = "embedded:"
 FILES = ("dvc.yaml", "prefect.yaml")
+PREFECT = """\
+# Prefect's own commands in this folder: their server shows the runs of `sightline run`, and reports nothing home.
+[server]
+analytics_enabled = false
+
+[server.database]
+connection_url = "sqlite+aiosqlite:///.prefect/prefect.db"
+"""
 IGNORED = """\
-/.prefect/
+/.prefect/*
+!/.prefect/.gitkeep
 /runs/
 /reports/
 /mlflow/
@@ -83,6 +92,9 @@ def init(
         told(f"{use}: {count} images from {given} are in {folder / 'data' / 'raw' / use}")
     for file in FILES:
         shutil.copyfile(template(file), folder / file)
+    (folder / "prefect.toml").write_text(PREFECT, encoding="utf-8")
+    (folder / ".prefect").mkdir(exist_ok=True)
+    (folder / ".prefect" / ".gitkeep").touch()  # a clone needs the folder: SQLite makes none
     (folder / ".gitignore").write_text(IGNORED, encoding="utf-8")
     own = _version_control(folder)
     _write_params(folder, wanted, name, outside)

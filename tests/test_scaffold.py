@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
-from typing import TYPE_CHECKING
+import sys
+from pathlib import Path
 
 import pytest
 
 from sightline import config, scaffold
 from sightline.errors import DataError, ProjectError
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from sightline.project import environment
 
 
 def init(folder: Path, images: str, source: str | None = None) -> None:
@@ -29,6 +29,27 @@ def test_project_is_whole(tmp_path: Path, images: Path) -> None:
     params = config.load(root)
     assert params.project.name == "my-parts"
     assert set(params.datasets) == {"target"}
+
+
+def test_own_prefect_commands_see_the_runs_of_the_project(tmp_path: Path, images: Path) -> None:
+    """Prefect's server, started by hand in a clone, opens the database of `sightline run` and reports nothing home."""
+    init(tmp_path / "p", str(images))
+    subprocess.run(["git", "clone", "--quiet", str(tmp_path / "p"), str(tmp_path / "clone")], check=True)
+    ask = (
+        "import asyncio\n"
+        "from prefect.server.database import provide_database_interface\n"
+        "from prefect.settings import get_current_settings\n"
+        "asyncio.run(provide_database_interface().create_db())\n"
+        "print(get_current_settings().server.analytics_enabled)\n"
+    )
+    plain = {key: value for key, value in os.environ.items() if not key.startswith("PREFECT")}
+    env = {**plain, "PREFECT_HOME": str(tmp_path / "home")}
+    command = [sys.executable, "-c", ask]
+    said = subprocess.run(command, cwd=tmp_path / "clone", env=env, capture_output=True, text=True, check=True)
+    assert said.stdout.split() == ["False"]
+    of_runs = Path(environment(tmp_path / "clone", plain)["PREFECT_HOME"]) / "prefect.db"
+    assert of_runs.is_file()
+    assert not (tmp_path / "home" / "prefect.db").exists()
 
 
 def test_csv_brings_the_images_that_it_lists(tmp_path: Path, images: Path) -> None:
