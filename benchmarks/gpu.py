@@ -2,13 +2,13 @@
 
     python benchmarks/gpu.py [--quick]
 
-ResNet-50 at 224 px in bf16: images per second of our production step, augmentation included, against the step of
-torchvision's reference script and, where `pip install timm` was run, of timm with --channels-last; both get batches
-that lie ready on the card. A CIFAR-shaped run (50,000 images of 32 px, batches of 1,024): seconds per epoch of our
-loop, against a loop that keeps the images on the card and augments an epoch at once, on the same network; that loop and
-the network follow the description in Jordan, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU" (2024). All take turns
-in one run; medians count. The share is that of the card's own bf16 matrix products. The images are noise. Without CUDA
-(or with --quick) a miniature runs and its figures are not told: "not measured". The marks are issue 4's.
+ResNet-50 at 224 px in bf16: images per second of our production step, reading and augmentation included, against the
+step of torchvision's reference script and, where `pip install timm` was run, of timm with --channels-last; both get
+batches that lie ready on the card. A CIFAR-shaped run (50,000 images of 32 px, batches of 1,024): seconds per epoch of
+our loop, against a loop that keeps the images on the card and augments an epoch at once, on the same network; that loop
+and the network follow the description in Jordan, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU" (2024). All take
+turns in one run; medians count. The share is that of the card's own bf16 matrix products. The images are noise.
+Without CUDA (or with --quick) a miniature runs and its figures are not told: "not measured". The marks are issue 4's.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ import importlib.util
 import json
 import statistics
 import time
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -26,19 +27,23 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 from train_step import CLASSES, operations, toys
 
+from sightline.models.operators import ensure
 from sightline.models.zoo import Classifier, build
 from sightline.train import batches, loop, optim
 from sightline.train.inference import best_device, has_bf16
 from sightline.train.recipe import Recipe
+from sightline.train.schedule import plan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from sightline.data.loader import Images
 
 MARKS = {"resnet50_over_best_peer": 1.0, "epoch_over_airbench": 1.0}
 RESNET = Recipe(epochs=1, batch_size=256)
 CIFAR = Recipe(epochs=1, batch_size=1024, label_smoothing=0.2, momentum=0.85, crop=2 / 32)
+WARM = 3
+"""Steps before anything is measured."""
 WIDTHS = (64, 256, 256)
 WHITE = 24
 """Filters of the first layer: twelve patterns of 2×2 patches and their negatives."""
@@ -90,22 +95,21 @@ def measure(scale: Scale) -> dict[str, float]:
 def resnet(scale: Scale) -> dict[str, float]:
     """Images per second of each way's step."""
     images = toys(2 * scale.batch, scale.side)
-    steps = {
-        "ours": our_step(build(scale.network, CLASSES, scale.side), images, scale.batch, RESNET),
-        "torchvision": ready_step(torchvision_model(scale.network), images, scale.batch, channels_last=False),
-    }
+    steps = {"torchvision": ready_step(torchvision_model(scale.network), images, scale.batch, channels_last=False)}
     if importlib.util.find_spec("timm"):
         from timm import create_model
 
         model = create_model(scale.network, num_classes=CLASSES)
         steps["timm"] = ready_step(model, images, scale.batch, channels_last=True)
-    rates: dict[str, list[float]] = {name: [] for name in [*steps, "products"]}
-    for step in steps.values():
-        seconds(step, 3)
-    for _ in range(scale.turns):
-        for name, step in steps.items():
-            rates[name].append(scale.batch * scale.steps / seconds(step, scale.steps))
-        rates["products"].append(products(scale.product))
+    rates: dict[str, list[float]] = {name: [] for name in ["ours", *steps, "products"]}
+    recipe = replace(RESNET, batch_size=scale.batch, steps=WARM + scale.turns * scale.steps)
+    with our_step(build(scale.network, CLASSES, scale.side), images, recipe) as steps["ours"]:
+        for step in steps.values():
+            seconds(step, WARM)
+        for _ in range(scale.turns):
+            for name, step in steps.items():
+                rates[name].append(scale.batch * scale.steps / seconds(step, scale.steps))
+            rates["products"].append(products(scale.product))
     middle = {name: statistics.median(values) for name, values in rates.items()}
     peers = [name for name in steps if name != "ours"]
     over = [mine / max(rates[name][turn] for name in peers) for turn, mine in enumerate(rates["ours"])]
@@ -120,12 +124,13 @@ def cifar(scale: Scale) -> dict[str, float]:
     """Seconds per epoch of our loop and of the other, on the same network."""
     images = toys(scale.images, 32)
     torch.manual_seed(0)
-    ours = our_step(Classifier(SpeedNet(), WIDTHS[-1], CLASSES), images, scale.cifar_batch, CIFAR)
     epoch = airbench(Classifier(SpeedNet(), WIDTHS[-1], CLASSES), images, scale.cifar_batch)
     steps = scale.images // scale.cifar_batch
-    seconds(ours, 3)
-    seconds(epoch, 1)
-    pairs = [(seconds(ours, steps), seconds(epoch, 1)) for _ in range(scale.turns)]
+    recipe = replace(CIFAR, batch_size=scale.cifar_batch, steps=WARM + scale.turns * steps)
+    with our_step(Classifier(SpeedNet(), WIDTHS[-1], CLASSES), images, recipe) as ours:
+        seconds(ours, WARM)
+        seconds(epoch, 1)
+        pairs = [(seconds(ours, steps), seconds(epoch, 1)) for _ in range(scale.turns)]
     return {
         "epoch_ours_seconds": statistics.median(mine for mine, _ in pairs),
         "epoch_airbench_seconds": statistics.median(other for _, other in pairs),
@@ -133,28 +138,25 @@ def cifar(scale: Scale) -> dict[str, float]:
     }
 
 
-def our_step(model: nn.Module, images: Images, batch: int, recipe: Recipe) -> Callable[[], Tensor]:
-    """The production step: rows, augmentation, network, loss, optimiser."""
+@contextmanager
+def our_step(model: nn.Module, images: Images, recipe: Recipe) -> Iterator[Callable[[], Tensor]]:
+    """The production step: batches as the loop reads them, augmentation, network, loss, optimiser."""
     state = loop.begin(model, recipe)
     state.model.train()
-    order = torch.empty(0)
 
     def step() -> Tensor:
-        nonlocal order
-        epoch, number = divmod(state.step, len(images) // batch)
-        generator = batches.generator_for(0, epoch, number)
-        if number == 0:
-            order = batches.order_of(images, recipe, generator)
         optim.set_rate(state.optimiser, recipe, 0.1, 1.0)
-        pixels, targets = batches.batch_of(images, order[number * batch : (number + 1) * batch], recipe, generator)
+        batch, targets = read(state.step)
         state.step += 1
-        return loop.learn(state, pixels, targets, recipe, None)
+        return loop.learn(state, batch, targets, recipe, None)
 
-    return step
+    with batches.reader(images, recipe, plan(recipe, len(images)), 0) as read:
+        yield step
 
 
 def torchvision_model(network: str) -> nn.Module:
     """The network as torchvision's script builds it."""
+    ensure()
     from torchvision import models
 
     model: nn.Module = models.get_model(network, weights=None, num_classes=CLASSES)

@@ -1,11 +1,13 @@
 """Augmentation of whole batches: crop, mirror, warp and more for each image, without Python per image.
 
 Crops and mirrors move bytes, so they come first, on uint8 with the colours innermost, as the shards lie in memory.
+What was drawn goes to a GPU without waiting (`non_blocking`): a plain copy waits there for all that was asked before.
 """
 
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import torch
@@ -35,13 +37,20 @@ def normalise(pixels: Tensor) -> Tensor:
     count, _, height, width = pixels.shape
     # Whole rows at once: a product over an innermost axis of three colours is forty times slower.
     rows = pixels.permute(0, 2, 3, 1).reshape(count, height, width * 3)
-    mean, std = (torch.tensor(values, device=pixels.device).mul(255).repeat(width) for values in (MEAN, STD))
+    mean, std = _scale(width, pixels.device)
     found = torch.empty(rows.shape, device=pixels.device)
     # A few images at a time, as many as the processor's cache holds.
     few = max(1, CACHED // (height * width)) if pixels.device.type == "cpu" else max(1, count)
     for part, done in zip(rows.split(few), found.split(few), strict=True):
         torch.sub(part, mean, out=done).div_(std)
     return found.view(count, height, width, 3).permute(0, 3, 1, 2)
+
+
+@lru_cache(maxsize=8)
+def _scale(width: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Mean and spread of each value of a row of `width` pixels."""
+    mean, std = (torch.tensor(values).mul(255).repeat(width).to(device) for values in (MEAN, STD))
+    return mean, std
 
 
 def augment(pixels: Tensor, recipe: Recipe, draws: Draws) -> Tensor:
@@ -74,7 +83,7 @@ def _crop(pixels: Tensor, share: float, draws: Draws) -> Tensor:
     shape = (count, places, places, height, width * colours)
     # Every window of every image as a view, of which one each is copied.
     windows = padded.as_strided(shape, ((height + 2 * pad) * row, row, colours, row, 1))
-    top, left = draws.whole(places, 2).to(pixels.device)
+    top, left = draws.whole(places, 2).to(pixels.device, non_blocking=True)
     chosen = windows[torch.arange(count, device=pixels.device), top, left]
     return chosen.view(count, height, width, colours).permute(0, 3, 1, 2)
 
@@ -87,7 +96,7 @@ def _reflect(pixels: Tensor, axis: int, pad: int) -> Tensor:
 
 def _mirror(pixels: Tensor, draws: Draws) -> Tensor:
     """Half of the images, left to right."""
-    rows = (draws.shares() < 0.5).nonzero().squeeze(1).to(pixels.device)  # noqa: PLR2004
+    rows = (draws.shares() < 0.5).nonzero().squeeze(1).to(pixels.device, non_blocking=True)  # noqa: PLR2004
     images = pixels.permute(0, 2, 3, 1)
     if images.is_cuda:
         return images.index_copy(0, rows, images.index_select(0, rows).flip(2)).permute(0, 3, 1, 2)
@@ -112,7 +121,7 @@ def _warp(images: Tensor, recipe: Recipe, draws: Draws) -> Tensor:
         ],
         dim=1,
     )
-    grid = F.affine_grid(matrix.to(images.device), list(images.shape), align_corners=False)
+    grid = F.affine_grid(matrix.to(images.device, non_blocking=True), list(images.shape), align_corners=False)
     return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
 
 
@@ -122,16 +131,20 @@ def _erase(images: Tensor, share: float, draws: Draws) -> Tensor:
     hit = draws.shares() < share
     area = draws.uniform(*ERASED) * hit
     ratio = draws.uniform(-math.log(LONGEST), math.log(LONGEST)).exp()
-    mask = rectangles((area * ratio).sqrt(), (area / ratio).sqrt(), height, width, draws)
-    return images.masked_fill(mask.to(images.device), 0.0)
+    mask = rectangles((area * ratio).sqrt(), (area / ratio).sqrt(), height, width, draws, images.device)
+    return images.masked_fill(mask, 0.0)
 
 
-def rectangles(tall: Tensor, wide: Tensor, height: int, width: int, draws: Draws) -> Tensor:
-    """Masks (N, 1, H, W) of one rectangle each, `tall` and `wide` (N,) as shares of the sides, at random places."""
+def rectangles(tall: Tensor, wide: Tensor, height: int, width: int, draws: Draws, device: torch.device) -> Tensor:
+    """Masks (N, 1, H, W) on `device` of one rectangle each, at random places.
+
+    `tall` and `wide` (N,) are shares of the sides.
+    """
     sides = []
     for share, length in ((tall, height), (wide, width)):
         size = (share.clamp(max=1) * length).round()
         start = (draws.shares() * (length - size + 1)).floor()
-        at = torch.arange(length)
-        sides.append((at >= start[:, None]) & (at < (start + size)[:, None]))
+        first, end = torch.stack([start, start + size])[..., None].to(device, non_blocking=True)
+        at = torch.arange(length, device=device)
+        sides.append((at >= first) & (at < end))
     return (sides[0][:, :, None] & sides[1][:, None, :])[:, None]

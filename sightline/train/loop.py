@@ -87,6 +87,8 @@ def begin(model: nn.Module, recipe: Recipe) -> State:
     device = best_device()
     if device.type == "cpu":
         keep_freed()
+    else:
+        torch.backends.cudnn.benchmark = True  # the fastest convolutions for batches that keep their shape
     model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = optim.moving_average(model, recipe.ema) if recipe.ema else None
     scaler = torch.amp.GradScaler(device.type, enabled=precision(device, recipe) == torch.float16)

@@ -28,13 +28,15 @@ def mix(
     others = images.roll(1, 0)
     if pastes:
         side = (1 - kept).sqrt()
-        mask = rectangles(side, side, images.shape[2], images.shape[3], Draws(generator, len(images)))
+        draws = Draws(generator, len(images))
+        mask = rectangles(side, side, images.shape[2], images.shape[3], draws, images.device)
         kept = 1 - mask.float().mean((1, 2, 3))
-        mixed = torch.where(mask.to(images.device), others, images)
+        mixed = torch.where(mask, others, images)
     else:
-        mixed = others.lerp(images, kept.to(images.device).view(-1, 1, 1, 1))
+        kept = kept.to(images.device, non_blocking=True)
+        mixed = others.lerp(images, kept.view(-1, 1, 1, 1))
     targets = F.one_hot(labels, classes).float()
-    targets = targets.roll(1, 0).lerp(targets, kept.to(images.device).view(-1, 1))
+    targets = targets.roll(1, 0).lerp(targets, kept.view(-1, 1))
     return mixed.contiguous(memory_format=torch.channels_last), targets
 
 

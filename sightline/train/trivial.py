@@ -35,8 +35,9 @@ def change(pixels: Tensor, draws: Draws) -> Tensor:
     for number, operation in enumerate(OPERATIONS, start=1):
         rows = (choice == number).nonzero().squeeze(1)
         if len(rows):
-            part = rows.to(images.device)
-            images[part] = operation(images[part], strength[rows].to(images.device).view(-1, 1, 1, 1)).clamp(0, 255)
+            part = rows.to(images.device, non_blocking=True)
+            strong = strength[rows].to(images.device, non_blocking=True).view(-1, 1, 1, 1)
+            images[part] = operation(images[part], strong).clamp(0, 255)
     return images
 
 

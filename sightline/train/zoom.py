@@ -62,7 +62,7 @@ def one_by_one(pixels: Tensor, boxes: Tensor, size: int) -> Tensor:
 def together(pixels: Tensor, boxes: Tensor, size: int) -> Tensor:
     """The windows `boxes` (N, 4) at the wanted size, all at once: rows × image × columns."""
     dtype = torch.float16 if pixels.is_cuda else torch.float32
-    top, left, height, width = boxes.to(pixels.device, torch.float32).T
+    top, left, height, width = boxes.to(pixels.device, torch.float32, non_blocking=True).T
     rows = _weights(top, height, size, pixels.shape[2]).to(dtype)[:, None]
     columns = _weights(left, width, size, pixels.shape[3]).to(dtype)[:, None]
     found = rows @ pixels.to(dtype).contiguous() @ columns.mT

@@ -71,7 +71,7 @@ def test_erase_blanks_one_rectangle() -> None:
 
 def test_rectangles_have_the_asked_size() -> None:
     """A mask covers the product of both shares."""
-    masks = rectangles(torch.tensor([0.5, 1.0]), torch.tensor([0.25, 1.0]), 8, 8, seeded(2))
+    masks = rectangles(torch.tensor([0.5, 1.0]), torch.tensor([0.25, 1.0]), 8, 8, seeded(2), torch.device("cpu"))
     assert masks.float().mean((1, 2, 3)).tolist() == [0.125, 1.0]
 
 
