@@ -115,7 +115,7 @@ def from_backbone(
     """Backbone, head and fine-tuned network; none of them where there is neither a source nor given weights."""
     if source is None and params.pretrain.init is None:
         return None, None, None
-    seed = params.project.seed
+    seed, recipe = params.project.seed, params.finetune.recipe
     start = replace(params.pretrain, init=fetched(journal.context.paths, params.pretrain.init))
     backbone = journal.cached(pretrain, figures, data=source or target, params=start, seed=seed)
     journal.plain(
@@ -124,12 +124,10 @@ def from_backbone(
         backbone=backbone,
         tags=origin.data_tags(journal.context.paths, source) | {"code": version_of(__name__)},
     )
-    head = journal.cached(transfer, figures, data=target, backbone=backbone, params=params.transfer, seed=seed)
-    return (
-        backbone,
-        head,
-        journal.cached(finetune, figures, data=target, head=head, recipe=params.finetune.recipe, seed=seed),
+    head = journal.cached(
+        transfer, figures, data=target, backbone=backbone, params=params.transfer, recipe=recipe, seed=seed
     )
+    return backbone, head, journal.cached(finetune, figures, data=target, head=head, recipe=recipe, seed=seed)
 
 
 def figures(trained: Trained) -> str:

@@ -14,6 +14,7 @@ from tasks.versioning import InputsAndCode, version_of, work_folder
 if TYPE_CHECKING:
     from sightline.data.reference import DataRef
     from sightline.params import Transfer
+    from sightline.train.recipe import Recipe
     from sightline.train.result import Trained
 
 
@@ -24,12 +25,15 @@ if TYPE_CHECKING:
     cache_policy=InputsAndCode(),
     persist_result=True,
 )
-def transfer(data: DataRef, backbone: Trained, params: Transfer, seed: int, *, context: Context) -> Trained:
+def transfer(
+    data: DataRef, backbone: Trained, params: Transfer, recipe: Recipe, seed: int, *, context: Context
+) -> Trained:
     """Fit the head; the backbone's features of the data set are computed once."""
-    folder = work_folder(context.paths.root, transfer.fn, data=data, backbone=backbone, params=params, seed=seed)
+    inputs = {"data": data, "backbone": backbone, "params": params, "recipe": recipe, "seed": seed}
+    folder = work_folder(context.paths.root, transfer.fn, **inputs)
     with recorded(context, "transfer", data, {"seed": seed, **asdict(params)}) as recorder:
         shards = context.paths.shards(data.use)
         place = stages.Place(context.paths.root, folder, shards, recorder.on_epoch, recorder.on_progress)
-        trained = stages.transfer(place, backbone, params, seed)
+        trained = stages.transfer(place, backbone, params, recipe, seed)
         recorder.tracker.log(recorder.run, {"val_accuracy": trained.val_accuracy, "val_loss": trained.val_loss})
         return replace(trained, run=recorder.run)

@@ -23,6 +23,7 @@ def stage(name: str) -> Trained:
         classes=(),
         val_accuracy=0.0,
         val_loss=0.0,
+        val_fitted_loss=0.0,
         seconds=0.0,
     )
 

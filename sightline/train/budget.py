@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sightline.errors import ConfigError
 from sightline.evaluate import robustness
 from sightline.lineage import digest_of
-from sightline.train import loop
+from sightline.train import loop, probe
 from sightline.train.schedule import plan as schedule_of
 from sightline.train.speed import Speed, speed
 
@@ -48,7 +48,7 @@ SAMPLE, SHORTEST, LONGEST = 0.02, 1.5, 10.0
 """Share of the budget for which the speed of a stage is measured, and its limits in seconds: it varies from second to
 second where others work on the machine too."""
 PROBE = 8.0
-"""Seconds for fitting the head and for putting the backbone into the registry."""
+"""Seconds for fitting the head, its images answered, and for putting the backbone into the registry."""
 STAGE = 2.0
 """Seconds that a training stage takes beside training."""
 FORWARD = 3.0
@@ -158,8 +158,9 @@ def resolve(
 
     def decide() -> Plan:
         speeds = _speeds(params, list(shares(params)), SAMPLE * seconds)
-        ready = left() - RESERVE * seconds - _tail(counts["target"], speeds["scratch"].rate / params.train.workers)
-        ready -= PROBE if "finetune" in speeds else 0.0
+        rate = speeds["scratch"].rate / params.train.workers
+        ready = left() - RESERVE * seconds - _tail(counts["target"], rate)
+        ready -= _head(counts["target"]["train"], rate) if "finetune" in speeds else 0.0
         times = {stage: share * ready for stage, share in shares(params).items()}
         steps = _steps(params, times, speeds, counts)
         return _plan(seconds, speeds, steps, _said(seconds, params, steps, counts))
@@ -243,6 +244,11 @@ def _tail(counts: Mapping[str, int], rate: float) -> float:
     """Seconds from the end of training to the end of the run: one process answers every image, some corrupted too."""
     corrupted = len(robustness.GATE) * min(counts.get("test", 0), robustness.GATE_IMAGES)
     return TAIL + sum(counts.values()) / (FORWARD * rate) + corrupted / (CORRUPTED * rate)
+
+
+def _head(images: int, rate: float) -> float:
+    """Seconds of the head: one process answers so many images and their changed copies, then it is fitted."""
+    return PROBE + images * (1 + probe.copies(images)) / (FORWARD * rate)
 
 
 def shares(params: Params) -> dict[str, float]:

@@ -9,9 +9,12 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
+from sightline.evaluate.calibration import fit_temperature
 from sightline.train.augment import normalise
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sightline.data.loader import Images, Stored
     from sightline.train.recipe import Recipe
 
@@ -23,23 +26,39 @@ def score(model: nn.Module, images: Images) -> tuple[float, float]:
     return rated(predict(model, images.pixels), images.labels)
 
 
+def scored(model: nn.Module, images: Images) -> tuple[float, float, float]:
+    """As `score`, and the cross-entropy at the temperature that fits the answers to `images` best."""
+    if not len(images):
+        return math.nan, math.nan, math.nan
+    logits = predict(model, images.pixels)
+    temperature = fit_temperature(logits.numpy(), images.labels.numpy())
+    return *rated(logits, images.labels), rated(logits / temperature, images.labels)[0]
+
+
 def rated(logits: Tensor, labels: Tensor) -> tuple[float, float]:
     """Mean cross-entropy and accuracy of `logits` (N, classes)."""
     return float(F.cross_entropy(logits, labels)), float((logits.argmax(1) == labels).float().mean())
 
 
 @torch.no_grad()
-def predict(module: nn.Module, pixels: Tensor | Stored, batch: int = 256, *, exact: bool = False) -> Tensor:
+def predict(
+    module: nn.Module,
+    pixels: Tensor | Stored,
+    batch: int = 256,
+    *,
+    exact: bool = False,
+    prepared: Callable[[Tensor], Tensor] = normalise,
+) -> Tensor:
     """Outputs of `module` in evaluation mode for uint8 (N, 3, H, W), float32 on the CPU.
 
-    `exact` computes in full precision, as serving does.
+    `exact` computes in full precision, as serving does; `prepared` makes of pixels what the network takes.
     """
     device = best_device()
     module.to(device).eval()
     parts = []
     for part in pixels.split(batch):
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=has_bf16(device) and not exact):
-            parts.append(module(normalise(part.to(device))).float().cpu())
+            parts.append(module(prepared(part.to(device))).float().cpu())
     return torch.cat(parts)
 
 

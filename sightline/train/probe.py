@@ -1,4 +1,8 @@
-"""Features of a frozen backbone, computed once, and a linear head solved on them."""
+"""Features of a frozen backbone, computed once, and a linear head solved on them.
+
+Few images are seen several times, changed as they will be in fine-tuning: a head that knows them only as they are takes
+their accidents for the class.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from sightline.train.augment import augment
+from sightline.train.draws import Draws
 from sightline.train.inference import predict
 
 if TYPE_CHECKING:
@@ -14,19 +20,36 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sightline.data.loader import Stored
+    from sightline.train.recipe import Recipe
 
 FOLDS = 5
+COPIES, SEEN = 16, 2048
+"""Changed copies of each image at most, and of all images together."""
 FLOOR = 0.1
 """Least spread of a feature, as a share of the mean spread, that standardising takes for real."""
 
 
-def frozen_features(backbone: nn.Module, pixels: Tensor | Stored, cache: Path) -> Tensor:
-    """Features (N, D) of uint8 images (N, 3, H, W); taken from `cache` where they stand there."""
+def copies(images: int) -> int:
+    """Changed copies of each of so many images."""
+    return min(COPIES, SEEN // images)
+
+
+def frozen_features(backbone: nn.Module, pixels: Tensor | Stored, recipe: Recipe, seed: int, cache: Path) -> Tensor:
+    """Features (1 + copies, N, D) of uint8 images (N, 3, H, W), as they are and changed as by `recipe`.
+
+    Taken from `cache` where they stand there.
+    """
     from safetensors.torch import load_file, save_file
 
     if cache.is_file():
         return load_file(cache)["features"]
-    features = predict(backbone, pixels)
+    generator = torch.Generator().manual_seed(seed)
+
+    def changed(part: Tensor) -> Tensor:
+        return augment(part, recipe, Draws(generator, len(part)))
+
+    seen = [predict(backbone, pixels, prepared=changed) for _ in range(copies(len(pixels)))]
+    features = torch.stack([predict(backbone, pixels), *seen])
     cache.parent.mkdir(parents=True, exist_ok=True)
     scratch = cache.with_suffix(".tmp")
     save_file({"features": features}, scratch)
@@ -39,22 +62,26 @@ def fit_head(
 ) -> tuple[float, float]:
     """Fit `head` in place by logistic regression; cross-validation chooses the L2 penalty.
 
-    Of the penalties whose held-out log loss lies within a standard error of the lowest the largest is taken (Breiman et
-    al. 1984): with few images the folds cannot tell them apart, and a small head is what fine-tuning starts well from.
-    Features are standardised for the fit, and the scaling is folded into the head. Returns the penalty and its
-    cross-validated accuracy (nan where a class has too few images to hold some out).
+    `features` (K, N, D) of K copies of each image, which are held out together; `labels` (N,). Of the penalties whose
+    held-out log loss lies within a standard error of the lowest the largest is taken (Breiman et al. 1984): with few
+    images the folds cannot tell them apart, and a small head is what fine-tuning starts well from. Features are
+    standardised for the fit, and the scaling is folded into the head. Returns the penalty and its cross-validated
+    accuracy (nan where a class has too few images to hold some out).
     """
+    kinds, count, _ = features.shape
+    features = features.flatten(0, 1)
     scale, centre = torch.std_mean(features, dim=0, correction=0)
     # A nearly dead feature would get a huge weight, which explodes as soon as fine-tuning wakes it.
     scale = scale.clamp(min=max(FLOOR * float(scale.mean()), 1e-6))
-    x, y = ((features - centre) / scale).double(), labels
-    smallest = int(torch.bincount(y, minlength=head.out_features)[y.unique()].min())
+    x, y = ((features - centre) / scale).double(), labels.repeat(kinds)
+    smallest = int(torch.bincount(labels, minlength=head.out_features)[labels.unique()].min())
     best, accuracy = penalties[len(penalties) // 2], float("nan")
     if smallest > 1 and len(penalties) > 1:
-        folds = _folds(y, min(FOLDS, smallest), seed)
+        folds = _folds(labels, min(FOLDS, smallest), seed).repeat(kinds)
         losses, hits = _held_out(x, y, folds, penalties, head.out_features)
+        losses = losses.view(len(penalties), kinds, count).mean(1)
         lowest = int(losses.mean(1).argmin())
-        limit = losses[lowest].mean() + losses[lowest].std() / len(y) ** 0.5
+        limit = losses[lowest].mean() + losses[lowest].std() / count**0.5
         best = max(penalty for penalty, loss in zip(penalties, losses.mean(1), strict=True) if loss <= limit)
         accuracy = float(hits[list(penalties).index(best)].double().mean())
     start = x.new_zeros(head.out_features, x.shape[1] + 1)

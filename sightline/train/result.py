@@ -34,6 +34,9 @@ class Trained:
     classes: tuple[str, ...]
     val_accuracy: float
     val_loss: float
+    val_fitted_loss: float
+    """Log loss at the temperature that fits these answers: unlike `val_loss` it can be compared between stages, of
+    which some smooth their labels."""
     seconds: float
     history: tuple[dict[str, float], ...] = ()
     notes: tuple[tuple[str, Any], ...] = ()

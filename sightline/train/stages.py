@@ -13,8 +13,8 @@ from sightline.errors import DataError
 from sightline.lineage import digest_of
 from sightline.train import distributed
 from sightline.train.checkpoint import Checkpoint, Epoch
-from sightline.train.inference import score
-from sightline.train.loop import Progress, kept, quiet, train
+from sightline.train.inference import scored
+from sightline.train.loop import Progress, quiet, train
 from sightline.train.machine import machine
 from sightline.train.probe import fit_head, frozen_features
 from sightline.train.result import CHECKPOINT, Trained, finish, save_weights
@@ -60,7 +60,7 @@ def adopt(place: Place, params: Pretrain, seed: int) -> Trained:
     model = _fresh(params.network, images, size, seed)
     assert params.init is not None  # noqa: S101 — the flow asks for this only then
     load_init(model, params.init, params.network)
-    return _save(place, "pretrain", params.network, model, images, started=time.perf_counter(), figures=(0.0, 0.0))
+    return _save(place, "pretrain", params.network, model, images, None, started=time.perf_counter())
 
 
 def scratch(place: Place, network: str, recipe: Recipe, seed: int) -> Trained:
@@ -70,22 +70,21 @@ def scratch(place: Place, network: str, recipe: Recipe, seed: int) -> Trained:
     return _run(place, "scratch", network, model, images, val, recipe, seed)
 
 
-def transfer(place: Place, backbone: Trained, params: Transfer, seed: int) -> Trained:
-    """Fit a linear head on the frozen features of `backbone`; they are computed once and kept."""
+def transfer(place: Place, backbone: Trained, params: Transfer, recipe: Recipe, seed: int) -> Trained:
+    """Fit a linear head on the frozen features of `backbone`; they are computed once and kept.
+
+    `recipe` is that of fine-tuning: few images are seen changed as there, too.
+    """
     started = time.perf_counter()
     images, val, size = _open(place)
     model = _fresh(backbone.network, images, size, seed)
     model.backbone.load_state_dict(backbone.load(place.root).backbone.state_dict())
-    key = digest_of([backbone.weights, place.shards.name, size, str(images.labels.tolist())])
-    features = frozen_features(
-        model.backbone, images.pixels, place.root / "runs" / "features" / f"{key[:16]}.safetensors"
-    )
+    key = digest_of([backbone.weights, place.shards.name, size, str(images.labels.tolist()), asdict(recipe), seed])
+    cache = place.root / "runs" / "features" / f"{key[:16]}.safetensors"
+    features = frozen_features(model.backbone, images.pixels, recipe, seed, cache)
     penalty, chosen_by = fit_head(model.head, features, images.labels, params.penalties, seed)
-    val_loss, accuracy = score(model, val)
     notes = (("penalty", penalty), ("cross_validated_accuracy", chosen_by), ("backbone", backbone.weights))
-    return _save(
-        place, "transfer", backbone.network, model, images, started=started, figures=(val_loss, accuracy), notes=notes
-    )
+    return _save(place, "transfer", backbone.network, model, images, val, started=started, notes=notes)
 
 
 def finetune(place: Place, head: Trained, recipe: Recipe, seed: int) -> Trained:
@@ -96,11 +95,16 @@ def finetune(place: Place, head: Trained, recipe: Recipe, seed: int) -> Trained:
 
 
 def choose(*candidates: Trained | None) -> tuple[Trained, str]:
-    """The candidate that does best on the validation images, and a sentence that says so."""
+    """The candidate that does best on the validation images, and a sentence that says so.
+
+    Of those that are right equally often it is the one of the lowest log loss, each at the temperature that fits it.
+    """
     there = [candidate for candidate in candidates if candidate is not None]
-    best = max(there, key=lambda one: (one.val_accuracy, -one.val_loss))
+    best = max(there, key=lambda one: (one.val_accuracy, -one.val_fitted_loss))
     others = ", ".join(f"{one.stage} {one.val_accuracy:.3f}" for one in there if one is not best)
     reason = f"{best.stage} is best on the validation images: {best.val_accuracy:.3f}"
+    if sum(one.val_accuracy == best.val_accuracy for one in there) > 1:
+        reason += ", and the lower log loss"
     return best, f"{reason} (beside {others})" if others else f"{best.stage} is the only candidate"
 
 
@@ -144,8 +148,7 @@ def _run(
         checkpoint = Checkpoint(place.folder / CHECKPOINT)
         history = train(model, images, val, recipe, seed, checkpoint, place.on_epoch, place.on_progress)
     rows = tuple(asdict(epoch) for epoch in history)
-    figures = (kept(history, recipe).val_loss, kept(history, recipe).val_accuracy)
-    return _save(place, stage, network, model, images, started=started, figures=figures, history=rows, notes=notes)
+    return _save(place, stage, network, model, images, val, started=started, history=rows, notes=notes)
 
 
 def _save(
@@ -154,12 +157,13 @@ def _save(
     network: str,
     model: Classifier,
     images: Images,
+    val: Images | None,
     *,
     started: float,
-    figures: tuple[float, float],
     history: tuple[dict[str, float], ...] = (),
     notes: tuple[tuple[str, object], ...] = (),
 ) -> Trained:
+    loss, accuracy, fitted = (0.0, 0.0, 0.0) if val is None else scored(model, val)
     trained = Trained(
         stage=stage,
         path=place.folder.relative_to(place.root).as_posix(),
@@ -167,8 +171,9 @@ def _save(
         network=network,
         size=int(images.pixels.shape[2]),
         classes=images.classes,
-        val_loss=figures[0],
-        val_accuracy=figures[1],
+        val_loss=loss,
+        val_accuracy=accuracy,
+        val_fitted_loss=fitted,
         seconds=time.perf_counter() - started,
         history=history,
         notes=(("machine", machine() | {"workers": str(place.workers)}), *notes),

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from sightline.train.probe import fit_head, frozen_features
+from sightline.train.augment import normalise
+from sightline.train.probe import COPIES, SEEN, copies, fit_head, frozen_features
+from sightline.train.recipe import Recipe
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +26,7 @@ def test_head_separates_clusters_of_unequal_scale() -> None:
     """The folded standardisation gives the right answers on the features as they are."""
     features, labels = clusters()
     head = nn.Linear(2, 3)
-    penalty, accuracy = fit_head(head, features, labels, [1e-3, 1e-1, 10.0], seed=0)
+    penalty, accuracy = fit_head(head, features[None], labels, [1e-3, 1e-1, 10.0], seed=0)
     assert (head(features).argmax(1) == labels).float().mean() > 0.95
     assert accuracy > 0.9
     assert penalty < 10.0
@@ -34,7 +36,7 @@ def test_head_takes_one_image_per_class() -> None:
     """With one image a class nothing can be held out: the middle penalty is taken and the head still fits."""
     features, labels = torch.eye(3) * 5, torch.arange(3)
     head = nn.Linear(3, 3)
-    penalty, _ = fit_head(head, features, labels, [1e-3, 1e-1, 10.0], seed=0)
+    penalty, _ = fit_head(head, features[None], labels, [1e-3, 1e-1, 10.0], seed=0)
     assert penalty == 1e-1
     assert (head(features).argmax(1) == labels).all()
 
@@ -44,7 +46,7 @@ def test_indistinguishable_penalties_give_the_strictest() -> None:
     generator = torch.Generator().manual_seed(0)
     labels = torch.arange(3).repeat_interleave(6)
     features = torch.eye(3)[labels] * 3 + torch.randn(18, 3, generator=generator)
-    penalty, _ = fit_head(nn.Linear(3, 3), features, labels, [1e-3, 2e-3, 4e-3, 1e6], seed=0)
+    penalty, _ = fit_head(nn.Linear(3, 3), features[None], labels, [1e-3, 2e-3, 4e-3, 1e6], seed=0)
     assert penalty == 4e-3
 
 
@@ -53,7 +55,7 @@ def test_nearly_dead_feature_gets_no_huge_weight() -> None:
     features, labels = clusters()
     dead = torch.cat([features, 1e-6 * labels[:, None] + 1.0], 1)
     head = nn.Linear(3, 3)
-    fit_head(head, dead, labels, [1e-2], seed=0)
+    fit_head(head, dead[None], labels, [1e-2], seed=0)
     assert head.weight[:, 2].abs().max() < 1.0
 
 
@@ -61,7 +63,25 @@ def test_features_are_computed_once(tmp_path: Path) -> None:
     """The second call reads the cache and does not touch the backbone."""
     pixels = torch.zeros(2, 3, 8, 8, dtype=torch.uint8)
     backbone = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
-    first = frozen_features(backbone, pixels, tmp_path / "f.safetensors")
-    assert first.shape == (2, 3)
-    again = frozen_features(nn.Identity(), pixels, tmp_path / "f.safetensors")
+    first = frozen_features(backbone, pixels, Recipe(epochs=1), 0, tmp_path / "f.safetensors")
+    assert first.shape == (1 + COPIES, 2, 3)
+    again = frozen_features(nn.Identity(), pixels, Recipe(epochs=1), 0, tmp_path / "f.safetensors")
     assert torch.equal(first, again)
+
+
+def test_few_images_are_seen_changed(tmp_path: Path) -> None:
+    """Each image once as it is, then changed as by the recipe, another way each time; many images only as they are."""
+    pixels = torch.arange(2 * 64 * 3, dtype=torch.uint8).view(2, 8, 8, 3).permute(0, 3, 1, 2)
+    seen = frozen_features(nn.Flatten(), pixels, Recipe(epochs=1, flip=True), 0, tmp_path / "f.safetensors")
+    assert torch.allclose(seen[0], normalise(pixels).flatten(1), atol=0.1)
+    assert len(seen[:, 0].unique(dim=0)) > COPIES // 2
+    assert copies(SEEN + 1) == 0
+
+
+def test_copies_of_an_image_are_held_out_together() -> None:
+    """Labels that nothing tells stay unknown to cross-validation, however often an image is seen."""
+    generator = torch.Generator().manual_seed(0)
+    features = torch.randn(40, 200, generator=generator).expand(5, 40, 200)
+    labels = torch.randperm(40, generator=generator) % 2
+    _, accuracy = fit_head(nn.Linear(200, 2), features, labels, [1e-3, 1e-1], seed=0)
+    assert accuracy < 0.75
