@@ -59,8 +59,8 @@ def one_seed(paths: Paths, params: Params, seed: int) -> dict[str, float]:
         return stages.Place(paths.root, folder, paths.shards(use), lambda _: None)
 
     backbone = stages.pretrain(place("pretrain", "source"), params.pretrain, seed)
-    head = stages.transfer(place("transfer", "target"), backbone, params.transfer, params.finetune.recipe, seed)
-    tuned = stages.finetune(place("finetune", "target"), head, params.finetune.recipe, seed)
+    head = stages.transfer(place("transfer", "target"), backbone, params.transfer, params.finetune.recipe.looks, seed)
+    tuned = stages.finetune(place("finetune", "target"), head, params.finetune.recipe.looks, seed)
     plain = stages.scratch(place("scratch", "target"), params.pretrain.network, params.finetune.scratch, seed)
     ways = {"scratch": plain, "head": head, "finetuned": tuned}
     row = {name: test_accuracy(paths, params, trained) for name, trained in ways.items()}

@@ -167,5 +167,5 @@ def finetuned(paths: Paths, weights: Path, network: str, recipe: Recipe, seed: i
     """The head fitted on the backbone in a file of weights, and both trained on; `of` names their folders."""
     asked = Pretrain(network=network, recipe=recipe, init=str(weights.resolve()))
     start = stages.adopt(place(paths, f"adopt-{of}"), asked, seed)
-    head = stages.transfer(place(paths, f"transfer-{of}"), start, Transfer(), recipe, seed)
+    head = stages.transfer(place(paths, f"transfer-{of}"), start, Transfer(), recipe.looks, seed)
     return head, stages.finetune(place(paths, f"finetune-{of}"), head, recipe, seed)

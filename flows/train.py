@@ -125,7 +125,7 @@ def from_backbone(
         tags=origin.data_tags(journal.context.paths, source) | {"code": version_of(__name__)},
     )
     head = journal.cached(
-        transfer, figures, data=target, backbone=backbone, params=params.transfer, recipe=recipe, seed=seed
+        transfer, figures, data=target, backbone=backbone, params=params.transfer, looks=recipe.looks, seed=seed
     )
     return backbone, head, journal.cached(finetune, figures, data=target, head=head, recipe=recipe, seed=seed)
 

@@ -56,7 +56,7 @@ def _train(paths: Paths, stage: str, before: Trained | None, workers: int) -> Tr
     if stage == "scratch" or before is None:
         return stages.scratch(place, params.pretrain.network, params.finetune.scratch, seed)
     if stage == "transfer":
-        return stages.transfer(place, before, params.transfer, params.finetune.recipe, seed)
+        return stages.transfer(place, before, params.transfer, params.finetune.recipe.looks, seed)
     return stages.finetune(place, before, params.finetune.recipe, seed)
 
 

@@ -1,4 +1,4 @@
-"""Whether a classifier knows when it is right: temperature, calibration error, abstention and conformal sets.
+"""Whether a classifier knows when it is right: calibration error, abstention and conformal sets.
 
 Everything that is fitted here is fitted on the images of role `calib` and checked on those of role `test`.
 """
@@ -16,8 +16,6 @@ from sightline.models.conformal import Conformal, raps_scores
 if TYPE_CHECKING:
     from sightline.evaluate.metrics import BoolArray, FloatArray, IntArray
 
-COLDEST, HOTTEST = 0.05, 20.0
-"""Bounds of the temperature: noise would ask for infinity."""
 BINS = 15
 
 
@@ -27,28 +25,6 @@ def softmax(logits: FloatArray, temperature: float = 1.0) -> FloatArray:
 
     probabilities: FloatArray = special.softmax(logits.astype(np.float64) / temperature, axis=1)
     return probabilities
-
-
-def fit_temperature(logits: FloatArray, labels: IntArray) -> float:
-    """Find the temperature in 0.05 … 20 with the least log loss (Guo et al. 2017), one more wrong answer counted in.
-
-    logits: (N, C) with N ≥ 1 and C ≥ 2; labels: (N,). The further answer is as sure as the N are on average, and right
-    would be its second class. Without it a hundred images that are all right, as good networks have them, ask for
-    certainty; Platt (1999) keeps his targets away from 0 and 1 for the same reason. The loss is convex in 1 / T, so
-    it has one valley in log T too.
-    """
-    from scipy.optimize import minimize_scalar
-    from scipy.special import log_softmax
-
-    wide = logits.astype(np.float64)
-    rows, second = np.arange(len(labels)), np.argsort(-wide, axis=1, kind="stable")[:, 1]
-
-    def loss(log_temperature: float) -> float:
-        logs = log_softmax(wide / math.exp(log_temperature), axis=1)
-        return float(-logs[rows, labels].sum() - logs[rows, second].mean())
-
-    bounds = (math.log(COLDEST), math.log(HOTTEST))
-    return math.exp(minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-6}).x)
 
 
 @dataclass(frozen=True, kw_only=True)

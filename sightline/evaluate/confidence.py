@@ -9,6 +9,7 @@ import numpy as np
 
 from sightline.evaluate import calibration
 from sightline.models.conformal import raps_sets
+from sightline.models.temperature import fit_temperature
 
 if TYPE_CHECKING:
     from sightline.evaluate.metrics import FloatArray, IntArray
@@ -39,7 +40,7 @@ def fit(logits: FloatArray, labels: IntArray, wanted_accuracy: float) -> Confide
     """Temperature, threshold and conformal quantile of logits (N, C) and labels (N,); N may be 0."""
     if not len(labels):
         return Confidence(temperature=1.0, wanted_accuracy=wanted_accuracy, abstain_below=None, conformal=None)
-    temperature = calibration.fit_temperature(logits, labels)
+    temperature = fit_temperature(logits, labels)
     probabilities = calibration.softmax(logits, temperature)
     rng = np.random.default_rng(0)
     return Confidence(

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from sightline.evaluate.calibration import fit_temperature
+from sightline.models.temperature import fit_temperature
 from sightline.train.augment import normalise
 
 if TYPE_CHECKING:

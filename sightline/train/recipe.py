@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 STRICT: dict[str, object] = {"extra": "forbid", "strict": True}
+LOOKS = ("crop", "zoom", "size", "flip", "rotate", "scale", "trivial", "erase")
+"""The values that decide how an image looks to the network."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +82,11 @@ class Recipe:
     """Train the head alone."""
     freeze_statistics: bool = False
     """Keep what batch normalisation learned before: a few dozen images cannot give better means and spreads."""
+
+    @property
+    def looks(self) -> Recipe:
+        """What of it changes single images, the rest as by default."""
+        return Recipe(epochs=1, **{name: getattr(self, name) for name in LOOKS})
 
     @property
     def mixes(self) -> bool:

@@ -70,18 +70,18 @@ def scratch(place: Place, network: str, recipe: Recipe, seed: int) -> Trained:
     return _run(place, "scratch", network, model, images, val, recipe, seed)
 
 
-def transfer(place: Place, backbone: Trained, params: Transfer, recipe: Recipe, seed: int) -> Trained:
+def transfer(place: Place, backbone: Trained, params: Transfer, looks: Recipe, seed: int) -> Trained:
     """Fit a linear head on the frozen features of `backbone`; they are computed once and kept.
 
-    `recipe` is that of fine-tuning: few images are seen changed as there, too.
+    Few images are seen changed as by `looks`, too: as fine-tuning will see them.
     """
     started = time.perf_counter()
     images, val, size = _open(place)
     model = _fresh(backbone.network, images, size, seed)
     model.backbone.load_state_dict(backbone.load(place.root).backbone.state_dict())
-    key = digest_of([backbone.weights, place.shards.name, size, str(images.labels.tolist()), asdict(recipe), seed])
+    key = digest_of([backbone.weights, place.shards.name, size, str(images.labels.tolist()), asdict(looks), seed])
     cache = place.root / "runs" / "features" / f"{key[:16]}.safetensors"
-    features = frozen_features(model.backbone, images.pixels, recipe, seed, cache)
+    features = frozen_features(model.backbone, images.pixels, looks, seed, cache)
     penalty, chosen_by = fit_head(model.head, features, images.labels, params.penalties, seed)
     notes = (("penalty", penalty), ("cross_validated_accuracy", chosen_by), ("backbone", backbone.weights))
     return _save(place, "transfer", backbone.network, model, images, val, started=started, notes=notes)

@@ -11,7 +11,6 @@ from sightline.evaluate.calibration import (
     abstention_threshold,
     ece,
     ece_null,
-    fit_temperature,
     raps_fit,
     reliability,
     risk_coverage,
@@ -20,6 +19,7 @@ from sightline.evaluate.calibration import (
 from sightline.evaluate.compare import coverage_interval
 from sightline.evaluate.metrics import log_loss
 from sightline.models.conformal import Conformal, raps_sets
+from sightline.models.temperature import fit_temperature
 
 SEEDS = st.integers(0, 2**32 - 1)
 
