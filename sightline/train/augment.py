@@ -147,4 +147,6 @@ def rectangles(tall: Tensor, wide: Tensor, height: int, width: int, draws: Draws
         first, end = torch.stack([start, start + size])[..., None].to(device, non_blocking=True)
         at = torch.arange(length, device=device)
         sides.append((at >= first) & (at < end))
-    return (sides[0][:, :, None] & sides[1][:, None, :])[:, None]
+    down, across = sides
+    masks: Tensor = down[:, None, :, None] & across[:, None, None, :]
+    return masks
