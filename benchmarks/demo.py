@@ -61,7 +61,7 @@ def one_seed(paths: Paths, params: Params, seed: int) -> dict[str, float]:
 
     backbone = stages.pretrain(place("pretrain", "source"), params.pretrain, seed)
     head = stages.transfer(place("transfer", "target"), backbone, params.transfer, params.finetune.recipe.looks, seed)
-    tuned = stages.finetune(place("finetune", "target"), head, params.finetune.recipe.looks, seed)
+    tuned = stages.finetune(place("finetune", "target"), head, params.finetune.recipe, seed)
     plain = stages.scratch(place("scratch", "target"), params.pretrain.network, params.finetune.scratch, seed)
     ways = {"scratch": plain, "head": head, "finetuned": tuned}
     row = {name: test_accuracy(paths, params, trained) for name, trained in ways.items()}
