@@ -163,7 +163,8 @@ def theirs(
         # It needs no validation images, so they are a gift to it.
         side = "test" if one.split == "test" else "train"
         shutil.copyfile(images / one.path, sides / side / one.label / one.path.replace("/", "_"))
-    script = Path(__file__).with_name("accuracy_peer.py")  # at the backbone's size; ours is planned from the budget
+    script = Path(__file__).with_name("accuracy_peer.py")
+    # At the size of the backbone; ours is planned from the budget.
     command = [peer, str(script), method, str(sides), str(seconds), str(PIXELS), "1" if flip else "0"]
     done = subprocess.run(command, env=environment(), stdout=subprocess.PIPE, text=True, check=True)
     row: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 STRICT: dict[str, object] = {"extra": "forbid", "strict": True}
-LOOKS = ("crop", "zoom", "size", "flip", "rotate", "scale", "trivial", "erase")
-"""The values that decide how an image looks to the network."""
+LOOKS = ("crop", "zoom", "flip", "rotate", "scale", "trivial", "erase")
+"""The values that decide how an image of the stored side looks to the network."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +85,7 @@ class Recipe:
 
     @property
     def looks(self) -> Recipe:
-        """What of it changes single images, the rest as by default."""
+        """What of it changes single images but their side, the rest as by default."""
         return Recipe(epochs=1, **{name: getattr(self, name) for name in LOOKS})
 
     @property

@@ -78,6 +78,16 @@ def test_few_images_are_seen_changed(tmp_path: Path) -> None:
     assert copies(SEEN + 1) == 0
 
 
+def test_looks_are_what_changes_images() -> None:
+    """Another rate gives the same looks, another augmentation others; the side stays that of serving."""
+    plain = Recipe(epochs=5, learning_rate=0.3, clip=1.0, size=96).looks
+    assert plain == Recipe(epochs=1).looks
+    assert plain.size == 0
+    assert all(
+        plain != Recipe(epochs=1, **change).looks for change in ({"flip": False}, {"rotate": 10.0}, {"crop": 0.2})
+    )
+
+
 def test_copies_of_an_image_are_held_out_together() -> None:
     """Labels that nothing tells stay unknown to cross-validation, however often an image is seen."""
     generator = torch.Generator().manual_seed(0)
