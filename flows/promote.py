@@ -11,7 +11,7 @@ from prefect.runtime import flow_run
 
 from flows.approval import settle
 from flows.start import begin
-from sightline.judging import Request
+from sightline.case import Request
 from sightline.report.gate import write_gate_report
 from tasks import promotion
 from tasks.journal import ended

@@ -66,7 +66,7 @@ def publish(
     rows = scores(tested.figures(context.paths.root), best)
     _artifacts(journal, rows, choice, outcome, report)
     _track(journal, present, tested, outcome, report)
-    backbone = next((one.val_accuracy for one in present if one.stage == "pretrain" and one.history), None)
+    backbone = next((one.val_accuracy for one in present if one.stage == "pretrain" and not one.is_adopted), None)
     return Summary(tuple(journal.rows), backbone, rows, choice, outcome, str(report))
 
 

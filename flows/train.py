@@ -16,8 +16,8 @@ from flows.start import begin
 from flows.tell import Summary, publish
 from sightline import origin
 from sightline.backbones import CHAMPION, fetched
+from sightline.case import Request
 from sightline.data.reference import DataRef, describe
-from sightline.judging import Request
 from sightline.train.stages import choose
 from tasks.evaluation import evaluate
 from tasks.finetuning import finetune, scratch
@@ -132,6 +132,8 @@ def from_backbone(
 
 def figures(trained: Trained) -> str:
     """A training stage in a few words."""
+    if trained.is_adopted:
+        return f"{trained.network}, the given weights"
     return f"{trained.network}, validation accuracy {trained.val_accuracy:.3f}"
 
 

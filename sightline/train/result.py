@@ -44,6 +44,11 @@ class Trained:
     run: str = ""
     """MLflow run that recorded the stage."""
 
+    @property
+    def is_adopted(self) -> bool:
+        """Whether these are weights that were given: nothing was trained, so no figure tells how good they are."""
+        return self.stage == "pretrain" and not self.history
+
     def is_whole(self, root: Path) -> bool:
         """Whether the weights are there and unchanged."""
         path = root / self.path / WEIGHTS
