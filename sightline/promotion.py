@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 from sightline.errors import RegistryError
 from sightline.evaluate.blessing import REQUIRED
 from sightline.evaluate.evaluation import BUNDLE
-from sightline.judging import Judgement, Request, judge
+from sightline.judging import Judgement, judge
 from sightline.ledger import open_ledger
 from sightline.registry import Outcome, answer_requests, approved, contend, rollback
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from sightline.case import Request
     from sightline.evaluate.evaluation import Evaluated
     from sightline.params import Gate
     from sightline.tracking import Tracker

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
+from sightline.case import Request, folder_of_model
 from sightline.errors import RegistryError, Stale
 from sightline.evaluate import release
 from sightline.evaluate.blessing import FAILED, PASSED
-from sightline.judging import Request, folder_of_model
 from sightline.ledger import INSUFFICIENT, PROMOTED, REFUSED, ROLLED_BACK, SET_BACK, UNCHANGED, WAITING, Entry
 from sightline.lineage import file_digest
 from sightline.models.predictor import WEIGHTS

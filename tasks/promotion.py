@@ -14,8 +14,8 @@ from sightline.tracking import connect
 from tasks.versioning import version_of
 
 if TYPE_CHECKING:
+    from sightline.case import Request
     from sightline.evaluate.evaluation import Evaluated
-    from sightline.judging import Request
     from sightline.params import Gate
     from sightline.promotion import Registered
     from sightline.registry import Outcome

@@ -13,13 +13,13 @@ from conftest import copy_project, enter, make_images, make_project
 from safetensors.torch import load_file, save_file
 
 from sightline import judging, promotion
+from sightline.case import Request
 from sightline.config import load
 from sightline.data import manifest
 from sightline.data.__main__ import run_stage
 from sightline.errors import ConfigError, RegistryError
 from sightline.evaluate.evaluation import Evaluated, evaluate
 from sightline.evaluate.provenance import folder_digest
-from sightline.judging import Request
 from sightline.ledger import open_ledger
 from sightline.lineage import file_digest
 from sightline.params import Gate

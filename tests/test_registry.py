@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 import pytest
 import sqlalchemy as sa
 
+from sightline.case import Request
 from sightline.errors import RegistryError, Stale
 from sightline.evaluate.blessing import OVERALL, REQUIRED, Blessing, Bound, decide
-from sightline.judging import Judgement, Request, best_champion
+from sightline.judging import Judgement, best_champion
 from sightline.ledger import Ledger, open_ledger
 from sightline.project import Paths
 from sightline.registry import answer_requests, contend, project, rollback

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from sightline.data import neardup, statistics, thumbnails
+from sightline.data import neardup, statistics, thumbnails, windows
 from sightline.data.facts import SIDE as DECODED
 from sightline.data.facts import read_bytes
 from sightline.data.manifest import OK, QUARANTINED
@@ -107,5 +107,5 @@ def _remember(cache: Path, digests: NDArray[np.object_], pairs: Ints) -> None:
 
 
 def _code() -> str:
-    sources = (neardup.__file__, statistics.__file__)
+    sources = (neardup.__file__, windows.__file__, statistics.__file__)
     return hashlib.sha256(b"".join(Path(source).read_bytes() for source in sources)).hexdigest()

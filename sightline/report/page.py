@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from sightline.report.axis import Axis, axis, risk_axis, time_axis
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
@@ -170,54 +172,8 @@ def _view(report: RunReport) -> dict[str, Any]:
         "worst_first": sorted(evaluation["per_class"].items(), key=lambda item: item[1]["f1"]),
         "curves": [(curve.name, _panels(curve)) for curve in report.curves],
         "risk_axis": risk_axis(evaluation),
-        "score_axis": _axis([bound for score in report.scores for bound in (score.low, score.high)], 16, 304),
+        "score_axis": axis([bound for score in report.scores for bound in (score.low, score.high)], 16, 304),
     }
-
-
-@dataclass(frozen=True)
-class _Axis:
-    """A linear scale from `low` … `high` to the pixels `start` … `end`."""
-
-    low: float
-    high: float
-    start: float
-    end: float
-    ticks: list[float]
-
-    def at(self, value: float) -> float:
-        """Pixel of `value`."""
-        share = (value - self.low) / (self.high - self.low)
-        return round(self.start + share * (self.end - self.start), 1)
-
-
-def _axis(values: Sequence[float], start: float, end: float) -> _Axis:
-    """Axis over `values` whose ends are round ticks (1, 2 or 5 times a power of ten)."""
-    found = list(values)
-    low, high = min(found), max(found)
-    step = _round_step(high - low or abs(high) or 1.0)
-    last = math.ceil(high / step - 1e-9)
-    first = min(math.floor(low / step + 1e-9), last - 1)
-    ticks = [round(step * index, 12) for index in range(first, last + 1)]
-    return _Axis(ticks[0], ticks[-1], start, end, ticks)
-
-
-def risk_axis(evaluation: Mapping[str, Any]) -> _Axis:
-    """Axis of the shares of wrong answers in a risk-coverage curve."""
-    risks = [row["risk"] for row in evaluation["risk_coverage"]]
-    return _axis([0.0, *risks, 1 - (evaluation["abstention"]["accuracy"] or 1.0)], 282, 12)
-
-
-def _time_axis(values: Sequence[float], start: float, end: float) -> _Axis:
-    """Axis from 0 to the last of `values`, which are epochs or steps, with whole numbers as ticks."""
-    high = max(1.0, *values)
-    step = max(1, int(_round_step(high)))
-    return _Axis(0.0, high, start, end, list(range(0, int(high) + 1, step)))
-
-
-def _round_step(span: float) -> float:
-    """Smallest of 1, 2 or 5 times a power of ten that divides `span` into four steps at most."""
-    power = 10.0 ** math.floor(math.log10(span / 4))
-    return next(power * digit for digit in (1, 2, 5, 10) if power * digit >= span / 4 * 0.999)
 
 
 @dataclass(frozen=True)
@@ -227,8 +183,8 @@ class _Panel:
     title: str
     unit: str
     """Name of the x axis."""
-    x: _Axis
-    y: _Axis
+    x: Axis
+    y: Axis
     lines: dict[str, list[tuple[float, float]]]
 
 
@@ -243,7 +199,7 @@ def _panels(curve: Curve) -> list[_Panel]:
         lines = {name: line for name, key in keys.items() if (line := _line(curve, unit, key))}
         if lines:
             points = [point for line in lines.values() for point in line]
-            x, y = _time_axis([x for x, _ in points], 46, 404), _axis([y for _, y in points], 180, 12)
+            x, y = time_axis([x for x, _ in points], 46, 404), axis([y for _, y in points], 180, 12)
             panels.append(_Panel(title, unit, x, y, lines))
     return panels
 

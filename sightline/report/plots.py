@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sightline.report.page import risk_axis, templates
+from sightline.report.axis import risk_axis
+from sightline.report.page import templates
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -12,6 +12,7 @@ import pytest
 from figures import evaluation_figures
 from PIL import Image
 
+from sightline.report.axis import axis, time_axis
 from sightline.report.gate import CheckRow
 from sightline.report.page import (
     Curve,
@@ -20,12 +21,10 @@ from sightline.report.page import (
     RunReport,
     Score,
     StageRow,
-    _axis,
     _duration,
     _heat,
     _line,
     _picture,
-    _time_axis,
     write_page,
 )
 
@@ -287,16 +286,16 @@ def test_a_curve_of_steps_without_validation_gives_one_plot(tmp_path: Path) -> N
 )
 def test_axis_has_round_ticks_around_the_values(values: list[float], ticks: list[float]) -> None:
     """Ticks are 1, 2 or 5 times a power of ten and enclose the values, also where these are all the same."""
-    axis = _axis(values, 100, 0)
-    assert axis.ticks == ticks
-    assert (axis.at(ticks[0]), axis.at(ticks[-1])) == (100, 0)
+    scale = axis(values, 100, 0)
+    assert scale.ticks == ticks
+    assert (scale.at(ticks[0]), scale.at(ticks[-1])) == (100, 0)
 
 
 def test_time_axis_ends_with_the_run() -> None:
     """Epochs have whole ticks, and the axis ends at the last epoch, even where there is only one."""
-    assert _time_axis([1.0], 0, 90).ticks == [0, 1]
-    assert _time_axis([1.0, 12.0], 0, 90).ticks == [0, 5, 10]
-    assert _time_axis([1.0, 12.0], 0, 90).at(12) == 90
+    assert time_axis([1.0], 0, 90).ticks == [0, 1]
+    assert time_axis([1.0, 12.0], 0, 90).ticks == [0, 5, 10]
+    assert time_axis([1.0, 12.0], 0, 90).at(12) == 90
 
 
 def test_durations_read_as_people_say_them() -> None:
