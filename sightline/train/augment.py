@@ -26,7 +26,7 @@ MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
 ERASED = (0.02, 0.33)
 """Share of the image that random erasing takes (Zhong et al. 2020)."""
-CACHED = 2**18
+CACHED = 2**16
 """Pixels that the CPU normalises at a time."""
 LONGEST = 10 / 3
 """Largest ratio of the sides of an erased rectangle."""
