@@ -42,7 +42,7 @@ def normalise(pixels: Tensor) -> Tensor:
     # A few images at a time, as many as the processor's cache holds.
     few = max(1, CACHED // (height * width)) if pixels.device.type == "cpu" else max(1, count)
     for part, done in zip(rows.split(few), found.split(few), strict=True):
-        torch.sub(part, mean, out=done).div_(std)
+        torch.div(torch.sub(part, mean), std, out=done)
     return found.view(count, height, width, 3).permute(0, 3, 1, 2)
 
 
