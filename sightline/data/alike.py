@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from sightline.data import neardup, statistics, thumbnails, windows
+from sightline.data import neardup, thumbnails
 from sightline.data.facts import SIDE as DECODED
 from sightline.data.facts import read_bytes
 from sightline.data.manifest import OK, QUARANTINED
 from sightline.data.reading import inspect
 from sightline.data.statistics import THUMBNAIL, reduced
+from sightline.lineage import code_digest
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
     from PIL import Image
 
@@ -87,7 +88,7 @@ def _known(cache: Path, digests: NDArray[np.object_]) -> tuple[Ints, NDArray[np.
     if not cache.is_file():
         return np.zeros((0, 2), dtype=np.int64), np.zeros(len(digests), dtype=bool)
     kept = pd.read_parquet(cache)
-    if kept["first"].iloc[0] != _code():
+    if kept["first"].iloc[0] != code_digest(neardup.__name__):
         return np.zeros((0, 2), dtype=np.int64), np.zeros(len(digests), dtype=bool)
     place = pd.Series(np.arange(len(digests)), index=digests)
     ends = kept.iloc[1:].apply(lambda column: column.map(place)).dropna().astype(np.int64).to_numpy()
@@ -99,13 +100,9 @@ def _known(cache: Path, digests: NDArray[np.object_]) -> tuple[Ints, NDArray[np.
 
 def _remember(cache: Path, digests: NDArray[np.object_], pairs: Ints) -> None:
     """Keep the pairs, and each digest paired with itself; the first row is the code that judged."""
-    first, second = (np.concatenate([[_code()], digests, digests[pairs[:, side]]]) for side in (0, 1))
+    code = code_digest(neardup.__name__)
+    first, second = (np.concatenate([[code], digests, digests[pairs[:, side]]]) for side in (0, 1))
     cache.parent.mkdir(parents=True, exist_ok=True)
     scratch = cache.with_suffix(".tmp")
     pd.DataFrame({"first": first, "second": second}).to_parquet(scratch, index=False)
     scratch.replace(cache)
-
-
-def _code() -> str:
-    sources = (neardup.__file__, windows.__file__, statistics.__file__)
-    return hashlib.sha256(b"".join(Path(source).read_bytes() for source in sources)).hexdigest()
