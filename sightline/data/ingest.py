@@ -73,12 +73,12 @@ def decide(
     """
     rows = _in_order(rows, previous)
     rows = _quarantine_contradictions(rows)
-    pairs = alike.positions(rows, near)
+    copies = alike.positions(rows, near)
     rows = groups.by_path(rows, dataset.group)
-    together = np.concatenate([pairs, groups.bursts(rows, dataset.group)])
+    together = np.concatenate([copies, groups.bursts(rows, dataset.group)])
     rows = split.assign_roles(rows, dataset.roles, previous, together)
     # Last, because what bridges two groups is no part of either.
-    rows["alike"] = alike.names(rows, pairs)
+    rows["alike"] = alike.names(rows, copies)
     rows = split.hold_back(rows, dataset.train_per_class)
     rows["shard"] = split.assign_shards(rows)
     return rows

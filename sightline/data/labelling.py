@@ -75,17 +75,17 @@ def take(paths: Paths, use: str, table: Path) -> Imported:
     Raises DataError naming every bad line; then, and where the version cannot be made, nothing has changed.
     """
     rows = manifest.read(paths.manifest(use))
-    given = _read(table, set(rows["sha256"]))
-    told = rows["sha256"].map(given)
+    entries = _read(table, set(rows["sha256"]))
+    told = rows["sha256"].map(entries)
     changed = sorted(set(rows.loc[told.notna() & (rows["label"].fillna("") != told.fillna("")), "sha256"]))
-    new_classes = tuple(sorted(set(given.values()) - set(rows["label"].dropna())))
+    new_classes = tuple(sorted(set(entries.values()) - set(rows["label"].dropna())))
     if changed:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         who = getpass.getuser()
-        fresh = {digest: Label(sha256=digest, label=given[digest], by=who, at=now) for digest in changed}
+        fresh = {digest: Label(sha256=digest, label=entries[digest], by=who, at=now) for digest in changed}
         place = paths.labels(use)
         _change(paths, use, labels.text({**labels.read(place), **fresh}.values()), len(fresh), table.name)
-    return Imported(len(given), len(changed), new_classes, archive.current(paths, use).digest)
+    return Imported(len(entries), len(changed), new_classes, archive.current(paths, use).digest)
 
 
 def _change(paths: Paths, use: str, text: str, number: int, origin: str) -> None:
@@ -116,7 +116,7 @@ def _read(table: Path, known: set[str]) -> dict[str, str]:
     """Digest → label of every line; all bad lines are told at once."""
     if not table.is_file():
         raise DataError(f"{table}: there is no such file; `sightline data label export` writes one to fill in")
-    given: dict[str, tuple[str, int]] = {}
+    entries: dict[str, tuple[str, int]] = {}
     bad = []
     with table.open(encoding="utf-8-sig", newline="") as handle:
         reader = csv.DictReader(handle)
@@ -127,23 +127,23 @@ def _read(table: Path, known: set[str]) -> dict[str, str]:
             )
         for row in reader:
             digest, label = (row["sha256"] or "").strip(), (row["label"] or "").strip()
-            fault = _fault(digest, label, known, given)
+            fault = _fault(digest, label, known, entries)
             if fault:
                 bad.append(f"line {reader.line_num}: {fault}")
             else:
-                given.setdefault(digest, (label, reader.line_num))
+                entries.setdefault(digest, (label, reader.line_num))
     if bad:
         more = [f"… and {len(bad) - SHOWN} more"] if len(bad) > SHOWN else []
         count = counted(len(bad), "bad line")
         raise DataError("\n".join([f"{table}: {count}, nothing was imported", *bad[:SHOWN], *more]))
-    return {digest: label for digest, (label, _) in given.items()}
+    return {digest: label for digest, (label, _) in entries.items()}
 
 
-def _fault(digest: str, label: str, known: set[str], given: dict[str, tuple[str, int]]) -> str:
+def _fault(digest: str, label: str, known: set[str], entries: dict[str, tuple[str, int]]) -> str:
     """What is wrong with a line, or an empty text."""
     if digest not in known:
         return f"the data set has no image with the sha256 {digest!r}"
     if not label:
         return f"image {digest[:8]} has no label: fill it in, or delete the line"
-    before, line = given.get(digest, (label, 0))
+    before, line = entries.get(digest, (label, 0))
     return f"image {digest[:8]} is {label!r} here and {before!r} on line {line}" if before != label else ""

@@ -162,11 +162,11 @@ def test_a_failed_import_leaves_the_labels_as_they_were(ingested: Paths, tmp_pat
 
 def test_the_table_comes_back_and_is_sorted(tmp_path: Path) -> None:
     """The same labels in any order give the same bytes; a damaged table is told with the remedy."""
-    given = [labels.Label(sha256=digest, label='a "b", c\n', by="me", at="2026-01-01") for digest in ("b", "a")]
+    some = [labels.Label(sha256=digest, label='a "b", c\n', by="me", at="2026-01-01") for digest in ("b", "a")]
     path = tmp_path / "target.csv"
-    path.write_text(labels.text(given), encoding="utf-8", newline="")
-    assert labels.read(path) == {one.sha256: one for one in given}
-    assert labels.text(given) == labels.text(given[::-1])
+    path.write_text(labels.text(some), encoding="utf-8", newline="")
+    assert labels.read(path) == {one.sha256: one for one in some}
+    assert labels.text(some) == labels.text(some[::-1])
     path.write_text("sha256,label\na,b\n", encoding="utf-8")
     with pytest.raises(DataError, match=r"damaged .*git checkout"):
         labels.read(path)

@@ -50,10 +50,10 @@ def found(images: list[Image.Image], fresh: list[bool] | None = None) -> list[li
     raw = b"".join(statistics(image.convert("L"))[THUMBNAIL] for image in images)
     thumbnails = np.frombuffer(raw, dtype=np.uint8).reshape(-1, SIDE, SIDE)
     grey = [image.convert("L") for image in images]
-    pairs: list[list[int]] = neardup.find(
+    hits: list[list[int]] = neardup.find(
         thumbnails.__getitem__, np.array(fresh or [True] * len(images)), grey.__getitem__
     ).tolist()
-    return pairs
+    return hits
 
 
 @pytest.mark.parametrize("name", COPIES)
@@ -61,9 +61,9 @@ def test_a_changed_copy_is_found_among_others(name: str) -> None:
     """Smaller, compressed, cropped or brighter: found, and nothing else."""
     others = [picture(seed) for seed in range(40)]
     copies = [COPIES[name](image) for image in others[:20]]
-    pairs = found([*others, *copies])
-    assert len(pairs) >= 18
-    assert all(second == first + 40 for first, second in pairs)
+    hits = found([*others, *copies])
+    assert len(hits) >= 18
+    assert all(second == first + 40 for first, second in hits)
 
 
 def test_only_pairs_with_a_fresh_image_are_looked_for() -> None:
@@ -141,11 +141,11 @@ def test_a_crowd_of_frames_is_one_group_and_spots_are_none() -> None:
     """Frames of one scene are joined without comparing all with all; a spot on an even ground tells nothing."""
     scene = picture(5)
     frames = [jpeg(scene.point(lambda level, gain=1 - n / 2000: level * gain)) for n in range(150)]
-    pairs = found([*frames, picture(6)])
-    assert len(pairs) < 150 * 149 / 4
+    hits = found([*frames, picture(6)])
+    assert len(hits) < 150 * 149 / 4
     joined = {0}
     for _ in range(150):
-        joined |= {n for pair in pairs if joined & set(pair) for n in pair}
+        joined |= {n for pair in hits if joined & set(pair) for n in pair}
     assert joined == set(range(150))
     spots = [Image.new("L", (32, 32), 40 + n % 150) for n in range(100)]
     for n, image in enumerate(spots):

@@ -29,7 +29,7 @@ STAGES = ("ingest", "validate", "preprocess")
 OWNED = ("raw", "manifests", "validation", "shards")
 
 
-def dvc(paths: Paths, *words: str) -> str:
+def dvc_says(paths: Paths, *words: str) -> str:
     """What `dvc WORDS` says when a person calls it in the project."""
     done = subprocess.run(
         [sys.executable, "-m", "dvc", *words], cwd=paths.root, capture_output=True, text=True, check=False
@@ -74,7 +74,7 @@ def test_dvc_repro_by_hand_gives_the_same_bytes(made: Paths, tmp_path: Path, mon
     for left in (by_hand.root / "dvc.lock", by_hand.code):
         left.unlink()
     shutil.rmtree(by_hand.root / ".dvc" / "cache")
-    dvc(by_hand, "repro", "--force")
+    dvc_says(by_hand, "repro", "--force")
     assert outputs(by_hand) == outputs(made)
     assert locked(by_hand) == locked(made)
 
@@ -82,7 +82,7 @@ def test_dvc_repro_by_hand_gives_the_same_bytes(made: Paths, tmp_path: Path, mon
 def test_nothing_changed_nothing_runs(made: Paths) -> None:
     """Neither in process nor by hand does a stage run again on the same data, values and code."""
     assert [done.ran for done in in_process(made)] == [False, False, False]
-    said = dvc(made, "repro")
+    said = dvc_says(made, "repro")
     assert [f"Stage '{stage}@target' didn't change" in said for stage in STAGES] == [True, True, True]
 
 
@@ -90,14 +90,14 @@ def test_push_and_pull_bring_deleted_data_back(made: Paths, tmp_path: Path) -> N
     """Raw images, manifests, verdicts and shards come back from a remote, bit for bit."""
     before = outputs(made)
     assert {path.split("/")[1] for path in before} == set(OWNED)
-    dvc(made, "remote", "add", "--default", "shelf", os.fspath(tmp_path / "shelf"))
-    dvc(made, "push")
+    dvc_says(made, "remote", "add", "--default", "shelf", os.fspath(tmp_path / "shelf"))
+    dvc_says(made, "push")
     for name in OWNED:
         folder = made.root / "data" / name
         shutil.rmtree(folder / "target")
     shutil.rmtree(made.root / ".dvc" / "cache")
     assert len(outputs(made)) < len(before)
-    dvc(made, "pull")
+    dvc_says(made, "pull")
     assert outputs(made) == before
     assert [done.ran for done in in_process(made)] == [False, False, False]
 
@@ -129,7 +129,7 @@ def test_an_edited_helper_makes_its_stages_run_again(ingested: Paths, tmp_path: 
     subprocess.run([sys.executable, "-m", "sightline.data", "code"], cwd=ingested.root, env=env, check=True)
     after = YAML(typ="safe").load(ingested.code.read_text(encoding="utf-8"))
     assert {key for key in after if after[key] != before[key]} == {"ingest"}
-    assert "data/code.yaml" in dvc(ingested, "status", "ingest@target")
+    assert "data/code.yaml" in dvc_says(ingested, "status", "ingest@target")
 
 
 def test_an_unchanged_code_file_is_left_alone(ingested: Paths) -> None:
