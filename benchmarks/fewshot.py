@@ -42,10 +42,10 @@ from sets import (
 from sightline import config
 from sightline.data.loader import load_any
 from sightline.params import Finetune
+from sightline.recipe import Recipe
 from sightline.scaffold import template
 from sightline.train import stages
 from sightline.train.inference import score
-from sightline.train.recipe import Recipe
 
 MARK, GOAL = 0.0, 0.10
 SEEDS = 5

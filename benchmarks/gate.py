@@ -4,7 +4,7 @@ A series is 20 candidates, compared one after another with a champion on one tes
 differs from the champion on a share of the images (the disagreement) and is truly 0.5 or 1 point worse, or 1 point
 better. Candidates are drawn independently: candidates alike would err together, hence in fewer series.
 
-The gate is the production one, `sightline.evaluate.gate`, with the values of a new project; the point comparison
+The gate is the production one, `sightline.registry.rules`, with the values of a new project; the point comparison
 is MLflow's own `validate_evaluation_results`, told "at least as accurate as the champion".
 """
 
@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sightline.evaluate import gate
-from sightline.evaluate.blessing import INSUFFICIENT, PASSED, Bound
 from sightline.params import Gate
+from sightline.registry import rules
+from sightline.registry.blessing import INSUFFICIENT, PASSED, Bound
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from sightline.evaluate.metrics import BoolArray, IntArray
 
 SERIES, QUICK = 10_000, 1_000
-CANDIDATES = gate.CANDIDATES
+CANDIDATES = rules.CANDIDATES
 LIMITS = Gate()
 BOUND = Bound(data="", code="", weights="", release="")
 SIZES = (360, 1000, 5000)
@@ -74,12 +74,12 @@ def measure(n: int, disagreement: float, series: int, rng: np.random.Generator) 
     at_margin = draw(n, disagreement, -LIMITS.margin, series, rng)
     one_better = draw(n, disagreement, +0.01, series, rng)
     passing = point_comparison(*half_worse, n)
-    verdicts = asked(*one_better, n, gate.BETTER)
+    verdicts = asked(*one_better, n, rules.BETTER)
     return Row(
         n=n,
         disagreement=disagreement,
-        better=any_of(asked(*half_worse, n, gate.BETTER) == PASSED),
-        no_worse=any_of(asked(*at_margin, n, gate.NO_WORSE) == PASSED),
+        better=any_of(asked(*half_worse, n, rules.BETTER) == PASSED),
+        no_worse=any_of(asked(*at_margin, n, rules.NO_WORSE) == PASSED),
         insufficient=float(np.mean(verdicts == INSUFFICIENT)),
         promoted=float((verdicts == PASSED).mean(axis=0).min()),
         point_one=float(passing.mean()),
@@ -87,19 +87,19 @@ def measure(n: int, disagreement: float, series: int, rng: np.random.Generator) 
     )
 
 
-def asked(gained: IntArray, lost: IntArray, n: int, rule: gate.Rule) -> NDArray[np.str_]:
+def asked(gained: IntArray, lost: IntArray, n: int, rule: rules.Rule) -> NDArray[np.str_]:
     """The verdict of the production gate for each candidate; asked once for each distinct pair of counts."""
     pairs, place = np.unique(np.stack([gained.ravel(), lost.ravel()]), axis=1, return_inverse=True)
     verdicts = np.array([verdict(more, less, n, rule) for more, less in pairs.T.tolist()])
     return verdicts[place].reshape(gained.shape)
 
 
-def verdict(gained: int, lost: int, n: int, rule: gate.Rule) -> str:
+def verdict(gained: int, lost: int, n: int, rule: rules.Rule) -> str:
     """What the gate says of two models that answered `n` images, with so many gained and lost."""
     candidate, champion = np.ones(n, dtype=bool), np.ones(n, dtype=bool)
     champion[:gained] = False
     candidate[gained : gained + lost] = False
-    return gate.later(candidate, champion, "1", rule, LIMITS, BOUND).verdict
+    return rules.later(candidate, champion, "1", rule, LIMITS, BOUND).verdict
 
 
 def draw(

@@ -1,6 +1,6 @@
 """Ingest 2,000 mutated images, headers of 10⁹ pixels, renamed files of other formats and endless GIFs.
 
-The stage `ingest` runs as in production, `python -m sightline.data ingest target`, on a folder of hostile files made
+The stage `ingest` runs as in production, `python -m sightline.stage ingest target`, on a folder of hostile files made
 from fixed seeds. Every file must end in quarantine with a reason, or be read as Pillow itself reads it; the files left
 intact must all be read. Memory is the sum of the peaks (VmHWM) of the stage and of its workers alive at the same time.
 """
@@ -26,7 +26,7 @@ from PIL import Image
 from sightline import config
 from sightline.data import manifest
 from sightline.data.manifest import QUARANTINED
-from sightline.data.reading import EXTENSIONS, FORMATS, decode
+from sightline.images.reading import EXTENSIONS, FORMATS, decode
 from sightline.project import Paths
 from sightline.scaffold import template
 
@@ -220,7 +220,7 @@ def chunked(width: int, height: int, colours: int, *chunks: tuple[bytes, bytes])
 def run(root: Path) -> tuple[float, float]:
     """Run the stage; seconds, and peak memory of all its processes in MiB."""
     start = time.perf_counter()
-    stage = subprocess.Popen([sys.executable, "-m", "sightline.data", "ingest", "target"], cwd=root)
+    stage = subprocess.Popen([sys.executable, "-m", "sightline.stage", "ingest", "target"], cwd=root)
     peak = 0
     while stage.poll() is None:
         peak = max(peak, memory(stage.pid))

@@ -198,7 +198,7 @@ def make_small(folder: Path, count: int) -> None:
 
 def track_and_push(scratch: Path, images: Path) -> dict[str, float]:
     """`dvc add` as the flow does it, and `dvc push` to a folder."""
-    from sightline.data import versions
+    from sightline.data.versions import dvc
     from sightline.project import Paths, environment
 
     root = scratch / "tracked"
@@ -211,7 +211,7 @@ def track_and_push(scratch: Path, images: Path) -> dict[str, float]:
     os.environ.update(environment(root))
     for words in ("init --no-scm -q", f"remote add -q -d store {scratch / 'store'}"):
         subprocess.run(["dvc", *words.split()], cwd=root, check=True)
-    added = timed(lambda: versions.track_raw(Paths(root), "target"))
+    added = timed(lambda: dvc.track_raw(Paths(root), "target"))
     pushed = timed(lambda: subprocess.run(["dvc", "push", "-q"], cwd=root, check=True))
     print(f"tracked in {added:.0f} s, pushed in {pushed:.0f} s")
     return {"dvc_track_seconds": round(added), "dvc_push_seconds": round(pushed)}
@@ -230,8 +230,8 @@ MILLION = "million"
 
 def validate_million() -> None:
     """Print [seconds, GiB]."""
-    from sightline.data.expectations import validate
     from sightline.data.manifest import COLUMNS
+    from sightline.data.validation.expectations import validate
     from sightline.params import Dataset, Fractions, Validate
 
     numbers = pd.Series(range(1_000_000))

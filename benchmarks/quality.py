@@ -31,9 +31,9 @@ from hostile import make_project
 from PIL import Image
 
 from sightline.data import ingest, manifest
-from sightline.data.label_errors import suspects
+from sightline.data.labels.confident_learning import suspects
+from sightline.data.labels.texture import texture
 from sightline.data.quality import findings
-from sightline.data.texture import texture
 from sightline.params import Validate
 
 if TYPE_CHECKING:

@@ -19,11 +19,11 @@ from sightline import config
 from sightline.data import embedded
 from sightline.data.ingest import ingest
 from sightline.data.shards import preprocess
-from sightline.lineage import digest_of
+from sightline.digests import digest_of
 from sightline.params import Pretrain, Transfer
 from sightline.project import Paths
+from sightline.recipe import Recipe
 from sightline.train import stages
-from sightline.train.recipe import Recipe
 from sightline.train.result import RESULT, WEIGHTS, Trained
 
 if TYPE_CHECKING:

@@ -23,10 +23,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from sightline.data.loader import Images
 from sightline.models.zoo import build
+from sightline.recipe import Recipe
 from sightline.train import batches, loop, optim
 from sightline.train.augment import normalise
 from sightline.train.inference import best_device, has_bf16
-from sightline.train.recipe import Recipe
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What the chain learns, answers and promotes, as digests: the same before and after a change that should change nothing.
+"""What the chain learns, answers and promotes, as digests: a change that should change nothing leaves them as they are.
 
     python benchmarks/unchanged.py [--images FOLDER --source FOLDER] [--quick] [--against FILE]
 
@@ -36,7 +36,14 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="the demonstration alone, one pass for each stage")
     parser.add_argument("--against", type=Path, help="the JSON of an earlier run")
     words = parser.parse_args()
-    few = ("--set", "pretrain.recipe.epochs=1", "--set", "finetune.recipe.epochs=1", "--set", "finetune.scratch.epochs=1")
+    few = (
+        "--set",
+        "pretrain.recipe.epochs=1",
+        "--set",
+        "finetune.recipe.epochs=1",
+        "--set",
+        "finetune.scratch.epochs=1",
+    )
     figures = {"demo": chain([], few if words.quick else ())}
     if words.images and not words.quick:
         figures["scratch"] = chain(["--images", str(words.images.resolve())], STEPS)
@@ -48,7 +55,12 @@ def main() -> None:
         for key, value in found.items():
             print(f"  {key:28} {value[:48]}")
     marks = json.loads(words.against.read_text(encoding="utf-8").splitlines()[-1])["figures"] if words.against else {}
-    differ = [f"{name}: {key}" for name, found in marks.items() for key in found if figures.get(name, {}).get(key) != found[key]]
+    differ = [
+        f"{name}: {key}"
+        for name, found in marks.items()
+        for key in found
+        if figures.get(name, {}).get(key) != found[key]
+    ]
     if marks:
         print("\n" + ("\n".join(["different:", *differ]) if differ else "all the same"))
     print(json.dumps({"name": "unchanged", "figures": figures, "marks": marks, "met": not differ}))
@@ -98,9 +110,13 @@ def digests(root: Path) -> dict[str, str]:
     evidence = [[version, decision, _gate(json.loads(text))] for version, decision, text in rows]
     found["gate"] = _digest(evidence)
     with sqlite3.connect(root / "mlflow" / "mlflow.db") as store:
-        plans = store.execute("select value from model_version_tags where key = 'plan' order by name, version").fetchall()
+        plans = store.execute(
+            "select value from model_version_tags where key = 'plan' order by name, version"
+        ).fetchall()
     found["plan"] = _digest([_plain(json.loads(text)["params"]) for (text,) in plans])
-    files = sorted(path for path in (root / "data/raw/target").rglob("*") if path.suffix.lower() in {".png", ".jpg"})[:20]
+    files = sorted(path for path in (root / "data/raw/target").rglob("*") if path.suffix.lower() in {".png", ".jpg"})[
+        :20
+    ]
     rows = json.loads(sightline(root, "predict", "--version", "1", "--json", *map(str, files)))
     found["predicted"] = _digest(_plain(rows))
     return found

@@ -12,7 +12,7 @@ from prefect.input import RunInput
 from prefect.logging import get_run_logger
 
 from sightline.errors import RegistryError, Stale
-from sightline.ledger import WAITING
+from sightline.registry.ledger import WAITING
 from tasks import promotion
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from sightline.params import Params
     from sightline.project import Paths
-    from sightline.registry import Outcome
+    from sightline.registry.champion import Outcome
     from tasks.context import Context
 
 DAYS = 14
@@ -79,8 +79,8 @@ def approve(paths: Paths, version: str | None, reason: str) -> str:
 
 def waiting(paths: Paths, version: str | None) -> tuple[str, str]:
     """Version and flow run of the promotion that waits, the last one where `version` is not given."""
-    from sightline.promotion import history
-    from sightline.tracking import connect
+    from sightline.registry.promotion import history
+    from sightline.tracking.runs import connect
 
     last = {row["version"]: row for row in history(connect(paths))}
     open_ = {number: row for number, row in last.items() if row["decision"] == WAITING}

@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from prefect.logging import get_run_logger
 
-from sightline import config, project
-from sightline.tracking import connect
-from sightline.train import budget
+from sightline import budget, config, project
+from sightline.tracking.runs import connect
 
 if TYPE_CHECKING:
+    from sightline.budget import Budget
     from sightline.data.reference import DataRef
     from sightline.params import Params
-    from sightline.train.budget import Budget
-    from sightline.train.recipe import Recipe
+    from sightline.recipe import Recipe
     from tasks.journal import Journal
 
 

@@ -11,13 +11,13 @@ from prefect.runtime import flow_run
 
 from flows.approval import settle
 from flows.start import begin
-from sightline.case import Request
+from sightline.registry.candidate import Request
 from sightline.report.gate import write_gate_report
 from tasks import promotion
 from tasks.journal import ended
 
 if TYPE_CHECKING:
-    from sightline.registry import Outcome
+    from sightline.registry.champion import Outcome
 
 
 @flow(name="promote", flow_run_name="promote-version-{version}")

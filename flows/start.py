@@ -9,9 +9,9 @@ from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 
 from sightline import config, project
-from sightline.lineage import git_patch, git_state
-from sightline.origin import patch_path
-from sightline.tracking import connect
+from sightline.digests import git_patch, git_state
+from sightline.lineage.origin import patch_path
+from sightline.tracking.runs import connect
 from tasks.context import Context, flatten
 
 if TYPE_CHECKING:

@@ -12,12 +12,12 @@ from prefect import flow
 
 from flows.approval import settle
 from flows.budget import Clock
+from flows.publish import Summary, publish
 from flows.start import begin
-from flows.tell import Summary, publish
-from sightline import origin
-from sightline.backbones import CHAMPION, fetched
-from sightline.case import Request
 from sightline.data.reference import DataRef, describe
+from sightline.lineage import origin
+from sightline.registry.backbones import CHAMPION, fetched
+from sightline.registry.candidate import Request
 from sightline.train.stages import choose
 from tasks.evaluation import evaluate
 from tasks.finetuning import finetune, scratch
@@ -32,7 +32,7 @@ from tasks.validation import validate
 from tasks.versioning import version_of
 
 if TYPE_CHECKING:
-    from sightline.doubting import Doubted
+    from sightline.evaluate.label_errors import Doubted
     from sightline.params import Params
     from sightline.project import Paths
     from sightline.train.result import Trained

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from sightline.errors import ConfigError, ProjectError
 from sightline.params import Params, Section
-from sightline.train.recipe import Recipe
+from sightline.recipe import Recipe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

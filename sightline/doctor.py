@@ -93,7 +93,7 @@ def _params(paths: Paths) -> Finding:
 
 
 def _dvc(paths: Paths) -> Finding:
-    from sightline.data.versions import opened
+    from sightline.data.versions.dvc import opened
 
     try:
         with opened(paths.root) as repo:
@@ -104,7 +104,7 @@ def _dvc(paths: Paths) -> Finding:
 
 
 def _mlflow(paths: Paths) -> Finding:
-    from sightline.tracking import CHAMPION, connect
+    from sightline.tracking.runs import CHAMPION, connect
 
     try:
         tracker = connect(paths)

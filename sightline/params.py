@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from sightline.train.recipe import STRICT, Recipe
+from sightline.recipe import STRICT, Recipe
 
 ROLES = ("train", "val", "calib", "test")
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from sightline import config
 from sightline.data import embedded
-from sightline.data.external import EXTERNAL
 from sightline.data.sources import published, scan, tables
+from sightline.data.versions.external import EXTERNAL
 from sightline.errors import DataError, ProjectError
 from sightline.project import environment
 

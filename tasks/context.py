@@ -11,7 +11,7 @@ from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.logging import get_run_logger
 
 from sightline.project import Paths
-from sightline.tracking import Tracker, connect
+from sightline.tracking.runs import Tracker, connect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

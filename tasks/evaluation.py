@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from prefect import task
 
-from sightline import evaluating
-from sightline.evaluate import evaluation
+from sightline.evaluate import evaluation, registered
 from tasks.context import Context, recorded
 from tasks.versioning import InputsAndCode, version_of, work_folder
 
@@ -35,6 +34,6 @@ def evaluate(
         done = evaluation.evaluate(context.paths, folder, candidate, params, others)
         figures = done.figures(context.paths.root)
         tracker, release = recorder.tracker, (f"{recorder.tracker.name}-{params.release}", done.release)
-        tracker.log(recorder.run, evaluating.scalars(figures), data=release)
-        evaluating.keep(tracker, recorder.run, folder, figures)
+        tracker.log(recorder.run, registered.scalars(figures), data=release)
+        registered.keep(tracker, recorder.run, folder, figures)
         return done

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from sightline.data import history
-from sightline.data.versions import Reproduced, StoreBusy
+from sightline.data.versions import history
+from sightline.data.versions.dvc import Reproduced, StoreBusy
 from tasks.versioning import version_of
 
 if TYPE_CHECKING:

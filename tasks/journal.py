@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from prefect import Task
 
-    from sightline.data.versions import Reproduced
+    from sightline.data.versions.dvc import Reproduced
     from tasks.context import Context
 
 AnyT = TypeVar("AnyT")
@@ -60,7 +60,7 @@ class Journal:
 @contextmanager
 def ended(context: Context) -> Iterator[None]:
     """Close the MLflow run of the flow with the state in which the flow ends."""
-    from sightline.tracking import connect
+    from sightline.tracking.runs import connect
 
     tracker = connect(context.paths)
     try:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from sightline.data import versions
+from sightline.data.versions import dvc
 from tasks.ingestion import is_busy
 from tasks.versioning import version_of
 
 if TYPE_CHECKING:
-    from sightline.data.versions import Reproduced
+    from sightline.data.versions.dvc import Reproduced
     from sightline.project import Paths
 
 
@@ -27,4 +27,4 @@ if TYPE_CHECKING:
 )
 def preprocess(paths: Paths, use: str) -> Reproduced:
     """Reproduce the stage `preprocess` of the data set."""
-    return versions.reproduce(paths, "preprocess", use)
+    return dvc.reproduce(paths, "preprocess", use)

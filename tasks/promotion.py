@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from sightline import promotion
-from sightline.evaluating import log_version
-from sightline.tracking import connect
+from sightline.evaluate.registered import log_version
+from sightline.registry import promotion
+from sightline.tracking.runs import connect
 from tasks.versioning import version_of
 
 if TYPE_CHECKING:
-    from sightline.case import Request
     from sightline.evaluate.evaluation import Evaluated
     from sightline.params import Gate
-    from sightline.promotion import Registered
-    from sightline.registry import Outcome
+    from sightline.registry.candidate import Request
+    from sightline.registry.champion import Outcome
+    from sightline.registry.promotion import Registered
     from sightline.train.result import Trained
     from tasks.context import Context
 

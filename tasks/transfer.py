@@ -14,7 +14,7 @@ from tasks.versioning import InputsAndCode, version_of, work_folder
 if TYPE_CHECKING:
     from sightline.data.reference import DataRef
     from sightline.params import Transfer
-    from sightline.train.recipe import Recipe
+    from sightline.recipe import Recipe
     from sightline.train.result import Trained
 
 

@@ -8,12 +8,12 @@ from prefect import task
 from prefect.artifacts import create_link_artifact
 from prefect.cache_policies import NO_CACHE
 
-from sightline.data import versions
+from sightline.data.versions import dvc
 from tasks.ingestion import is_busy
 from tasks.versioning import version_of
 
 if TYPE_CHECKING:
-    from sightline.data.versions import Reproduced
+    from sightline.data.versions.dvc import Reproduced
     from sightline.project import Paths
 
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 def validate(paths: Paths, use: str) -> Reproduced:
     """Reproduce the stage `validate` of the data set; a failed critical expectation fails the task."""
     try:
-        return versions.reproduce(paths, "validate", use)
+        return dvc.reproduce(paths, "validate", use)
     finally:
         pages = {"data-docs": ("Data Docs", paths.docs_page(use)), "quality": ("Quality", paths.quality(use))}
         for key, (title, page) in pages.items():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from prefect.cache_policies import CachePolicy
 
-from sightline.lineage import code_digest, digest_of
+from sightline.digests import code_digest, digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -111,7 +111,7 @@ def toy(tmp_path: Path, images: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
 @pytest.fixture(scope="session")
 def ingested_once(tmp_path_factory: pytest.TempPathFactory, images: Path) -> Paths:
     """A toy project whose first version is ingested and committed; to be copied, not changed."""
-    from sightline.data import history
+    from sightline.data.versions import history
 
     with pytest.MonkeyPatch.context() as patch:
         paths = enter(make_project(tmp_path_factory.mktemp("ingested") / "toy project", images), patch)

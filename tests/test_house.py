@@ -48,7 +48,7 @@ def test_readme_commands_exist() -> None:
     """Every `sightline` command of the README is one that the program has."""
     from typer.main import get_command
 
-    from flows.cli import app
+    from flows.cli.app import app
 
     known = set(get_command(app).commands)  # type: ignore[attr-defined]
     used = set(re.findall(r"(?:^|[`&] ?)sightline ([a-z]+)", README, flags=re.MULTILINE))

@@ -1,1 +1,1 @@
-"""The data side: sources, reading, roles, validation, shards and versions."""
+"""The data side: sources, manifest, roles, validation, shards and versions."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sightline.data import manifest
-from sightline.data.facts import read_bytes
+from sightline.data.files.facts import read_bytes
 from sightline.data.quality import findings
 
 if TYPE_CHECKING:
@@ -46,9 +46,9 @@ def _label_errors(
 ) -> Finding | None:
     import numpy as np
 
-    from sightline.data import label_errors
-    from sightline.data.reading import open_image, to_rgb
-    from sightline.data.texture import texture
+    from sightline.data.labels import confident_learning
+    from sightline.data.labels.texture import texture
+    from sightline.images.reading import open_image, to_rgb
 
     usable = rows[rows["status"].isin([manifest.OK, manifest.HELD_BACK]) & rows["label"].notna()].reset_index(drop=True)
     if not 0 < len(usable) <= MOST:
@@ -58,5 +58,5 @@ def _label_errors(
     features = [texture(to_rgb(open_image(read_bytes(folder, path)))) for path in paths_seen]
     groups = usable["group"].fillna(usable["sha256"])
     labels = usable["label"].to_numpy(dtype=object)
-    found = label_errors.suspects(np.stack(features).astype(np.float64), labels, groups.to_numpy(dtype=object))
-    return label_errors.finding(usable, found)
+    found = confident_learning.suspects(np.stack(features).astype(np.float64), labels, groups.to_numpy(dtype=object))
+    return confident_learning.finding(usable, found)

@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from sightline.data import alike, cache, groups, labels, manifest, split, thumbnails
-from sightline.data.facts import AGAIN, EMPTY, Facts, Limits, unread
+from sightline.data import manifest
+from sightline.data.duplicates import pairs
+from sightline.data.files import cache, thumbnails
+from sightline.data.files.facts import AGAIN, EMPTY, Facts, Limits, unread
+from sightline.data.files.statistics import THUMBNAIL
+from sightline.data.files.workers import read_all
+from sightline.data.labels import given
 from sightline.data.manifest import COLUMNS, OK, QUARANTINED
+from sightline.data.roles import groups, split
 from sightline.data.sources import scan
-from sightline.data.statistics import THUMBNAIL
-from sightline.data.workers import read_all
-from sightline.lineage import code_digest, digest_of, file_digest
+from sightline.digests import code_digest, digest_of, file_digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -40,8 +44,8 @@ def ingest(paths: Paths, use: str) -> pd.DataFrame:
     layout = read_layout(folder)
     if previous is not None and cache.recalled(paths.ingested(use)) == _inputs(paths, use, layout):
         return previous
-    found = labels.apply(read_files(layout, folder, params.ingest, paths.cache(use)), paths.labels(use))
-    near = alike.find(found, folder, params.ingest, paths.near(use), thumbnails.beside(paths.cache(use)))
+    found = given.apply(read_files(layout, folder, params.ingest, paths.cache(use)), paths.labels(use))
+    near = pairs.find(found, folder, params.ingest, paths.near(use), thumbnails.beside(paths.cache(use)))
     rows = decide(found.drop(columns=THUMBNAIL), params.datasets[use], previous, near)
     manifest.write(rows, target)
     left_out = rows.loc[rows["status"] == QUARANTINED, ["path", "label", "reason"]]
@@ -65,7 +69,7 @@ def _inputs(paths: Paths, use: str, layout: pd.DataFrame) -> str:
 
 
 def decide(
-    rows: pd.DataFrame, dataset: Dataset, previous: pd.DataFrame | None, near: pd.DataFrame = alike.NONE
+    rows: pd.DataFrame, dataset: Dataset, previous: pd.DataFrame | None, near: pd.DataFrame = pairs.NONE
 ) -> pd.DataFrame:
     """Quarantine contradictions, form groups, give roles and shards; known images keep their order, role and shard.
 
@@ -73,12 +77,12 @@ def decide(
     """
     rows = _in_order(rows, previous)
     rows = _quarantine_contradictions(rows)
-    copies = alike.positions(rows, near)
+    copies = pairs.positions(rows, near)
     rows = groups.by_path(rows, dataset.group)
     together = np.concatenate([copies, groups.bursts(rows, dataset.group)])
     rows = split.assign_roles(rows, dataset.roles, previous, together)
     # Last, because what bridges two groups is no part of either.
-    rows["alike"] = alike.names(rows, copies)
+    rows["alike"] = pairs.names(rows, copies)
     rows = split.hold_back(rows, dataset.train_per_class)
     rows["shard"] = split.assign_shards(rows)
     return rows
@@ -118,7 +122,7 @@ def read_files(layout: pd.DataFrame, folder: Path, params: Ingest, known: Path) 
     limits = Limits(
         params.max_megapixels * 1e6, params.max_megabytes * 1e6, params.max_seconds, params.max_memory * 1e6
     )
-    key = digest_of([limits, code_digest("sightline.data.facts")])
+    key = digest_of([limits, code_digest("sightline.data.files.facts")])
     before, shelf = cache.load(known, key), thumbnails.beside(known)
     if before is None or thumbnails.count(shelf) <= before[THUMBNAIL].fillna(-1).max():
         before = None

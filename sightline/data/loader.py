@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sightline.data import jpeg
+from sightline.images import jpeg
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

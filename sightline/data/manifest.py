@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from sightline.data.statistics import COLUMNS as STATISTICS
+from sightline.data.files.statistics import COLUMNS as STATISTICS
 from sightline.errors import DataError
 
 if TYPE_CHECKING:

@@ -20,12 +20,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sightline.data import jpeg, manifest
-from sightline.data.facts import read_bytes
+from sightline.data import manifest
+from sightline.data.files.facts import read_bytes
 from sightline.data.manifest import OK
-from sightline.data.reading import decode
+from sightline.digests import digest_of
 from sightline.errors import DataError
-from sightline.lineage import digest_of
+from sightline.images import jpeg
+from sightline.images.reading import decode
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,1 +1,1 @@
-"""The test release, its figures, and the gate."""
+"""The test release and its figures."""

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sightline.data.loader import load
-from sightline.data.reading import png
+from sightline.digests import digest_of, file_digest
 from sightline.evaluate import agreement, calibration, confidence, cost, metrics, release, robustness, slices
-from sightline.lineage import digest_of, file_digest
+from sightline.images.reading import png
 from sightline.models.predictor import Card, write_bundle
 from sightline.train.inference import predict
 from sightline.train.result import WEIGHTS

@@ -12,8 +12,8 @@ import torch
 from sightline.data import manifest
 from sightline.data.loader import Images, load_any
 from sightline.data.manifest import OK
+from sightline.digests import digest_of
 from sightline.errors import DataError
-from sightline.lineage import digest_of
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from sightline.data.reading import decode
+from sightline.digests import file_digest
 from sightline.errors import ModelError
-from sightline.lineage import file_digest
+from sightline.images.reading import decode
 from sightline.models.conformal import Conformal, raps_sets
 from sightline.models.zoo import Classifier, build
 from sightline.train.augment import normalise

@@ -5,9 +5,9 @@ from __future__ import annotations
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
-from sightline.data import archive
-from sightline.data.diff import ADDED, KINDS, RELABELLED, REMOVED, RENAMED, ROLE, STATUS, UNLABELLED, counted
-from sightline.data.reading import UnreadableImage, open_image, to_rgb
+from sightline.data.versions import archive
+from sightline.data.versions.diff import ADDED, KINDS, RELABELLED, REMOVED, RENAMED, ROLE, STATUS, UNLABELLED, counted
+from sightline.images.reading import UnreadableImage, open_image, to_rgb
 from sightline.report.page import SMALL_SIDE, data_address, templates
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from sightline.data.archive import Version
+    from sightline.data.versions.archive import Version
     from sightline.project import Paths
 
 SHOWN = 60

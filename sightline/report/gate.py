@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from sightline.evaluate.blessing import Blessing
     from sightline.project import Paths
-    from sightline.registry import Outcome
+    from sightline.registry.blessing import Blessing
+    from sightline.registry.champion import Outcome
 
 
 @dataclass(frozen=True)

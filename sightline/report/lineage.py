@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sightline.lineage.trace import COMPARED
 from sightline.report.page import templates
-from sightline.tracing import COMPARED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

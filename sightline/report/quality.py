@@ -6,8 +6,8 @@ import base64
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
-from sightline.data.facts import read_bytes
-from sightline.data.reading import UnreadableImage, inspect
+from sightline.data.files.facts import read_bytes
+from sightline.images.reading import UnreadableImage, inspect
 from sightline.report.page import templates
 
 if TYPE_CHECKING:

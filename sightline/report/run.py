@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sightline.data import manifest
-from sightline.data.reading import png
+from sightline.images.reading import png
 from sightline.params import ROLES
 from sightline.report.gate import check_rows
 from sightline.report.page import Curve, DatasetCard, Mistake, RunReport, Score, StageRow, write_page
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sightline.data.reference import DataRef
-    from sightline.doubting import Doubted
     from sightline.evaluate.evaluation import Evaluated
+    from sightline.evaluate.label_errors import Doubted
     from sightline.project import Paths
-    from sightline.registry import Outcome
+    from sightline.registry.champion import Outcome
     from sightline.train.result import Trained
 
 SAMPLES = 6

@@ -18,8 +18,8 @@ from sightline.train.trivial import change
 from sightline.train.zoom import zoom
 
 if TYPE_CHECKING:
+    from sightline.recipe import Recipe
     from sightline.train.draws import Draws
-    from sightline.train.recipe import Recipe
 
 # The mean and spread of ImageNet's pixels, which every torchvision weight expects.
 MEAN = (0.485, 0.456, 0.406)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from sightline.data.loader import Images
-    from sightline.train.recipe import Recipe
+    from sightline.recipe import Recipe
     from sightline.train.schedule import Schedule
 
 READERS = 8

@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from sightline.errors import ConfigError, ModelError
+from sightline.recipe import Recipe
 from sightline.train import group, loop
 from sightline.train.checkpoint import Checkpoint, Epoch
-from sightline.train.recipe import Recipe
 from sightline.train.result import CHECKPOINT
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sightline.data.loader import Images, Stored
-    from sightline.train.recipe import Recipe
+    from sightline.recipe import Recipe
 
 
 def score(model: nn.Module, images: Images) -> tuple[float, float]:

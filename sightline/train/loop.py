@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sightline.data.loader import Images
-    from sightline.train.recipe import Recipe
+    from sightline.recipe import Recipe
 
 REPORTS = 30
 """A run is scored, saved and told about so often at most: the many short passes over a tiny set go together."""

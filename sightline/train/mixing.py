@@ -13,7 +13,7 @@ from sightline.train.augment import rectangles
 from sightline.train.draws import Draws
 
 if TYPE_CHECKING:
-    from sightline.train.recipe import Recipe
+    from sightline.recipe import Recipe
 
 
 def mix(

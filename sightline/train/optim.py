@@ -11,7 +11,7 @@ from torch.optim.swa_utils import AveragedModel
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from sightline.train.recipe import Recipe
+    from sightline.recipe import Recipe
 
 LEVELS = 8
 """Layer-wise rates change in so many steps from the first layer to the head: few groups keep the update fast."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sightline.data.loader import Stored
-    from sightline.train.recipe import Recipe
+    from sightline.recipe import Recipe
 
 FOLDS = 5
 COPIES, SEEN = 16, 2048

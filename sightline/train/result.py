@@ -6,8 +6,8 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from sightline.digests import file_digest
 from sightline.errors import ModelError
-from sightline.lineage import file_digest
 
 if TYPE_CHECKING:
     from pathlib import Path

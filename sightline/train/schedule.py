@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sightline.train.recipe import Recipe
+    from sightline.recipe import Recipe
 
 FIRST = 1 / 25
 """Share of the peak rate at which a one-cycle run begins."""

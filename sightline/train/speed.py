@@ -15,8 +15,8 @@ import torch
 
 from sightline.data.loader import Images
 from sightline.errors import ConfigError, ModelError
+from sightline.recipe import Recipe
 from sightline.train import batches, distributed, group, loop, optim
-from sightline.train.recipe import Recipe
 
 TRIED = 2
 """Steps that tell how many make up the time of a measurement."""

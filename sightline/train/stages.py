@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from sightline.data.loader import Images, load
+from sightline.digests import digest_of
 from sightline.errors import DataError
-from sightline.lineage import digest_of
 from sightline.train import distributed
 from sightline.train.checkpoint import Checkpoint, Epoch
 from sightline.train.inference import scored
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from sightline.models.zoo import Classifier
     from sightline.params import Pretrain, Transfer
-    from sightline.train.recipe import Recipe
+    from sightline.recipe import Recipe
 
 
 @dataclass(frozen=True)

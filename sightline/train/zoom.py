@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
+    from sightline.recipe import Recipe
     from sightline.train.draws import Draws
-    from sightline.train.recipe import Recipe
 
 LONGEST = 4 / 3
 """Largest ratio of the sides of a window."""

@@ -10,9 +10,9 @@ import pytest
 from conftest import COLOURS, draw, make_images, make_project
 from typer.testing import CliRunner
 
-from flows.cli import app
-from sightline.data import history
+from flows.cli.app import app
 from sightline.data.assess import assess
+from sightline.data.versions import history
 from sightline.errors import DataError
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def test_wrong_labels_and_copies_are_shown(ingested: Paths) -> None:
 
 def test_a_run_writes_the_page_without_doubting_labels(ingested: Paths) -> None:
     """The stage that validates shows what the manifest alone tells."""
-    from sightline.data.__main__ import run_stage
+    from sightline.stage import run_stage
 
     run_stage(ingested, "validate", "target")
     page = ingested.quality("target")

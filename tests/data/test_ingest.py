@@ -16,14 +16,15 @@ from PIL import Image
 
 from sightline import project, scaffold
 from sightline.config import load, write_value
-from sightline.data import ingest, manifest, thumbnails
-from sightline.data.__main__ import write_code_digests
-from sightline.data.facts import read_bytes
+from sightline.data import ingest, manifest
+from sightline.data.files import thumbnails
+from sightline.data.files.facts import read_bytes
+from sightline.data.files.statistics import THUMBNAIL
 from sightline.data.manifest import COLUMNS, OK, QUARANTINED
 from sightline.data.quality import names
-from sightline.data.statistics import THUMBNAIL
 from sightline.errors import ConfigError, DataError
 from sightline.params import Dataset, Fractions, Ingest, Validate
+from sightline.stage import write_code_digests
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -233,7 +234,7 @@ def test_the_manifest_is_the_same_from_any_number_of_processes(
     tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Equal images, equal bytes: with one process and with three, with and without the cache."""
-    from sightline.data import workers
+    from sightline.data.files import workers
 
     files: list[bytes] = []
     for count, chunk in ((1, 64), (3, 2)):
@@ -338,7 +339,7 @@ def test_dvc_runs_an_external_set_again_only_when_it_changes(
     tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`dvc repro` by hand sees a new image outside of the project."""
-    from sightline.data import versions
+    from sightline.data.versions import dvc
 
     scaffold.init(tmp_path / "project", str(folder), None, "toy", lambda _: None, external=True)
     paths = project.Paths(tmp_path / "project")
@@ -348,7 +349,7 @@ def test_dvc_runs_an_external_set_again_only_when_it_changes(
 
     def ran() -> bool:
         write_code_digests(paths)
-        return versions.reproduce(paths, "ingest", "target").ran
+        return dvc.reproduce(paths, "ingest", "target").ran
 
     assert [ran(), ran()] == [True, False]
     draw(1, (1, 1, 1)).save(folder / "red" / "new.png")

@@ -13,10 +13,12 @@ from conftest import COLOURS, draw
 from PIL import Image
 
 from sightline.config import write_value
-from sightline.data import jpeg, loader, split
+from sightline.data import loader
 from sightline.data.ingest import ingest
 from sightline.data.loader import Compressed, Mapped, load
+from sightline.data.roles import split
 from sightline.data.shards import preprocess
+from sightline.images import jpeg
 from sightline.params import Preprocess
 from sightline.project import Paths
 
@@ -122,8 +124,8 @@ def test_jpegs_are_decoded_at_the_smallest_scale_that_will_do() -> None:
 
 def test_order_of_a_pass_is_a_full_shuffle() -> None:
     """Neighbours on the disk share a batch as often as chance says, and every place is as likely for an image."""
+    from sightline.recipe import Recipe
     from sightline.train.batches import generator_for, order_of
-    from sightline.train.recipe import Recipe
 
     count, batch, passes = 512, 32, 200
     images = loader.Images(torch.empty(count, 3, 1, 1), torch.zeros(count).long(), ("a",))

@@ -15,8 +15,8 @@ from sightline.evaluate.evaluation import evaluate
 from sightline.evaluate.robustness import GATE
 from sightline.models.predictor import Predictor
 from sightline.params import Evaluate
+from sightline.recipe import Recipe
 from sightline.train import stages
-from sightline.train.recipe import Recipe
 
 if TYPE_CHECKING:
     from sightline.project import Paths

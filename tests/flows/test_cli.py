@@ -14,12 +14,12 @@ import pytest
 from conftest import COLOURS, draw, make_images, make_project
 from typer.testing import CliRunner
 
-from flows.cli import app
+from flows.cli.app import app
 from sightline import project
 from sightline.config import write_value
 from sightline.errors import ConfigError, DataError, RegistryError, SightlineError
-from sightline.tracking import connect
-from sightline.trial import start_trial
+from sightline.registry.trial import start_trial
+from sightline.tracking.runs import connect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,13 +16,14 @@ import pytest
 from conftest import COLOURS, draw, make_images, make_project
 from typer.testing import CliRunner
 
-from flows.cli import app
-from sightline import origin, project, reproducing, tracing
+from flows.cli.app import app
+from sightline import project
+from sightline.digests import file_digest, git_patch
 from sightline.errors import DataError, RegistryError
-from sightline.impact import PARTS
-from sightline.lineage import file_digest, git_patch
+from sightline.lineage import origin, reproduce, trace
+from sightline.lineage.impact import PARTS
 from sightline.report.lineage import write_lineage
-from sightline.tracking import connect
+from sightline.tracking.runs import connect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,7 +64,7 @@ def git(paths: Paths, *words: str) -> str:
 def test_lineage_of_the_champion_is_complete(champion: Paths) -> None:
     """Every link from weights to ledger is there, as the schema says, and agrees with git, DVC and the files."""
     found = asked("lineage")
-    jsonschema.validate(found, json.loads(tracing.schema_path().read_text()))
+    jsonschema.validate(found, json.loads(trace.schema_path().read_text()))
     assert found["missing"] == []
     assert (found["model"], found["version"], found["aliases"]) == ("toy-classifier", "1", ["champion"])
     weights = list(champion.runs.glob(f"{found['weights']['stage']}/*/weights.safetensors"))
@@ -114,7 +115,7 @@ def test_what_is_gone_is_told(champion: Paths) -> None:
     listing = champion.root / ".dvc" / "cache" / "files" / "md5" / version[:2] / version[2:]
     with moved_away(patch), moved_away(listing):
         found = asked("lineage")
-    jsonschema.validate(found, json.loads(tracing.schema_path().read_text()))
+    jsonschema.validate(found, json.loads(trace.schema_path().read_text()))
     assert len(found["missing"]) == 2
     assert any("manifest of source" in sentence for sentence in found["missing"])
     assert any("patch" in sentence for sentence in found["missing"])
@@ -138,7 +139,7 @@ def test_ledger_answers_where_the_registry_does_not(champion: Paths, monkeypatch
     monkeypatch.setenv("SIGHTLINE_LEDGER_URI", f"sqlite:///{champion.mlflow / 'ledger.db'}")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     found = asked("lineage")
-    jsonschema.validate(found, json.loads(tracing.schema_path().read_text()))
+    jsonschema.validate(found, json.loads(trace.schema_path().read_text()))
     assert found["gate"]["decision"] == "promoted"
     assert "does not answer" in found["missing"][0]
     touched = asked("impact", str(champion.raw("target") / "red" / "0001.png"))
@@ -190,7 +191,7 @@ def test_reproduction_is_bit_identical(champion: Paths) -> None:
     assert found["shards"] == {"source": True, "target": True}
     assert everything(champion) == before
     lineage = asked("lineage")
-    jsonschema.validate(lineage, json.loads(tracing.schema_path().read_text()))
+    jsonschema.validate(lineage, json.loads(trace.schema_path().read_text()))
     assert lineage["reproduced"]["verdict"] == "identical"
 
 
@@ -213,7 +214,7 @@ def test_every_way_to_weights_is_reproduced(champion: Paths, line: tuple[str, ..
     if not under_dvc:
         tracker.client.delete_model_version_tag("toy-classifier", "1", "raw.target")
     found = asked("reproduce", "1")
-    page = write_lineage(champion, tracing.trace(champion, "/1")).read_text()
+    page = write_lineage(champion, trace.trace(champion, "/1")).read_text()
     tracker.tag_version("toy-classifier", "1", kept)
     assert page.count('class="arrow loose"') == (line == ("scratch",))
     assert found["verdict"] == "identical"
@@ -256,10 +257,10 @@ def test_changed_code_and_machine_are_told_up_front(champion: Paths) -> None:
     """What is not as it was then is named before anything is trained."""
     tags = dict(connect(champion).version("toy-classifier", "1").tags)
     line = origin.stages_of(tags)
-    assert reproducing._changed(tags, line) == ()
-    assert "code has changed" in reproducing._changed({**tags, "code.training": "0" * 16}, line)[0]
+    assert reproduce._changed(tags, line) == ()
+    assert "code has changed" in reproduce._changed({**tags, "code.training": "0" * 16}, line)[0]
     line[0].machine["cpu"] = "another processor"
-    assert "another processor then" in reproducing._changed(tags, line)[0]
+    assert "another processor then" in reproduce._changed(tags, line)[0]
 
 
 def test_version_of_old_cannot_be_reproduced(champion: Paths) -> None:

@@ -11,11 +11,11 @@ import pytest
 from conftest import make_images, make_project
 from typer.testing import CliRunner
 
-from flows.cli import app
+from flows.cli.app import app
 from sightline import project
 from sightline.errors import RegistryError
-from sightline.ledger import WAITING
-from sightline.tracking import connect
+from sightline.registry.ledger import WAITING
+from sightline.tracking.runs import connect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,13 +10,13 @@ from conftest import COLOURS, draw, make_images, make_project
 
 from sightline import project
 from sightline.errors import ConfigError, ValidationFailed
-from sightline.ledger import open_ledger
-from sightline.tracking import connect
+from sightline.registry.ledger import open_ledger
+from sightline.tracking.runs import connect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from flows.tell import Summary
+    from flows.publish import Summary
     from sightline.project import Paths
 
 pytestmark = pytest.mark.usefixtures("prefect_server")

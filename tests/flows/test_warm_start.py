@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sightline.tracking import connect
+from sightline.tracking.runs import connect
 
 if TYPE_CHECKING:
     from sightline.project import Paths

@@ -12,8 +12,8 @@ import pytest
 import torch
 from PIL import Image
 
-from sightline.data.reading import UnreadableImage
 from sightline.errors import ModelError
+from sightline.images.reading import UnreadableImage
 from sightline.models.conformal import Conformal
 from sightline.models.predictor import Card, Predictor, write_bundle
 from sightline.models.zoo import build

@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 import torch
 
+from sightline.recipe import Recipe
 from sightline.train.augment import MEAN, STD, augment, normalise, rectangles
 from sightline.train.draws import Draws
 from sightline.train.mixing import mix
-from sightline.train.recipe import Recipe
 from sightline.train.trivial import OPERATIONS, change
 
 PLAIN = Recipe(epochs=1, crop=0.0, flip=False)

@@ -17,9 +17,9 @@ from safetensors.torch import load_file
 from sightline.data.loader import Images
 from sightline.data.shards import preprocess
 from sightline.errors import ConfigError
+from sightline.recipe import Recipe
 from sightline.train import group, stages
 from sightline.train.batches import batch_of
-from sightline.train.recipe import Recipe
 from sightline.train.result import WEIGHTS, Trained
 
 if TYPE_CHECKING:

@@ -14,14 +14,14 @@ import numpy as np
 import pytest
 import torch
 
-from sightline.data import jpeg
 from sightline.data.loader import Compressed, Images, Mapped
+from sightline.images import jpeg
 from sightline.models.zoo import build
+from sightline.recipe import Recipe
 from sightline.train import batches, loop
 from sightline.train.checkpoint import Checkpoint
 from sightline.train.inference import score
 from sightline.train.loop import train
-from sightline.train.recipe import Recipe
 
 RECIPE = Recipe(epochs=4, batch_size=8, learning_rate=0.05, rotate=5, scale=0.1)
 EVERYTHING = Recipe(

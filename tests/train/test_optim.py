@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from sightline.models.zoo import build as network
+from sightline.recipe import Recipe
 from sightline.train import optim
-from sightline.train.recipe import Recipe
 
 
 def test_layers_near_the_input_learn_slower() -> None:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
+from sightline.recipe import Recipe
 from sightline.train.augment import normalise
 from sightline.train.probe import COPIES, SEEN, copies, fit_head, frozen_features
-from sightline.train.recipe import Recipe
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sightline.train.recipe import Recipe
+from sightline.recipe import Recipe
 from sightline.train.schedule import plan, rate_at
 
 

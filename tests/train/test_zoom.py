@@ -10,9 +10,9 @@ import pytest
 import torch
 from PIL import Image
 
+from sightline.recipe import Recipe
 from sightline.train.augment import augment
 from sightline.train.draws import Draws
-from sightline.train.recipe import Recipe
 from sightline.train.zoom import needed, one_by_one, together, windows, zoom
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from sightline.data.quality.finding import Finding, plural, singles, usable
-from sightline.data.reading import EXTENSIONS
 from sightline.data.sources.item import suffix_of
+from sightline.images.reading import EXTENSIONS
 
 if TYPE_CHECKING:
     from sightline.params import Validate

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from sightline.data.reading import SUFFIXES
+from sightline.images.reading import SUFFIXES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,10 +13,10 @@ from itertools import groupby
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from sightline.data.reading import SUFFIXES
 from sightline.data.sources.item import SPLITS, Item, plain
 from sightline.data.tars import Member, members
 from sightline.errors import DataError
+from sightline.images.reading import SUFFIXES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,0 +1,188 @@
+"""The command line: `sightline`."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from flows.cli import data, lineage, registry
+from flows.cli.common import AsJson, enter
+from sightline import config
+from sightline.errors import SightlineError
+
+if TYPE_CHECKING:
+    from sightline.project import Paths
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    help="From a folder of labelled images to a model in production.\n\n"
+    "Start with `sightline init DIR --images FOLDER`, then `sightline run` in DIR.",
+)
+app.add_typer(data.app, name="data")
+for command in (registry.promote, registry.approve, registry.rollback, registry.history):
+    app.command()(command)
+app.add_typer(lineage.app)
+
+
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the new project; made where it is missing.")],
+    images: Annotated[
+        str,
+        typer.Option(
+            help="What the model is for: FOLDER/CLASS/image, FOLDER/train/CLASS/image, a table of path,label[,split]"
+            "[,group] (CSV or JSONL), tar shards, torchvision:NAME, or embedded:digits."
+        ),
+    ] = "embedded:digits",
+    source: Annotated[
+        str | None,
+        typer.Option(help="What the backbone is pretrained on, in the same forms; embedded:glyphs for the digits."),
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Stem of the registered models; by default the name of DIR.")] = None,
+    external: Annotated[
+        bool, typer.Option("--external", help="Leave folders where they are: for those too large to copy.")
+    ] = False,
+    download: Annotated[
+        bool, typer.Option("--download", help="Let torchvision fetch a set that torchvision:NAME asks for.")
+    ] = False,
+) -> None:
+    """Make a project around a folder of images, under git and DVC. Your images are copied, never changed."""
+    from sightline import scaffold
+
+    if source is None and images == "embedded:digits":
+        source = "embedded:glyphs"
+    scaffold.init(folder, images, source, name, typer.echo, external=external, download=download)
+    typer.echo(f"ready: cd {folder} && sightline run")
+
+
+@app.command()
+def run(
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="SECTION.KEY=VALUE",
+            help="Change a value for this run; data sections change in params.yaml.",
+        ),
+    ] = None,
+    budget: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TIME|STAGE=TIME",
+            help="Time in which the run shall end, such as 10m: network, image size and steps follow from the speed "
+            "that this machine is measured to have. pretrain=20m, finetune=… or scratch=… plan the steps of one stage.",
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run the training flow: validate, train what has changed, evaluate, promote. Repeat it as often as you like."""
+    began = time.time()
+    paths = enter()
+    overrides = dict(config.parse_setting(text) for text in settings or [])
+    config.load(paths.root, overrides)
+    time_given = None
+    if budget:
+        from sightline.budget import parse
+
+        time_given = parse(budget)
+    from flows.cli.console import show_summary, use_plain_lines
+    from flows.cli.prefect_server import prefect_ready
+
+    use_plain_lines()
+    with prefect_ready():
+        from flows.train import train
+        from sightline.tracking.runs import connect
+
+        connect(paths)
+    summary = train(overrides or None, time_given, began)
+    if as_json:
+        typer.echo(json.dumps(asdict(summary)))
+    else:
+        show_summary(summary)
+
+
+@app.command()
+def predict(
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE…", help="Image files.")],
+    version: Annotated[str | None, typer.Option(help="A version of the classifier; by default the champion.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Ask the champion (or another version) what is on image files. Exit status 1 where one cannot be read."""
+    from sightline.serve.files import predict_files
+
+    rows = predict_files(enter(), images, version)
+    if as_json:
+        typer.echo(json.dumps(rows))
+    else:
+        for row in rows:
+            unsure = "  not sure enough" if row.get("abstain") else ""
+            said = row.get("error") or f"{row['label']}  {row['probability']:.3f}{unsure}"
+            typer.echo(f"{row['path']}: {said}", err="error" in row)
+    if any("error" in row for row in rows):
+        raise typer.Exit(1)
+
+
+@app.command()
+def evaluate(
+    version: Annotated[
+        str | None, typer.Argument(metavar="[VERSION]", help="Version of the classifier; by default the champion.")
+    ] = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="All 15 corruptions of ImageNet-C at all 5 severities; takes minutes.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Evaluate a registered version on the present test release; the figures go to its MLflow run as well."""
+    paths = enter()
+    from flows.cli.console import counted_steps, show_evaluation
+    from sightline.evaluate.corruptions import CELLS
+    from sightline.evaluate.registered import evaluate_version
+
+    with counted_steps(CELLS if full else 0) as step:
+        number, figures = evaluate_version(paths, version, step)
+    if as_json:
+        typer.echo(json.dumps(figures))
+    else:
+        show_evaluation(number, figures)
+
+
+@app.command()
+def doctor(as_json: AsJson = False) -> None:
+    """Check versions, stores and servers. Exit status 1 where something is wrong."""
+    from sightline.doctor import examine
+
+    try:
+        paths: Paths | None = enter()
+    except SightlineError:
+        paths = None
+    findings = examine(paths)
+    if as_json:
+        typer.echo(json.dumps([asdict(one) for one in findings]))
+    else:
+        from flows.cli.console import show_findings
+
+        show_findings(findings)
+    if not all(one.good for one in findings):
+        raise typer.Exit(1)
+
+
+def main() -> Any:
+    """Entry point: our own errors are told in a line, with exit status 2."""
+    try:
+        return app(standalone_mode=True)
+    except SightlineError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

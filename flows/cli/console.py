@@ -1,0 +1,267 @@
+"""What people see in the terminal."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.filesize import decimal
+from rich.markup import escape
+from rich.progress import Progress
+from rich.table import Table
+from rich.tree import Tree
+
+from sightline.errors import SightlineError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from flows.publish import Summary
+    from sightline.doctor import Finding
+    from sightline.lineage.impact import Impact
+    from sightline.registry.champion import Outcome
+
+CONSOLE = Console()
+ENGINE = {"flow_engine", "task_engine", "engine", "server", "runner"}
+"""Modules of Prefect whose every-run remarks ("Beginning flow run …") a person at a terminal does not need."""
+WEAKEST = 10
+"""Slices that the terminal shows; the figures and the report have all."""
+LONG = ("params", "evidence", "metrics", "machine")
+"""Parts of a lineage that the page and the JSON show in full."""
+COLOURS = {"ran": "green", "cached": "cyan", "up to date": "cyan"}
+
+
+class Lines(logging.StreamHandler[Any]):
+    """Console handler for people: the steps of a flow as plain lines, our own errors without a traceback.
+
+    Prefect's pages and API get every record as before.
+    """
+
+    def __init__(self, stream: Any = None, styles: dict[str, str] | None = None, level: int = 0) -> None:
+        del styles  # Prefect's logging settings pass it
+        super().__init__(stream or sys.stderr)
+        self.setLevel(level)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print what a person at a terminal needs."""
+        ours = record.exc_info and isinstance(record.exc_info[1], SightlineError)
+        if not ours and (record.levelno >= logging.WARNING or record.module not in ENGINE):
+            super().emit(record)
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The time and the message."""
+        formatter = logging.Formatter("%(asctime)s  %(message)s", "%H:%M:%S")
+        return formatter.format(record)
+
+
+def use_plain_lines() -> None:
+    """Make Prefect log to this console in plain lines; to be called before it is imported."""
+    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_CLASS", f"{__name__}.{Lines.__name__}")
+
+
+def progress(what: str) -> Callable[[list[str]], Iterable[str]]:
+    """A bar on the terminal for whoever goes through a list; on stderr, so that `--json` stays clean."""
+    from rich.progress import track
+
+    return lambda items: track(items, what, console=Console(stderr=True), transient=True)
+
+
+def show_summary(summary: Summary) -> None:
+    """The table at the end of `sightline run`."""
+    stages = Table("stage", "what", "seconds", "", title="What each stage did", title_justify="left")
+    for row in summary.rows:
+        stages.add_row(row.name, row.what, f"{row.seconds:.1f}", f"[{COLOURS[row.outcome]}]{row.outcome}[/]")
+    CONSOLE.print(stages)
+    scores = Table("model", "accuracy", "95 % interval", "", title="Accuracy", title_justify="left")
+    if summary.backbone_accuracy is not None:
+        scores.add_row("backbone, source validation images", f"{summary.backbone_accuracy:.3f}", "", "")
+    for score in summary.scores:
+        chosen = "chosen" if score.chosen else ""
+        scores.add_row(
+            f"target test images, {score.name}", f"{score.accuracy:.3f}", f"{score.low:.3f} – {score.high:.3f}", chosen
+        )
+    CONSOLE.print(scores)
+    outcome = summary.outcome
+    show_checks(outcome)
+    CONSOLE.print(f"choice    {summary.choice}", highlight=False)
+    CONSOLE.print(f"gate      version {outcome.version}: {escape(outcome.sentence)}", highlight=False)
+    for one in outcome.told:
+        CONSOLE.print(f"registry  {escape(one)}", highlight=False)
+    CONSOLE.print(f"champion  {f'version {outcome.champion}' if outcome.champion else 'none'}", highlight=False)
+    CONSOLE.print(f"report    {summary.report}", highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def counted_steps(total: int) -> Iterator[Callable[[str], None] | None]:
+    """A progress bar on stderr and the function that moves it on; None where there are no steps to come."""
+    if not total:
+        yield None
+        return
+    with Progress(*Progress.get_default_columns(), console=Console(stderr=True)) as bar:
+        task = bar.add_task("corruptions", total=total)
+        yield lambda name: bar.update(task, advance=1, description=name.replace("_", " "))
+
+
+def show_evaluation(version: str, figures: dict[str, Any]) -> None:
+    """What `sightline evaluate` found."""
+    sure, sets, harm, cost = (figures[name] for name in ("abstention", "conformal", "robustness", "cost"))
+    release = figures["release"]
+    CONSOLE.print(f"version {version} on release {release['name']}, {release['images']} images", highlight=False)
+    told = Table(box=None, show_header=False)
+    top5 = "" if figures["top5"] is None else f", among the first five {figures['top5']:.3f}"
+    told.add_row("accuracy", f"{figures['accuracy']:.3f}, balanced {figures['balanced_accuracy']:.3f}{top5}")
+    told.add_row("macro F1", f"{figures['averages']['macro']['f1']:.3f}")
+    told.add_row("log loss, Brier", f"{figures['log_loss']:.3f}, {figures['brier']:.3f}")
+    told.add_row("calibration error", f"{figures['ece_after']:.3f}, before temperature {figures['ece_before']:.3f}")
+    if sure["threshold"] is not None:
+        told.add_row("abstains below", f"{sure['threshold']:.3f}: answers {sure['coverage']:.1%}")
+    if sets is not None:
+        told.add_row("sets", f"hold the true class in {sets['coverage']:.1%}, {sets['mean_size']:.2f} classes")
+    told.add_row("corrupted", f"{harm['mean']:.3f}, as they are {harm['clean']:.3f} ({harm['images']} images)")
+    if "grid" in harm:
+        told.add_row("mean corruption error", f"{harm['mean_corruption_error']:.3f}")
+    told.add_row("an answer takes", f"{cost['p50_ms']:.1f} ms, 95 % within {cost['p95_ms']:.1f} ms")
+    told.add_row("memory", f"{cost['memory_mb']:.0f} MB")
+    CONSOLE.print(told, highlight=False)
+    slices = Table("slice", "images", "accuracy", "95 % interval", title="Weakest slices", title_justify="left")
+    for row in figures["slices"][:WEAKEST]:
+        interval = f"{row['low']:.3f} – {row['high']:.3f}"
+        slices.add_row(escape(row["name"]), f"{row['images']:,}", f"{row['accuracy']:.3f}", interval)
+    CONSOLE.print(slices)
+    if "grid" in harm:
+        _show_grid(harm["grid"])
+
+
+def _show_grid(grid: dict[str, list[float]]) -> None:
+    table = Table("corruption", "1", "2", "3", "4", "5", title="Accuracy by severity", title_justify="left")
+    for name, row in grid.items():
+        table.add_row(name.replace("_", " "), *(f"{accuracy:.3f}" for accuracy in row))
+    CONSOLE.print(table)
+
+
+def show_outcome(outcome: Outcome) -> None:
+    """What a promotion or a rollback came to."""
+    for one in outcome.told:
+        CONSOLE.print(escape(one), highlight=False)
+    show_checks(outcome)
+    CONSOLE.print(f"version {outcome.version}: {escape(outcome.sentence)}", highlight=False)
+    CONSOLE.print(f"champion  {f'version {outcome.champion}' if outcome.champion else 'none'}", highlight=False)
+
+
+def show_checks(outcome: Outcome) -> None:
+    """The checks of the gate, where it had something to decide."""
+    if not outcome.blessings:
+        return
+    table = Table("check", "verdict", "what it found", title="Gate", title_justify="left")
+    for one in outcome.blessings:
+        colour = "green" if one.verdict == "passed" else "red"
+        table.add_row(one.name, f"[{colour}]{one.verdict}[/]", escape(one.sentence))
+    CONSOLE.print(table)
+
+
+def show_history(rows: Sequence[dict[str, Any]]) -> None:
+    """The ledger, the newest row last."""
+    table = Table("when (UTC)", "by", "version", "champion before", "decision", "why")
+    for row in rows:
+        loud = " [red]OVERRIDDEN[/]" if row["evidence"].get("overridden") else ""
+        table.add_row(
+            row["at"][:16].replace("T", " "),
+            escape(row["actor"]),
+            row["version"],
+            row["champion_before"] or "none",
+            row["decision"] + loud,
+            escape(row["reason"]),
+        )
+    CONSOLE.print(table)
+
+
+def show_lineage(found: dict[str, Any]) -> None:
+    """Lineage as a tree, and what of it is not known."""
+    tree = Tree(f"[bold]{escape(found['model'])} version {found['version']}[/] {' '.join(found['aliases'])}")
+    for name, value in found.items():
+        if name not in {"format", "model", "version", "aliases", "missing"} and _says(value):
+            _grow(tree, name, value)
+    CONSOLE.print(tree, soft_wrap=True)
+    for sentence in found["missing"]:
+        CONSOLE.print(f"[red]not known[/] {escape(sentence)}", highlight=False, soft_wrap=True)
+
+
+def _grow(tree: Tree, name: str, value: Any) -> None:
+    if isinstance(value, list):
+        node = tree.add(f"[bold]{escape(name)}[/]")
+        for number, inner in enumerate(value, 1):
+            _grow(node, inner.get("stage") or f"{number}", inner)
+    elif isinstance(value, dict) and name in LONG:
+        tree.add(f"{escape(name)}: {len(value)} values", highlight=False)
+    elif isinstance(value, dict):
+        node = tree.add(f"[bold]{escape(name)}[/]")
+        for key, inner in value.items():
+            if _says(inner):
+                _grow(node, key, inner)
+    else:
+        tree.add(escape(f"{name}: {value}"), highlight=False)
+
+
+def _says(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(_says(inner) for inner in value.values())
+    return value not in (None, "", [])
+
+
+def show_impact(found: Impact) -> None:
+    """What an image touched."""
+    CONSOLE.print(f"sha256 {found.sha256}", highlight=False, soft_wrap=True)
+    for title, columns, rows in (
+        (
+            "Versions of the data",
+            ("data set", "version", "path", "label", "role", "status"),
+            [(one.use, one.version[:8], one.path, one.label, one.role, one.status) for one in found.data],
+        ),
+        (
+            "Models",
+            ("model", "version", "aliases", "how"),
+            [(one.model, one.version, ", ".join(one.aliases), "\n".join(one.parts)) for one in found.models],
+        ),
+        (
+            "Promotions",
+            ("when (UTC)", "model", "version", "decision", "why"),
+            [
+                (one.at[:16].replace("T", " "), one.model, one.version, one.decision, one.reason)
+                for one in found.promotions
+            ],
+        ),
+    ):
+        table = Table(*columns, title=title, title_justify="left")
+        for row in rows:
+            table.add_row(*(escape(str(cell or "")) for cell in row))
+        CONSOLE.print(table if rows else f"{title}: none")
+    for sentence in found.unknown:
+        CONSOLE.print(f"[red]not known[/] {escape(sentence)}", highlight=False, soft_wrap=True)
+
+
+def show_versions(use: str, entries: Sequence[dict[str, Any]]) -> None:
+    """The log of a data set, the newest version last."""
+    table = Table(
+        "version", "when (UTC)", "by", "held by", "images", "size", "what changed", title=use, title_justify="left"
+    )
+    for one in entries:
+        held = ", ".join([*(["now"] if one["now"] else []), *([one["commit"]] if one["commit"] else [])])
+        when = one["at"][:16].replace("T", " ")
+        size = decimal(one["bytes"])
+        table.add_row(
+            one["version"][:8], when, one["by"], held, f"{one['usable']:,}", size, escape("\n".join(one["what"]))
+        )
+    CONSOLE.print(table)
+
+
+def show_findings(findings: Sequence[Finding]) -> None:
+    """What the doctor found."""
+    for one in findings:
+        CONSOLE.print(
+            f"[{'green' if one.good else 'red'}]{'ok ' if one.good else 'BAD'}[/] {one.what}: {one.said}",
+            highlight=False,
+        )

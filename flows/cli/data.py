@@ -1,0 +1,197 @@
+"""The command line: `sightline data`, versions of the images and labels."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from enum import StrEnum
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from flows.cli.common import AsJson, enter
+
+if TYPE_CHECKING:
+    from sightline.project import Paths
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    help="Versions of your images and labels: what changed when, what is accepted, which labels are missing.\n\n"
+    "Every change that `sightline run` finds in the raw images becomes a version, named by its digest. "
+    "`data/history`, `data/labels` and `data/baseline` belong into git beside `dvc.lock`.",
+)
+label = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    help="Send images out to be labelled, and take the labels back as a new version.\n\n"
+    "`sightline data label export todo.csv`, fill in the column `label`, `sightline data label import todo.csv`.",
+)
+app.add_typer(label, name="label")
+
+
+class Use(StrEnum):
+    """The data sets of a project."""
+
+    source = "source"
+    target = "target"
+
+
+WhichUse = Annotated[Use, typer.Argument(metavar="[source|target]", help="The data set; by default the target.")]
+UseOption = Annotated[Use, typer.Option("--use", metavar="source|target", help="The data set; by default the target.")]
+
+
+@app.command()
+def log(
+    use: Annotated[Use | None, typer.Argument(metavar="[source|target]", help="One data set; by default all.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List every version of the data: digest, when, by whom, commit (`now`: the present one), sizes, what changed."""
+    from sightline.data.versions import history
+
+    paths = enter()
+    uses = [use.value] if use else sorted(paths.params.datasets)
+    found = {one: history.log(paths, one) for one in uses}
+    if as_json:
+        typer.echo(json.dumps(found))
+        return
+    from flows.cli.console import show_versions
+
+    for name, entries in found.items():
+        show_versions(name, entries)
+
+
+@app.command()
+def diff(
+    old: Annotated[str, typer.Argument(metavar="A", help="First digits of a version, `now`, or a git revision.")],
+    new: Annotated[str, typer.Argument(metavar="B", help="The same, for the later one.")] = "now",
+    use: UseOption = Use.target,
+    as_json: AsJson = False,
+) -> None:
+    """Tell which images were added, removed, relabelled or given another role from version A to version B.
+
+    Writes a page with thumbnails below `reports/`. `now` is the version ingested last: images that were put into the
+    raw folder since then count after the next `sightline run`.
+    """
+    from sightline.data.versions import archive, history
+    from sightline.data.versions.diff import compare, words
+    from sightline.report.changes import write_changes
+
+    paths = enter()
+    first, second = (history.find(paths, use.value, name) for name in (old, new))
+    before, after = (archive.rows(paths, version) for version in (first, second))
+    changes = compare(before, after)
+    said = words(changes, before, after)
+    page = write_changes(paths, first, second, (old, new), changes, said)
+    if as_json:
+        rows: list[dict[str, Any]] = changes.astype(object).where(changes.notna(), None).to_dict("records")  # type: ignore[assignment]
+        found = {
+            "use": use,
+            "from": first.digest,
+            "to": second.digest,
+            "words": said,
+            "changes": rows,
+            "page": str(page),
+        }
+        typer.echo(json.dumps(found))
+        return
+    for sentence in said:
+        typer.echo(sentence)
+    typer.echo(f"page: {page}")
+
+
+@app.command()
+def baseline(use: WhichUse = Use.target, as_json: AsJson = False) -> None:
+    """Accept the present version as what later ones are compared with: its classes, counts and distributions.
+
+    From then on every run tells what changed against it, and stops where a change passes the limits of
+    `validate.baseline` in params.yaml. Accept again after a change that you want. A data set without a baseline is
+    compared with nothing.
+    """
+    from sightline.data.versions.accept import accept
+
+    paths = enter()
+    accepted = accept(paths, use.value)
+    if as_json:
+        typer.echo(json.dumps({"use": use, **asdict(accepted), "file": str(paths.baseline(use.value))}))
+        return
+    images = sum(accepted.classes.values())
+    typer.echo(f"{use}: {accepted.version[:8]} with {images:,} images of {len(accepted.classes):,} classes is accepted")
+    typer.echo(f"keep it: git add {paths.baseline(use.value).relative_to(paths.root)}")
+
+
+@app.command()
+def quality(use: WhichUse = Use.target, as_json: AsJson = False) -> None:
+    """Tell what is odd about the images, likely label errors included, and write a page that shows them.
+
+    Copies, contradictions, leaks, series without a group, blank, dark, bright and blurred images, odd sizes, uneven
+    classes, shortcuts. Every run finds these too; the labels are doubted here alone, which takes longer.
+    """
+    from flows.cli.console import progress
+    from sightline.data.assess import assess
+
+    paths = enter()
+    found = assess(paths, use.value, progress("looking at the images"))
+    page = paths.quality(use.value)
+    if as_json:
+        typer.echo(json.dumps({"use": use, "findings": [asdict(one) for one in found], "page": str(page)}))
+        return
+    for one in found:
+        typer.echo(f"{one.title} ({one.cases:,}): {one.sentence}")
+    typer.echo("Nothing odd was found." if not found else f"page: {page}")
+
+
+@label.command("export")
+def export_labels(
+    table: Annotated[Path, typer.Argument(metavar="FILE.csv", help="The file to write; an old one is replaced.")],
+    use: UseOption = Use.target,
+    everything: Annotated[bool, typer.Option("--all", help="Every image, not only those that need a label.")] = False,
+    suggest: Annotated[bool, typer.Option("--suggest", help="Add what the champion says, and how sure it is.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write a CSV of the images that need a label: those without one, and those with two.
+
+    Columns: path (below the raw folder), sha256, label (to be filled in), with --suggest also suggestion, probability.
+    """
+    from sightline.data.labels.exchange import export
+    from sightline.data.versions.diff import counted
+
+    # Where the table goes is said from where the user stands; the project may lie above.
+    table = table.absolute()
+    paths = enter()
+    number = export(paths, use.value, table, everything=everything, suggest=_suggester(paths) if suggest else None)
+    typer.echo(
+        json.dumps({"file": str(table), "images": number}) if as_json else f"{counted(number, 'image')} in {table}"
+    )
+
+
+@label.command("import")
+def import_labels(
+    table: Annotated[Path, typer.Argument(metavar="FILE.csv", help="The file with the columns sha256 and label.")],
+    use: UseOption = Use.target,
+    as_json: AsJson = False,
+) -> None:
+    """Take over the labels of a CSV and make the version that has them; the log says who, when and what.
+
+    Labels are kept in `data/labels`, by content: no image is moved or renamed. A file with a bad line (unknown image,
+    empty label, two labels for one image) is refused as a whole.
+    """
+    from sightline.data.labels.exchange import take
+    from sightline.data.versions.diff import counted
+
+    table = table.absolute()
+    done = take(enter(), use.value, table)
+    if as_json:
+        typer.echo(json.dumps(asdict(done)))
+        return
+    typer.echo(f"{counted(done.given, 'label')} read, {done.changed:,} new or changed; version {done.version[:8]}")
+    if done.new_classes:
+        typer.echo(f"new classes, perhaps misspelt: {', '.join(done.new_classes)}")
+
+
+def _suggester(paths: Paths) -> Any:
+    from sightline.serve.files import predict_files
+
+    return partial(predict_files, paths, version=None)

@@ -1,0 +1,99 @@
+"""The command line: `sightline promote`, `approve`, `rollback` and `history`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from flows.cli.common import AsJson, enter
+from sightline.registry.blessing import REQUIRED
+
+if TYPE_CHECKING:
+    from sightline.registry.champion import Outcome
+
+Reason = Annotated[str, typer.Option(help="Why; it stands in the ledger.")]
+
+
+class Rule(StrEnum):
+    """How a candidate is compared with the champion."""
+
+    better = "better"
+    no_worse = "no_worse"
+
+
+def promote(
+    version: Annotated[str, typer.Argument(help="Version of the classifier in the registry.")],
+    reason: Reason,
+    rule: Annotated[
+        Rule, typer.Option(help="no_worse: for a fix or a smaller model, worse by less than gate.margin.")
+    ] = Rule.better,
+    override: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CHECK", help=f"Set a check aside, loudly and on record: {', '.join(REQUIRED)}."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put a registered version through the gate. Exit status 1 where it does not become champion."""
+    enter()
+    from flows.cli.console import use_plain_lines
+
+    use_plain_lines()
+    from flows.promote import promote as flow
+
+    outcome = flow(version, reason, rule.value, override)
+    _show(outcome, as_json=as_json)
+    if outcome.champion != version:
+        raise typer.Exit(1)
+
+
+def approve(
+    version: Annotated[
+        str | None, typer.Argument(metavar="[VERSION]", help="The version that waits; by default the last one.")
+    ] = None,
+    reason: Reason = "",
+) -> None:
+    """Let a promotion go on that waits for a person (`gate.approval`)."""
+    paths = enter()
+    from flows.cli.console import use_plain_lines
+
+    use_plain_lines()
+    from flows.approval import approve as resume
+
+    typer.echo(f"version {resume(paths, version, reason)} is approved: its flow run goes on")
+
+
+def rollback(reason: Reason = "rollback", as_json: AsJson = False) -> None:
+    """Bring the previous champion back, once it has been loaded and has answered. Takes seconds, asks no gate."""
+    paths = enter()
+    from sightline.registry.promotion import roll_back
+    from sightline.tracking.runs import connect
+
+    _show(roll_back(connect(paths), reason), as_json=as_json)
+
+
+def history(as_json: AsJson = False) -> None:
+    """Show the promotion ledger: who made which version champion, or did not, when and why."""
+    paths = enter()
+    from sightline.registry.promotion import history as rows
+    from sightline.tracking.runs import connect
+
+    found = rows(connect(paths))
+    if as_json:
+        typer.echo(json.dumps(found))
+        return
+    from flows.cli.console import show_history
+
+    show_history(found)
+
+
+def _show(outcome: Outcome, *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(asdict(outcome)))
+        return
+    from flows.cli.console import show_outcome
+
+    show_outcome(outcome)

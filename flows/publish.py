@@ -1,0 +1,95 @@
+"""How a flow ends: the report, the artifacts on Prefect's page, and a summary for whoever called it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
+from prefect.runtime import flow_run
+
+from sightline.report.run import Told, scores, write_report
+from sightline.tracking.runs import connect
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sightline.data.reference import DataRef
+    from sightline.evaluate.evaluation import Evaluated
+    from sightline.evaluate.label_errors import Doubted
+    from sightline.registry.champion import Outcome
+    from sightline.report.page import Score, StageRow
+    from sightline.train.result import Trained
+    from tasks.journal import Journal
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a training flow came to."""
+
+    rows: tuple[StageRow, ...]
+    backbone_accuracy: float | None
+    scores: tuple[Score, ...]
+    choice: str
+    outcome: Outcome
+    report: str
+
+
+def publish(
+    journal: Journal,
+    datasets: tuple[DataRef | None, ...],
+    trained: tuple[Trained | None, ...],
+    best: Trained,
+    choice: str,
+    tested: Evaluated,
+    doubts: Doubted | None,
+    outcome: Outcome,
+) -> Summary:
+    """Write the report of a training flow and show it on Prefect's and MLflow's pages."""
+    context = journal.context
+    present = tuple(one for one in trained if one is not None)
+    report = write_report(
+        context.paths,
+        Told(
+            flow_run=str(flow_run.get_name()),
+            rows=tuple(journal.rows),
+            datasets=tuple(data for data in datasets if data is not None),
+            trained=present,
+            best=best,
+            choice=choice,
+            evaluated=tested,
+            doubts=doubts,
+            outcome=outcome,
+            lineage=context.tags,
+        ),
+    )
+    rows = scores(tested.figures(context.paths.root), best)
+    _artifacts(journal, rows, choice, outcome, report)
+    _track(journal, present, tested, outcome, report)
+    backbone = next((one.val_accuracy for one in present if one.stage == "pretrain" and not one.is_adopted), None)
+    return Summary(tuple(journal.rows), backbone, rows, choice, outcome, str(report))
+
+
+def _artifacts(journal: Journal, rows: tuple[Score, ...], choice: str, outcome: Outcome, report: Path) -> None:
+    stages = [
+        {"stage": row.name, "outcome": row.outcome, "seconds": round(row.seconds, 1), "what": row.what}
+        for row in journal.rows
+    ]
+    create_table_artifact(stages, key="stages", description="What each stage did")
+    lines = [f"| {row.name} | {row.accuracy:.3f} | {row.low:.3f} to {row.high:.3f} |" for row in rows]
+    table = "\n".join(["| target | test accuracy | 95 % interval |", "|---|---|---|", *lines])
+    champion = outcome.champion or "none"
+    text = f"# Version {outcome.version}\n\n{outcome.sentence}\n\nChampion: {champion}\n\n{table}\n\n{choice}\n"
+    create_markdown_artifact(text, key="results", description="Accuracy and the decision of the gate")
+    create_link_artifact(report.as_uri(), link_text="Report of this run", key="report")
+
+
+def _track(journal: Journal, trained: tuple[Trained, ...], tested: Evaluated, outcome: Outcome, report: Path) -> None:
+    context = journal.context
+    tracker = connect(context.paths)
+    tracker.log(context.run, {"test_accuracy": tested.accuracy, "seconds": sum(row.seconds for row in journal.rows)})
+    runs = {f"run.{one.stage}": one.run for one in trained}
+    tracker.tag(
+        context.run, {**runs, "gate": outcome.sentence, "version": outcome.version, "champion": outcome.champion or ""}
+    )
+    tracker.artifact(context.run, report, "report")

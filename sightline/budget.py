@@ -1,0 +1,291 @@
+"""A time budget: from seconds to a network, an image size and numbers of steps, by this machine's measured speed.
+
+The clock is read once. What it decides is recorded below `runs/plans` under the digest of everything that it was
+decided for, so that a rerun takes the steps of the record, whatever the machine is doing then.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from sightline.digests import digest_of
+from sightline.errors import ConfigError
+from sightline.evaluate import robustness
+from sightline.train import loop, probe
+from sightline.train.schedule import plan as schedule_of
+from sightline.train.speed import Speed, speed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from sightline.params import Params
+    from sightline.recipe import Recipe
+
+LADDER = {("cnn", 32): 0, ("cnn", 48): 60, ("cnn", 64): 100, ("resnet18", 96): 200, ("resnet18", 128): 200}
+"""Networks and image sizes, with the passes over the target's images that each must be able to make in the budget: with
+fewer the one before is as good (docs/log.md)."""
+SIZES, PASSES = (64, 96, 128), 100
+"""Image sizes for a network that the user or the weights to start from fix, and the passes for all but the first."""
+STEPS = {
+    "cnn": {"finetune.scratch": (0.3, 1.0)},
+    "resnet18": {"finetune.scratch": (0.2, 1.0), "finetune.recipe": (0.03, 0.0)},
+}
+"""Peak learning rate and `clip` by recipe, whatever the presets say (docs/log.md)."""
+STEP = ("learning_rate", "clip")
+CHAIN = 45.0
+"""Seconds that the whole chain takes beside training, as a first guess for choosing the rung."""
+TAIL = 10.0
+"""Seconds from the end of training to the end of the run, whatever the set: evaluation, registry, gate, report."""
+CORRUPTED = 1.2
+"""Images that are corrupted and then answered, in fp32 as when served, in the time in which one is learned from."""
+RESERVE = 0.04
+"""Share of the budget that is kept back: the speed of a machine varies."""
+SAMPLE, SHORTEST, LONGEST = 0.02, 1.5, 10.0
+"""Share of the budget for which the speed of a stage is measured, and its limits in seconds: it varies from second to
+second where others work on the machine too."""
+PROBE = 8.0
+"""Seconds for fitting the head, its images answered, and for putting the backbone into the registry."""
+STAGE = 2.0
+"""Seconds that a training stage takes beside training."""
+FORWARD = 3.0
+"""An image that is only answered costs a third of one that is learned from."""
+SHARES = {"pretrain": 0.5, "finetune": 0.25, "scratch": 0.25}
+"""How the time is divided where all of these stages run."""
+FEWEST = 20
+"""Steps that a stage makes at least, however short the time is."""
+SECTIONS = ("preprocess", "pretrain", "transfer", "finetune", "train")
+"""What of `params.yaml` a plan depends on."""
+LONG = 100
+"""Seconds from which a time is told in minutes."""
+UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+Budget = float | dict[str, float]
+"""Seconds for a whole run, or for each training stage by its name."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """A budget resolved to steps."""
+
+    seconds: Budget
+    rates: dict[str, float]
+    """Images a second that each stage was measured to learn from."""
+    steps: dict[str, int]
+    """Steps of each stage that the budget is for."""
+    said: str
+    """The plan in a sentence, and what more time would bring."""
+
+
+def parse(texts: Sequence[str]) -> Budget:
+    """The budget that `10m` means, or `pretrain=20m` and `scratch=5m` together.
+
+    Raises ConfigError on any other form.
+    """
+    if len(texts) == 1 and "=" not in texts[0]:
+        return seconds_of(texts[0])
+    pairs = [text.partition("=") for text in texts]
+    if not all(mark for _, mark, _ in pairs) or len({stage for stage, _, _ in pairs}) < len(pairs):
+        raise ConfigError(
+            f"--budget {' '.join(texts)}: give one time for the whole run, or one for each stage: "
+            "--budget pretrain=20m --budget scratch=5m"
+        )
+    return {stage: seconds_of(time) for stage, _, time in pairs}
+
+
+def seconds_of(text: str) -> float:
+    """Seconds of `90s`, `10m` or `1.5h`.
+
+    Raises ConfigError on any other form.
+    """
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text.strip())
+    if found is None or float(found[1]) == 0:
+        raise ConfigError(f"--budget {text!r} is no time: write 90s, 10m or 1.5h")
+    return float(found[1]) * UNITS[found[2]]
+
+
+def choose(runs: Path, seconds: float, params: Params, given: Mapping[str, Any], images: int) -> dict[str, Any]:
+    """Network, image size and rate for a budget as values of `params.yaml`; what `given` sets already is kept.
+
+    `images` is about the number of training images of the target.
+    """
+    fixed: dict[str, Any] = {key: given[key] for key in ("pretrain.network", "preprocess.size") if key in given}
+    if params.pretrain.init is not None:
+        fixed["pretrain.network"] = params.pretrain.network
+    first, _ = next(iter(LADDER))
+    network = fixed.get("pretrain.network", first)
+    ladder = LADDER if network == first else dict.fromkeys(((network, size) for size in SIZES), PASSES)
+    values = [(_values(rung), passes) for rung, passes in ladder.items()]
+    rungs = [rung for rung in values if all(rung[0][key] == value for key, value in fixed.items())]
+
+    def decide() -> dict[str, Any]:
+        left = (seconds - CHAIN) * shares(params)["scratch"]
+        best, _ = rungs[0]
+        for rung, passes in rungs[1:]:
+            network, size, workers = rung["pretrain.network"], rung["preprocess.size"], params.train.workers
+            found = speed(network, size, params.finetune.scratch, workers, SHORTEST)
+            if left * found.rate < passes * images:
+                break
+            best = rung
+        return best
+
+    key = [seconds, dict(given), *(asdict(part) for part in (params.pretrain, params.finetune, params.train)), images]
+    best = recorded(runs, key, decide) if len(rungs) > 1 else rungs[0][0] if rungs else {}
+    # A high rate asks for shortened gradients: whoever sets one of the two sets both.
+    owned = {recipe for recipe, _, field in (name.rpartition(".") for name in given) if field in STEP}
+    return {name: value for name, value in best.items() if name not in given and name.rpartition(".")[0] not in owned}
+
+
+def _values(rung: tuple[str, int]) -> dict[str, Any]:
+    network, size = rung
+    values: dict[str, Any] = {"pretrain.network": network, "preprocess.size": size}
+    for recipe, step in STEPS.get(network, {}).items():
+        values |= {f"{recipe}.{field}": value for field, value in zip(STEP, step, strict=True)}
+    return values
+
+
+def resolve(
+    runs: Path, seconds: float, left: Callable[[], float], params: Params, counts: Mapping[str, Mapping[str, int]]
+) -> Plan:
+    """The steps of each stage, so that the run ends when `left()` seconds have passed.
+
+    `counts` are the images of each role of each data set. `left` is asked at once, after the measurement.
+    """
+
+    def decide() -> Plan:
+        speeds = _speeds(params, list(shares(params)), SAMPLE * seconds)
+        rate = speeds["scratch"].rate / params.train.workers
+        ready = left() - RESERVE * seconds - _tail(counts["target"], rate)
+        ready -= _head(counts["target"]["train"], rate) if "finetune" in speeds else 0.0
+        times = {stage: share * ready for stage, share in shares(params).items()}
+        steps = _steps(params, times, speeds, counts)
+        return _plan(seconds, speeds, steps, _said(seconds, params, steps, counts))
+
+    return _recorded_plan(runs, seconds, params, counts, decide)
+
+
+def resolve_stages(
+    runs: Path, times: dict[str, float], params: Params, counts: Mapping[str, Mapping[str, int]]
+) -> Plan:
+    """The steps of each stage that `times` names, so that it ends within its seconds.
+
+    Raises ConfigError for a stage that this run does not train.
+    """
+    for stage in times:
+        if stage not in shares(params):
+            trained = ", ".join(shares(params))
+            raise ConfigError(f"--budget {stage}=…: this run trains {trained}; give a time for these")
+
+    def decide() -> Plan:
+        speeds = _speeds(params, list(times), SAMPLE * sum(times.values()))
+        steps = _steps(params, {stage: (1 - RESERVE) * time for stage, time in times.items()}, speeds, counts)
+        told = ", ".join(f"{stage} {number:,} steps in {_time(times[stage])}" for stage, number in steps.items())
+        said = f"{params.pretrain.network} at {params.preprocess.size} px: {told}"
+        return _plan(times, speeds, steps, said)
+
+    return _recorded_plan(runs, times, params, counts, decide)
+
+
+def _recipes(params: Params) -> dict[str, Recipe]:
+    finetune = params.finetune
+    return {"pretrain": params.pretrain.recipe, "finetune": finetune.recipe, "scratch": finetune.scratch}
+
+
+def _speeds(params: Params, stages: Sequence[str], seconds: float) -> dict[str, Speed]:
+    network, size, workers = params.pretrain.network, params.preprocess.size, params.train.workers
+    length = min(LONGEST, max(SHORTEST, seconds))
+    return {stage: speed(network, size, _recipes(params)[stage], workers, length) for stage in stages}
+
+
+def _steps(
+    params: Params,
+    times: Mapping[str, float],
+    speeds: Mapping[str, Speed],
+    counts: Mapping[str, Mapping[str, int]],
+) -> dict[str, int]:
+    """Steps of each stage in its seconds."""
+    steps = {}
+    for stage, time in times.items():
+        images = counts["source" if stage == "pretrain" and "source" in counts else "target"]
+        found = speeds[stage]
+        steps[stage] = steps_in(time - STAGE - found.start, found.rate, _recipes(params)[stage], images)
+    return steps
+
+
+def _plan(seconds: Budget, speeds: Mapping[str, Speed], steps: dict[str, int], said: str) -> Plan:
+    return Plan(seconds=seconds, rates={stage: one.rate for stage, one in speeds.items()}, steps=steps, said=said)
+
+
+def _recorded_plan(
+    runs: Path,
+    seconds: Budget,
+    params: Params,
+    counts: Mapping[str, Mapping[str, int]],
+    decide: Callable[[], Plan],
+) -> Plan:
+    kept = {section: asdict(getattr(params, section)) for section in SECTIONS}
+    return Plan(**recorded(runs, [seconds, kept, counts], lambda: asdict(decide())))
+
+
+def steps_in(seconds: float, rate: float, recipe: Recipe, counts: Mapping[str, int]) -> int:
+    """Steps that fit into `seconds` at `rate` images a second, the validation images scored at each report."""
+    schedule = schedule_of(recipe, counts["train"])
+    steps = max(FEWEST, int(seconds * rate / schedule.batch))
+    reports = min(loop.REPORTS, steps / schedule.steps_per_epoch)
+    scoring = reports * counts.get("val", 0) / (FORWARD * rate)
+    return max(FEWEST, int((seconds - scoring) * rate / schedule.batch))
+
+
+def _tail(counts: Mapping[str, int], rate: float) -> float:
+    """Seconds from the end of training to the end of the run: one process answers every image, some corrupted too."""
+    corrupted = len(robustness.GATE) * min(counts.get("test", 0), robustness.GATE_IMAGES)
+    return TAIL + sum(counts.values()) / (FORWARD * rate) + corrupted / (CORRUPTED * rate)
+
+
+def _head(images: int, rate: float) -> float:
+    """Seconds of the head: one process answers so many images and their changed copies, then it is fitted."""
+    return PROBE + images * (1 + probe.copies(images)) / (FORWARD * rate)
+
+
+def shares(params: Params) -> dict[str, float]:
+    """Share of the training time of each stage that will train."""
+    stages = ["scratch"]
+    if "source" in params.datasets:
+        stages = ["pretrain", "finetune", "scratch"]
+    elif params.pretrain.init is not None:
+        stages = ["finetune", "scratch"]
+    total = sum(SHARES[stage] for stage in stages)
+    return {stage: SHARES[stage] / total for stage in stages}
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < LONG else f"{seconds / 60:.3g} min"
+
+
+def recorded(runs: Path, key: Any, decide: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What was decided for `key` before, else what `decide` says now, written down."""
+    path = runs / "plans" / f"{digest_of(key)[:16]}.json"
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        scratch = path.with_suffix(".tmp")
+        scratch.write_text(json.dumps(decide(), indent=1) + "\n", encoding="utf-8")
+        scratch.replace(path)
+    values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return values
+
+
+def _said(seconds: float, params: Params, steps: Mapping[str, int], counts: Mapping[str, Mapping[str, int]]) -> str:
+    batch = schedule_of(params.finetune.scratch, counts["target"]["train"]).batch
+    passes = steps["scratch"] * batch / counts["target"]["train"]
+    rung = (params.pretrain.network, params.preprocess.size)
+    told = ", ".join(f"{stage} {number:,} steps" for stage, number in steps.items())
+    here = f"{_time(seconds)}: {rung[0]} at {rung[1]} px, {told}; from scratch that is {passes:.0f} passes"
+    ladder = list(LADDER)
+    higher = ladder[ladder.index(rung) + 1] if rung in ladder[:-1] else None
+    if higher is None or passes < LADDER[higher]:
+        return f"{here}. Twice the time would bring {2 * passes:.0f} passes."
+    return f"{here}. More time would bring {higher[0]} at {higher[1]} px."

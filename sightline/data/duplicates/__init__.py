@@ -1,0 +1,1 @@
+"""Near duplicates: which images are copies of one another."""

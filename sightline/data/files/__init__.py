@@ -1,0 +1,1 @@
+"""Reading many files: worker processes, facts of each file, and what is remembered of them."""

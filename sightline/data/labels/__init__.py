@@ -1,0 +1,1 @@
+"""Labels that people give, and labels that other images contradict."""

@@ -1,0 +1,151 @@
+"""Labels leave as a CSV file for people, and come back as a new version of the data set."""
+
+from __future__ import annotations
+
+import csv
+import getpass
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from sightline.data import manifest
+from sightline.data.labels import given
+from sightline.data.labels.given import Label
+from sightline.data.manifest import QUARANTINED
+from sightline.data.versions import archive, history
+from sightline.data.versions.diff import counted
+from sightline.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    import pandas as pd
+
+    from sightline.project import Paths
+
+    Suggest = Callable[[Sequence[Path]], list[dict[str, Any]]]
+
+COLUMNS = ("path", "sha256", "label")
+SHOWN = 10
+"""Bad lines that an error names before it counts the others."""
+CONTRADICTORY = "contradictory"
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What came of an import."""
+
+    given: int
+    """Labels in the file."""
+    changed: int
+    """Those that differ from the labels before."""
+    new_classes: tuple[str, ...]
+    """Labels that no image had before: perhaps misspelt."""
+    version: str
+    """DVC digest of the manifest afterwards."""
+
+
+def export(paths: Paths, use: str, table: Path, *, everything: bool, suggest: Suggest | None = None) -> int:
+    """Write the images of data set `use` that need a label, or all of them, to the CSV file `table`; their number.
+
+    `suggest` answers for image files as `predict_files` does and adds the columns suggestion and probability.
+    Raises DataError where there is no manifest.
+    """
+    rows = manifest.read(paths.manifest(use))
+    if not everything:
+        rows = rows[_needs_label(rows)]
+    cells = zip(*(rows[name].fillna("") for name in COLUMNS), strict=True)
+    lines: list[dict[str, Any]] = [dict(zip(COLUMNS, values, strict=True)) for values in cells]
+    names = list(COLUMNS)
+    if suggest is not None:
+        names += ["suggestion", "probability"]
+        answers = suggest([paths.raw(use) / line["path"] for line in lines])
+        for line, answer in zip(lines, answers, strict=True):
+            line["suggestion"] = answer.get("label", "")
+            line["probability"] = f"{answer['probability']:.3f}" if "probability" in answer else ""
+    with table.open("w", encoding="utf-8", newline="") as handle:
+        writer = csv.DictWriter(handle, names, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(lines)
+    return len(lines)
+
+
+def take(paths: Paths, use: str, table: Path) -> Imported:
+    """Take over the labels of the CSV file `table` (columns sha256 and label) and make the version that has them.
+
+    Raises DataError naming every bad line; then, and where the version cannot be made, nothing has changed.
+    """
+    rows = manifest.read(paths.manifest(use))
+    entries = _read(table, set(rows["sha256"]))
+    told = rows["sha256"].map(entries)
+    changed = sorted(set(rows.loc[told.notna() & (rows["label"].fillna("") != told.fillna("")), "sha256"]))
+    new_classes = tuple(sorted(set(entries.values()) - set(rows["label"].dropna())))
+    if changed:
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        who = getpass.getuser()
+        fresh = {digest: Label(sha256=digest, label=entries[digest], by=who, at=now) for digest in changed}
+        place = paths.labels(use)
+        _change(paths, use, given.text({**given.read(place), **fresh}.values()), len(fresh), table.name)
+    return Imported(len(entries), len(changed), new_classes, archive.current(paths, use).digest)
+
+
+def _change(paths: Paths, use: str, text: str, number: int, origin: str) -> None:
+    """Put the table in place and make the new version, or leave everything as it was."""
+    place = paths.labels(use)
+    before = place.read_bytes() if place.is_file() else None
+    place.parent.mkdir(parents=True, exist_ok=True)
+    scratch = place.with_suffix(".tmp")
+    scratch.write_text(text, encoding="utf-8")
+    scratch.replace(place)
+    try:
+        history.ingest(paths, use, f"{counted(number, 'label')} imported from {origin}")
+    except BaseException:
+        if before is None:
+            place.unlink()
+        else:
+            place.write_bytes(before)
+        raise
+
+
+def _needs_label(rows: pd.DataFrame) -> pd.Series:
+    reason = rows["reason"].fillna("")
+    torn = (rows["status"] == QUARANTINED) & reason.str.startswith(CONTRADICTORY)
+    return rows["label"].isna() | torn
+
+
+def _read(table: Path, known: set[str]) -> dict[str, str]:
+    """Digest → label of every line; all bad lines are told at once."""
+    if not table.is_file():
+        raise DataError(f"{table}: there is no such file; `sightline data label export` writes one to fill in")
+    entries: dict[str, tuple[str, int]] = {}
+    bad = []
+    with table.open(encoding="utf-8-sig", newline="") as handle:
+        reader = csv.DictReader(handle)
+        missing = {"sha256", "label"} - set(reader.fieldnames or ())
+        if missing:
+            raise DataError(
+                f"{table}: the column {' and '.join(sorted(missing))} is missing; it has {reader.fieldnames}"
+            )
+        for row in reader:
+            digest, label = (row["sha256"] or "").strip(), (row["label"] or "").strip()
+            fault = _fault(digest, label, known, entries)
+            if fault:
+                bad.append(f"line {reader.line_num}: {fault}")
+            else:
+                entries.setdefault(digest, (label, reader.line_num))
+    if bad:
+        more = [f"… and {len(bad) - SHOWN} more"] if len(bad) > SHOWN else []
+        count = counted(len(bad), "bad line")
+        raise DataError("\n".join([f"{table}: {count}, nothing was imported", *bad[:SHOWN], *more]))
+    return {digest: label for digest, (label, _) in entries.items()}
+
+
+def _fault(digest: str, label: str, known: set[str], entries: dict[str, tuple[str, int]]) -> str:
+    """What is wrong with a line, or an empty text."""
+    if digest not in known:
+        return f"the data set has no image with the sha256 {digest!r}"
+    if not label:
+        return f"image {digest[:8]} has no label: fill it in, or delete the line"
+    before, line = entries.get(digest, (label, 0))
+    return f"image {digest[:8]} is {label!r} here and {before!r} on line {line}" if before != label else ""

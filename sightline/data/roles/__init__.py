@@ -1,0 +1,1 @@
+"""Train, val, calib and test: by hash of the group, and kept for ever."""

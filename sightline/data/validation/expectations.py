@@ -1,0 +1,182 @@
+"""Whether a data set is fit: a Great Expectations checkpoint over its manifest, and the verdict in plain words."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    import pandas as pd
+
+    from sightline.data.validation.baseline import Baseline
+    from sightline.data.validation.suite import Rule
+    from sightline.params import Dataset, Validate
+
+SUITE = "suite"
+"""Id of the finding that tells whether every declared expectation was executed."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The outcome of one expectation."""
+
+    id: str
+    critical: bool
+    """A failed critical finding stops everything before training; another one is told."""
+    passed: bool
+    sentence: str
+    """What is demanded where it passed; else what is wrong, and what to do."""
+    examples: tuple[str, ...] = ()
+    """Up to 5 paths of images at fault, relative to the raw folder."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a data set may be trained on. Holds no time and no absolute path: equal data, equal bytes."""
+
+    dataset: str
+    passed: bool
+    """No critical finding failed, and what was declared was executed."""
+    declared: int
+    """Expectations in the suite."""
+    executed: int
+    """Expectations that Great Expectations answered, whatever the answer."""
+    findings: tuple[Finding, ...]
+    page: str
+    """The page of Data Docs, relative to their folder."""
+
+    def to_json(self) -> str:
+        """Text for a file: the same verdict gives the same text."""
+        return json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Verdict:
+        """Read the verdict that `to_json` wrote."""
+        values = json.loads(text)
+        findings = tuple(Finding(**found | {"examples": tuple(found["examples"])}) for found in values.pop("findings"))
+        return cls(**values, findings=findings)
+
+
+def sentences(verdict: Verdict) -> list[str]:
+    """Why the data set is not fit: the failed critical findings, with the first images to look at."""
+    return [
+        f"{found.sentence} Look at: {', '.join(found.examples[:3])}" if found.examples else found.sentence
+        for found in verdict.findings
+        if found.critical and not found.passed
+    ]
+
+
+def validate(
+    rows: pd.DataFrame, limits: Validate, dataset: Dataset, name: str, docs: Path, baseline: Baseline | None = None
+) -> Verdict:
+    """Check the manifest `rows` of data set `name` and write the page of Data Docs below the folder `docs`.
+
+    Compares it with the accepted `baseline` where there is one. Fails closed: an expectation that was dropped, altered
+    or raised counts as failed.
+    """
+    os.environ["GX_ANALYTICS_ENABLED"] = "false"  # read once, when the library is imported
+    from sightline.data.validation import baseline_rules, datadocs, suite
+
+    declared = suite.rules(limits, dataset) + (baseline_rules.rules(limits.baseline, baseline) if baseline else [])
+    outcome = _run_checkpoint(rows, declared, name)
+    findings = judge(declared, outcome.results)
+    verdict = Verdict(
+        dataset=name,
+        passed=all(found.passed for found in findings if found.critical),
+        declared=len(declared),
+        executed=len(outcome.results),
+        findings=findings,
+        page=f"{name}.html",
+    )
+    datadocs.write(outcome, verdict, docs)
+    return verdict
+
+
+def judge(declared: list[Rule], results: list[Any]) -> tuple[Finding, ...]:
+    """Make a finding of each rule, and a first one that compares the executed expectations with the declared ones."""
+    by_key = {_key(result.expectation_config): result for result in results}
+    keys = [_key(rule.expectation.configuration) for rule in declared]
+    executed = Counter(_key(result.expectation_config) for result in results)
+    complete = Counter(keys) == executed
+    said = "Every declared expectation was executed, and no other."
+    if not complete:
+        said = (
+            f"Great Expectations executed {len(results)} of {len(declared)} declared expectations, or other ones: "
+            "what was not checked must not be trained on. Reinstall Sightline and great-expectations, then run again."
+        )
+    findings = (_finding(rule, by_key.get(key)) for rule, key in zip(declared, keys, strict=True))
+    return (Finding(SUITE, critical=True, passed=complete, sentence=said), *findings)
+
+
+def _run_checkpoint(rows: pd.DataFrame, declared: list[Rule], name: str) -> Any:
+    """Run the suite over `rows` in an ephemeral context: nothing is kept on disk."""
+    import great_expectations as gx
+    from great_expectations.data_context.types.base import ProgressBarsConfig
+
+    from sightline.data.validation.checks import EXAMPLES
+
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = ProgressBarsConfig(globally=False)
+    suite = context.suites.add(gx.ExpectationSuite(name=name, expectations=[rule.expectation for rule in declared]))
+    asset = context.data_sources.add_pandas("manifests").add_dataframe_asset(name)
+    batch = asset.add_batch_definition_whole_dataframe("all")
+    definition = context.validation_definitions.add(gx.ValidationDefinition(name=name, data=batch, suite=suite))
+    # Longer formats collect every unexpected row in a Python loop, a million where all fail: a few examples will do.
+    few = {"result_format": "BASIC", "include_unexpected_rows": True, "partial_unexpected_count": EXAMPLES}
+    checkpoint = gx.Checkpoint(name=name, validation_definitions=[definition], result_format=few)
+    (outcome,) = checkpoint.run(batch_parameters={"dataframe": rows}).run_results.values()
+    return outcome
+
+
+def _key(configuration: Any) -> tuple[str, str]:
+    """Type and arguments of an expectation; the batch is given at execution and says nothing about it."""
+    arguments = {name: value for name, value in configuration.kwargs.items() if name != "batch_id"}
+    return configuration.type, json.dumps(arguments, sort_keys=True, default=str)
+
+
+def _finding(rule: Rule, result: Any) -> Finding:
+    critical = rule.expectation.severity == "critical"
+    demand = rule.expectation.description
+    if result is None:
+        return Finding(rule.id, critical, passed=False, sentence=f"Not checked: {demand}")
+    trouble = _exception(result.exception_info)
+    if trouble:
+        return Finding(rule.id, critical, passed=False, sentence=f"Could not be checked: {demand} ({trouble})")
+    if result.success:
+        return Finding(rule.id, critical, passed=True, sentence=demand)
+    sentence = rule.broken.format_map(_facts(result.result))
+    return Finding(rule.id, critical, passed=False, sentence=sentence, examples=_examples(result.result))
+
+
+def _exception(info: Mapping[str, Any]) -> str:
+    """Find the message of an exception inside an expectation, else an empty text; the library nests them by metric."""
+    infos = [info] if "raised_exception" in info else list(info.values())
+    return "; ".join(sorted({str(found["exception_message"]) for found in infos if found["raised_exception"]}))
+
+
+def _facts(result: Mapping[str, Any]) -> dict[str, Any]:
+    """Collect what a rule's sentence may name."""
+    found = result.get("observed_value")
+    if "details" in result:
+        found = "; ".join(
+            f"{kind}: {', '.join(map(str, names))}" for kind, names in result["details"]["mismatched"].items()
+        )
+    elif found is None:
+        found = ", ".join(sorted({str(value) for value in result.get("partial_unexpected_list", ())}))
+    return {
+        "n": result.get("unexpected_count", result.get("cases")),
+        "of": result.get("element_count"),
+        "found": found,
+    }
+
+
+def _examples(result: Mapping[str, Any]) -> tuple[str, ...]:
+    rows = result.get("unexpected_rows")
+    paths = result.get("examples", ()) if rows is None or "path" not in rows else rows["path"].dropna()
+    return tuple(dict.fromkeys(str(path) for path in paths))

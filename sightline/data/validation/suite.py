@@ -1,0 +1,291 @@
+"""What a manifest must fulfil: one rule, one expectation, one sentence for people.
+
+Import it late: Great Expectations takes seconds to load.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import great_expectations.expectations as library
+from great_expectations.expectations.metadata_types import FailureSeverity
+from great_expectations.expectations.row_conditions import Column
+
+from sightline.data.manifest import COLUMNS, HELD_BACK, OK, QUARANTINED
+from sightline.data.quality import DEMANDS
+from sightline.data.validation.checks import (
+    ExpectFewBlank,
+    ExpectFewQuarantined,
+    ExpectImagesPerClass,
+    ExpectManifestTypes,
+    ExpectNothingFound,
+    ExpectOneEach,
+)
+from sightline.params import ROLES
+
+if TYPE_CHECKING:
+    from sightline.params import Dataset, Validate
+
+gxe: Any = library  # it declares none of its expectations as exported
+REMAKE = "Bring the manifest back with `dvc checkout`, or delete it and run `dvc repro` to make it anew."
+USABLE = Column("status").is_in([OK, HELD_BACK])
+IN_USE = Column("status") == OK
+
+
+class Rule(NamedTuple):
+    """One expectation and the sentence for a manifest that breaks it."""
+
+    id: str
+    expectation: Any
+    """Its description says in plain words what is demanded."""
+    broken: str
+    """May name {n} (rows or cases at fault), {of} (rows looked at) and {found} (what was found instead)."""
+
+
+def rules(limits: Validate, dataset: Dataset) -> list[Rule]:
+    """List the rules of a data set, the most basic first."""
+    return [
+        *_table_rules(),
+        *_file_rules(),
+        *_image_rules(),
+        *_limit_rules(limits),
+        *_class_rules(limits, dataset),
+        *_leak_rules(),
+        *_quality_rules(limits),
+        *_warnings(),
+    ]
+
+
+def _rule(name: str, kind: Any, demand: str, broken: str, **arguments: Any) -> Rule:
+    return Rule(name, kind(description=demand, **arguments), broken)
+
+
+def _table_rules() -> list[Rule]:
+    return [
+        _rule(
+            "columns",
+            gxe.ExpectTableColumnsToMatchSet,
+            "The manifest has the columns that Sightline writes, and no others.",
+            f"The manifest has other columns than Sightline writes ({{found}}). {REMAKE}",
+            column_set=list(COLUMNS),
+        ),
+        _rule(
+            "types",
+            ExpectManifestTypes,
+            "Each column holds the kind of values that Sightline writes: text, or numbers.",
+            f"Columns of the manifest are of another type than Sightline writes: {{found}}. {REMAKE}",
+            types=COLUMNS,
+        ),
+    ]
+
+
+def _file_rules() -> list[Rule]:
+    """Rules about every file, in quarantine or not."""
+    return [
+        *(
+            _rule(
+                f"{name}-present",
+                gxe.ExpectColumnValuesToNotBeNull,
+                f"Every file has a {name}.",
+                f"{{n}} of {{of}} files have no {name}. {REMAKE}",
+                column=column,
+            )
+            for name, column in {"path": "path", "digest": "sha256", "status": "status"}.items()
+        ),
+        _rule(
+            "path-once",
+            gxe.ExpectColumnValuesToBeUnique,
+            "No file is listed twice.",
+            f"{{n}} rows of the manifest name a file that another row names too. {REMAKE}",
+            column="path",
+        ),
+        _rule(
+            "status-known",
+            gxe.ExpectColumnValuesToBeInSet,
+            f"Every file is {OK}, {HELD_BACK} (left out on purpose) or {QUARANTINED} (cannot be used).",
+            f"{{n}} of {{of}} files have a status that Sightline does not know ({{found}}). {REMAKE}",
+            column="status",
+            value_set=[OK, HELD_BACK, QUARANTINED],
+        ),
+    ]
+
+
+def _image_rules() -> list[Rule]:
+    """Rules about every usable image, that is, one that is not in quarantine."""
+    label = "Put the files into a folder named like their class, name the class in labels.csv, or remove them."
+    return [
+        *(
+            _rule(
+                f"{column}-present",
+                gxe.ExpectColumnValuesToNotBeNull,
+                f"Every usable image has a {column}.",
+                f"{{n}} of {{of}} usable images have no {column}. {label if column == 'label' else REMAKE}",
+                column=column,
+                row_condition=USABLE,
+            )
+            for column in ("label", "role", "mode", "width", "height")
+        ),
+        _rule(
+            "role-known",
+            gxe.ExpectColumnValuesToBeInSet,
+            f"Every usable image has one of the roles {', '.join(ROLES)}.",
+            f"{{n}} of {{of}} usable images have a role that Sightline does not know ({{found}}). {REMAKE}",
+            column="role",
+            value_set=list(ROLES),
+            row_condition=USABLE,
+        ),
+    ]
+
+
+def _limit_rules(limits: Validate) -> list[Rule]:
+    """Rules whose limits stand in `params.yaml`."""
+    sides = f"{limits.min_side} … {limits.max_side} pixels"
+    return [
+        *(
+            _rule(
+                f"{column}-in-range",
+                gxe.ExpectColumnValuesToBeBetween,
+                f"The {column} of every usable image is {sides}.",
+                f"{{n}} of {{of}} usable images have a {column} outside {sides} ({{found}}). "
+                "Remove or resize them, or change validate.min_side and validate.max_side.",
+                column=column,
+                min_value=limits.min_side,
+                max_value=limits.max_side,
+                row_condition=USABLE,
+            )
+            for column in ("width", "height")
+        ),
+        _rule(
+            "mode-accepted",
+            gxe.ExpectColumnValuesToBeInSet,
+            f"Every usable image is stored in an accepted colour mode: {', '.join(limits.modes)}.",
+            "{n} of {of} usable images are stored in a colour mode that validate.modes does not accept ({found}). "
+            "Convert or remove them, or add the mode there.",
+            column="mode",
+            value_set=limits.modes,
+            row_condition=USABLE,
+        ),
+        _rule(
+            "few-quarantined",
+            ExpectFewQuarantined,
+            f"At most {limits.max_quarantined:.1%} of the files are in quarantine, that is, unusable.",
+            f"Too many files are in quarantine, {{found}}. Mend or remove them, or raise validate.max_quarantined "
+            f"(now {limits.max_quarantined:g}).",
+            largest=limits.max_quarantined,
+        ),
+        _rule(
+            "few-blank",
+            ExpectFewBlank,
+            f"At most {limits.max_blank:.1%} of the usable images are blank, that is, one even surface.",
+            f"Too many images are blank, {{found}}. Remove them, or raise validate.max_blank ({limits.max_blank:g}).",
+            largest=limits.max_blank,
+            spread=limits.blank,
+        ),
+    ]
+
+
+def _class_rules(limits: Validate, dataset: Dataset) -> list[Rule]:
+    """Rules about numbers of images; a held-back image is not in use and does not count."""
+    roles = [role for role in ROLES if getattr(dataset.roles, role) > 0]
+    least = f"at least {limits.min_images_per_class} in each of {', '.join(roles)}"
+    return [
+        _rule(
+            "some-images",
+            gxe.ExpectTableRowCountToBeBetween,
+            "There is at least one image to work with.",
+            "There is no image to work with: the folder is empty, or all of its files are in quarantine.",
+            min_value=1,
+            row_condition=IN_USE,
+        ),
+        _rule(
+            "two-classes",
+            gxe.ExpectColumnUniqueValueCountToBeBetween,
+            "The images belong to at least two classes: with fewer there is nothing to tell apart.",
+            "Classes with usable images: {found}. With fewer than two there is nothing to tell apart: "
+            "add a folder of images for each further class.",
+            column="label",
+            min_value=2,
+            row_condition=IN_USE,
+        ),
+        _rule(
+            "enough-images",
+            ExpectImagesPerClass,
+            f"Each class has enough images: {least}. Held-back images do not count.",
+            f"Too few images: {{found}}. Each class needs {least}: add images, lower validate.min_images_per_class, "
+            "or set the share of a role to 0.",
+            minimum=limits.min_images_per_class,
+            roles=roles,
+        ),
+    ]
+
+
+def _leak_rules() -> list[Rule]:
+    return [
+        _rule(
+            "no-leak",
+            ExpectOneEach,
+            "No picture is in two roles: a test on pictures that were trained on proves nothing.",
+            "Pictures that are in more than one role, byte for byte: {n}. A test on them would prove nothing: "
+            "remove the copies on one side.",
+            key="sha256",
+            value="role",
+        ),
+        _rule(
+            "near-copies-together",
+            ExpectOneEach,
+            "Near copies of a picture are all in one role, as exact ones are.",
+            "Pictures with near copies in more than one role: {n}. A test on them would prove little: give the copies "
+            "the same split, or remove those on one side.",
+            key="alike",
+            value="role",
+        ),
+        _rule(
+            "group-together",
+            ExpectOneEach,
+            "Images of one group (a patient, a camera, a lot) are all in one role.",
+            "Groups with images in more than one role: {n}. Such images resemble each other, and a test on them would "
+            "prove little: give all images of a group the same split, or correct the group.",
+            key="group",
+            value="role",
+        ),
+    ]
+
+
+def _warnings() -> list[Rule]:
+    """Rules that are told when they are broken, and stop nothing."""
+    return [
+        _rule(
+            "picture-once",
+            gxe.ExpectColumnValuesToBeUnique,
+            "No picture is there twice, byte for byte. (A warning: copies only count double.)",
+            "{n} of {of} usable images have a byte-identical copy in the data set: they count double.",
+            column="sha256",
+            row_condition=USABLE,
+            severity=FailureSeverity.WARNING,
+        ),
+        _rule(
+            "one-label",
+            ExpectOneEach,
+            "No picture has two labels. (A warning: such a picture teaches a contradiction.)",
+            "Pictures that are there under more than one label, byte for byte: {n}. Decide for one label.",
+            key="sha256",
+            value="label",
+            severity=FailureSeverity.WARNING,
+        ),
+    ]
+
+
+def _quality_rules(limits: Validate) -> list[Rule]:
+    """Rules about the pictures themselves; each finding says in its own words what it found."""
+    return [
+        _rule(
+            finder,
+            ExpectNothingFound,
+            f"{demand} (A warning.)",
+            "{found}",
+            finder=finder,
+            limits={name: getattr(limits, name) for name in names},
+            severity=FailureSeverity.WARNING,
+        )
+        for finder, (demand, names) in DEMANDS.items()
+    ]

@@ -1,0 +1,1 @@
+"""Versions of the data: DVC, its archive, the history and what differs."""

@@ -1,0 +1,199 @@
+"""Versions of the past, out of `dvc.lock`, git and DVC's store: their manifests and their images.
+
+The version of a data set is the DVC digest of its manifest folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from sightline.data.manifest import COLUMNS
+from sightline.data.versions.dvc import opened
+from sightline.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sightline.project import Paths
+
+LOCK = "dvc.lock"
+NEEDED = ["path", "sha256", "label", "role", "status", "reason", "bytes"]
+"""Columns that every manifest has had, whatever release of Sightline wrote it."""
+
+
+@dataclass(frozen=True)
+class Version:
+    """One version of a data set."""
+
+    use: str
+    digest: str
+    """Of the manifest folder, as DVC gives it."""
+    raw: str | None
+    """DVC digest of the raw folder; None where DVC does not hold the images."""
+
+
+def current(paths: Paths, use: str) -> Version:
+    """The version that was ingested last.
+
+    Raises DataError where there is none.
+    """
+    lock = paths.root / LOCK
+    found = _locked(lock.read_text(encoding="utf-8"), use) if lock.is_file() else None
+    if found is None:
+        raise DataError(f"data set {use} has no version yet: run `sightline run`, or `dvc repro`, to make one")
+    return found
+
+
+def at_revision(paths: Paths, use: str, revision: str) -> Version | None:
+    """The version that a git revision holds; None where there is no such revision or no data set in it."""
+    text = _git(paths, "show", f"{revision}:./{LOCK}")
+    return _locked(text, use) if text else None
+
+
+def commits(paths: Paths) -> dict[str, str]:
+    """Digest → short id of the first commit whose `dvc.lock` names it."""
+    text = _git(paths, "log", "--reverse", "--format=commit %h", "--patch", "--unified=0", "--", LOCK)
+    first: dict[str, str] = {}
+    commit = ""
+    for line in text.splitlines():
+        if line.startswith("commit "):
+            commit = line.removeprefix("commit ")
+        elif digest := re.match(r"\+\s+md5: (\S+)", line):
+            first.setdefault(digest[1], commit)
+    return first
+
+
+def rows(paths: Paths, version: Version) -> pd.DataFrame:
+    """The manifest of a version, columns NEEDED, from DVC's cache or else its remote.
+
+    Raises DataError where neither has it.
+    """
+    table = pd.read_parquet(member(paths, version.digest, "manifest.parquet"), columns=NEEDED)
+    return table.astype({name: COLUMNS[name] for name in NEEDED})
+
+
+def member(paths: Paths, folder: str, name: str) -> Path:
+    """The file `name` of a folder under DVC with that digest, from DVC's cache or else its remote.
+
+    Raises DataError where neither has it.
+    """
+    with opened(paths.root) as repo:
+        listing = json.loads(_object(repo, folder).read_text(encoding="utf-8"))
+        (digest,) = (one["md5"] for one in listing if one["relpath"] == name)
+        return _object(repo, digest)
+
+
+def restore(paths: Paths, folder: str, place: Path) -> None:
+    """Write the folder that DVC knows by the digest `folder` to `place`, every file checked against its own digest.
+
+    The project's own folders are not touched. Raises DataError where DVC's store lacks a file or holds a changed one.
+    """
+    with opened(paths.root) as repo:
+        for name, digest in _listing(repo, folder).items():
+            data = _object(repo, digest).read_bytes()
+            if hashlib.md5(data, usedforsecurity=False).hexdigest() != digest:
+                raise DataError(
+                    f"{name} of {folder} was changed in DVC's cache: remove {digest} there, then `dvc fetch`"
+                )
+            file = place / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(data)
+
+
+def folder_digest(folder: Path) -> str:
+    """The digest by which DVC knows a folder with these files."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    listing = [
+        {"md5": hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest(), "relpath": name}
+        for path, name in ((path, path.relative_to(folder).as_posix()) for path in files)
+    ]
+    text = json.dumps(sorted(listing, key=lambda one: one["relpath"]), sort_keys=True)
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest() + ".dir"
+
+
+def _listing(repo: Any, folder: str) -> dict[str, str]:
+    """Path → digest of each file of a folder, the listing checked against the folder's digest."""
+    data = _object(repo, folder).read_bytes()
+    if hashlib.md5(data, usedforsecurity=False).hexdigest() != folder.removesuffix(".dir"):
+        raise DataError(f"{folder} was changed in DVC's cache: remove it there, then `dvc fetch`")
+    return {one["relpath"]: one["md5"] for one in json.loads(data)}
+
+
+def pictures(paths: Paths, version: Version, wanted: Iterable[tuple[str, str]]) -> dict[str, bytes]:
+    """Path → bytes of those of the `wanted` (path, sha256) that the raw folder or DVC's cache still holds."""
+    found = {}
+    missing = {}
+    for path, sha256 in wanted:
+        file = paths.raw(version.use) / path
+        data = file.read_bytes() if file.is_file() else b""
+        if hashlib.sha256(data).hexdigest() == sha256:
+            found[path] = data
+        else:
+            missing[path] = sha256
+    if missing and version.raw:
+        with opened(paths.root) as repo:
+            found |= _from_cache(repo, version.raw, missing)
+    return found
+
+
+def _from_cache(repo: Any, raw: str, wanted: dict[str, str]) -> dict[str, bytes]:
+    """Out of the cache alone: a remote would have to send the whole folder."""
+    place = repo.cache.local.oid_to_path
+    listing = Path(place(raw))
+    if not listing.is_file():
+        return {}
+    entries = {one["relpath"]: one["md5"] for one in json.loads(listing.read_text(encoding="utf-8"))}
+    files = {path: Path(place(entries[path])) for path in wanted if path in entries}
+    return {path: file.read_bytes() for path, file in files.items() if file.is_file()}
+
+
+def _object(repo: Any, digest: str) -> Path:
+    """The file of the cache that holds `digest`, pulled from the remote where it is missing."""
+    from dvc.config import NoRemoteError, RemoteConfigError
+    from dvc_data.hashfile.hash_info import HashInfo
+    from dvc_objects.errors import ObjectDBError
+
+    path = Path(repo.cache.local.oid_to_path(digest))
+    if not path.is_file():
+        try:
+            repo.cloud.pull([HashInfo("md5", digest)])
+        except (NoRemoteError, RemoteConfigError, ObjectDBError, OSError) as error:
+            raise _gone(digest, f"the remote could not be asked: {error}") from error
+    if not path.is_file():
+        raise _gone(digest, "the remote does not hold it either")
+    return path
+
+
+def _gone(digest: str, why: str) -> DataError:
+    return DataError(
+        f"{digest} is not in DVC's cache, and {why}. "
+        "Versions stay comparable where they were pushed (`dvc push`) and not removed by `dvc gc`"
+    )
+
+
+def _locked(text: str, use: str) -> Version | None:
+    from ruamel.yaml import YAML
+
+    stages = (YAML(typ="safe").load(text) or {}).get("stages", {})
+    stage = stages.get(f"ingest@{use}")
+    if stage is None:
+        return None
+    raw = [dep.get("md5") for dep in stage.get("deps", ())]
+    return Version(use, stage["outs"][0]["md5"], raw[0] if raw else None)
+
+
+def _git(paths: Paths, *words: str) -> str:
+    """What git says, or nothing where there is no git, no commit or no such revision."""
+    try:
+        done = subprocess.run(["git", "-C", str(paths.root), *words], capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return ""
+    return done.stdout if done.returncode == 0 else ""

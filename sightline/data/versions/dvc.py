@@ -1,0 +1,123 @@
+"""DVC: the raw data and the data stages, by name, in process."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sightline.errors import DataError, ValidationFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from sightline.project import Paths
+
+
+@dataclass(frozen=True)
+class Reproduced:
+    """What DVC did with a stage."""
+
+    stage: str
+    ran: bool
+    digest: str
+    """DVC digest of the stage's output."""
+
+
+class StoreBusy(DataError):
+    """Another process holds DVC's lock: worth a retry."""
+
+
+@contextmanager
+def opened(root: Path) -> Iterator[Any]:
+    """The DVC repository at `root`, quiet.
+
+    Raises DataError where there is none.
+    """
+    from dvc.exceptions import NotDvcRepoError
+    from dvc.lock import LockError
+    from dvc.repo import Repo
+
+    logging.getLogger("dvc").setLevel(logging.ERROR)
+    try:
+        repo = Repo(os.fspath(root))
+    except NotDvcRepoError:
+        raise DataError(
+            f"{root} is not under DVC: run `dvc init` there, or make a project with `sightline init`"
+        ) from None
+    try:
+        yield repo
+    except LockError as error:
+        raise StoreBusy(f"another DVC command is at work in {root}: {error}") from error
+    finally:
+        repo.close()
+
+
+def track_raw(paths: Paths, use: str) -> bool:
+    """Bring the raw folder of a data set under DVC as it is now; whether it had changed.
+
+    Raises DataError where the folder is missing.
+    """
+    folder = paths.raw(use)
+    if not folder.is_dir():
+        raise DataError(f"{folder}: there is no such folder; params.yaml names it as datasets.{use}.images")
+    pointer = folder.with_name(folder.name + ".dvc")
+    before = pointer.read_bytes() if pointer.is_file() else b""
+    with opened(paths.root) as repo:
+        if not pointer.is_file() or repo.status(targets=[os.fspath(pointer)]):
+            repo.add([os.fspath(folder)])
+    return pointer.read_bytes() != before
+
+
+def reproduce(paths: Paths, stage: str, use: str) -> Reproduced:
+    """Run `stage` of a data set where anything that it depends on has changed, as `dvc repro` does.
+
+    Raises ValidationFailed where the validation said no, DataError where the stage failed otherwise.
+    """
+    from dvc.exceptions import ReproductionError
+
+    name = f"{stage}@{use}"
+    with opened(paths.root) as repo:
+        try:
+            with _stdout_to_stderr():
+                done = repo.reproduce([name], single_item=True)
+        except ReproductionError as error:
+            if stage == "validate":
+                raise ValidationFailed(_verdict(paths, use)) from None
+            raise DataError(f"DVC stage {name} failed; its message stands above ({error})") from error
+        return Reproduced(name, bool(done), _out_digest(repo, name))
+
+
+@contextmanager
+def _stdout_to_stderr() -> Iterator[None]:
+    """The stages' own lines must not mix with what a command prints for scripts; they inherit file descriptor 1."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
+def _out_digest(repo: Any, name: str) -> str:
+    (stage,) = repo.stage.collect(name)
+    return str(stage.outs[0].hash_info.value)
+
+
+def _verdict(paths: Paths, use: str) -> str:
+    """The failed critical expectations in words, and the page that shows them."""
+    from sightline.data.validation.expectations import Verdict, sentences
+
+    path = paths.verdict(use)
+    if not path.is_file():
+        return f"data set {use}: the validation did not finish, its message stands above; nothing was trained"
+    verdict = Verdict.from_json(path.read_text(encoding="utf-8"))
+    page = paths.docs(use) / verdict.page
+    return "\n".join([f"data set {use} is not fit, nothing was trained:", *sentences(verdict), f"Data Docs: {page}"])

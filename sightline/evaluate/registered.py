@@ -1,0 +1,145 @@
+"""A registered version on the present test release, and every evaluation as MLflow keeps it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sightline.data.shards import read_index
+from sightline.evaluate import agreement, cost, release, robustness
+from sightline.evaluate.confidence import Confidence
+from sightline.evaluate.evaluation import FIGURES, corrupted, image_files, measured
+from sightline.images.reading import decode
+from sightline.models.predictor import Predictor
+from sightline.report.plots import pictures
+from sightline.tracking.runs import connect
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from sightline.evaluate.metrics import BoolArray, IntArray
+    from sightline.evaluate.release import Release
+    from sightline.project import Paths
+    from sightline.tracking.runs import Tracker
+
+PREFIX = "test/"
+"""Of the metrics that a version's own run gets: the run has others, of its training."""
+FOLDER = "evaluation"
+"""Of the artifacts."""
+
+
+def evaluate_version(
+    paths: Paths, version: str | None, step: Callable[[str], None] | None = None
+) -> tuple[str, dict[str, Any]]:
+    """Evaluate a registered version, by default the champion, as serving would answer; its number and all figures.
+
+    With `step` on all 15 corruptions at 5 severities: it is called after each of the 75 with the corruption's name.
+    Figures and pictures go to the version's MLflow run. Raises RegistryError where there is no such version.
+    """
+    tracker = connect(paths)
+    found = tracker.asked_for(tracker.classifier_model, version)
+    bundle = tracker.download(tracker.classifier_model, str(found.version))
+    served, testing = Predictor.load(bundle), release.current(paths, paths.params.evaluate.release)
+    rows = release.rows(paths, testing)
+    truth = release.labels(paths, testing)
+    classes, labels = _indices(served, truth)
+    pixels = np.stack([decode(data, served.card.size) for data in release.open_files(paths, testing)])
+    logits = _padded(served.logits(pixels), len(classes))
+    figures = {
+        "release": {"name": testing.name, "digest": testing.digest, "images": len(testing.images)},
+        "version": str(found.version),
+        **measured(_confidence(served), classes, labels, logits, rows),
+        "agreement": _agreement(paths, served),
+        "robustness": _robustness(served, testing, pixels, truth, logits.argmax(axis=1) == labels, step),
+        "cost": asdict(cost.measure([bundle], image_files(paths, rows))[0]),
+    }
+    folder = paths.runs / "evaluate" / f"version-{found.version}"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / FIGURES).write_text(json.dumps(figures, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    log_version(tracker, str(found.version), figures)
+    keep(tracker, str(found.run_id), folder, figures)
+    return str(found.version), figures
+
+
+def log_version(tracker: Tracker, version: str, figures: Mapping[str, Any]) -> None:
+    """Log the figures to the run of a registered version: they hold for this model on the release that it answered."""
+    found = tracker.version(tracker.classifier_model, version)
+    metrics = {PREFIX + name: value for name, value in scalars(figures).items()}
+    data = (f"{tracker.name}-{figures['release']['name']}", figures["release"]["digest"])
+    tracker.log(str(found.run_id), metrics, model=str(found.source).removeprefix("models:/"), data=data)
+
+
+def keep(tracker: Tracker, run: str, folder: Path, figures: Mapping[str, Any]) -> None:
+    """Store the figures in `folder` with a run, and its pictures beside them."""
+    for name, picture in pictures(figures).items():
+        (folder / f"{name}.svg").write_text(picture, encoding="utf-8")
+        tracker.artifact(run, folder / f"{name}.svg", FOLDER)
+    tracker.artifact(run, folder / FIGURES, FOLDER)
+
+
+def scalars(figures: Mapping[str, Any]) -> dict[str, float]:
+    """Those figures of an evaluation that are one number each, by the name of their metric."""
+    plain = ("accuracy", "top5", "balanced_accuracy", "log_loss", "brier", "temperature", "agreement")
+    sure = ("ece_before", "ece_after", "ece_null")
+    found = {name: figures[name] for name in (*plain, *sure)}
+    found["macro_f1"] = figures["averages"]["macro"]["f1"]
+    found |= {f"abstention/{name}": figures["abstention"][name] for name in ("threshold", "coverage", "accuracy")}
+    sets = figures["conformal"] or {}
+    found |= {f"conformal/{name}": sets.get(name) for name in ("coverage", "mean_size", "threshold")}
+    found |= {f"robustness/{name}": value for name, value in figures["robustness"]["accuracy"].items()}
+    found |= {f"robustness/{name}": figures["robustness"].get(name) for name in ("mean", "mean_corruption_error")}
+    found |= {f"cost/{name}": value for name, value in figures["cost"].items()}
+    found |= {f"f1/{number}": row["f1"] for number, row in enumerate(figures["per_class"].values())}
+    return {name: float(value) for name, value in found.items() if value is not None}
+
+
+def _confidence(served: Predictor) -> Confidence:
+    card = served.card
+    return Confidence(
+        temperature=card.temperature,
+        wanted_accuracy=card.wanted_accuracy,
+        abstain_below=card.abstain_below,
+        conformal=card.conformal,
+    )
+
+
+def _indices(served: Predictor, labels: NDArray[np.str_]) -> tuple[list[str], IntArray]:
+    """The classes of the model, then those of the release that it does not know; the index (N,) of each label."""
+    known = list(served.card.classes)
+    classes = known + sorted(set(labels.tolist()) - set(known))
+    place = {name: number for number, name in enumerate(classes)}
+    return classes, np.array([place[label] for label in labels.tolist()])
+
+
+def _padded(logits: NDArray[np.float32], classes: int) -> NDArray[np.float32]:
+    """A class that the model does not know gets probability 0."""
+    return np.pad(logits, ((0, 0), (0, classes - logits.shape[1])), constant_values=-np.inf)
+
+
+def _agreement(paths: Paths, served: Predictor) -> float | None:
+    """None where the shards have another side than this version was trained with."""
+    if read_index(paths.shards("target")).size != served.card.size:
+        return None
+    trained = served.logits(agreement.golden_pixels(paths).permute(0, 2, 3, 1).numpy())
+    return agreement.difference(served, agreement.golden_files(paths), trained)
+
+
+def _robustness(
+    served: Predictor,
+    testing: Release,
+    pixels: NDArray[np.uint8],
+    truth: NDArray[np.str_],
+    clean: BoolArray,
+    step: Callable[[str], None] | None,
+) -> dict[str, Any]:
+    told = corrupted(served, testing, pixels, truth, clean)
+    if step is None:
+        return told
+    grid = robustness.grid(served, pixels, truth, step)
+    return {**told, "grid": grid, "mean_corruption_error": robustness.mean_corruption_error(grid)}

@@ -1,0 +1,1 @@
+"""Bytes to pixels: one way, for training and for serving alike."""

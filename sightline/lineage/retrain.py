@@ -1,0 +1,72 @@
+"""The process that trains a version again: `python -m sightline.lineage.retrain`, in a folder that `reproduce` made.
+
+It knows neither Prefect nor MLflow nor the project that the version came from: there is no cache that it could ask.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sightline.data.shards import preprocess
+from sightline.project import Paths
+from sightline.train import stages
+from sightline.train.machine import use_threads
+
+if TYPE_CHECKING:
+    from sightline.train.result import Trained
+
+REQUEST, ANSWER = "request.json", "answer.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What is asked for."""
+
+    threads: dict[str, str]
+    """Stage → how many threads it computed with, in the order of the stages."""
+    workers: dict[str, int]
+    """Stage → how many processes trained together."""
+    decode: tuple[str, ...]
+    """Data sets whose shards are to be made from the raw images; those of others are there."""
+
+
+def retrain(root: Path, request: Request) -> list[Trained]:
+    """Make the shards and train the stages, in the project folder `root`; what came out, in their order."""
+    paths = Paths(root)
+    for use in request.decode:
+        preprocess(paths, use)
+    done: list[Trained] = []
+    for stage, threads in request.threads.items():
+        use_threads(threads)
+        done.append(_train(paths, stage, done[-1] if done else None, request.workers[stage]))
+    return done
+
+
+def _train(paths: Paths, stage: str, before: Trained | None, workers: int) -> Trained:
+    params, seed = paths.params, paths.params.project.seed
+    use = "source" if stage == "pretrain" and "source" in params.datasets else "target"
+    folder = paths.runs / stage
+    folder.mkdir(parents=True)
+    place = stages.Place(paths.root, folder, paths.shards(use), lambda _: None, workers=workers)
+    if stage == "pretrain":
+        return (stages.pretrain if use == "source" else stages.adopt)(place, params.pretrain, seed)
+    if stage == "scratch" or before is None:
+        return stages.scratch(place, params.pretrain.network, params.finetune.scratch, seed)
+    if stage == "transfer":
+        return stages.transfer(place, before, params.transfer, params.finetune.recipe.looks, seed)
+    return stages.finetune(place, before, params.finetune.recipe, seed)
+
+
+def main() -> None:
+    """Answer the request in the working directory; the answer is written last."""
+    root = Path.cwd()
+    values = json.loads((root / REQUEST).read_text(encoding="utf-8"))
+    done = retrain(root, Request(**{**values, "decode": tuple(values["decode"])}))
+    (root / ANSWER).write_text(json.dumps([asdict(one) for one in done]) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

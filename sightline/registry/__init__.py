@@ -1,0 +1,1 @@
+"""From candidate to champion: registered versions, the gate, the ledger and the aliases."""

@@ -1,0 +1,38 @@
+"""Where a backbone comes from: a registered version becomes a file of weights that training can read."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+from sightline.digests import file_digest
+from sightline.errors import RegistryError
+from sightline.lineage.trace import find
+from sightline.tracking.runs import connect
+from sightline.train.result import WEIGHTS
+
+if TYPE_CHECKING:
+    from sightline.project import Paths
+
+SCHEME = "registry:"
+CHAMPION = "champion"
+
+
+def fetched(paths: Paths, init: str | None) -> str | None:
+    """`pretrain.init` as training reads it: a file of the project for registered weights, else `init` itself.
+
+    `registry:NAME/VERSION` and `registry:NAME@alias` name a registered version, `champion` the present champion of the
+    project, for a warm start. The file is named by its digest, so that the same weights are the same input. Raises
+    RegistryError where there is no such version, or where it holds no weights.
+    """
+    if init is None or not (init == CHAMPION or init.startswith(SCHEME)):
+        return init
+    tracker = connect(paths)
+    version = find(tracker, f"@{CHAMPION}" if init == CHAMPION else init.removeprefix(SCHEME))
+    found = next(tracker.files(version.name, str(version.version)).rglob(WEIGHTS), None)
+    if found is None:
+        raise RegistryError(f"{init}: version {version.version} of {version.name} holds no {WEIGHTS}")
+    target = paths.runs / "init" / f"{file_digest(found)}.safetensors"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(found, target)
+    return target.relative_to(paths.root).as_posix()

@@ -1,0 +1,150 @@
+"""One version before the gate: what is asked of it, and everything that the rules look at, fetched once.
+
+Candidate and champion are both asked for the files of the present test release, by the packaged predictor, as serving
+would be.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sightline.data import manifest
+from sightline.digests import file_digest
+from sightline.errors import RegistryError
+from sightline.evaluate import release
+from sightline.models.predictor import WEIGHTS, Predictor
+from sightline.registry import rules
+from sightline.registry.blessing import Bound
+from sightline.registry.rules import Scored
+from sightline.registry.trial import start_trial
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from sightline.evaluate.release import Release
+    from sightline.params import Gate
+    from sightline.registry.ledger import Ledger
+    from sightline.registry.rules import Rule
+    from sightline.registry.trial import Trial
+    from sightline.tracking.runs import Tracker
+
+TAGS = {"data": "data.target", "code": "code", "weights": "weights", "verdict": "validation.target"}
+"""What a version must say of itself before it can be judged."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What is asked of the gate."""
+
+    version: str
+    reason: str
+    actor: str
+    rule: Rule = rules.BETTER
+    override: tuple[str, ...] = ()
+    """Blessings that a person sets aside."""
+    flow_run: str = ""
+    """The Prefect flow run that asks."""
+
+
+class Case:
+    """One version before the gate; everything is fetched and answered once, when it is first asked for."""
+
+    def __init__(
+        self, tracker: Tracker, ledger: Ledger, request: Request, champion: str | None, limits: Gate, release_name: str
+    ) -> None:
+        self.tracker, self.ledger, self.request = tracker, ledger, request
+        self.champion, self.limits = champion, limits
+        self.model, self.paths = tracker.classifier_model, tracker.paths
+        self.tags: dict[str, str] = dict(tracker.version(self.model, request.version).tags)
+        self.testing: Release = release.current(self.paths, release_name)
+        self.trial: Trial | None = None
+        self.broken, weights = "", ""
+        try:
+            folder = tracker.download(self.model, request.version)
+            weights = file_digest(folder / WEIGHTS)
+            self.trial = start_trial(folder_of_model(folder))
+        except (RegistryError, OSError) as error:
+            self.broken = str(error)
+        self.bound = Bound(
+            data=self.tags.get(TAGS["data"], ""),
+            code=self.tags.get(TAGS["code"], ""),
+            weights=weights,
+            release=self.testing.digest,
+        )
+        self._predictors: dict[str, Predictor] = {}
+        self._answers: dict[str, NDArray[np.float64]] = {}
+
+    @cached_property
+    def series(self) -> str:
+        """Under which name this release's comparisons are counted; raises RegistryError where the release is stale."""
+        spending, testing = self.ledger.spending, self.testing
+        return spending.series(self.model, testing.name, testing.digest, testing.images)
+
+    @cached_property
+    def files(self) -> list[bytes]:
+        """The release's images, as serving would receive them."""
+        return release.open_files(self.paths, self.testing)
+
+    @cached_property
+    def labels(self) -> NDArray[np.str_]:
+        """The true class of each."""
+        return release.labels(self.paths, self.testing)
+
+    def predictor(self, version: str) -> Predictor:
+        """A version, loaded; raises RegistryError where it cannot be."""
+        if version not in self._predictors:
+            self._predictors[version] = self.tracker.predictor(self.model, version)
+        return self._predictors[version]
+
+    def scored(self, version: str) -> Scored:
+        """What a version answers for the test images."""
+        if version not in self._answers:
+            self._answers[version] = self.predictor(version).probabilities(self.files)
+        return _scored(version, self.predictor(version).card.classes, self.labels, self._answers[version])
+
+    @cached_property
+    def candidate(self) -> Scored:
+        """The candidate's answers; raises RegistryError where one is no number."""
+        found = self.scored(self.request.version)
+        if not np.isfinite(found.probabilities).all():
+            raise RegistryError(f"version {self.request.version} answers with NaN, which is no probability")
+        return found
+
+    @cached_property
+    def rival(self) -> Scored | None:
+        """The champion's answers, if there is a champion."""
+        return self.scored(self.champion) if self.champion else None
+
+    @cached_property
+    def calib(self) -> Scored:
+        """The candidate's answers for the calibration images."""
+        rows = manifest.read(self.paths.manifest("target"))
+        rows = rows[(rows["status"] == manifest.OK) & (rows["role"] == "calib")]
+        predictor = self.predictor(self.request.version)
+        answers = predictor.probabilities([(self.paths.raw("target") / path).read_bytes() for path in rows["path"]])
+        labels = np.array(rows["label"].tolist(), dtype=str)
+        return _scored(self.request.version, predictor.card.classes, labels, answers)
+
+
+def folder_of_model(bundle: Path) -> Path:
+    """The folder that MLflow logged, above the bundle in it."""
+    return next(folder for folder in bundle.parents if (folder / "MLmodel").is_file())
+
+
+def _scored(
+    version: str, classes: tuple[str, ...], labels: NDArray[np.str_], probabilities: NDArray[np.float64]
+) -> Scored:
+    """Over the classes of version and release together: a class that the version does not know gets probability 0."""
+    known = list(classes) + sorted(set(labels.tolist()) - set(classes))
+    place = {name: number for number, name in enumerate(known)}
+    wider = np.zeros((len(labels), len(known)))
+    wider[:, : len(classes)] = probabilities
+    return Scored(
+        version=version, labels=np.array([place[name] for name in labels.tolist()], dtype=np.int64), probabilities=wider
+    )

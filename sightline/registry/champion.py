@@ -1,0 +1,240 @@
+"""The registry behind the gate: the ledger is the truth, the aliases follow it, and a person's alias is a request."""
+
+from __future__ import annotations
+
+import getpass
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock
+
+from sightline.digests import file_digest
+from sightline.errors import RegistryError, Stale
+from sightline.evaluate import release
+from sightline.models.predictor import WEIGHTS
+from sightline.registry.blessing import FAILED, PASSED
+from sightline.registry.candidate import Request, folder_of_model
+from sightline.registry.ledger import INSUFFICIENT, PROMOTED, REFUSED, ROLLED_BACK, SET_BACK, UNCHANGED, WAITING, Entry
+from sightline.registry.trial import check_golden
+from sightline.tracking.runs import CHALLENGER, CHAMPION, PREVIOUS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeAlias
+
+    from sightline.registry.blessing import Blessing
+    from sightline.registry.judge import Judgement
+    from sightline.registry.ledger import Ledger
+    from sightline.tracking.runs import Tracker
+
+    Judge: TypeAlias = Callable[[Request, str | None], Judgement]
+
+BY_HAND = "the alias champion was set by hand in MLflow"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a promotion came to."""
+
+    version: str
+    champion: str | None
+    decision: str
+    """A word of the ledger: promoted, refused, insufficient, waiting, unchanged or set back."""
+    sentence: str
+    blessings: tuple[Blessing, ...] = ()
+    told: tuple[str, ...] = ()
+    """What else happened: requests by hand that were answered."""
+    request: Request | None = None
+    judgement: Judgement | None = None
+    """What a person is asked to approve."""
+
+    @property
+    def promoted(self) -> bool:
+        """Whether the version became champion now."""
+        return self.decision == PROMOTED
+
+
+def contend(tracker: Tracker, ledger: Ledger, request: Request, judge: Judge, *, approval: bool = False) -> Outcome:
+    """Put a version through the gate, again where another one became champion meanwhile; a ledger row in any case.
+
+    With `approval` a version that passed waits for a person.
+    """
+    while True:
+        champion = ledger.champion(tracker.classifier_model)
+        if champion == request.version:
+            said = f"version {champion} is the champion already"
+            ledger.append(_entry(tracker, request, champion, UNCHANGED, said, {}))
+            project(tracker, ledger)
+            return Outcome(request.version, champion, UNCHANGED, said)
+        judgement = judge(request, champion)
+        try:
+            return settle(tracker, ledger, request, judgement, approval=approval)
+        except Stale:
+            continue
+
+
+def settle(
+    tracker: Tracker, ledger: Ledger, request: Request, judgement: Judgement, *, approval: bool = False
+) -> Outcome:
+    """Write down what the gate said, then let the aliases follow.
+
+    Raises Stale where the judgement is no longer about the present champion.
+    """
+    said, model = judgement.decision.sentence, tracker.classifier_model
+    word = {PASSED: WAITING if approval else PROMOTED, FAILED: REFUSED}.get(judgement.decision.verdict, INSUFFICIENT)
+    evidence = judgement.evidence()
+    ledger.append(_entry(tracker, request, judgement.champion, word, said, evidence))
+    tracker.tag_version(model, request.version, {"gate": said[:5000]})
+    if word == PROMOTED:
+        project(tracker, ledger)
+    else:
+        tracker.set_alias(model, CHALLENGER, request.version)
+    if word == WAITING:
+        said += "; it waits for approval"
+    return Outcome(
+        request.version,
+        ledger.champion(model),
+        word,
+        said,
+        judgement.decision.blessings,
+        request=request,
+        judgement=judgement,
+    )
+
+
+def approved(tracker: Tracker, ledger: Ledger, outcome: Outcome, by: str, reason: str) -> Outcome:
+    """Go on with a promotion that waited for a person.
+
+    Raises Stale where champion or test release have changed since.
+    """
+    assert outcome.judgement is not None  # noqa: S101 — only an outcome that waits comes here
+    assert outcome.request is not None  # noqa: S101
+    judgement = outcome.judgement
+    if release.current(tracker.paths, judgement.release).digest != judgement.bound.release:
+        raise Stale(f"test release {judgement.release} has changed since version {outcome.version} was judged on it")
+    words = f"{outcome.request.reason}, approved by {by}" + (f": {reason}" if reason else "")
+    return settle(tracker, ledger, replace(outcome.request, actor=by, reason=words), judgement)
+
+
+def project(tracker: Tracker, ledger: Ledger) -> None:
+    """Set the aliases as the ledger says, until nothing changes meanwhile: mends a promotion that was killed too."""
+    model = tracker.classifier_model
+    with _lock(tracker):
+        while True:
+            standing = ledger.standing(model)
+            _point(tracker, model, CHAMPION, standing.champion)
+            _point(tracker, model, PREVIOUS, standing.previous)
+            challenger = _aliased(tracker, model, CHALLENGER)
+            if challenger is not None and challenger == standing.champion:
+                tracker.set_alias(model, CHALLENGER, None)
+            if ledger.standing(model).change == standing.change:
+                if not standing.projected:
+                    ledger.mark_projected(model, standing.change)
+                return
+
+
+def answer_requests(tracker: Tracker, ledger: Ledger, judge: Judge) -> tuple[str, ...]:
+    """Where a person moved the alias champion, put that version through the gate: adopt it, or set the alias back.
+
+    What was done, in sentences. Mends the aliases in any case.
+    """
+    wanted = _asked_by_hand(tracker, ledger)
+    if wanted is None:
+        project(tracker, ledger)
+        return ()
+    model = tracker.classifier_model
+    champion = ledger.champion(model)
+    request = Request(version=wanted or str(champion), reason=BY_HAND, actor="MLflow's page")
+    judgement = judge(request, champion) if wanted else None
+    if judgement is not None and judgement.decision.promote:
+        outcome = settle(tracker, ledger, request, judgement)
+        return (f"{BY_HAND} to version {wanted}: adopted, {outcome.sentence}",)
+    why = judgement.decision.sentence if judgement else "it was removed, and an alias alone decides nothing"
+    evidence = judgement.evidence() if judgement else {}
+    ledger.append(_entry(tracker, request, champion, SET_BACK, why, evidence))
+    project(tracker, ledger)
+    what = f"to version {wanted}" if wanted else "to none"
+    return (f"{BY_HAND} {what}: set back to {f'version {champion}' if champion else 'none'}, {why}",)
+
+
+def rollback(tracker: Tracker, ledger: Ledger, reason: str) -> Outcome:
+    """Make the previous champion champion again, once it has been loaded and has answered as it was registered to.
+
+    Raises RegistryError where there is none, or where it does not load and answer.
+    """
+    model = tracker.classifier_model
+    standing = ledger.standing(model)
+    if standing.previous is None:
+        now = f"version {standing.champion}" if standing.champion else "none"
+        raise RegistryError(f"{model} has no earlier champion to go back to; the champion is {now}")
+    told = load_test(tracker, standing.previous)
+    request = Request(version=standing.previous, reason=reason, actor=getpass.getuser())
+    said = f"rolled back from version {standing.champion} to version {standing.previous}, which {told['said']}"
+    ledger.append(_entry(tracker, request, standing.champion, ROLLED_BACK, said, told))
+    project(tracker, ledger)
+    return Outcome(standing.previous, standing.previous, ROLLED_BACK, said)
+
+
+def load_test(tracker: Tracker, version: str) -> dict[str, Any]:
+    """Load a version as MLflow serves it, compare its golden answers, and time it; what was found.
+
+    Raises RegistryError where it fails.
+    """
+    started = time.perf_counter()
+    model = tracker.classifier_model
+    folder = tracker.download(model, version)
+    if file_digest(folder / WEIGHTS) != tracker.version(model, version).tags.get("weights"):
+        raise RegistryError(f"{model} version {version}: its weights were changed since it was registered; not used")
+    try:
+        check_golden(folder_of_model(folder))
+    except Exception as error:
+        raise RegistryError(
+            f"{model} version {version} does not load and answer, so it is not used: {error}"
+        ) from error
+    seconds = time.perf_counter() - started
+    return {"said": f"loaded and gave its golden answers in {seconds:.1f} s", "seconds": seconds}
+
+
+def _asked_by_hand(tracker: Tracker, ledger: Ledger) -> str | None:
+    """The version that a person gave the alias champion, "" where it was removed; None where it is as it should be."""
+    model = tracker.classifier_model
+    with _lock(tracker):
+        standing = ledger.standing(model)
+        present = _aliased(tracker, model, CHAMPION)
+        unchanged = ledger.standing(model).change == standing.change
+    # Before the aliases were set for a change, their difference is a promotion that was killed or is at work.
+    if not standing.projected or not unchanged or present == standing.champion:
+        return None
+    return present or ""
+
+
+def _entry(
+    tracker: Tracker, request: Request, champion: str | None, word: str, said: str, evidence: dict[str, Any]
+) -> Entry:
+    asked = {"rule": request.rule, "override": list(request.override), "flow_run": request.flow_run}
+    return Entry(
+        model=tracker.classifier_model,
+        version=request.version,
+        champion_before=champion,
+        decision=word,
+        actor=request.actor,
+        reason=f"{request.reason}: {said}",
+        evidence={**evidence, "asked": asked},
+    )
+
+
+def _point(tracker: Tracker, model: str, alias: str, number: str | None) -> None:
+    if _aliased(tracker, model, alias) != number:
+        tracker.set_alias(model, alias, number)
+
+
+def _aliased(tracker: Tracker, model: str, alias: str) -> str | None:
+    present = tracker.aliased(model, alias)
+    return str(present.version) if present else None
+
+
+def _lock(tracker: Tracker) -> FileLock:
+    """One process of this machine at a time sets aliases."""
+    tracker.paths.mlflow.mkdir(exist_ok=True)
+    return FileLock(tracker.paths.mlflow / "aliases.lock")

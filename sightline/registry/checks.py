@@ -1,0 +1,175 @@
+"""The other rules of the gate: calibration, slices, robustness and cost; answers in, blessings out."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sightline.evaluate import calibration, compare, metrics
+from sightline.models.conformal import raps_sets
+from sightline.registry import rules
+from sightline.registry.blessing import CALIBRATION, COST, NO_CHAMPION, ROBUSTNESS, SLICES, Blessing
+from sightline.registry.rules import Compared
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sightline.evaluate.cost import Cost
+    from sightline.evaluate.metrics import BoolArray, FloatArray
+    from sightline.params import Gate
+    from sightline.registry.blessing import Bound
+    from sightline.registry.rules import Scored, Word
+
+SMALLEST_SLICE = 200
+"""Images below which a slice is told, and blocks nothing."""
+DEARER = 1.1
+"""Latency and memory may be so many times the champion's."""
+DRAWS = 1000
+"""Simulations of perfectly calibrated answers."""
+COVERAGE = 0.9
+"""Share of conformal sets that shall hold the true class."""
+
+
+def calibrated(candidate: Scored, calib: Scored, champion: Scored | None, bound: Bound) -> Blessing:
+    """Whether the candidate knows when it is right: calibration error, log loss and conformal coverage.
+
+    `calib`: its answers for the calibration images, which the conformal threshold is fitted on.
+    """
+    if not len(calib.labels):
+        said = "there are no calibration images, so it did not run: raise datasets.target.roles.calib"
+        return Blessing(name=CALIBRATION, verdict="missing", sentence=said, digests=bound)
+    parts = [_confidence(candidate, len(calib.labels)), _coverage(candidate, calib)]
+    if champion is not None:
+        parts.append(_log_loss(candidate, champion))
+    failing = [part for part in parts if part.verdict != "passed"]
+    verdict: Word = "failed" if failing else "passed"
+    told = {key: value for part in parts for key, value in part.figures.items()}
+    told["log_loss"] = metrics.log_loss(candidate.labels, candidate.probabilities)
+    return rules.blessed(CALIBRATION, verdict, "; ".join(part.sentence for part in failing or parts), told, bound)
+
+
+def _confidence(candidate: Scored, calib: int) -> Compared:
+    """`calib`: how many images its temperature was fitted on."""
+    found = calibration.ece(candidate.probabilities, candidate.labels)
+    limit = calibration.ece_null(candidate.probabilities, DRAWS, np.random.default_rng(0))
+    good = found <= limit
+    word = "as right as it says" if good else "not as right as it says"
+    sentence = f"{word}: calibration error {found:.1%}, where a perfectly calibrated model stays below {limit:.1%}"
+    if not good:
+        sentence += f"; fitted on {calib} calibration images, datasets.target.roles.calib gives it more"
+    return Compared(
+        verdict="passed" if good else "failed", sentence=sentence, figures={"ece": found, "ece_limit": limit}
+    )
+
+
+def _coverage(candidate: Scored, calib: Scored) -> Compared:
+    """Randomised sets, for which the interval is exact on both sides."""
+    rng = np.random.default_rng(0)
+    fitted = calibration.raps_fit(calib.probabilities, calib.labels, COVERAGE, rng=rng)
+    sets = raps_sets(fitted, candidate.probabilities, rng)
+    found = float(sets[np.arange(len(sets)), candidate.labels].mean())
+    low, high = compare.coverage_interval(len(calib.labels), len(sets), COVERAGE)
+    good = low <= found <= high
+    sentence = (
+        f"its sets of likely classes hold the true one in {found:.1%} of images, "
+        f"{'inside' if good else 'outside'} {low:.1%} … {high:.1%}"
+    )
+    told = {"coverage": found, "coverage_low": low, "coverage_high": high}
+    return Compared(verdict="passed" if good else "failed", sentence=sentence, figures=told)
+
+
+def _log_loss(candidate: Scored, champion: Scored) -> Compared:
+    """Blocks where a higher log loss is shown: one-sided paired t-test over the images."""
+    from scipy.stats import ttest_1samp
+
+    more = _losses(candidate) - _losses(champion)
+    mean = float(more.mean())
+    p = float(ttest_1samp(more, 0, alternative="greater").pvalue) if more.any() and len(more) > 1 else 1.0
+    good = p > rules.HARM
+    sentence = (
+        f"log loss {mean:+.3f} against the champion, {'not shown to be worse' if good else 'worse'} (p = {p:.2g})"
+    )
+    told = {"log_loss_difference": mean, "log_loss_p": p}
+    return Compared(verdict="passed" if good else "failed", sentence=sentence, figures=told)
+
+
+def _losses(scored: Scored) -> FloatArray:
+    truth = np.take_along_axis(scored.probabilities, scored.labels[:, None], axis=1)[:, 0]
+    losses: FloatArray = -np.log(np.maximum(truth.astype(np.float64), np.finfo(np.float64).eps))
+    return losses
+
+
+def sliced(
+    candidate: BoolArray,
+    champion: BoolArray | None,
+    parts: Mapping[str, BoolArray],
+    expected: Sequence[str],
+    bound: Bound,
+) -> Blessing:
+    """Whether harm is shown on any of the `parts` (members (N,) by name): paired, one-sided, Holm over the slices.
+
+    A slice of the `expected` names without images is missing, and blocks: nobody knows how the model does there.
+    """
+    missing = [name for name in expected if name not in parts or not parts[name].any()]
+    if missing:
+        said = f"no test image for {', '.join(missing[:5])}: name a new release that has some (evaluate.release)"
+        return Blessing(name=SLICES, verdict="missing", sentence=said, figures={"missing": missing}, digests=bound)
+    rows = [_slice(name, members, candidate, champion) for name, members in parts.items()]
+    told: dict[str, Any] = {"slices": rows}
+    if champion is None:
+        return rules.blessed(SLICES, "passed", f"{NO_CHAMPION}; {len(rows)} slices are told", told, bound)
+    large = [row for row in rows if row["images"] >= SMALLEST_SLICE]
+    fallen = compare.holm([row["p"] for row in large], rules.HARM)
+    harmed = [row for row, is_fallen in zip(large, fallen, strict=True) if is_fallen]
+    small = len(rows) - len(large)
+    short = f"; {small} slices of fewer than {SMALLEST_SLICE} images are insufficient to tell" if small else ""
+    if harmed:
+        said = "; ".join(
+            f"{row['name']} is worse: right in {row['accuracy']:.1%} of {row['images']} images, "
+            f"the champion in {row['champion']:.1%} (p = {row['p']:.2g})"
+            for row in harmed
+        )
+        return rules.blessed(SLICES, "failed", said + short, told, bound)
+    return rules.blessed(SLICES, "passed", f"no harm shown on {len(large)} slices{short}", told, bound)
+
+
+def _slice(name: str, members: BoolArray, candidate: BoolArray, champion: BoolArray | None) -> dict[str, Any]:
+    own = candidate[members]
+    row: dict[str, Any] = {"name": name, "images": len(own), "accuracy": float(own.mean())}
+    if champion is None:
+        return row
+    other = champion[members]
+    return row | {"champion": float(other.mean()), "p": compare.mcnemar_better(own, other)}
+
+
+def robust(
+    candidate: Mapping[str, BoolArray] | None, champion: Mapping[str, BoolArray] | None, limits: Gate, bound: Bound
+) -> Blessing:
+    """Whether the mean accuracy over the corruptions (right answers (N,) by name) falls by no more than the margin."""
+    if candidate is None or champion is None:
+        return rules.blessed(ROBUSTNESS, "passed", NO_CHAMPION, {}, bound)
+    own = {name: float(right.mean()) for name, right in candidate.items()}
+    other = {name: float(champion[name].mean()) for name in own}
+    difference = float(np.mean([own[name] - other[name] for name in own]))
+    told = {"candidate": own, "champion": other, "difference": difference, "margin": limits.margin}
+    good = difference >= -limits.margin
+    said = (
+        f"on {len(own)} corruptions right in {np.mean(list(own.values())):.1%}, the champion in "
+        f"{np.mean(list(other.values())):.1%}: {100 * difference:+.2f} points, {-100 * limits.margin:+.2f} is allowed"
+    )
+    return rules.blessed(ROBUSTNESS, "passed" if good else "failed", said, told, bound)
+
+
+def cheap(candidate: Cost | None, champion: Cost | None, bound: Bound) -> Blessing:
+    """Whether p95 latency and memory stay within 1.1 times the champion's."""
+    if candidate is None or champion is None:
+        return rules.blessed(COST, "passed", NO_CHAMPION, {}, bound)
+    told = {"candidate": asdict(candidate), "champion": asdict(champion), "limit": DEARER}
+    slower, larger = candidate.p95_ms / champion.p95_ms, candidate.memory_mb / champion.memory_mb
+    said = (
+        f"an answer takes {candidate.p95_ms:.1f} ms (95 % quantile; {slower:.2f} × the champion's) and "
+        f"{candidate.memory_mb:.0f} MB ({larger:.2f} ×); {DEARER:g} × is allowed"
+    )
+    return rules.blessed(COST, "passed" if max(slower, larger) <= DEARER else "failed", said, told, bound)

@@ -1,0 +1,202 @@
+"""The promotion ledger: an append-only table that says which version became champion, when, by whom and why.
+
+It is the truth; the aliases in the registry are its projection and are set after the row is committed. A row that
+changes the champion is accepted only while the champion is still the one that the evidence was compared with, so that
+of two promotions at once one wins and the other is told.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from sightline.errors import RegistryError, Stale
+from sightline.registry.comparisons import Spending
+
+if TYPE_CHECKING:
+    from sightline.project import Paths
+
+PROMOTED, REFUSED, ROLLED_BACK = "promoted", "refused", "rolled back"
+INSUFFICIENT, WAITING, UNCHANGED = "insufficient", "waiting", "unchanged"
+SET_BACK = "set back"
+CHANGES = (PROMOTED, ROLLED_BACK)
+SQLITE_WAIT = 60
+"""Seconds that a process waits for another one to finish writing."""
+
+_METADATA = sa.MetaData()
+_ROWS = sa.Table(
+    "promotions",
+    _METADATA,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("at", sa.String, nullable=False),
+    sa.Column("model", sa.String, nullable=False, index=True),
+    sa.Column("version", sa.String, nullable=False),
+    sa.Column("champion_before", sa.String),
+    sa.Column("decision", sa.String, nullable=False),
+    sa.Column("actor", sa.String, nullable=False),
+    sa.Column("reason", sa.String, nullable=False),
+    sa.Column("evidence", sa.String, nullable=False),
+    # Each change of champion has a number of its own per model: of two at once, the database refuses one.
+    sa.Column("change", sa.Integer),
+    sa.UniqueConstraint("model", "change"),
+)
+_PROJECTED = sa.Table(
+    "projected",
+    _METADATA,
+    # A row says that the aliases were set as this change wants them: what differs later was set by a person.
+    sa.Column("model", sa.String, primary_key=True),
+    sa.Column("change", sa.Integer, primary_key=True),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One decision."""
+
+    model: str
+    version: str
+    champion_before: str | None
+    decision: str
+    actor: str
+    reason: str
+    evidence: dict[str, Any] = field(default_factory=dict)
+    at: str = ""
+    change: int | None = None
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Who is champion by the ledger."""
+
+    change: int
+    """Number of the last change; 0 before the first."""
+    champion: str | None
+    previous: str | None
+    """The champion that a rollback brings back: rolled back ones do not count."""
+    projected: bool
+    """Whether the aliases were set since that change."""
+
+
+class Ledger:
+    """The tables at a database address."""
+
+    def __init__(self, uri: str) -> None:
+        self._engine = sa.create_engine(uri, connect_args={"timeout": SQLITE_WAIT} if uri.startswith("sqlite") else {})
+        try:
+            _METADATA.create_all(self._engine, checkfirst=True)
+        except sa.exc.OperationalError:
+            # Another process made the tables between our look and our try.
+            _METADATA.create_all(self._engine, checkfirst=True)
+        self.spending = Spending(self._engine)
+
+    def champion(self, model: str) -> str | None:
+        """The version that the last change made champion."""
+        return self.standing(model).champion
+
+    def previous(self, model: str) -> str | None:
+        """The champion before the present one, as `Standing.previous`."""
+        return self.standing(model).previous
+
+    def standing(self, model: str) -> Standing:
+        """Champion and previous, from the changes in their order."""
+        query = sa.select(_ROWS).where(_ROWS.c.model == model, _ROWS.c.change.is_not(None)).order_by(_ROWS.c.change)
+        with self._engine.connect() as connection:
+            rows = connection.execute(query).all()
+            change = rows[-1].change if rows else 0
+            mark = sa.select(_PROJECTED).where(_PROJECTED.c.model == model, _PROJECTED.c.change == change)
+            projected = change == 0 or connection.execute(mark).first() is not None
+        reign: list[str] = []
+        for row in rows:
+            if row.decision == ROLLED_BACK:
+                reign.pop()
+            else:
+                reign.append(row.version)
+        before = reign[-2] if len(reign) > 1 else None
+        return Standing(change, reign[-1] if reign else None, before, projected)
+
+    def mark_projected(self, model: str, change: int) -> None:
+        """Note that the aliases stand as this change wants them."""
+        with suppress(sa.exc.IntegrityError), self._engine.begin() as connection:
+            connection.execute(_PROJECTED.insert().values(model=model, change=change))
+
+    def append(self, entry: Entry) -> None:
+        """Add a row.
+
+        Raises Stale where the champion is no longer `entry.champion_before`: the comparison is stale then.
+        """
+        try:
+            with self._engine.begin() as connection:
+                last = self._last_change(connection, entry.model)
+                change = None
+                if entry.decision in CHANGES:
+                    present = last.version if last else None
+                    if present != entry.champion_before:
+                        raise Stale(_stale(entry, present))
+                    change = (last.change if last else 0) + 1
+                connection.execute(_ROWS.insert().values(**_values(entry, change)))
+        except sa.exc.IntegrityError:
+            raise Stale(_stale(entry, self.champion(entry.model))) from None
+
+    def history(self, model: str) -> list[Entry]:
+        """All rows of a model, oldest first."""
+        query = sa.select(_ROWS).where(_ROWS.c.model == model).order_by(_ROWS.c.id)
+        with self._engine.connect() as connection:
+            rows = connection.execute(query).mappings().all()
+        return [
+            Entry(**{**{k: v for k, v in row.items() if k != "id"}, "evidence": json.loads(row["evidence"])})
+            for row in rows
+        ]
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._engine.dispose()
+
+    @staticmethod
+    def _last_change(connection: sa.Connection, model: str) -> Any:
+        query = sa.select(_ROWS).where(_ROWS.c.model == model, _ROWS.c.change.is_not(None))
+        return connection.execute(query.order_by(_ROWS.c.change.desc()).limit(1)).first()
+
+
+def open_ledger(paths: Paths) -> Ledger:
+    """The ledger at `SIGHTLINE_LEDGER_URI`; by default beside the project's own MLflow store.
+
+    Raises RegistryError where MLflow is remote and no address is given: no shared truth then.
+    """
+    uri = os.environ.get("SIGHTLINE_LEDGER_URI")
+    if not uri:
+        tracking = os.environ.get("MLFLOW_TRACKING_URI", "")
+        if tracking and not tracking.startswith("sqlite:"):
+            raise RegistryError(
+                f"MLflow is at {tracking}, shared by several machines: "
+                "set SIGHTLINE_LEDGER_URI to a database that they share too, such as postgresql://…"
+            )
+        paths.mlflow.mkdir(exist_ok=True)
+        uri = f"sqlite:///{paths.mlflow / 'ledger.db'}"
+    return Ledger(uri)
+
+
+def _values(entry: Entry, change: int | None) -> dict[str, Any]:
+    return {
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "model": entry.model,
+        "version": entry.version,
+        "champion_before": entry.champion_before,
+        "decision": entry.decision,
+        "actor": entry.actor,
+        "reason": entry.reason,
+        "evidence": json.dumps(entry.evidence, sort_keys=True),
+        "change": change,
+    }
+
+
+def _stale(entry: Entry, present: str | None) -> str:
+    return (
+        f"{entry.model}: version {entry.version} was compared with champion {entry.champion_before or 'none'}, but the "
+        f"champion is now {present or 'none'}; nothing was changed, promote again"
+    )

@@ -1,0 +1,100 @@
+"""From a trained candidate to a registered version, and from there to champion: once or not at all."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from sightline.errors import RegistryError
+from sightline.evaluate.evaluation import BUNDLE
+from sightline.registry.blessing import REQUIRED
+from sightline.registry.champion import Outcome, answer_requests, approved, contend, rollback
+from sightline.registry.judge import Judgement, judge
+from sightline.registry.ledger import open_ledger
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sightline.evaluate.evaluation import Evaluated
+    from sightline.params import Gate
+    from sightline.registry.candidate import Request
+    from sightline.tracking.runs import Tracker
+    from sightline.train.result import Trained
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A version in the registry."""
+
+    model: str
+    version: str
+    is_new: bool
+
+
+def register_backbone(tracker: Tracker, run: str, backbone: Trained, tags: Mapping[str, str]) -> Registered:
+    """Register the backbone, unless a version with these weights is there."""
+    known = tracker.find_version(tracker.backbone_model, backbone.weights)
+    if known is not None:
+        return Registered(tracker.backbone_model, str(known.version), is_new=False)
+    folder = tracker.paths.root / backbone.path
+    version = tracker.register_backbone(run, folder, {**tags, "weights": backbone.weights})
+    return Registered(tracker.backbone_model, version, is_new=True)
+
+
+def register(tracker: Tracker, run: str, best: Trained, evaluated: Evaluated, tags: Mapping[str, str]) -> Registered:
+    """Package the candidate with its preprocessing and temperature and register it, unless it is there already."""
+    known = tracker.find_version(tracker.classifier_model, best.weights)
+    if known is not None:
+        return Registered(tracker.classifier_model, str(known.version), is_new=False)
+    more = {"weights": best.weights, "evaluation": evaluated.digest, "release": evaluated.release}
+    version = tracker.register_classifier(run, tracker.paths.root / evaluated.path / BUNDLE, {**tags, **more})
+    return Registered(tracker.classifier_model, version, is_new=True)
+
+
+def promote(tracker: Tracker, request: Request, limits: Gate, release_name: str) -> Outcome:
+    """Put a registered version through the gate and make it champion where it passes, or let it wait for approval.
+
+    An alias that a person moved meanwhile is answered first. Raises RegistryError where the version does not exist.
+    """
+    tracker.version(tracker.classifier_model, request.version)
+    unknown = sorted(set(request.override) - set(REQUIRED))
+    if unknown:
+        raise RegistryError(f"override {unknown[0]}: there is no such check; there are {', '.join(REQUIRED)}")
+    ledger = open_ledger(tracker.paths)
+
+    def ask(asked: Request, champion: str | None) -> Judgement:
+        return judge(tracker, ledger, asked, champion, limits, release_name)
+
+    try:
+        told = answer_requests(tracker, ledger, ask)
+        outcome = contend(tracker, ledger, request, ask, approval=limits.approval)
+        return replace(outcome, told=told)
+    finally:
+        ledger.close()
+
+
+def approve(tracker: Tracker, outcome: Outcome, by: str, reason: str) -> Outcome:
+    """Finish a promotion that waited for a person; raises Stale where it has to be judged again."""
+    ledger = open_ledger(tracker.paths)
+    try:
+        return approved(tracker, ledger, outcome, by, reason)
+    finally:
+        ledger.close()
+
+
+def roll_back(tracker: Tracker, reason: str) -> Outcome:
+    """Bring the previous champion back; raises RegistryError where there is none or it does not answer."""
+    ledger = open_ledger(tracker.paths)
+    try:
+        return rollback(tracker, ledger, reason)
+    finally:
+        ledger.close()
+
+
+def history(tracker: Tracker) -> list[dict[str, Any]]:
+    """Every row of the ledger about the classifier, oldest first."""
+    ledger = open_ledger(tracker.paths)
+    try:
+        return [asdict(entry) for entry in ledger.history(tracker.classifier_model)]
+    finally:
+        ledger.close()

@@ -1,0 +1,105 @@
+"""What a version was trained on: the manifest and the verdict of exactly that data set version, and its pixels."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING
+
+from sightline.data import manifest
+from sightline.data.loader import Compressed, load
+from sightline.data.manifest import OK
+from sightline.data.validation.expectations import Verdict, sentences
+from sightline.data.versions import archive
+from sightline.errors import DataError
+from sightline.evaluate import release
+from sightline.images import jpeg
+from sightline.registry.blessing import DATA, Blessing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    import pandas as pd
+    from torch import Tensor
+
+    from sightline.data.loader import Stored
+    from sightline.evaluate.release import Release
+    from sightline.project import Paths
+    from sightline.registry.blessing import Bound
+
+LEARNED_FROM = ("train", "val", "calib")
+"""Roles whose images a version has seen in one way or another."""
+
+
+def data_blessing(paths: Paths, tags: Mapping[str, str], testing: Release, bound: Bound) -> Blessing:
+    """The verdict of the data that a version with these `tags` was trained on, and that no test image is among it.
+
+    Raises DataError where manifest or verdict of that version can be found nowhere.
+    """
+    found = verdict(paths, tags["validation.target"])
+    rows = trained_on(paths, bound.data)
+    seen = rows[(rows["status"] == OK) & rows["role"].isin(LEARNED_FROM)]
+    same_file = sorted(set(seen["sha256"]) & set(testing.images))
+    same_pixels = _same_pixels(paths, testing)
+    told = {"checks": found.executed, "images": len(seen), "same_file": len(same_file), "same_pixels": same_pixels}
+    trouble = [] if found.passed else [f"the data did not pass: {'; '.join(sentences(found))}"]
+    if same_file:
+        trouble.append(
+            f"{len(same_file)} test images stand in the training data too (first {same_file[0][:12]}…): "
+            "what it gets right there, it may know by heart"
+        )
+    elif same_pixels:
+        trouble.append(f"{same_pixels} test images have the same pixels as a training image")
+    if trouble:
+        return Blessing(name=DATA, verdict="failed", sentence="; ".join(trouble), figures=told, digests=bound)
+    said = f"the data passed {found.executed} checks, and none of its {len(seen)} images is a test image"
+    return Blessing(name=DATA, verdict="passed", sentence=said, figures=told, digests=bound)
+
+
+def verdict(paths: Paths, digest: str) -> Verdict:
+    """The verdict with that DVC digest: in the project where it is the present one, else from DVC."""
+    folder = paths.verdict("target").parent
+    if folder.is_dir() and folder_digest(folder) == digest:
+        return Verdict.from_json(paths.verdict("target").read_text(encoding="utf-8"))
+    return Verdict.from_json(archive.member(paths, digest, paths.verdict("target").name).read_text(encoding="utf-8"))
+
+
+def trained_on(paths: Paths, digest: str) -> pd.DataFrame:
+    """The manifest with that DVC digest, columns `archive.NEEDED`: in the project, or from DVC."""
+    path = paths.manifest("target")
+    if path.is_file() and folder_digest(path.parent) == digest:
+        return manifest.read(path)[archive.NEEDED]
+    return archive.rows(paths, archive.Version("target", digest, None))
+
+
+def folder_digest(folder: Path) -> str:
+    """The digest that DVC gives to `folder`: MD5 of the sorted list of its files with their MD5s."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    listing = [
+        {"md5": hashlib.md5(path.read_bytes()).hexdigest(), "relpath": path.relative_to(folder).as_posix()}  # noqa: S324 — DVC's own choice
+        for path in files
+    ]
+    text = json.dumps(sorted(listing, key=lambda one: one["relpath"]), sort_keys=True)
+    return hashlib.md5(text.encode()).hexdigest() + ".dir"  # noqa: S324
+
+
+def _same_pixels(paths: Paths, testing: Release) -> int:
+    """How many test images have a twin among the training images as these are now, whatever their files are called."""
+    tested, _ = release.open_images(paths, testing)
+    try:
+        trained = load(paths.shards("target"), "train")
+    except OSError as error:
+        raise DataError(f"the training shards are not whole ({error}); run `sightline run` or `dvc repro`") from error
+    known = set(_keys(trained.pixels))
+    again = isinstance(trained.pixels, Compressed)
+    return sum(key in known for key in _keys(tested.pixels, paths.params.preprocess.quality if again else 0))
+
+
+def _keys(pixels: Tensor | Stored, quality: int = 0) -> Iterator[bytes]:
+    """Digest of each image; with a `quality`, of what is left of it in a JPEG of that."""
+    for part in pixels.split(1024):
+        images = part.permute(0, 2, 3, 1).numpy()
+        if quality:
+            images = jpeg.decode([jpeg.encode(image, quality) for image in images], images.shape[1], 0, 1)
+        yield from (hashlib.blake2b(image.tobytes(), digest_size=16).digest() for image in images)

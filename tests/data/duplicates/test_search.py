@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import pytest
+from pictures import picture
+from PIL import Image
+
+from sightline.data.duplicates import pairs, search
+from sightline.data.embedded import write
+from sightline.data.files import thumbnails
+from sightline.data.files.statistics import SIDE, THUMBNAIL, statistics
+from sightline.data.ingest import decide, read_files, read_layout
+from sightline.params import Dataset, Fractions, Ingest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+DATASET = Dataset(images="data/raw/target", roles=Fractions(train=0.6, val=0.1, calib=0.1, test=0.2))
+
+
+def jpeg(image: Image.Image) -> Image.Image:
+    """Compress the image at JPEG quality 50."""
+    out = io.BytesIO()
+    image.save(out, "JPEG", quality=50)
+    return Image.open(out).convert("RGB")
+
+
+def crop(image: Image.Image, *shares: float) -> Image.Image:
+    """Cut these shares off its left, top, right and bottom."""
+    left, top, right, bottom = shares
+    width, height = image.size
+    return image.crop((int(left * width), int(top * height), int((1 - right) * width), int((1 - bottom) * height)))
+
+
+COPIES: dict[str, Callable[[Image.Image], Image.Image]] = {
+    "half": lambda image: image.resize((image.width // 2, image.height // 2), Image.Resampling.BICUBIC),
+    "jpeg": jpeg,
+    "crop": lambda image: crop(image, *np.random.default_rng(list(image.tobytes()[:3])).uniform(0, 0.1, 4)),
+    "rim": lambda image: crop(image, 0.1, 0.1, 0.1, 0.1),
+    "brighter": lambda image: image.point(lambda level: level * 0.8 + 30),
+}
+
+
+def found(images: list[Image.Image], fresh: list[bool] | None = None) -> list[list[int]]:
+    """Pairs of near duplicates among images."""
+    raw = b"".join(statistics(image.convert("L"))[THUMBNAIL] for image in images)
+    thumbnails = np.frombuffer(raw, dtype=np.uint8).reshape(-1, SIDE, SIDE)
+    grey = [image.convert("L") for image in images]
+    hits: list[list[int]] = search.find(
+        thumbnails.__getitem__, np.array(fresh or [True] * len(images)), grey.__getitem__
+    ).tolist()
+    return hits
+
+
+@pytest.mark.parametrize("name", COPIES)
+def test_a_changed_copy_is_found_among_others(name: str) -> None:
+    """Smaller, compressed, cropped or brighter: found, and nothing else."""
+    others = [picture(seed) for seed in range(40)]
+    copies = [COPIES[name](image) for image in others[:20]]
+    hits = found([*others, *copies])
+    assert len(hits) >= 18
+    assert all(second == first + 40 for first, second in hits)
+
+
+def test_only_pairs_with_a_fresh_image_are_looked_for() -> None:
+    """What was judged before is not judged again; old and new together make the whole."""
+    images = [picture(1), jpeg(picture(1)), picture(2), picture(3), jpeg(picture(2)), picture(4)]
+    assert found(images) == [[0, 1], [2, 4]]
+    assert found(images, [False, False, False, False, True, True]) == [[2, 4]]
+    assert found(images, [True, False, False, False, False, False]) == [[0, 1]]
+
+
+def test_blank_images_are_no_near_duplicates() -> None:
+    """Two even surfaces have nothing by which they could be told to be the same."""
+    assert found([Image.new("L", (64, 64), level) for level in (10, 11, 200, 201)]) == []
+
+
+def test_handwritten_digits_do_not_run_together(tmp_path: Path) -> None:
+    """Two ones are alike in grey, but no copies: joined, they would sit in one role."""
+    write("embedded:digits", tmp_path / "digits")
+    rows = marked(tmp_path, tmp_path / "digits")
+    sizes = rows["alike"].value_counts()
+    assert sizes.max() <= 5
+    assert sizes.sum() < 0.1 * len(rows)
+    assert rows.groupby("alike")["label"].nunique().max() == 1
+
+
+def table(folder: Path, images: dict[str, Image.Image], groups: dict[str, str] | None = None) -> pd.DataFrame:
+    """Save the images and read them as ingest does; `groups` are given by path."""
+    for name, image in images.items():
+        path = folder / "raw" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        image.save(path)
+    return marked(folder, folder / "raw", groups)
+
+
+def marked(caches: Path, folder: Path, groups: dict[str, str] | None = None) -> pd.DataFrame:
+    """Rows of the images in `folder`, with groups and roles, as ingest decides on them."""
+    rows = read_files(read_layout(folder), folder, Ingest(), caches / "cache.parquet")
+    near = pairs.find(rows, folder, Ingest(), caches / "near.parquet", thumbnails.beside(caches / "cache.parquet"))
+    if groups is not None:
+        rows["group"] = rows["path"].map(groups).astype("string")
+    return decide(rows, DATASET, None, near)
+
+
+def test_marking_what_came_later_gives_the_same_as_marking_at_once(tmp_path: Path) -> None:
+    """The pairs that are remembered and the new ones make the groups that a first look would have made."""
+    images = {f"a/{n}.png": picture(n) for n in range(6)}
+    later = {"a/7.png": COPIES["half"](picture(2)), "b/8.png": COPIES["crop"](picture(2)), "b/9.png": picture(9)}
+    table(tmp_path / "steps", images)
+    steps = table(tmp_path / "steps", later)
+    once = table(tmp_path / "once", images | later)
+    assert steps["alike"].equals(once["alike"])
+    assert steps.loc[steps["alike"].notna(), "path"].tolist() == ["a/2.png", "a/7.png", "b/8.png"]
+
+
+def test_near_duplicates_join_their_groups(tmp_path: Path) -> None:
+    """A copy of an image of one patient binds its own group to that patient's."""
+    images = {"a/0.png": picture(0), "a/1.png": picture(1), "a/2.png": jpeg(picture(1)), "a/3.png": picture(3)}
+    rows = table(tmp_path, images, dict(zip(images, "pqrr", strict=True)))
+    assert rows["group"].tolist() == ["p", "q", "q", "q"]
+    assert rows["alike"].notna().tolist() == [False, True, True, False]
+
+
+def test_a_near_duplicate_of_both_sides_links_nothing(tmp_path: Path) -> None:
+    """What looks like an image of train and like one of test leaves, and these two stay apart and unlike."""
+    rows = table(tmp_path, {f"a/{n}.png": picture(n) for n in range(3)})
+    train, test, new = rows["sha256"]
+    rows["role"] = pd.array(["train", "test", pd.NA], dtype="string")
+    near = pd.DataFrame({"first": [train, new], "second": [new, test]}, dtype="string")
+    grown = decide(rows.drop(columns="shard"), DATASET, rows.iloc[:2], near)
+    assert grown["status"].tolist() == ["ok", "ok", "quarantined"]
+    assert grown["alike"].tolist() == [train, test, min(train, test)]
+
+
+def test_a_crowd_of_frames_is_one_group_and_spots_are_none() -> None:
+    """Frames of one scene are joined without comparing all with all; a spot on an even ground tells nothing."""
+    scene = picture(5)
+    frames = [jpeg(scene.point(lambda level, gain=1 - n / 2000: level * gain)) for n in range(150)]
+    hits = found([*frames, picture(6)])
+    assert len(hits) < 150 * 149 / 4
+    joined = {0}
+    for _ in range(150):
+        joined |= {n for pair in hits if joined & set(pair) for n in pair}
+    assert joined == set(range(150))
+    spots = [Image.new("L", (32, 32), 40 + n % 150) for n in range(100)]
+    for n, image in enumerate(spots):
+        image.putpixel((0, 0), n)
+    assert found(spots) == []

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import SHARED
+from pictures import picture
+from PIL import Image
+
+from sightline.data.labels.confident_learning import Suspect, finding, suspects
+from sightline.data.labels.texture import texture
+
+NAMES = np.array(["bolt", "nut", "screw"], dtype=object)
+
+
+def clouds(each: int = 60) -> tuple[np.ndarray, np.ndarray]:
+    """Features of three classes that lie apart, and their labels."""
+    rng = np.random.default_rng(0)
+    truth = np.repeat(np.arange(3), each)
+    return np.eye(8)[truth] * 6 + rng.normal(size=(len(truth), 8)), NAMES[truth]
+
+
+def alone(labels: np.ndarray) -> np.ndarray:
+    """Each image in a group of its own."""
+    return np.array([f"g{n}" for n in range(len(labels))], dtype=object)
+
+
+def test_swapped_labels_are_found_with_what_they_should_be() -> None:
+    """The wrong ones, the right label for each, and hardly any other."""
+    features, labels = clouds()
+    given = labels.copy()
+    flipped = {0: "nut", 9: "screw", 70: "screw", 79: "bolt", 130: "bolt", 139: "nut"}
+    given[list(flipped)] = list(flipped.values())
+    found = suspects(features, given, alone(labels))
+    assert len({one.position for one in found} & set(flipped)) >= 5
+    assert len(found) <= 7
+    assert all(one.likely == labels[one.position] and one.given == given[one.position] for one in found)
+    assert [one.doubt for one in found] == sorted((one.doubt for one in found), reverse=True)
+
+
+def test_copies_do_not_vouch_for_one_another() -> None:
+    """Four copies with one wrong label, held out together, are all found; apart, they would confirm each other."""
+    features, labels = clouds()
+    given, groups = labels.copy(), alone(labels)
+    features[:4], given[:4], groups[:4] = features[0] + 1, "nut", "g0"
+    assert {0, 1, 2, 3} <= {one.position for one in suspects(features, given, groups)}
+
+
+def test_small_and_single_classes_are_not_judged() -> None:
+    """Too little is known of them."""
+    features, labels = clouds()
+    given = labels.copy()
+    given[:4] = "washer"
+    assert all(one.position > 3 for one in suspects(features, given, alone(labels)))
+    assert suspects(features, np.full(len(labels), "nut", dtype=object), alone(labels)) == []
+
+
+def test_the_finding_names_the_commonest_confusions() -> None:
+    """Given and likely labels, and the most doubtful images first."""
+    rows = pd.DataFrame({"path": ["a.png", "b.png", "c.png"]})
+    told = finding(rows, [Suspect(2, "nut", "bolt", 0.9), Suspect(0, "nut", "bolt", 0.5)])
+    assert told is not None
+    assert "2 labels of 3 are probably wrong, given → likely: nut → bolt (2)" in told.sentence
+    assert told.groups == (("c.png",), ("a.png",))
+    assert finding(rows, []) is None
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+def test_texture_is_one_vector_for_images_of_every_kind(mode: str) -> None:
+    """Finite numbers, as many for one pixel as for a photograph; even surfaces too."""
+    sizes = {texture(image.convert(mode)).shape for image in (picture(), Image.new("RGB", (1, 1)), picture(side=300))}
+    assert sizes == {(324,)}
+    assert np.isfinite(texture(Image.new(mode, (40, 40)))).all()
+
+
+def test_flipped_labels_of_real_surfaces_are_found() -> None:
+    """Three kinds of steel, told by texture alone."""
+    folder = SHARED / "target_steel_neu"
+    if not folder.is_dir():
+        pytest.skip("the real images are not here")
+    import tarfile
+
+    features, labels = [], []
+    with tarfile.open(folder / "target_steel_neu.tar") as tar:
+        for member in tar:
+            kind, _, name = member.name.rpartition("/")
+            if name.endswith(("1.jpg", "6.jpg")) and kind.endswith(("crazing", "inclusion", "patches")):
+                handle = tar.extractfile(member)
+                assert handle is not None
+                features.append(texture(Image.open(handle)))
+                labels.append(kind.rpartition("/")[2])
+    given = np.array(labels, dtype=object)
+    flipped = np.arange(3, len(given), 20)
+    given[flipped] = np.roll(np.unique(given), 1)[np.unique(given, return_inverse=True)[1][flipped]]
+    found = {one.position for one in suspects(np.stack(features), given, alone(given))}
+    assert len(found & set(flipped.tolist())) >= 0.8 * len(flipped)
+    assert len(found & set(flipped.tolist())) >= 0.7 * len(found)

@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import getpass
+import json
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+from conftest import COLOURS, commit, draw
+from typer.testing import CliRunner
+
+from flows.cli.app import app
+from sightline.data.versions import archive, dvc, history
+from sightline.errors import DataError
+
+if TYPE_CHECKING:
+    from sightline.project import Paths
+
+
+def add_image(paths: Paths, name: str) -> None:
+    draw(sum(name.encode()), COLOURS["red"]).save(paths.raw("target") / "red" / f"{name}.png")
+
+
+def test_the_first_version_is_logged(ingested: Paths) -> None:
+    """Digest, sizes, who and when; the digest is the one that DVC gives the manifest."""
+    (entry,) = history.read(ingested, "target")
+    assert entry.version == dvc.reproduce(ingested, "ingest", "target").digest
+    assert entry.previous is None
+    assert (entry.images, entry.usable, entry.classes) == (180, 180, 3)
+    assert sum(entry.roles.values()) == 180
+    assert entry.bytes == sum(file.stat().st_size for file in ingested.raw("target").rglob("*.png"))
+    assert entry.what == ("first version: 180 images, 3 classes",)
+    assert entry.by == getpass.getuser()
+    assert entry.at.endswith("+00:00")
+
+
+def test_a_run_that_finds_nothing_new_writes_nothing(ingested: Paths) -> None:
+    """The log grows with the versions, not with the runs."""
+    before = ingested.history("target").read_bytes()
+    assert not history.ingest(ingested, "target").ran
+    assert ingested.history("target").read_bytes() == before
+
+
+def test_a_new_version_is_appended_with_what_changed(ingested: Paths) -> None:
+    """Lines that stand are never touched."""
+    before = ingested.history("target").read_bytes()
+    add_image(ingested, "new")
+    history.ingest(ingested, "target", "a new camera")
+    assert ingested.history("target").read_bytes().startswith(before)
+    first, second = history.read(ingested, "target")
+    assert second.previous == first.version
+    assert second.images == 181
+    assert second.what == ("a new camera", "1 image added (red 1)")
+
+
+def test_the_log_is_kept_by_git_and_not_by_dvc(ingested: Paths) -> None:
+    """A clone brings it."""
+    add_image(ingested, "new")
+    history.ingest(ingested, "target")
+    status = archive._git(ingested, "status", "--porcelain", "--untracked-files=all")
+    assert {line[3:] for line in status.splitlines()} == {
+        "data/history/target.jsonl",
+        "data/raw/target.dvc",
+        "dvc.lock",
+    }
+
+
+def test_the_command_tells_commit_and_now(ingested: Paths) -> None:
+    """Each version stands beside the commit that holds it; the present one is `now`."""
+    add_image(ingested, "new")
+    history.ingest(ingested, "target")
+    commit(ingested, "second version")
+    add_image(ingested, "newer")
+    history.ingest(ingested, "target")
+    entries = json.loads(CliRunner().invoke(app, ["data", "log", "--json"]).output)["target"]
+    # The first commit is that of `init`: it holds no version yet.
+    ids = archive._git(ingested, "log", "--reverse", "--format=%h").split()[1:]
+    assert [entry["commit"] for entry in entries] == [*ids, None]
+    assert [entry["now"] for entry in entries] == [False, False, True]
+    shown = CliRunner().invoke(app, ["data", "log", "target"]).output
+    assert [entry["version"][:8] in shown for entry in entries] == [True, True, True]
+    for name in ("new", "newer"):
+        (ingested.raw("target") / "red" / f"{name}.png").unlink()
+    history.ingest(ingested, "target")
+    commit(ingested, "back to the first version")
+    last = history.log(ingested, "target")[-1]
+    assert (last["version"], last["commit"], last["now"]) == (entries[0]["version"], ids[0], True)
+    assert last["what"] == ("2 images removed (red 2)",)
+    assert "1 image added (red 1)" in shown
+    assert ids[0] in shown
+
+
+def test_a_version_made_by_hand_stands_in_the_log(ingested: Paths) -> None:
+    """`dvc repro` writes no line: the command shows the version all the same, the next run logs it."""
+    add_image(ingested, "new")
+    dvc.track_raw(ingested, "target")
+    dvc.reproduce(ingested, "ingest", "target")
+    assert len(history.read(ingested, "target")) == 1
+    shown = history.log(ingested, "target")
+    assert [entry["now"] for entry in shown] == [False, True]
+    assert shown[1]["what"] == ("1 image added (red 1)",)
+    history.ingest(ingested, "target")
+    assert len(history.read(ingested, "target")) == 2
+
+
+def test_a_lost_version_does_not_stop_the_log(ingested: Paths) -> None:
+    """Where the manifest before is gone from DVC's store, the line says that what changed is unknown."""
+    shutil.rmtree(ingested.root / ".dvc" / "cache")
+    add_image(ingested, "new")
+    history.ingest(ingested, "target")
+    (said,) = history.read(ingested, "target")[-1].what
+    assert said.startswith("what changed is unknown")
+
+
+def test_a_data_set_without_a_version_is_told(toy: Paths) -> None:
+    """The remedy is in the message."""
+    with pytest.raises(DataError, match="data set target has no version yet: run `sightline run`"):
+        history.log(toy, "target")
+
+
+def test_a_damaged_log_is_told(ingested: Paths) -> None:
+    """With the file and how to bring it back."""
+    ingested.history("target").write_text('{"version": 1}\n', encoding="utf-8")
+    with pytest.raises(DataError, match=r"target\.jsonl is damaged .*git checkout -- "):
+        history.read(ingested, "target")

@@ -1,0 +1,57 @@
+"""Backbones that come from the registry."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+
+from sightline.errors import RegistryError
+from sightline.models.zoo import build, load_init
+from sightline.registry.backbones import fetched
+from sightline.tracking.runs import connect
+from sightline.train.result import WEIGHTS, save_weights
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sightline.project import Paths
+
+
+def test_registered_weights_become_a_file(toy: Paths, tmp_path: Path) -> None:
+    """A registered version, by number or by alias, starts a network with its weights; a file is left as it is."""
+    tracker = connect(toy)
+    torch.manual_seed(0)
+    model = build("cnn", 3, 16)
+    (tmp_path / "out").mkdir()
+    save_weights(model, tmp_path / "out")
+    number = tracker.register_backbone(tracker.start("toy", {}), tmp_path / "out", {})
+    tracker.set_alias(tracker.backbone_model, "best", number)
+    file = fetched(toy, f"registry:{tracker.backbone_model}/{number}")
+    assert file is not None
+    assert file == fetched(toy, f"registry:{tracker.backbone_model}@best")
+    other = build("cnn", 3, 16)
+    load_init(other, file, "cnn")
+    one, same = model.backbone.state_dict(), other.backbone.state_dict()
+    assert all(torch.equal(one[name], same[name]) for name in one)
+    assert fetched(toy, "weights.pt") == "weights.pt"
+    assert fetched(toy, None) is None
+
+
+def test_missing_version_is_told(toy: Paths) -> None:
+    """A version that is not there, or a champion before the first one, is an error that names it."""
+    with pytest.raises(RegistryError, match="champion"):
+        fetched(toy, "champion")
+    with pytest.raises(RegistryError, match="no version 9"):
+        fetched(toy, "registry:toy-classifier/9")
+
+
+def test_version_without_weights_is_told(toy: Paths, tmp_path: Path) -> None:
+    """A registered version that holds no weights cannot start a network."""
+    tracker = connect(toy)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "note.txt").write_text("nothing")
+    number = tracker.register_backbone(tracker.start("toy", {}), tmp_path / "out", {})
+    with pytest.raises(RegistryError, match=WEIGHTS):
+        fetched(toy, f"registry:{tracker.backbone_model}/{number}")

@@ -1,0 +1,297 @@
+"""Aliases follow the ledger: whoever races, dies or clicks."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import shutil
+import signal
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import sqlalchemy as sa
+
+from sightline.errors import RegistryError, Stale
+from sightline.project import Paths
+from sightline.registry.blessing import OVERALL, REQUIRED, Blessing, Bound, decide
+from sightline.registry.candidate import Request
+from sightline.registry.champion import answer_requests, contend, project, rollback
+from sightline.registry.judge import Judgement, best_champion
+from sightline.registry.ledger import Ledger, open_ledger
+from sightline.tracking.runs import CHALLENGER, CHAMPION, PREVIOUS, connect
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sightline.tracking.runs import Tracker
+
+MODEL = "digits-classifier"
+BOUND = Bound(data="d", code="c", weights="w", release="r")
+FORKS = multiprocessing.get_context("forkserver")
+STORES = ["mlflow.store.tracking.sqlalchemy_store", "mlflow.store.model_registry.sqlalchemy_store"]
+FORKS.set_forkserver_preload(["sightline.registry.champion", "mlflow", *STORES])
+RACERS = 16
+
+
+def judged(request: Request, champion: str | None, verdict: str) -> Judgement:
+    """A judgement by the production rules, all checks passed but for the comparison."""
+    checks = [Blessing(name=name, verdict="passed", sentence="well", digests=BOUND) for name in REQUIRED]
+    told = {"accuracy": 0.9, "champion_accuracy": 0.8}
+    checks = [replace(one, verdict=verdict, figures=told) if one.name == OVERALL else one for one in checks]  # type: ignore[arg-type]
+    decision = decide(checks, BOUND, request.override)
+    return Judgement(version=request.version, champion=champion, release="r1", bound=BOUND, decision=decision)
+
+
+def better_than_the_first(request: Request, champion: str | None) -> Judgement:
+    """Everything is better than nothing and than version 1, and than no other."""
+    return judged(request, champion, "passed" if champion in {None, "1"} else "failed")
+
+
+def never(request: Request, champion: str | None) -> Judgement:
+    return judged(request, champion, "failed")
+
+
+def asked(version: str) -> Request:
+    return Request(version=version, reason="test", actor="ann")
+
+
+def own_store(patch: pytest.MonkeyPatch) -> None:
+    """Let the project choose its store. Set first, because MLflow sets the variable and only then it is put back."""
+    patch.setenv("MLFLOW_TRACKING_URI", "")
+    patch.delenv("MLFLOW_TRACKING_URI")
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A registry with 20 versions, of which the first is champion."""
+    root = tmp_path_factory.mktemp("registry") / "toy"
+    root.mkdir()
+    shutil.copyfile(Path(__file__).parents[1] / "params.yaml", root / "params.yaml")
+    with pytest.MonkeyPatch.context() as patch:
+        own_store(patch)
+        tracker = connect(Paths(root))
+        tracker.client.create_registered_model(MODEL)
+        for _ in range(20):
+            tracker.client.create_model_version(MODEL, root.as_uri())
+        ledger = open_ledger(tracker.paths)
+        contend(tracker, ledger, asked("1"), better_than_the_first)
+        ledger.close()
+    return root
+
+
+@pytest.fixture
+def root(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    own_store(monkeypatch)
+    return Path(shutil.copytree(template, tmp_path / "toy"))
+
+
+@pytest.fixture
+def tracker(root: Path) -> Tracker:
+    return connect(Paths(root))
+
+
+@pytest.fixture
+def ledger(root: Path) -> Iterator[Ledger]:
+    ledger = open_ledger(Paths(root))
+    yield ledger
+    ledger.close()
+
+
+def aliases(tracker: Tracker) -> tuple[str | None, ...]:
+    found = [tracker.aliased(MODEL, alias) for alias in (CHAMPION, PREVIOUS, CHALLENGER)]
+    return tuple(str(one.version) if one else None for one in found)
+
+
+def race(root: Path, version: str, start: float) -> None:
+    """One process of many: promote at `start`."""
+    import time
+
+    tracker = connect(Paths(root))
+    ledger = open_ledger(tracker.paths)
+    time.sleep(max(0.0, start - time.time()))
+    contend(tracker, ledger, asked(version), better_than_the_first)
+
+
+def test_sixteen_processes_at_once_have_one_winner(root: Path, tracker: Tracker, ledger: Ledger) -> None:
+    """One wins, each attempt has a row that is true of the champion that it names, and the alias is the ledger's."""
+    import time
+
+    start = time.time() + 10
+    racers = [FORKS.Process(target=race, args=(root, str(number + 2), start)) for number in range(RACERS)]
+    for one in racers:
+        one.start()
+    for one in racers:
+        one.join()
+    assert [one.exitcode for one in racers] == [0] * RACERS
+    rows = ledger.history(MODEL)[1:]
+    (winner,) = [row for row in rows if row.decision == "promoted"]
+    assert winner.champion_before == "1"
+    assert sorted(int(row.version) for row in rows) == list(range(2, RACERS + 2))
+    assert {(row.decision, row.champion_before) for row in rows} - {("promoted", "1")} == {("refused", winner.version)}
+    assert aliases(tracker)[:2] == (ledger.champion(MODEL), "1") == (winner.version, "1")
+
+
+def promote_and_die(root: Path, step: int, told: Path) -> None:
+    """Promote version 2, and kill -9 this process before the write number `step`; the number of writes to `told`."""
+    tracker = connect(Paths(root))
+    ledger = open_ledger(tracker.paths)
+    count = 0
+
+    def before_commit(_: sa.Connection) -> None:
+        nonlocal count
+        if count == step:
+            os.kill(os.getpid(), signal.SIGKILL)
+        count += 1
+
+    sa.event.listen(sa.engine.Engine, "commit", before_commit)
+    contend(tracker, ledger, asked("2"), better_than_the_first)
+    told.write_text(str(count))
+
+
+def killed_at(root: Path, step: int) -> int | None:
+    """Exit of a promotion that dies at `step`: the number of writes where it lived."""
+    told = root / "told"
+    process = FORKS.Process(target=promote_and_die, args=(root, step, told))
+    process.start()
+    process.join()
+    return int(told.read_text()) if told.is_file() else None
+
+
+def test_promotion_killed_at_any_step_is_finished_or_has_not_happened(template: Path, tmp_path: Path) -> None:
+    """Kill -9 before each write: the next flow finds the old champion or the new one, aliases alike, and can go on."""
+    with pytest.MonkeyPatch.context() as patch:
+        own_store(patch)
+        champions: list[str | None] = []
+        # One process after another, a registry each, until one lives to the end.
+        for step in range(100):
+            root = Path(shutil.copytree(template, tmp_path / f"killed{step}"))
+            if killed_at(root, step) is not None:
+                break
+            tracker = connect(Paths(root))
+            ledger = open_ledger(tracker.paths)
+            assert answer_requests(tracker, ledger, never) == ()
+            champions.append(ledger.champion(MODEL))
+            expected = ("1", None) if champions[-1] == "1" else ("2", "1")
+            assert aliases(tracker)[:2] == expected
+            contend(tracker, ledger, asked("2"), better_than_the_first)
+            assert aliases(tracker)[:2] == ("2", "1")
+            assert [row.decision for row in ledger.history(MODEL)].count("promoted") == 2
+            ledger.close()
+    assert len(champions) > 5
+    assert set(champions) == {"1", "2"}
+    # Once it has happened at one step it has at all later ones.
+    assert champions == sorted(champions, key=str)
+
+
+def test_alias_set_by_hand_is_gated_and_adopted(tracker: Tracker, ledger: Ledger) -> None:
+    """A version that passes becomes champion with a row that says how, and it is told."""
+    tracker.set_alias(MODEL, CHAMPION, "5")
+    (told,) = answer_requests(tracker, ledger, better_than_the_first)
+    assert "to version 5: adopted" in told
+    row = ledger.history(MODEL)[-1]
+    assert (row.decision, row.version, row.champion_before) == ("promoted", "5", "1")
+    assert "set by hand" in row.reason
+    assert aliases(tracker)[:2] == ("5", "1")
+
+
+def test_alias_set_by_hand_is_set_back(tracker: Tracker, ledger: Ledger) -> None:
+    """A version that does not pass loses the alias again, with a row and the reason told."""
+    tracker.set_alias(MODEL, CHAMPION, "5")
+    (told,) = answer_requests(tracker, ledger, never)
+    assert "set back to version 1" in told
+    assert ledger.history(MODEL)[-1].decision == "set back"
+    assert aliases(tracker)[0] == "1"
+    assert answer_requests(tracker, ledger, never) == ()
+
+
+def test_alias_removed_by_hand_is_set_back(tracker: Tracker, ledger: Ledger) -> None:
+    """Without its alias the champion is still the champion."""
+    tracker.set_alias(MODEL, CHAMPION, None)
+    (told,) = answer_requests(tracker, ledger, never)
+    assert "to none: set back to version 1" in told
+    assert aliases(tracker)[0] == "1"
+
+
+def test_refused_and_unchanged_attempts_have_their_rows(tracker: Tracker, ledger: Ledger) -> None:
+    """A refused version stays challenger; asking for the champion itself is an attempt too."""
+    assert contend(tracker, ledger, asked("3"), never).decision == "refused"
+    assert contend(tracker, ledger, asked("1"), never).decision == "unchanged"
+    assert [row.decision for row in ledger.history(MODEL)] == ["promoted", "refused", "unchanged"]
+    assert aliases(tracker) == ("1", None, "3")
+
+
+def test_insufficient_evidence_stays_challenger(tracker: Tracker, ledger: Ledger) -> None:
+    """Too few images promote nothing and refuse nothing."""
+    outcome = contend(tracker, ledger, asked("3"), lambda request, champion: judged(request, champion, "insufficient"))
+    assert outcome.decision == "insufficient"
+    assert aliases(tracker) == ("1", None, "3")
+
+
+def test_promotion_that_waits_changes_nothing_until_approved(tracker: Tracker, ledger: Ledger) -> None:
+    """With approval the version waits as challenger; approved, it is promoted by whoever approved."""
+    from sightline.registry.champion import settle
+
+    outcome = contend(tracker, ledger, asked("2"), better_than_the_first, approval=True)
+    assert outcome.decision == "waiting"
+    assert aliases(tracker) == ("1", None, "2")
+    assert outcome.judgement is not None
+    done = settle(tracker, ledger, replace(asked("2"), actor="bob"), outcome.judgement)
+    assert done.promoted
+    assert ledger.history(MODEL)[-1].actor == "bob"
+
+
+def test_approval_of_a_stale_comparison_is_refused(tracker: Tracker, ledger: Ledger) -> None:
+    """Where another version became champion while one waited, the gate has to run again."""
+    from sightline.registry.champion import settle
+
+    waits = contend(tracker, ledger, asked("2"), better_than_the_first, approval=True)
+    contend(tracker, ledger, asked("3"), better_than_the_first)
+    assert waits.judgement is not None
+    with pytest.raises(Stale, match="compared with champion 1, but the champion is now 3"):
+        settle(tracker, ledger, asked("2"), waits.judgement)
+
+
+def test_previous_of_a_rolled_back_champion_is_the_one_before(ledger: Ledger) -> None:
+    """After 1, 2, 3 and a rollback the champion is 2 and the next one back is 1, not 3."""
+    (first,) = ledger.history(MODEL)
+    for version, before in (("2", "1"), ("3", "2")):
+        ledger.append(replace(first, version=version, champion_before=before, decision="promoted"))
+    ledger.append(replace(first, version="2", champion_before="3", decision="rolled back"))
+    assert (ledger.champion(MODEL), ledger.previous(MODEL)) == ("2", "1")
+    ledger.append(replace(first, version="1", champion_before="2", decision="rolled back"))
+    assert (ledger.champion(MODEL), ledger.previous(MODEL)) == ("1", None)
+
+
+def test_rollback_needs_an_earlier_champion(tracker: Tracker, ledger: Ledger) -> None:
+    """The first champion has none before it."""
+    with pytest.raises(RegistryError, match="no earlier champion"):
+        rollback(tracker, ledger, "broken")
+
+
+def test_rollback_to_a_version_that_does_not_load_changes_nothing(tracker: Tracker, ledger: Ledger) -> None:
+    """The alias moves only after the old version has answered."""
+    contend(tracker, ledger, asked("2"), better_than_the_first)
+    with pytest.raises(RegistryError):
+        rollback(tracker, ledger, "broken")
+    assert aliases(tracker)[:2] == ("2", "1")
+    assert ledger.champion(MODEL) == "2"
+
+
+def test_best_champion_is_the_one_that_was_right_most_often(tracker: Tracker, ledger: Ledger) -> None:
+    """Among those that were champion, on this release; a refused version does not count."""
+    contend(tracker, ledger, asked("2"), better_than_the_first)
+    contend(tracker, ledger, asked("3"), never)
+    assert best_champion(ledger, MODEL, BOUND.release) == "2"
+    assert best_champion(ledger, MODEL, "another") is None
+
+
+def test_ledger_of_an_earlier_release_is_mended(tracker: Tracker, ledger: Ledger) -> None:
+    """Aliases of a ledger without marks are set by its rows, not taken for requests."""
+    with ledger._engine.begin() as connection:
+        connection.execute(sa.text("delete from projected"))
+    tracker.set_alias(MODEL, CHAMPION, "4")
+    assert answer_requests(tracker, ledger, never) == ()
+    assert aliases(tracker)[0] == "1"
+    project(tracker, ledger)

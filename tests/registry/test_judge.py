@@ -1,0 +1,297 @@
+"""What must never become champion: each fault is planted in a real project, and blocked with its reason."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from conftest import copy_project, enter, make_images, make_project
+from safetensors.torch import load_file, save_file
+
+from sightline.config import load
+from sightline.data import manifest
+from sightline.digests import file_digest
+from sightline.errors import ConfigError, RegistryError
+from sightline.evaluate.evaluation import Evaluated, evaluate
+from sightline.params import Gate
+from sightline.recipe import Recipe
+from sightline.registry import judge, promotion
+from sightline.registry.candidate import Request
+from sightline.registry.ledger import open_ledger
+from sightline.registry.provenance import folder_digest
+from sightline.stage import run_stage
+from sightline.tracking.runs import connect
+from sightline.train import stages
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import torch
+
+    from sightline.project import Paths
+    from sightline.registry.champion import Outcome
+    from sightline.registry.judge import Judgement
+    from sightline.tracking.runs import Tracker
+    from sightline.train.result import Trained
+
+LIMITS = Gate()
+
+
+@dataclass(frozen=True)
+class Shop:
+    """A project with one trained candidate, not registered yet."""
+
+    paths: Paths
+    best: Trained
+    evaluated: Evaluated
+    """The evaluation of the best: for those that leave the data as they are."""
+
+    @property
+    def tracker(self) -> Tracker:
+        """The project's MLflow."""
+        return connect(self.paths)
+
+    def tags(self) -> dict[str, str]:
+        """What the training flow tells of the data as they are now."""
+        data, verdict = (folder_digest(path("target").parent) for path in (self.paths.manifest, self.paths.verdict))
+        return {"data.target": data, "validation.target": verdict, "code": "toy"}
+
+    def register(self, other: Trained | None = None, **tags: str) -> str:
+        """Register the best, or evaluate and register another, as the training flow does; the version."""
+        done = score(self.paths, other) if other else self.evaluated
+        run = self.tracker.start("toy", {})
+        return promotion.register(self.tracker, run, other or self.best, done, self.tags() | tags).version
+
+    def changed(self, name: str, edit: Any) -> Trained:
+        """The candidate with edited weights, in a folder of its own."""
+        folder = self.paths.runs / name
+        folder.mkdir()
+        weights = load_file(self.paths.root / self.best.path / "weights.safetensors")
+        edit(weights)
+        save_file(weights, folder / "weights.safetensors")
+        digest = file_digest(folder / "weights.safetensors")
+        return replace(self.best, path=folder.relative_to(self.paths.root).as_posix(), weights=digest)
+
+    def judged(self, version: str, champion: str | None = None) -> Judgement:
+        """What the gate says of a version."""
+        ledger = open_ledger(self.paths)
+        try:
+            request = Request(version=version, reason="test", actor="ann")
+            return judge.judge(self.tracker, ledger, request, champion, LIMITS, "r1")
+        finally:
+            ledger.close()
+
+    def promote(self, version: str, **more: Any) -> Outcome:
+        """Put a version through the gate."""
+        request = Request(version=version, reason="test", actor="ann", **more)
+        return promotion.promote(self.tracker, request, LIMITS, "r1")
+
+
+def blocked(judgement: Judgement, name: str) -> str:
+    """The sentence of the check `name`, which is among those that block."""
+    assert not judgement.decision.promote
+    (one,) = (one for one in judgement.decision.blessings if one.name == name)
+    assert one.verdict in {"failed", "missing"}, judgement.decision.sentence
+    assert one.sentence in judgement.decision.sentence
+    return one.sentence
+
+
+def train(paths: Paths, name: str) -> Trained:
+    folder = paths.runs / name
+    folder.mkdir(parents=True)
+    place = stages.Place(paths.root, folder, paths.shards("target"), lambda _: None)
+    return stages.scratch(place, "cnn", Recipe(epochs=10, batch_size=32), 0)
+
+
+def score(paths: Paths, candidate: Trained) -> Evaluated:
+    folder = paths.runs / f"evaluation-{candidate.weights[:8]}"
+    folder.mkdir(exist_ok=True)
+    return evaluate(paths, folder, candidate, paths.params.evaluate)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    """Ingested, validated, preprocessed, trained and evaluated once."""
+    home = tmp_path_factory.mktemp("shop")
+    with pytest.MonkeyPatch.context() as patch:
+        paths = enter(make_project(home / "toy project", make_images(home / "images", per_class=80)), patch)
+        for stage in ("ingest", "validate", "preprocess"):
+            run_stage(paths, stage, "target")
+        best = train(paths, "scratch")
+        return Shop(paths, best, score(paths, best))
+
+
+@pytest.fixture
+def shop(made: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shop:
+    """A copy of it to break."""
+    return replace(made, paths=copy_project(made.paths, tmp_path / "toy project", monkeypatch))
+
+
+def test_sound_candidate_becomes_the_first_champion(shop: Shop) -> None:
+    """With nothing wrong every check passes, and the ledger holds them all with their sentences."""
+    outcome = shop.promote(shop.register())
+    assert outcome.promoted, outcome.sentence
+    row = promotion.history(shop.tracker)[-1]
+    assert row["decision"] == "promoted"
+    assert [one["verdict"] for one in row["evidence"]["blessings"]] == ["passed"] * 8
+    assert row["evidence"]["bound"]["weights"] == shop.best.weights
+
+
+def test_duplicate_test_images_in_train_are_blocked(shop: Shop) -> None:
+    """A version whose training manifest holds a test image is blocked, with how many there are."""
+    path = shop.paths.manifest("target")
+    rows = manifest.read(path)
+    test, trained = (rows.index[rows["role"] == role] for role in ("test", "train"))
+    version = shop.register()
+    rows.loc[trained[:3], "sha256"] = rows.loc[test[:3], "sha256"].to_numpy()
+    manifest.write(rows, path)
+    shop.tracker.tag_version("toy-classifier", version, {"data.target": shop.tags()["data.target"]})
+    assert "3 test images stand in the training data too" in blocked(shop.judged(version), "data")
+
+
+def test_same_pixels_under_another_name_are_blocked(shop: Shop) -> None:
+    """A test image that was stored anew is found by its pixels."""
+    version = shop.register()
+    (test,), (trained,) = (
+        [path for path in shop.paths.shards("target").glob(f"{role}-*.npy") if "labels" not in path.name]
+        for role in ("test", "train")
+    )
+    pixels = np.load(trained)
+    pixels[:2] = np.load(test)[:2]
+    np.save(trained, pixels)
+    assert "2 test images have the same pixels" in blocked(shop.judged(version), "data")
+
+
+def test_failed_validation_is_blocked(shop: Shop) -> None:
+    """A version of data that Great Expectations refused is blocked with its sentences."""
+    path = shop.paths.verdict("target")
+    values = json.loads(path.read_text())
+    values["passed"] = False
+    values["findings"][0] |= {"passed": False, "sentence": "Too many files are damaged."}
+    path.write_text(json.dumps(values))
+    assert "Too many files are damaged" in blocked(shop.judged(shop.register()), "data")
+
+
+def test_flipped_labels_are_blocked(shop: Shop) -> None:
+    """A candidate trained on turned labels is shown to be worse than the champion."""
+    champion = shop.register()
+    assert shop.promote(champion).promoted
+    for role in ("train", "val"):
+        for path in shop.paths.shards("target").glob(f"{role}-*.labels.npy"):
+            np.save(path, (np.load(path) + 1) % 3)
+    outcome = shop.promote(shop.register(train(shop.paths, "flipped")))
+    assert (outcome.decision, outcome.champion) == ("refused", champion)
+    assert f"worse than champion version {champion}" in outcome.sentence
+    assert {one.name for one in outcome.blessings if one.verdict == "passed"} >= {"integrity", "data", "cost"}
+
+
+def test_nan_is_blocked(shop: Shop) -> None:
+    """A model that answers with NaN is blocked for that reason, by whatever form its weights took."""
+
+    def spoil(weights: dict[str, torch.Tensor]) -> None:
+        weights[list(weights)[-1]][:] = float("nan")
+
+    bad = shop.changed("spoilt", spoil)
+    version = shop.register()
+    model = shop.tracker.download("toy-classifier", version)
+    shutil.copyfile(shop.paths.root / bad.path / "weights.safetensors", model / "weights.safetensors")
+    card = json.loads((model / "bundle.json").read_text()) | {"weights": bad.weights}
+    (model / "bundle.json").write_text(json.dumps(card))
+    shop.tracker.tag_version("toy-classifier", version, {"weights": bad.weights})
+    assert "NaN" in blocked(shop.judged(version), "integrity")
+
+
+def test_tampered_weights_are_blocked(shop: Shop) -> None:
+    """Weights changed in the store are blocked, even where the digest beside them was changed too."""
+    version = shop.register()
+    model = shop.tracker.download("toy-classifier", version)
+
+    def nudge(weights: dict[str, torch.Tensor]) -> None:
+        weights[list(weights)[-1]][0] += 1e-7
+
+    other = shop.changed("nudged", nudge)
+    shutil.copyfile(shop.paths.root / other.path / "weights.safetensors", model / "weights.safetensors")
+    assert "was changed since it was registered" in blocked(shop.judged(version), "integrity")
+    card = json.loads((model / "bundle.json").read_text()) | {"weights": other.weights}
+    (model / "bundle.json").write_text(json.dumps(card))
+    assert "its weights were changed since it was registered" in blocked(shop.judged(version), "integrity")
+
+
+def test_preprocessing_shifted_by_one_pixel_is_blocked(shop: Shop) -> None:
+    """Where the training images lie one pixel beside those that serving makes, the golden answers differ."""
+    (path,) = (one for one in shop.paths.shards("target").glob("val-*.npy") if "labels" not in one.name)
+    np.save(path, np.roll(np.load(path), 1, axis=2))
+    assert "differently from the training form" in blocked(shop.judged(shop.register(shop.best)), "integrity")
+
+
+def test_stale_test_release_is_blocked(shop: Shop) -> None:
+    """A release whose images were changed under its name is refused, whatever the candidate answers."""
+    version = shop.register()
+    shop.judged(version)
+    path = shop.paths.root / "data" / "releases" / "r1.json"
+    values = json.loads(path.read_text())
+    path.write_text(json.dumps(values | {"images": values["images"][1:]}))
+    assert "test release r1 is stale" in blocked(shop.judged(version), "overall")
+
+
+def test_class_without_test_images_is_a_missing_slice(shop: Shop) -> None:
+    """A class that the model may answer and that the release never asks for blocks, and is named."""
+    rows = manifest.read(shop.paths.manifest("target"))
+    kept = rows[(rows["role"] == "test") & (rows["label"] != "green")]["sha256"]
+    version = shop.register()
+    path = shop.paths.root / "data" / "releases" / "r1.json"
+    path.write_text(json.dumps({"name": "r1", "images": kept.tolist()}))
+    assert "no test image for label=green" in blocked(shop.judged(version), "slices")
+
+
+def test_check_left_out_of_a_run_is_blocked(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gate that was made to skip a check refuses everything, and says which one."""
+    monkeypatch.delitem(judge.CHECKS, "robustness")
+    assert "did not run" in blocked(shop.judged(shop.register()), "robustness")
+
+
+def test_no_parameter_switches_a_check_off(shop: Shop) -> None:
+    """There is no such value in params.yaml, and --set cannot make one."""
+    for name in ("robustness", "slices", "integrity", "required"):
+        with pytest.raises(ConfigError, match="no such parameter"):
+            load(shop.paths.root, {f"gate.{name}": False})
+
+
+def test_check_that_raises_blocks(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error in a check is its reason; the others still answer."""
+
+    def explode(_: object) -> None:
+        raise ZeroDivisionError("planted")
+
+    monkeypatch.setitem(judge.CHECKS, "cost", explode)
+    judgement = shop.judged(shop.register())
+    assert blocked(judgement, "cost") == "the check did not run: planted"
+    assert sum(one.verdict == "passed" for one in judgement.decision.blessings) == 7
+
+
+def test_override_promotes_and_is_recorded(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A person may set a failed check aside: the sentence and the ledger say so. An unknown name is refused."""
+
+    def explode(_: object) -> None:
+        raise ZeroDivisionError("planted")
+
+    monkeypatch.setitem(judge.CHECKS, "cost", explode)
+    version = shop.register()
+    with pytest.raises(RegistryError, match="there is no such check"):
+        shop.promote(version, override=("costs",))
+    outcome = shop.promote(version, override=("cost",))
+    assert outcome.promoted
+    assert "OVERRIDDEN cost" in outcome.sentence
+    assert promotion.history(shop.tracker)[-1]["evidence"]["overridden"] == ["cost"]
+
+
+def test_lost_files_are_blocked(shop: Shop) -> None:
+    """A version whose files are gone is blocked with that reason, told once."""
+    version = shop.register()
+    shutil.rmtree(shop.paths.mlflow / "artifacts")
+    judgement = shop.judged(version)
+    assert "cannot be fetched" in blocked(judgement, "integrity")

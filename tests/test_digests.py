@@ -1,0 +1,94 @@
+"""Digests of values and of code."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sightline.digests import code_modules, digest_of, git_patch, git_state
+from sightline.recipe import Recipe
+
+ROOT = Path(__file__).parents[1]
+DIGESTS = "from tasks.versioning import version_of as v; print(v('tasks.pretraining'), v('tasks.evaluation'))"
+
+
+def test_digest_depends_on_every_value() -> None:
+    """Equal values give equal digests, in any order of keys; another value gives another one."""
+    assert digest_of({"a": 1, "b": Recipe(epochs=2)}) == digest_of({"b": Recipe(epochs=2), "a": 1})
+    assert digest_of(Recipe(epochs=2)) != digest_of(Recipe(epochs=3))
+
+
+def test_value_without_plain_form_is_refused() -> None:
+    """An object that cannot be written as JSON has no digest that would mean anything."""
+    with pytest.raises(TypeError, match="has no digest"):
+        digest_of(object())
+
+
+def test_closure_holds_helpers_two_imports_away() -> None:
+    """The code of a task is everything of ours that it can execute."""
+    modules = code_modules("tasks.pretraining")
+    assert {"sightline.train.stages", "sightline.train.loop", "sightline.train.augment"} <= set(modules)
+    assert "sightline.evaluate.metrics" not in modules
+
+
+def digests(folder: Path) -> list[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", DIGESTS],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(folder)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.split()
+
+
+def test_edited_helper_changes_the_version_of_its_tasks_alone(tmp_path: Path) -> None:
+    """Edit a helper two imports from a task and its version changes; a task that cannot reach it keeps its own."""
+    for package in ("sightline", "tasks", "flows"):
+        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
+    before = digests(tmp_path)
+    probe = tmp_path / "sightline" / "evaluate" / "metrics.py"
+    probe.write_text(probe.read_text() + "\n# edited\n")
+    after = digests(tmp_path)
+    assert after[0] == before[0]
+    assert after[1] != before[1]
+
+
+def test_git_state_tells_commit_and_changes(tmp_path: Path) -> None:
+    """A clean tree has a commit and no patch; an edit gives a patch digest; no git gives empty texts."""
+    assert git_state(tmp_path) == {"commit": "", "patch": ""}
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=t", "-c", "user.email=t@example.org"]
+    (tmp_path / "a").write_text("1")
+    for words in (["init", "-q"], ["add", "a"], ["commit", "-qm", "one"]):
+        subprocess.run([*git, *words], check=True)
+    clean = git_state(tmp_path)
+    assert len(clean["commit"]) == 40
+    assert not clean["patch"]
+    (tmp_path / "a").write_text("2")
+    assert git_state(tmp_path)["patch"]
+
+
+def test_patch_makes_the_dirty_tree_again(tmp_path: Path) -> None:
+    """The patch of a project in a subfolder fits a copy of its commit, bytes and removed files included."""
+    inside = tmp_path / "repository" / "inside"
+    inside.mkdir(parents=True)
+    git = ["git", "-C", str(inside.parent), "-c", "user.name=t", "-c", "user.email=t@example.org"]
+    (inside / "a").write_text("1\n")
+    (inside / "gone").write_text("1\n")
+    for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "one"], ["config", "diff.noprefix", "true"]):
+        subprocess.run([*git, *words], check=True)
+    copy = Path(shutil.copytree(inside, tmp_path / "copy"))
+    (inside / "a").write_bytes(b"\xff\0\r\n")
+    (inside / "gone").unlink()
+    (inside / "secret").write_text("never committed, so never kept")
+    patch = git_patch(inside)
+    subprocess.run(["git", "apply", "-"], cwd=copy, input=patch, check=True)
+    assert {path.name: path.read_bytes() for path in copy.iterdir()} == {"a": b"\xff\0\r\n"}
+    assert git_state(inside)["patch"] == hashlib.sha256(patch).hexdigest()
