@@ -27,8 +27,8 @@ from sets import SETS, Cells, backbone, files_of, finetuned, listed, place, proj
 from sightline import config
 from sightline.data.loader import load_any
 from sightline.digests import digest_of
-from sightline.evaluate.calibration import ece, ece_null, softmax
-from sightline.models.temperature import fit_temperature
+from sightline.evaluate.calibration import ece, ece_null
+from sightline.models.temperature import fit_temperature, softmax
 from sightline.recipe import Recipe
 from sightline.train import stages
 from sightline.train.inference import predict

@@ -60,7 +60,9 @@ def one_seed(paths: Paths, params: Params, seed: int) -> dict[str, float]:
         return stages.Place(paths.root, folder, paths.shards(use), lambda _: None)
 
     backbone = stages.pretrain(place("pretrain", "source"), params.pretrain, seed)
-    head = stages.transfer(place("transfer", "target"), backbone, params.transfer, params.finetune.recipe.looks, seed)
+    head = stages.transfer(
+        place("transfer", "target"), backbone, params.transfer, params.finetune.recipe.augmentation, seed
+    )
     tuned = stages.finetune(place("finetune", "target"), head, params.finetune.recipe, seed)
     plain = stages.scratch(place("scratch", "target"), params.pretrain.network, params.finetune.scratch, seed)
     ways = {"scratch": plain, "head": head, "finetuned": tuned}

@@ -27,11 +27,11 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 from train_step import CLASSES, operations, toys
 
+from sightline.models.device import best_device, has_bf16
 from sightline.models.operators import ensure
 from sightline.models.zoo import Classifier, build
 from sightline.recipe import Recipe
 from sightline.train import batches, loop, optim
-from sightline.train.inference import best_device, has_bf16
 from sightline.train.schedule import plan
 
 if TYPE_CHECKING:

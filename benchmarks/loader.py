@@ -33,11 +33,11 @@ from sightline.data import loader
 from sightline.data.ingest import ingest
 from sightline.data.loader import Images, load
 from sightline.data.shards import preprocess
+from sightline.images.normalise import MEAN, STD
 from sightline.models.zoo import names
 from sightline.project import Paths
 from sightline.recipe import Recipe
 from sightline.train import batches
-from sightline.train.augment import MEAN, STD
 from sightline.train.memory import keep_freed
 from sightline.train.schedule import plan
 

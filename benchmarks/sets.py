@@ -20,11 +20,12 @@ from sightline.data import embedded
 from sightline.data.ingest import ingest
 from sightline.data.shards import preprocess
 from sightline.digests import digest_of
+from sightline.models.weights import WEIGHTS
 from sightline.params import Pretrain, Transfer
 from sightline.project import Paths
 from sightline.recipe import Recipe
 from sightline.train import stages
-from sightline.train.result import RESULT, WEIGHTS, Trained
+from sightline.train.result import RESULT, Trained
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -167,5 +168,5 @@ def finetuned(paths: Paths, weights: Path, network: str, recipe: Recipe, seed: i
     """The head fitted on the backbone in a file of weights, and both trained on; `of` names their folders."""
     asked = Pretrain(network=network, recipe=recipe, init=str(weights.resolve()))
     start = stages.adopt(place(paths, f"adopt-{of}"), asked, seed)
-    head = stages.transfer(place(paths, f"transfer-{of}"), start, Transfer(), recipe.looks, seed)
+    head = stages.transfer(place(paths, f"transfer-{of}"), start, Transfer(), recipe.augmentation, seed)
     return head, stages.finetune(place(paths, f"finetune-{of}"), head, recipe, seed)

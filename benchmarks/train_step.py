@@ -22,11 +22,11 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from sightline.data.loader import Images
+from sightline.images.normalise import normalise
+from sightline.models.device import best_device, has_bf16
 from sightline.models.zoo import build
 from sightline.recipe import Recipe
 from sightline.train import batches, loop, optim
-from sightline.train.augment import normalise
-from sightline.train.inference import best_device, has_bf16
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -45,6 +45,6 @@ def promote(
         outcome = promotion.promote(request, params.gate, params.evaluate.release, context=context)
         report = write_gate_report(context.paths, outcome, str(flow_run.get_name()))
         outcome = settle(outcome, params, report, context)
-        lines = "\n".join(f"- {one}" for one in outcome.told)
+        lines = "\n".join(f"- {one}" for one in outcome.messages)
         create_markdown_artifact(f"# Version {version}\n\n{outcome.sentence}\n\n{lines}\n", key="promotion")
         return outcome

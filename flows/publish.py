@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 from prefect.runtime import flow_run
 
-from sightline.report.run import Told, scores, write_report
+from sightline.report.run import RunFacts, scores, write_report
 from sightline.tracking.runs import connect
 
 if TYPE_CHECKING:
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from sightline.data.reference import DataRef
     from sightline.evaluate.evaluation import Evaluated
-    from sightline.evaluate.label_errors import Doubted
     from sightline.registry.champion import Outcome
+    from sightline.report.label_errors import LabelErrors
     from sightline.report.page import Score, StageRow
     from sightline.train.result import Trained
     from tasks.journal import Journal
@@ -42,7 +42,7 @@ def publish(
     best: Trained,
     choice: str,
     tested: Evaluated,
-    doubts: Doubted | None,
+    label_errors: LabelErrors | None,
     outcome: Outcome,
 ) -> Summary:
     """Write the report of a training flow and show it on Prefect's and MLflow's pages."""
@@ -50,7 +50,7 @@ def publish(
     present = tuple(one for one in trained if one is not None)
     report = write_report(
         context.paths,
-        Told(
+        RunFacts(
             flow_run=str(flow_run.get_name()),
             rows=tuple(journal.rows),
             datasets=tuple(data for data in datasets if data is not None),
@@ -58,7 +58,7 @@ def publish(
             best=best,
             choice=choice,
             evaluated=tested,
-            doubts=doubts,
+            label_errors=label_errors,
             outcome=outcome,
             lineage=context.tags,
         ),

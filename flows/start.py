@@ -39,5 +39,5 @@ def begin(flow: str, overrides: dict[str, Any] | None) -> tuple[Context, Params]
     tracker.params(run, {key: value for key, value in flatten(asdict(params)).items() if value is not None})
     if state["patch"]:
         tracker.store(run, git_patch(paths.root), patch_path(state["patch"]))
-    told = tuple(sorted({**tags, "flow.run": run}.items()))
-    return Context(str(paths.root), run, told, params.train.workers), params
+    labels = tuple(sorted({**tags, "flow.run": run}.items()))
+    return Context(str(paths.root), run, labels, params.train.workers), params

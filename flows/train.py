@@ -16,14 +16,15 @@ from flows.publish import Summary, publish
 from flows.start import begin
 from sightline.data.reference import DataRef, describe
 from sightline.lineage import origin
-from sightline.registry.backbones import CHAMPION, fetched
+from sightline.registry.backbones import fetched
 from sightline.registry.candidate import Request
+from sightline.tracking.versions import CHAMPION
 from sightline.train.stages import choose
 from tasks.evaluation import evaluate
 from tasks.finetuning import finetune, scratch
 from tasks.ingestion import ingest
 from tasks.journal import Journal, ended
-from tasks.labels import doubt
+from tasks.labels import find_label_errors
 from tasks.preprocessing import preprocess
 from tasks.pretraining import pretrain
 from tasks.promotion import promote, register, register_backbone
@@ -32,9 +33,9 @@ from tasks.validation import validate
 from tasks.versioning import version_of
 
 if TYPE_CHECKING:
-    from sightline.evaluate.label_errors import Doubted
     from sightline.params import Params
     from sightline.project import Paths
+    from sightline.report.label_errors import LabelErrors
     from sightline.train.result import Trained
 
 
@@ -59,7 +60,7 @@ def train(
         target, source = prepare(journal, params)
         params = clock.resolved(journal, params, target, source)
         backbone, head, tuned = from_backbone(journal, params, target, source)
-        doubts = None if isinstance(budget, float) else doubted(journal, params, target, backbone)
+        label_errors = None if isinstance(budget, float) else label_errors_of(journal, params, target, backbone)
         plain = journal.cached(
             scratch,
             figures,
@@ -94,8 +95,8 @@ def train(
             release=params.evaluate.release,
         )
         trained = (backbone, plain, head, tuned)
-        told = publish(journal, (source, target), trained, best, choice, tested, doubts, outcome)
-        return replace(told, outcome=settle(outcome, params, Path(told.report), context))
+        summary = publish(journal, (source, target), trained, best, choice, tested, label_errors, outcome)
+        return replace(summary, outcome=settle(outcome, params, Path(summary.report), context))
 
 
 def prepare(journal: Journal, params: Params) -> tuple[DataRef, DataRef | None]:
@@ -125,7 +126,13 @@ def from_backbone(
         tags=origin.data_tags(journal.context.paths, source) | {"code": version_of(__name__)},
     )
     head = journal.cached(
-        transfer, figures, data=target, backbone=backbone, params=params.transfer, looks=recipe.looks, seed=seed
+        transfer,
+        figures,
+        data=target,
+        backbone=backbone,
+        params=params.transfer,
+        augmentation=recipe.augmentation,
+        seed=seed,
     )
     return backbone, head, journal.cached(finetune, figures, data=target, head=head, recipe=recipe, seed=seed)
 
@@ -137,11 +144,11 @@ def figures(trained: Trained) -> str:
     return f"{trained.network}, validation accuracy {trained.val_accuracy:.3f}"
 
 
-def doubted(journal: Journal, params: Params, target: DataRef, backbone: Trained | None) -> Doubted:
+def label_errors_of(journal: Journal, params: Params, target: DataRef, backbone: Trained | None) -> LabelErrors:
     """Labels that look wrong by the features of the backbone, where it never learned from these labels itself."""
     neutral = None if params.pretrain.init == CHAMPION else backbone
     return journal.cached(
-        doubt,
+        find_label_errors,
         lambda done: f"{done.labels:,} look wrong: {done.path}" if done.labels else done.sentence,
         data=target,
         backbone=neutral,

@@ -183,8 +183,8 @@ def resolve_stages(
     def decide() -> Plan:
         speeds = _speeds(params, list(times), SAMPLE * sum(times.values()))
         steps = _steps(params, {stage: (1 - RESERVE) * time for stage, time in times.items()}, speeds, counts)
-        told = ", ".join(f"{stage} {number:,} steps in {_time(times[stage])}" for stage, number in steps.items())
-        said = f"{params.pretrain.network} at {params.preprocess.size} px: {told}"
+        listed = ", ".join(f"{stage} {number:,} steps in {_time(times[stage])}" for stage, number in steps.items())
+        said = f"{params.pretrain.network} at {params.preprocess.size} px: {listed}"
         return _plan(times, speeds, steps, said)
 
     return _recorded_plan(runs, times, params, counts, decide)
@@ -282,8 +282,8 @@ def _said(seconds: float, params: Params, steps: Mapping[str, int], counts: Mapp
     batch = schedule_of(params.finetune.scratch, counts["target"]["train"]).batch
     passes = steps["scratch"] * batch / counts["target"]["train"]
     rung = (params.pretrain.network, params.preprocess.size)
-    told = ", ".join(f"{stage} {number:,} steps" for stage, number in steps.items())
-    here = f"{_time(seconds)}: {rung[0]} at {rung[1]} px, {told}; from scratch that is {passes:.0f} passes"
+    listed = ", ".join(f"{stage} {number:,} steps" for stage, number in steps.items())
+    here = f"{_time(seconds)}: {rung[0]} at {rung[1]} px, {listed}; from scratch that is {passes:.0f} passes"
     ladder = list(LADDER)
     higher = ladder[ladder.index(rung) + 1] if rung in ladder[:-1] else None
     if higher is None or passes < LADDER[higher]:

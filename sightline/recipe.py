@@ -84,7 +84,7 @@ class Recipe:
     """Keep what batch normalisation learned before: a few dozen images cannot give better means and spreads."""
 
     @property
-    def looks(self) -> Recipe:
+    def augmentation(self) -> Recipe:
         """What of it changes single images but their side, the rest as by default."""
         return Recipe(epochs=1, **{name: getattr(self, name) for name in LOOKS})
 

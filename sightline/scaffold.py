@@ -66,7 +66,7 @@ def init(
     images: str,
     source: str | None,
     name: str | None,
-    told: Callable[[str], None],
+    notify: Callable[[str], None],
     *,
     external: bool = False,
     download: bool = False,
@@ -86,10 +86,10 @@ def init(
     folder.mkdir(parents=True, exist_ok=True)
     for use, given in wanted.items():
         if use in outside:
-            told(f"{use}: the images stay in {outside[use]}, outside of DVC: `dvc pull` cannot bring them back")
+            notify(f"{use}: the images stay in {outside[use]}, outside of DVC: `dvc pull` cannot bring them back")
             continue
         count = _bring(given, folder / "data" / "raw" / use, download=download)
-        told(f"{use}: {count} images from {given} are in {folder / 'data' / 'raw' / use}")
+        notify(f"{use}: {count} images from {given} are in {folder / 'data' / 'raw' / use}")
     for file in FILES:
         shutil.copyfile(template(file), folder / file)
     (folder / "prefect.toml").write_text(PREFECT, encoding="utf-8")
@@ -103,7 +103,7 @@ def init(
         _run(folder, "dvc", "add", "--quiet", *inside)
     if own:
         _commit(folder)
-    told(f"{folder / config.PARAMS} holds every value that you may want to change")
+    notify(f"{folder / config.PARAMS} holds every value that you may want to change")
 
 
 def _write_params(folder: Path, wanted: dict[str, str], name: str | None, outside: dict[str, Path]) -> None:

@@ -6,33 +6,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sightline.data.versions.code import STAGES, write_code_digests
 from sightline.errors import SightlineError, ValidationFailed
-from sightline.project import USES, Paths
+from sightline.project import Paths
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
-
-STAGES = {
-    "ingest": "sightline.data.ingest",
-    "validate": "sightline.data.validation.expectations",
-    "preprocess": "sightline.data.shards",
-}
-"""Stage → module whose import closure decides what it does."""
-
-
-def write_code_digests(paths: Paths) -> None:
-    """Write what DVC cannot see by itself: code, labels, baselines and external folders; the same is left alone."""
-    from sightline.data.versions import external
-    from sightline.digests import code_digest, file_digest
-
-    external.write_listings(paths)
-    text = "".join(f"{stage}: {code_digest(module)}\n" for stage, module in STAGES.items())
-    for name, place in (("labels", paths.labels), ("baseline", paths.baseline)):
-        digests = {use: file_digest(place(use)) if place(use).is_file() else "none" for use in USES}
-        text += f"{name}:\n" + "".join(f"  {use}: {digest}\n" for use, digest in digests.items())
-    if not paths.code.is_file() or paths.code.read_text(encoding="utf-8") != text:
-        paths.code.parent.mkdir(parents=True, exist_ok=True)
-        paths.code.write_text(text, encoding="utf-8")
 
 
 def run_stage(paths: Paths, stage: str, use: str) -> str:
@@ -50,10 +29,12 @@ def run_stage(paths: Paths, stage: str, use: str) -> str:
 
 
 def _validate(paths: Paths, use: str) -> str:
-    from sightline.data import assess, manifest
+    from sightline.data import manifest
     from sightline.data.quality import findings
     from sightline.data.validation import baseline
-    from sightline.data.validation.expectations import sentences, validate
+    from sightline.data.validation.expectations import validate
+    from sightline.data.validation.verdict import sentences
+    from sightline.report.quality import write_quality
 
     params = paths.params
     rows = manifest.read(paths.manifest(use))
@@ -67,7 +48,7 @@ def _validate(paths: Paths, use: str) -> str:
     )
     paths.verdict(use).parent.mkdir(parents=True, exist_ok=True)
     paths.verdict(use).write_text(verdict.to_json(), encoding="utf-8")
-    assess.write_page(paths, use, rows, findings(rows, params.validate))
+    write_quality(paths, use, rows, findings(rows, params.validate))
     if not verdict.passed:
         raise ValidationFailed("\n".join([f"data set {use} is not fit for training:", *sentences(verdict)]))
     return f"{verdict.executed} expectations hold"

@@ -88,7 +88,7 @@ def recorded(context: Context, stage: str, data: DataRef, params: dict[str, Any]
 
     Where there is a GPU, the run shows how busy it is.
     """
-    from sightline.train.inference import best_device
+    from sightline.models.device import best_device
     from sightline.train.machine import machine
 
     tracker = connect(context.paths)

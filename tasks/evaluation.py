@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from prefect import task
 
 from sightline.evaluate import evaluation, registered
+from sightline.report.plots import keep_pictures
 from tasks.context import Context, recorded
 from tasks.versioning import InputsAndCode, version_of, work_folder
 
@@ -35,5 +36,6 @@ def evaluate(
         figures = done.figures(context.paths.root)
         tracker, release = recorder.tracker, (f"{recorder.tracker.name}-{params.release}", done.release)
         tracker.log(recorder.run, registered.scalars(figures), data=release)
-        registered.keep(tracker, recorder.run, folder, figures)
+        registered.keep(tracker, recorder.run, folder)
+        keep_pictures(tracker, recorder.run, folder, figures)
         return done

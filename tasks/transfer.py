@@ -26,17 +26,17 @@ if TYPE_CHECKING:
     persist_result=True,
 )
 def transfer(
-    data: DataRef, backbone: Trained, params: Transfer, looks: Recipe, seed: int, *, context: Context
+    data: DataRef, backbone: Trained, params: Transfer, augmentation: Recipe, seed: int, *, context: Context
 ) -> Trained:
     """Fit the head; the backbone's features of the data set are computed once.
 
-    `looks`: of the recipe of fine-tuning what changes images, so that its other values do not fit the head again.
+    `augmentation`: what of the recipe of fine-tuning changes images; its other values do not fit the head again.
     """
-    inputs = {"data": data, "backbone": backbone, "params": params, "looks": looks, "seed": seed}
+    inputs = {"data": data, "backbone": backbone, "params": params, "augmentation": augmentation, "seed": seed}
     folder = work_folder(context.paths.root, transfer.fn, **inputs)
     with recorded(context, "transfer", data, {"seed": seed, **asdict(params)}) as recorder:
         shards = context.paths.shards(data.use)
         place = stages.Place(context.paths.root, folder, shards, recorder.on_epoch, recorder.on_progress)
-        trained = stages.transfer(place, backbone, params, looks, seed)
+        trained = stages.transfer(place, backbone, params, augmentation, seed)
         recorder.tracker.log(recorder.run, {"val_accuracy": trained.val_accuracy, "val_loss": trained.val_loss})
         return replace(trained, run=recorder.run)

@@ -146,13 +146,16 @@ def evaluate(
     from flows.cli.console import counted_steps, show_evaluation
     from sightline.evaluate.corruptions import CELLS
     from sightline.evaluate.registered import evaluate_version
+    from sightline.report.plots import keep_pictures
+    from sightline.tracking.runs import connect
 
     with counted_steps(CELLS if full else 0) as step:
-        number, figures = evaluate_version(paths, version, step)
+        done = evaluate_version(paths, version, step)
+    keep_pictures(connect(paths), done.run, done.folder, done.figures)
     if as_json:
-        typer.echo(json.dumps(figures))
+        typer.echo(json.dumps(done.figures))
     else:
-        show_evaluation(number, figures)
+        show_evaluation(done.version, done.figures)
 
 
 @app.command()
@@ -164,14 +167,14 @@ def doctor(as_json: AsJson = False) -> None:
         paths: Paths | None = enter()
     except SightlineError:
         paths = None
-    findings = examine(paths)
+    diagnoses = examine(paths)
     if as_json:
-        typer.echo(json.dumps([asdict(one) for one in findings]))
+        typer.echo(json.dumps([asdict(one) for one in diagnoses]))
     else:
-        from flows.cli.console import show_findings
+        from flows.cli.console import show_diagnoses
 
-        show_findings(findings)
-    if not all(one.good for one in findings):
+        show_diagnoses(diagnoses)
+    if not all(one.good for one in diagnoses):
         raise typer.Exit(1)
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from flows.publish import Summary
-    from sightline.doctor import Finding
+    from sightline.doctor import Diagnosis
     from sightline.lineage.impact import Impact
     from sightline.registry.champion import Outcome
 
@@ -89,7 +89,7 @@ def show_summary(summary: Summary) -> None:
     show_checks(outcome)
     CONSOLE.print(f"choice    {summary.choice}", highlight=False)
     CONSOLE.print(f"gate      version {outcome.version}: {escape(outcome.sentence)}", highlight=False)
-    for one in outcome.told:
+    for one in outcome.messages:
         CONSOLE.print(f"registry  {escape(one)}", highlight=False)
     CONSOLE.print(f"champion  {f'version {outcome.champion}' if outcome.champion else 'none'}", highlight=False)
     CONSOLE.print(f"report    {summary.report}", highlight=False, soft_wrap=True)
@@ -111,22 +111,22 @@ def show_evaluation(version: str, figures: dict[str, Any]) -> None:
     sure, sets, harm, cost = (figures[name] for name in ("abstention", "conformal", "robustness", "cost"))
     release = figures["release"]
     CONSOLE.print(f"version {version} on release {release['name']}, {release['images']} images", highlight=False)
-    told = Table(box=None, show_header=False)
+    rows = Table(box=None, show_header=False)
     top5 = "" if figures["top5"] is None else f", among the first five {figures['top5']:.3f}"
-    told.add_row("accuracy", f"{figures['accuracy']:.3f}, balanced {figures['balanced_accuracy']:.3f}{top5}")
-    told.add_row("macro F1", f"{figures['averages']['macro']['f1']:.3f}")
-    told.add_row("log loss, Brier", f"{figures['log_loss']:.3f}, {figures['brier']:.3f}")
-    told.add_row("calibration error", f"{figures['ece_after']:.3f}, before temperature {figures['ece_before']:.3f}")
+    rows.add_row("accuracy", f"{figures['accuracy']:.3f}, balanced {figures['balanced_accuracy']:.3f}{top5}")
+    rows.add_row("macro F1", f"{figures['averages']['macro']['f1']:.3f}")
+    rows.add_row("log loss, Brier", f"{figures['log_loss']:.3f}, {figures['brier']:.3f}")
+    rows.add_row("calibration error", f"{figures['ece_after']:.3f}, before temperature {figures['ece_before']:.3f}")
     if sure["threshold"] is not None:
-        told.add_row("abstains below", f"{sure['threshold']:.3f}: answers {sure['coverage']:.1%}")
+        rows.add_row("abstains below", f"{sure['threshold']:.3f}: answers {sure['coverage']:.1%}")
     if sets is not None:
-        told.add_row("sets", f"hold the true class in {sets['coverage']:.1%}, {sets['mean_size']:.2f} classes")
-    told.add_row("corrupted", f"{harm['mean']:.3f}, as they are {harm['clean']:.3f} ({harm['images']} images)")
+        rows.add_row("sets", f"hold the true class in {sets['coverage']:.1%}, {sets['mean_size']:.2f} classes")
+    rows.add_row("corrupted", f"{harm['mean']:.3f}, as they are {harm['clean']:.3f} ({harm['images']} images)")
     if "grid" in harm:
-        told.add_row("mean corruption error", f"{harm['mean_corruption_error']:.3f}")
-    told.add_row("an answer takes", f"{cost['p50_ms']:.1f} ms, 95 % within {cost['p95_ms']:.1f} ms")
-    told.add_row("memory", f"{cost['memory_mb']:.0f} MB")
-    CONSOLE.print(told, highlight=False)
+        rows.add_row("mean corruption error", f"{harm['mean_corruption_error']:.3f}")
+    rows.add_row("an answer takes", f"{cost['p50_ms']:.1f} ms, 95 % within {cost['p95_ms']:.1f} ms")
+    rows.add_row("memory", f"{cost['memory_mb']:.0f} MB")
+    CONSOLE.print(rows, highlight=False)
     slices = Table("slice", "images", "accuracy", "95 % interval", title="Weakest slices", title_justify="left")
     for row in figures["slices"][:WEAKEST]:
         interval = f"{row['low']:.3f} – {row['high']:.3f}"
@@ -145,7 +145,7 @@ def _show_grid(grid: dict[str, list[float]]) -> None:
 
 def show_outcome(outcome: Outcome) -> None:
     """What a promotion or a rollback came to."""
-    for one in outcome.told:
+    for one in outcome.messages:
         CONSOLE.print(escape(one), highlight=False)
     show_checks(outcome)
     CONSOLE.print(f"version {outcome.version}: {escape(outcome.sentence)}", highlight=False)
@@ -258,9 +258,9 @@ def show_versions(use: str, entries: Sequence[dict[str, Any]]) -> None:
     CONSOLE.print(table)
 
 
-def show_findings(findings: Sequence[Finding]) -> None:
+def show_diagnoses(diagnoses: Sequence[Diagnosis]) -> None:
     """What the doctor found."""
-    for one in findings:
+    for one in diagnoses:
         CONSOLE.print(
             f"[{'green' if one.good else 'red'}]{'ok ' if one.good else 'BAD'}[/] {one.what}: {one.said}",
             highlight=False,

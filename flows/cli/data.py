@@ -127,14 +127,17 @@ def quality(use: WhichUse = Use.target, as_json: AsJson = False) -> None:
     """Tell what is odd about the images, likely label errors included, and write a page that shows them.
 
     Copies, contradictions, leaks, series without a group, blank, dark, bright and blurred images, odd sizes, uneven
-    classes, shortcuts. Every run finds these too; the labels are doubted here alone, which takes longer.
+    classes, shortcuts. Every run finds these too; every label is asked about here alone, which takes longer.
     """
     from flows.cli.console import progress
+    from sightline.data import manifest
     from sightline.data.assess import assess
+    from sightline.report.quality import write_quality
 
     paths = enter()
-    found = assess(paths, use.value, progress("looking at the images"))
-    page = paths.quality(use.value)
+    rows = manifest.read(paths.manifest(use.value))
+    found = assess(paths, use.value, rows, progress("looking at the images"))
+    page = write_quality(paths, use.value, rows, found)
     if as_json:
         typer.echo(json.dumps({"use": use, "findings": [asdict(one) for one in found], "page": str(page)}))
         return

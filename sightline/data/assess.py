@@ -1,4 +1,4 @@
-"""The quality of a data set as it was ingested last: every finding, and the page that shows them."""
+"""The quality of a data set as it was ingested last: every finding, likely label errors among them."""
 
 from __future__ import annotations
 
@@ -17,27 +17,17 @@ if TYPE_CHECKING:
     from sightline.project import Paths
 
 MOST = 50_000
-"""Labels of larger sets are not doubted here: out-of-fold predictions would take hours."""
+"""Labels of larger sets are not asked about here: out-of-fold predictions would take hours."""
 
 
-def write_page(paths: Paths, use: str, rows: pd.DataFrame, found: list[Finding]) -> None:
-    """Show the findings with their images at `paths.quality(use)`."""
-    from sightline.report.quality import write_page as write
+def assess(paths: Paths, use: str, rows: pd.DataFrame, progress: Callable[[list[str]], Iterable[str]]) -> list[Finding]:
+    """All findings about the data set, likely label errors among them.
 
-    write(found, rows, paths.raw(use), paths.quality(use), f"{paths.params.project.name}-{use}")
-
-
-def assess(paths: Paths, use: str, progress: Callable[[list[str]], Iterable[str]]) -> list[Finding]:
-    """All findings about the data set, likely label errors among them, and the page about them.
-
-    `progress` wraps the paths of the images whose features are computed, to show how far it is. Raises DataError where
-    the data set was not ingested yet.
+    `rows` is its manifest; `progress` wraps the paths of the images whose features are computed, to show how far it is.
     """
-    rows = manifest.read(paths.manifest(use))
     found = findings(rows, paths.params.validate)
-    doubted = _label_errors(paths, use, rows, progress)
-    found += [doubted] if doubted else []
-    write_page(paths, use, rows, found)
+    mislabelled = _label_errors(paths, use, rows, progress)
+    found += [mislabelled] if mislabelled else []
     return found
 
 

@@ -109,8 +109,8 @@ def _quarantine_contradictions(rows: pd.DataFrame) -> pd.DataFrame:
     torn = names[names.map(len) > 1].map(lambda found: ", ".join(sorted(found)))
     bad = copies.index[copies["sha256"].isin(torn.index)]
     rows.loc[bad, "status"] = QUARANTINED
-    told = "contradictory: the same image is labelled " + rows.loc[bad, "sha256"].map(torn).astype("string")
-    rows.loc[bad, "reason"] = told
+    reasons = "contradictory: the same image is labelled " + rows.loc[bad, "sha256"].map(torn).astype("string")
+    rows.loc[bad, "reason"] = reasons
     return rows
 
 

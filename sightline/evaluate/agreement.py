@@ -8,7 +8,7 @@ import numpy as np
 
 from sightline.data import manifest
 from sightline.data.loader import load
-from sightline.evaluate.calibration import softmax
+from sightline.models.temperature import softmax
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -19,14 +19,6 @@ if TYPE_CHECKING:
 BINS = 15
 
 
-def softmax(logits: FloatArray, temperature: float = 1.0) -> FloatArray:
-    """Probabilities (N, C) in float64 from logits (N, C) divided by the temperature."""
-    from scipy import special
-
-    probabilities: FloatArray = special.softmax(logits.astype(np.float64) / temperature, axis=1)
-    return probabilities
-
-
 @dataclass(frozen=True, kw_only=True)
 class Bin:
     """The images whose confidence lies between two marks of the reliability diagram."""

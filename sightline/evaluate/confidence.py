@@ -9,7 +9,7 @@ import numpy as np
 
 from sightline.evaluate import calibration
 from sightline.models.conformal import raps_sets
-from sightline.models.temperature import fit_temperature
+from sightline.models.temperature import fit_temperature, softmax
 
 if TYPE_CHECKING:
     from sightline.evaluate.metrics import FloatArray, IntArray
@@ -41,7 +41,7 @@ def fit(logits: FloatArray, labels: IntArray, wanted_accuracy: float) -> Confide
     if not len(labels):
         return Confidence(temperature=1.0, wanted_accuracy=wanted_accuracy, abstain_below=None, conformal=None)
     temperature = fit_temperature(logits, labels)
-    probabilities = calibration.softmax(logits, temperature)
+    probabilities = softmax(logits, temperature)
     rng = np.random.default_rng(0)
     return Confidence(
         temperature=temperature,
@@ -56,8 +56,8 @@ def tell(fitted: Confidence, logits: FloatArray, labels: IntArray) -> dict[str, 
 
     logits: (N, C) of the test images, before the temperature; labels: (N,) with N ≥ 1.
     """
-    before = calibration.softmax(logits)
-    after = calibration.softmax(logits, fitted.temperature)
+    before = softmax(logits)
+    after = softmax(logits, fitted.temperature)
     return {
         "temperature": fitted.temperature,
         "ece_before": calibration.ece(before, labels),
@@ -85,12 +85,12 @@ def _curve(probabilities: FloatArray, labels: IntArray) -> list[dict[str, float]
 
 def _abstention(fitted: Confidence, probabilities: FloatArray, labels: IntArray) -> dict[str, Any]:
     """What the threshold does to the test images; `accuracy` is None where it answers none of them."""
-    told: dict[str, Any] = {"wanted_accuracy": fitted.wanted_accuracy, "threshold": fitted.abstain_below}
+    figures: dict[str, Any] = {"wanted_accuracy": fitted.wanted_accuracy, "threshold": fitted.abstain_below}
     if fitted.abstain_below is None:
-        return {**told, "coverage": None, "accuracy": None}
+        return {**figures, "coverage": None, "accuracy": None}
     answered = probabilities.max(axis=1) >= fitted.abstain_below
     right = probabilities.argmax(axis=1)[answered] == labels[answered]
-    return {**told, "coverage": float(answered.mean()), "accuracy": float(right.mean()) if len(right) else None}
+    return {**figures, "coverage": float(answered.mean()), "accuracy": float(right.mean()) if len(right) else None}
 
 
 def _sets(conformal: Conformal | None, probabilities: FloatArray, labels: IntArray) -> dict[str, Any] | None:

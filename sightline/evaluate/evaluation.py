@@ -11,11 +11,13 @@ import numpy as np
 
 from sightline.data.loader import load
 from sightline.digests import digest_of, file_digest
-from sightline.evaluate import agreement, calibration, confidence, cost, metrics, release, robustness, slices
+from sightline.evaluate import agreement, confidence, cost, metrics, release, robustness, slices
 from sightline.images.reading import png
-from sightline.models.predictor import Card, write_bundle
+from sightline.models.bundle import Card
+from sightline.models.predictor import write_bundle
+from sightline.models.temperature import softmax
+from sightline.models.weights import WEIGHTS
 from sightline.train.inference import predict
-from sightline.train.result import WEIGHTS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -92,7 +94,7 @@ def evaluate(
     with cost.loading([folder / BUNDLE], image_files(paths, rows)) as ask:
         images, names = release.open_images(paths, testing)
         labels, logits = images.labels.numpy(), _logits(paths, candidate, images.pixels)
-        probabilities = calibration.softmax(logits, fitted.temperature)
+        probabilities = softmax(logits, fitted.temperature)
         truth, right = np.array(images.classes)[labels], logits.argmax(axis=1) == labels
         figures = {
             "release": {"name": testing.name, "digest": testing.digest, "images": len(testing.images)},
@@ -122,7 +124,7 @@ def measured(
     right = logits.argmax(axis=1) == labels
     return {
         "classes": classes,
-        **metrics.classification(labels, calibration.softmax(logits, fitted.temperature), classes),
+        **metrics.classification(labels, softmax(logits, fitted.temperature), classes),
         **confidence.tell(fitted, logits, labels),
         "slices": [asdict(one) for one in slices.accuracies(slices.table(rows), right)],
     }
@@ -136,7 +138,7 @@ def corrupted(
     clean: (N,) whether the images are right as they are.
     """
     chosen = robustness.subset(testing.images)
-    return robustness.told(robustness.right(served, pixels[chosen], labels[chosen]), clean[chosen])
+    return robustness.figures(robustness.right(served, pixels[chosen], labels[chosen]), clean[chosen])
 
 
 def image_files(paths: Paths, rows: pd.DataFrame) -> list[Path]:

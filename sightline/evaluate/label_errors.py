@@ -16,9 +16,7 @@ from sightline.data import manifest
 from sightline.data.labels import confident_learning
 from sightline.data.labels.texture import texture
 from sightline.data.loader import Images, load
-from sightline.digests import file_digest
 from sightline.errors import DataError
-from sightline.report.quality import write_page
 from sightline.train.inference import predict
 
 if TYPE_CHECKING:
@@ -26,6 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from sightline.data.quality import Finding
     from sightline.data.reference import DataRef
     from sightline.project import Paths
     from sightline.train.result import Trained
@@ -33,29 +32,22 @@ if TYPE_CHECKING:
 ROLES = ("train", "val", "calib")
 MOST = 2e8
 """Images × classes × features up to which a run asks: a minute or so."""
-PAGE = "labels.html"
 BATCH = 256
 
 
 @dataclass(frozen=True, kw_only=True)
-class Doubted:
-    """What was found: the page that shows it, relative to the project, and the sentence."""
+class Suspected:
+    """What was found among the labels of a run."""
 
-    path: str
-    digest: str
-    """SHA-256 of the page."""
-    labels: int
-    """Labels that are probably wrong."""
+    finding: Finding | None
+    """The labels that are probably wrong; None where none is."""
+    rows: pd.DataFrame
+    """The manifest's rows of the images that were asked about."""
     sentence: str
 
-    def is_whole(self, root: Path) -> bool:
-        """Whether the page is there and unchanged."""
-        page = root / self.path
-        return page.is_file() and file_digest(page) == self.digest
 
-
-def doubt(paths: Paths, data: DataRef, backbone: Trained | None, folder: Path) -> Doubted:
-    """Look for labels that out-of-fold predictions contradict, and show them on a page in `folder`.
+def find_label_errors(paths: Paths, data: DataRef, backbone: Trained | None) -> Suspected:
+    """Look for labels that out-of-fold predictions contradict.
 
     The predictions are made from the features of the frozen `backbone`; without one, of colours and textures. Raises
     DataError where shards and manifest disagree.
@@ -67,20 +59,13 @@ def doubt(paths: Paths, data: DataRef, backbone: Trained | None, folder: Path) -
     listed = pd.concat([part for _, part in parts], ignore_index=True)
     features = np.concatenate([_features(images, backbone, paths.root) for images, _ in parts if len(images)])
     if len(data.classes) * features.size > MOST:
-        found, sentence = None, "Too many to ask in a run: `sightline data quality` does."
-    else:
-        labels, groups = listed["label"], listed["group"].fillna(listed["sha256"])
-        suspects = confident_learning.suspects(features, labels.to_numpy(dtype=object), groups.to_numpy(dtype=object))
-        found = confident_learning.finding(listed, suspects)
-        sentence = found.sentence if found else f"None of {len(listed):,} labels looks wrong."
-    name = f"{paths.params.project.name}-{data.use}"
-    page = write_page([found] if found else [], listed, paths.raw(data.use), folder / PAGE, f"the labels of {name}")
-    return Doubted(
-        path=page.relative_to(paths.root).as_posix(),
-        digest=file_digest(page),
-        labels=found.cases if found else 0,
-        sentence=sentence,
-    )
+        sentence = "Too many to ask in a run: `sightline data quality` does."
+        return Suspected(finding=None, rows=listed, sentence=sentence)
+    labels, groups = listed["label"], listed["group"].fillna(listed["sha256"])
+    suspects = confident_learning.suspects(features, labels.to_numpy(dtype=object), groups.to_numpy(dtype=object))
+    found = confident_learning.finding(listed, suspects)
+    sentence = found.sentence if found else f"None of {len(listed):,} labels looks wrong."
+    return Suspected(finding=found, rows=listed, sentence=sentence)
 
 
 def _rows_of(rows: pd.DataFrame, role: str) -> pd.DataFrame:

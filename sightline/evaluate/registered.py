@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +14,6 @@ from sightline.evaluate.confidence import Confidence
 from sightline.evaluate.evaluation import FIGURES, corrupted, image_files, measured
 from sightline.images.reading import decode
 from sightline.models.predictor import Predictor
-from sightline.report.plots import pictures
 from sightline.tracking.runs import connect
 
 if TYPE_CHECKING:
@@ -34,13 +33,23 @@ FOLDER = "evaluation"
 """Of the artifacts."""
 
 
-def evaluate_version(
-    paths: Paths, version: str | None, step: Callable[[str], None] | None = None
-) -> tuple[str, dict[str, Any]]:
-    """Evaluate a registered version, by default the champion, as serving would answer; its number and all figures.
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """A registered version, evaluated."""
+
+    version: str
+    run: str
+    """MLflow run of the version."""
+    folder: Path
+    """Where the figures lie."""
+    figures: dict[str, Any]
+
+
+def evaluate_version(paths: Paths, version: str | None, step: Callable[[str], None] | None = None) -> Evaluation:
+    """Evaluate a registered version, by default the champion, as serving would answer.
 
     With `step` on all 15 corruptions at 5 severities: it is called after each of the 75 with the corruption's name.
-    Figures and pictures go to the version's MLflow run. Raises RegistryError where there is no such version.
+    The figures go to the version's MLflow run. Raises RegistryError where there is no such version.
     """
     tracker = connect(paths)
     found = tracker.asked_for(tracker.classifier_model, version)
@@ -63,8 +72,8 @@ def evaluate_version(
     folder.mkdir(parents=True, exist_ok=True)
     (folder / FIGURES).write_text(json.dumps(figures, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     log_version(tracker, str(found.version), figures)
-    keep(tracker, str(found.run_id), folder, figures)
-    return str(found.version), figures
+    keep(tracker, str(found.run_id), folder)
+    return Evaluation(version=str(found.version), run=str(found.run_id), folder=folder, figures=figures)
 
 
 def log_version(tracker: Tracker, version: str, figures: Mapping[str, Any]) -> None:
@@ -75,11 +84,8 @@ def log_version(tracker: Tracker, version: str, figures: Mapping[str, Any]) -> N
     tracker.log(str(found.run_id), metrics, model=str(found.source).removeprefix("models:/"), data=data)
 
 
-def keep(tracker: Tracker, run: str, folder: Path, figures: Mapping[str, Any]) -> None:
-    """Store the figures in `folder` with a run, and its pictures beside them."""
-    for name, picture in pictures(figures).items():
-        (folder / f"{name}.svg").write_text(picture, encoding="utf-8")
-        tracker.artifact(run, folder / f"{name}.svg", FOLDER)
+def keep(tracker: Tracker, run: str, folder: Path) -> None:
+    """Store the figures in `folder` with a run."""
     tracker.artifact(run, folder / FIGURES, FOLDER)
 
 
@@ -138,8 +144,8 @@ def _robustness(
     clean: BoolArray,
     step: Callable[[str], None] | None,
 ) -> dict[str, Any]:
-    told = corrupted(served, testing, pixels, truth, clean)
+    figures = corrupted(served, testing, pixels, truth, clean)
     if step is None:
-        return told
+        return figures
     grid = robustness.grid(served, pixels, truth, step)
-    return {**told, "grid": grid, "mean_corruption_error": robustness.mean_corruption_error(grid)}
+    return {**figures, "grid": grid, "mean_corruption_error": robustness.mean_corruption_error(grid)}

@@ -57,7 +57,7 @@ def grid(
     return found
 
 
-def told(answers: Mapping[str, BoolArray], clean: BoolArray) -> dict[str, Any]:
+def figures(answers: Mapping[str, BoolArray], clean: BoolArray) -> dict[str, Any]:
     """What `right` found, as figures for JSON; `clean`: (N,) whether the same images are right as they are."""
     accuracies = {name: float(found.mean()) for name, found in answers.items()}
     return {

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from sightline.data.versions import archive
 from sightline.errors import RegistryError
 from sightline.lineage import origin
-from sightline.lineage.retrain import ANSWER, REQUEST, Request
+from sightline.lineage.retrain import ANSWER, REQUEST, Retraining
 from sightline.project import Paths, environment
 from sightline.tracking.runs import connect
 from sightline.train.result import Trained
@@ -63,7 +63,7 @@ class Reproduction:
     """Where the weights differ: `then`, `now`, `low` and `high` of the difference, `images`."""
 
 
-def reproduce(paths: Paths, version: str, told: Callable[[str], None]) -> Reproduction:
+def reproduce(paths: Paths, version: str, notify: Callable[[str], None]) -> Reproduction:
     """Train `version` of the classifier again and record the verdict on it; `told` gets a line per step.
 
     Raises RegistryError where there is no such version or it does not say how it came to be, DataError where DVC's
@@ -80,11 +80,11 @@ def reproduce(paths: Paths, version: str, told: Callable[[str], None]) -> Reprod
         )
     changed = _changed(tags, line)
     for sentence in changed:
-        told(sentence)
+        notify(sentence)
     with TemporaryDirectory(prefix="sightline-") as folder:
         there = Paths(Path(folder).resolve())
-        shards = _furnish(paths, there, tracker, tags, plan, line, told)
-        told(f"training again: {', '.join(one.stage for one in line)}")
+        shards = _furnish(paths, there, tracker, tags, plan, line, notify)
+        notify(f"training again: {', '.join(one.stage for one in line)}")
         done = _in_fresh_process(there, line, tuple(use for use, made in shards.items() if made))
         same = {use: archive.folder_digest(there.shards(use)) == tags[f"shards.{use}"] for use in shards}
         identical = done[-1].weights == tags["weights"]
@@ -124,7 +124,7 @@ def _furnish(
     tags: Mapping[str, str],
     plan: Mapping[str, Any],
     line: Sequence[Stage],
-    told: Callable[[str], None],
+    notify: Callable[[str], None],
 ) -> dict[str, bool]:
     """Put commit, patch, values and data into the folder; data sets, and whether their shards are yet to be made."""
     commit = tags.get("git.commit", "")
@@ -132,13 +132,13 @@ def _furnish(
         _check_out(paths, there.root, commit)
         if tags.get("git.patch"):
             _apply(tracker, tags, there.root)
-    told(f"commit {commit[:12] or 'none, the project was not under git'}{', with its patch' * ('git.patch' in tags)}")
+    notify(f"commit {commit[:12] or 'none, the project was not under git'}{', with its patch' * ('git.patch' in tags)}")
     origin.write_params(there.root, plan)
     shards = {}
     for use in ("target", "source"):
         if use == "source" and (f"data.{use}" not in tags or line[0].stage != "pretrain"):
             continue
-        told(f"{use}: version {tags[f'data.{use}'][:8]} out of DVC's store")
+        notify(f"{use}: version {tags[f'data.{use}'][:8]} out of DVC's store")
         archive.restore(paths, tags[f"data.{use}"], there.manifest(use).parent)
         raw = tags.get(f"raw.{use}") if plan["params"]["datasets"][use]["raw"] == "raw" else None
         place = there.raw(use) if raw else there.shards(use)
@@ -176,7 +176,7 @@ def _apply(tracker: Tracker, tags: Mapping[str, str], root: Path) -> None:
 
 def _in_fresh_process(there: Paths, line: Sequence[Stage], decode: tuple[str, ...]) -> list[Trained]:
     """Train in a process of its own that has no way to the project, its Prefect or its MLflow."""
-    request = Request(
+    request = Retraining(
         threads={one.stage: one.machine["threads"] for one in line},
         workers={one.stage: int(one.machine.get("workers", 1)) for one in line},
         decode=decode,

@@ -22,7 +22,7 @@ REQUEST, ANSWER = "request.json", "answer.json"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Request:
+class Retraining:
     """What is asked for."""
 
     threads: dict[str, str]
@@ -33,7 +33,7 @@ class Request:
     """Data sets whose shards are to be made from the raw images; those of others are there."""
 
 
-def retrain(root: Path, request: Request) -> list[Trained]:
+def retrain(root: Path, request: Retraining) -> list[Trained]:
     """Make the shards and train the stages, in the project folder `root`; what came out, in their order."""
     paths = Paths(root)
     for use in request.decode:
@@ -56,7 +56,7 @@ def _train(paths: Paths, stage: str, before: Trained | None, workers: int) -> Tr
     if stage == "scratch" or before is None:
         return stages.scratch(place, params.pretrain.network, params.finetune.scratch, seed)
     if stage == "transfer":
-        return stages.transfer(place, before, params.transfer, params.finetune.recipe.looks, seed)
+        return stages.transfer(place, before, params.transfer, params.finetune.recipe.augmentation, seed)
     return stages.finetune(place, before, params.finetune.recipe, seed)
 
 
@@ -64,7 +64,7 @@ def main() -> None:
     """Answer the request in the working directory; the answer is written last."""
     root = Path.cwd()
     values = json.loads((root / REQUEST).read_text(encoding="utf-8"))
-    done = retrain(root, Request(**{**values, "decode": tuple(values["decode"])}))
+    done = retrain(root, Retraining(**{**values, "decode": tuple(values["decode"])}))
     (root / ANSWER).write_text(json.dumps([asdict(one) for one in done]) + "\n", encoding="utf-8")
 
 

@@ -8,23 +8,23 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from sightline.data.manifest import OK, QUARANTINED
-from sightline.data.validation.expectations import Verdict, sentences
+from sightline.data.validation.verdict import Verdict, sentences
 from sightline.data.versions import archive
 from sightline.digests import digest_of
 from sightline.errors import DataError, RegistryError, SightlineError
 from sightline.lineage import origin
 from sightline.project import USES
 from sightline.registry.ledger import open_ledger
-from sightline.tracking.runs import CHAMPION, connect
+from sightline.tracking.runs import connect
+from sightline.tracking.versions import CHAMPION, find, split
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from mlflow.entities.model_registry import ModelVersion
-
     from sightline.project import Paths
     from sightline.tracking.runs import Tracker
+    from sightline.tracking.versions import ModelVersion
 
 FORMAT = 1
 """Raised when a reader of the JSON would have to change."""
@@ -52,7 +52,7 @@ def trace(paths: Paths, model: str) -> dict[str, Any]:
     found = find(tracker, model)
     missing: list[str] = []
     tags = dict(found.tags)
-    told = {
+    answer = {
         "format": FORMAT,
         "model": found.name,
         "version": str(found.version),
@@ -72,7 +72,7 @@ def trace(paths: Paths, model: str) -> dict[str, Any]:
         "reproduced": _group(tags, "reproduced") or None,
     }
     needed = _NEEDED if found.name == tracker.classifier_model else _NEEDED_OF_BACKBONE
-    return told | {
+    return answer | {
         "missing": [*(f"{sentence}: no tag says it" for name, sentence in needed if name not in tags), *missing]
     }
 
@@ -91,31 +91,6 @@ _NEEDED = (
     ("validation.target", "the Great Expectations result"),
     ("evaluation", "the evaluation"),
 )
-
-
-def find(tracker: Tracker, model: str) -> ModelVersion:
-    """The version that `[NAME][@alias|/version]` means.
-
-    Raises RegistryError where there is none.
-    """
-    name, alias, number = split(model)
-    name = name or tracker.classifier_model
-    if number:
-        return tracker.version(name, number)
-    found = tracker.aliased(name, alias)
-    if found is None:
-        known = ", ".join(sorted({one.name for one in tracker.client.search_registered_models()})) or "none yet"
-        raise RegistryError(f"{name} has no version with the alias {alias}; registered models: {known}")
-    return found
-
-
-def split(model: str) -> tuple[str, str, str]:
-    """Name, alias and version in `[NAME][@alias|/version]`; what is not said is empty, but for the alias."""
-    name, at, alias = model.partition("@")
-    if at:
-        return name, alias or CHAMPION, ""
-    name, _, number = model.partition("/")
-    return name, "" if number else CHAMPION, number
 
 
 def _run(tracker: Tracker, found: ModelVersion, missing: list[str]) -> dict[str, Any]:
@@ -254,12 +229,12 @@ def _from_ledger(paths: Paths, model: str, error: RegistryError) -> dict[str, An
         number = number or (ledger.champion(name) if alias == CHAMPION else None) or ""
     finally:
         ledger.close()
-    told = _decisions(paths, name, number, missing)
-    if not told["ledger"]:
+    answer = _decisions(paths, name, number, missing)
+    if not answer["ledger"]:
         raise error
     nothing = dict.fromkeys(("created", "weights", "run", "plan", "backbone", "code", "git", "prefect", "evaluation"))
     empty: dict[str, Any] = {"aliases": [], "training": [], "data": {}, "reproduced": None}
-    return {"format": FORMAT, "model": name, "version": number, **nothing, **empty, **told, "missing": missing}
+    return {"format": FORMAT, "model": name, "version": number, **nothing, **empty, **answer, "missing": missing}
 
 
 def _group(tags: Mapping[str, str], prefix: str) -> dict[str, str]:

@@ -1,50 +1,31 @@
-"""From image bytes to an answer: preprocessing, network, temperature and class names in one bundle."""
+"""From image bytes to an answer: a loaded bundle at work."""
 
 from __future__ import annotations
 
 import hashlib
-import json
-import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from sightline.digests import file_digest
-from sightline.errors import ModelError
+from sightline.images.normalise import normalise
 from sightline.images.reading import decode
-from sightline.models.conformal import Conformal, raps_sets
-from sightline.models.zoo import Classifier, build
-from sightline.train.augment import normalise
+from sightline.models import bundle
+from sightline.models.conformal import raps_sets
+from sightline.models.temperature import softmax
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-BUNDLE, WEIGHTS, GOLDEN = "bundle.json", "weights.safetensors", "golden.json"
+    from sightline.models.bundle import Card
+    from sightline.models.conformal import Conformal
+    from sightline.models.zoo import Classifier
+
 BATCH = 64
-
-
-@dataclass(frozen=True)
-class Card:
-    """Everything that serving needs besides the weights."""
-
-    network: str
-    size: int
-    classes: tuple[str, ...]
-    temperature: float
-    """Logits are divided by it before the softmax (Guo et al. 2017)."""
-    weights: str
-    """SHA-256 of the weights file: confident answers alone would not show every change."""
-    wanted_accuracy: float | None = None
-    """Share of right ones that answers above the threshold shall have; None in bundles older than this field."""
-    abstain_below: float | None = None
-    """Answers that are less sure than this had better go to a person; None where no threshold was found."""
-    conformal: Conformal | None = None
-    """What makes the sets of likely classes; None where there were no images to calibrate on."""
 
 
 @dataclass(frozen=True)
@@ -74,20 +55,7 @@ class Predictor:
 
         Raises ModelError where a file is missing, was changed or does not fit.
         """
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-
-        folder = Path(folder)
-        try:
-            values = json.loads((folder / BUNDLE).read_text(encoding="utf-8"))
-            card = _card(values)
-            if file_digest(folder / WEIGHTS) != card.weights:
-                raise ModelError(f"{folder / WEIGHTS} was changed since it was registered: do not use this model")
-            model = build(card.network, len(card.classes), card.size)
-            model.load_state_dict(load_file(folder / WEIGHTS))
-        except (OSError, ValueError, TypeError, KeyError, RuntimeError, SafetensorError) as error:
-            raise ModelError(f"{folder} is not a whole model bundle: {error}") from error
-        return cls(card, model)
+        return cls(*bundle.load(Path(folder)))
 
     def logits(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Logits (N, classes) of images uint8 (N, size, size, 3), before the temperature, in full precision."""
@@ -103,7 +71,7 @@ class Predictor:
 
         Raises UnreadableImage where one cannot be read.
         """
-        return _softmax(self.logits_of(images), self.card.temperature)
+        return softmax(self.logits_of(images), self.card.temperature)
 
     def logits_of(self, images: Sequence[bytes]) -> NDArray[np.float32]:
         """Logits (N, classes) for image files, before the temperature.
@@ -145,19 +113,6 @@ class Predictor:
         return tuple(self.card.classes[place] for place in order.tolist() if members[place])
 
 
-def _card(values: dict[str, Any]) -> Card:
-    conformal = values.get("conformal")
-    known = Conformal(**conformal) if conformal else None
-    return Card(**{**values, "classes": tuple(values["classes"]), "conformal": known})
-
-
-def _softmax(logits: NDArray[np.floating[Any]], temperature: float) -> NDArray[np.float64]:
-    cooled = logits.astype(np.float64) / temperature
-    odds = np.exp(cooled - cooled.max(axis=1, keepdims=True))
-    probabilities: NDArray[np.float64] = odds / odds.sum(axis=1, keepdims=True)
-    return probabilities
-
-
 def write_bundle(
     folder: Path, card: Card, weights: Path, golden: Sequence[bytes], logits: NDArray[np.floating[Any]] | None = None
 ) -> Predictor:
@@ -165,18 +120,8 @@ def write_bundle(
 
     logits: (N, classes) that the training form gives them; the bundle's own where there are none.
     """
-    import base64
-
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    shutil.copyfile(weights, folder / WEIGHTS)
-    (folder / BUNDLE).write_text(json.dumps(asdict(card), indent=1) + "\n", encoding="utf-8")
+    bundle.write(folder, card, weights)
     predictor = Predictor.load(folder)
     found = predictor.logits_of(golden) if logits is None else logits
-    rows = zip(golden, found.tolist(), _softmax(found, card.temperature).tolist(), strict=True)
-    told = [
-        {"image": base64.b64encode(data).decode(), "logits": before, "probabilities": after}
-        for data, before, after in rows
-    ]
-    (folder / GOLDEN).write_text(json.dumps(told) + "\n", encoding="utf-8")
+    bundle.write_golden(folder, golden, found, softmax(found, card.temperature))
     return predictor

@@ -1,9 +1,9 @@
-"""The temperature that the answers of a network are divided by, so that they claim what they keep."""
+"""From logits to probabilities, and the temperature that makes them claim what they keep."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,6 +12,14 @@ if TYPE_CHECKING:
 
 COLDEST, HOTTEST = 0.05, 20.0
 """Bounds of the temperature: noise would ask for infinity."""
+
+
+def softmax(logits: NDArray[np.floating[Any]], temperature: float = 1.0) -> NDArray[np.float64]:
+    """Probabilities (N, C) in float64 from logits (N, C) divided by the temperature."""
+    cooled = logits.astype(np.float64) / temperature
+    odds = np.exp(cooled - cooled.max(axis=1, keepdims=True))
+    probabilities: NDArray[np.float64] = odds / odds.sum(axis=1, keepdims=True)
+    return probabilities
 
 
 def fit_temperature(logits: NDArray[np.floating], labels: NDArray[np.integer]) -> float:

@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING
 
 from sightline.digests import file_digest
 from sightline.errors import RegistryError
-from sightline.lineage.trace import find
+from sightline.models.weights import WEIGHTS
 from sightline.tracking.runs import connect
-from sightline.train.result import WEIGHTS
+from sightline.tracking.versions import CHAMPION, find
 
 if TYPE_CHECKING:
     from sightline.project import Paths
 
 SCHEME = "registry:"
-CHAMPION = "champion"
 
 
 def fetched(paths: Paths, init: str | None) -> str | None:

@@ -16,7 +16,7 @@ from sightline.data import manifest
 from sightline.digests import file_digest
 from sightline.errors import RegistryError
 from sightline.evaluate import release
-from sightline.models.predictor import WEIGHTS, Predictor
+from sightline.models.weights import WEIGHTS
 from sightline.registry import rules
 from sightline.registry.blessing import Bound
 from sightline.registry.rules import Scored
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from sightline.evaluate.release import Release
+    from sightline.models.predictor import Predictor
     from sightline.params import Gate
     from sightline.registry.ledger import Ledger
     from sightline.registry.rules import Rule
@@ -52,7 +53,7 @@ class Request:
     """The Prefect flow run that asks."""
 
 
-class Case:
+class Candidate:
     """One version before the gate; everything is fetched and answered once, when it is first asked for."""
 
     def __init__(
@@ -83,8 +84,8 @@ class Case:
     @cached_property
     def series(self) -> str:
         """Under which name this release's comparisons are counted; raises RegistryError where the release is stale."""
-        spending, testing = self.ledger.spending, self.testing
-        return spending.series(self.model, testing.name, testing.digest, testing.images)
+        comparisons, testing = self.ledger.comparisons, self.testing
+        return comparisons.series(self.model, testing.name, testing.digest, testing.images)
 
     @cached_property
     def files(self) -> list[bytes]:
@@ -109,7 +110,7 @@ class Case:
         return _scored(version, self.predictor(version).card.classes, self.labels, self._answers[version])
 
     @cached_property
-    def candidate(self) -> Scored:
+    def answers(self) -> Scored:
         """The candidate's answers; raises RegistryError where one is no number."""
         found = self.scored(self.request.version)
         if not np.isfinite(found.probabilities).all():

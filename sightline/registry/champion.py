@@ -12,12 +12,12 @@ from filelock import FileLock
 from sightline.digests import file_digest
 from sightline.errors import RegistryError, Stale
 from sightline.evaluate import release
-from sightline.models.predictor import WEIGHTS
+from sightline.models.weights import WEIGHTS
 from sightline.registry.blessing import FAILED, PASSED
 from sightline.registry.candidate import Request, folder_of_model
 from sightline.registry.ledger import INSUFFICIENT, PROMOTED, REFUSED, ROLLED_BACK, SET_BACK, UNCHANGED, WAITING, Entry
 from sightline.registry.trial import check_golden
-from sightline.tracking.runs import CHALLENGER, CHAMPION, PREVIOUS
+from sightline.tracking.versions import CHALLENGER, CHAMPION, PREVIOUS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,7 +43,7 @@ class Outcome:
     """A word of the ledger: promoted, refused, insufficient, waiting, unchanged or set back."""
     sentence: str
     blessings: tuple[Blessing, ...] = ()
-    told: tuple[str, ...] = ()
+    messages: tuple[str, ...] = ()
     """What else happened: requests by hand that were answered."""
     request: Request | None = None
     judgement: Judgement | None = None
@@ -55,7 +55,7 @@ class Outcome:
         return self.decision == PROMOTED
 
 
-def contend(tracker: Tracker, ledger: Ledger, request: Request, judge: Judge, *, approval: bool = False) -> Outcome:
+def submit(tracker: Tracker, ledger: Ledger, request: Request, judge: Judge, *, approval: bool = False) -> Outcome:
     """Put a version through the gate, again where another one became champion meanwhile; a ledger row in any case.
 
     With `approval` a version that passed waits for a person.
@@ -69,12 +69,12 @@ def contend(tracker: Tracker, ledger: Ledger, request: Request, judge: Judge, *,
             return Outcome(request.version, champion, UNCHANGED, said)
         judgement = judge(request, champion)
         try:
-            return settle(tracker, ledger, request, judgement, approval=approval)
+            return record(tracker, ledger, request, judgement, approval=approval)
         except Stale:
             continue
 
 
-def settle(
+def record(
     tracker: Tracker, ledger: Ledger, request: Request, judgement: Judgement, *, approval: bool = False
 ) -> Outcome:
     """Write down what the gate said, then let the aliases follow.
@@ -114,7 +114,7 @@ def approved(tracker: Tracker, ledger: Ledger, outcome: Outcome, by: str, reason
     if release.current(tracker.paths, judgement.release).digest != judgement.bound.release:
         raise Stale(f"test release {judgement.release} has changed since version {outcome.version} was judged on it")
     words = f"{outcome.request.reason}, approved by {by}" + (f": {reason}" if reason else "")
-    return settle(tracker, ledger, replace(outcome.request, actor=by, reason=words), judgement)
+    return record(tracker, ledger, replace(outcome.request, actor=by, reason=words), judgement)
 
 
 def project(tracker: Tracker, ledger: Ledger) -> None:
@@ -148,7 +148,7 @@ def answer_requests(tracker: Tracker, ledger: Ledger, judge: Judge) -> tuple[str
     request = Request(version=wanted or str(champion), reason=BY_HAND, actor="MLflow's page")
     judgement = judge(request, champion) if wanted else None
     if judgement is not None and judgement.decision.promote:
-        outcome = settle(tracker, ledger, request, judgement)
+        outcome = record(tracker, ledger, request, judgement)
         return (f"{BY_HAND} to version {wanted}: adopted, {outcome.sentence}",)
     why = judgement.decision.sentence if judgement else "it was removed, and an alias alone decides nothing"
     evidence = judgement.evidence() if judgement else {}
@@ -168,10 +168,10 @@ def rollback(tracker: Tracker, ledger: Ledger, reason: str) -> Outcome:
     if standing.previous is None:
         now = f"version {standing.champion}" if standing.champion else "none"
         raise RegistryError(f"{model} has no earlier champion to go back to; the champion is {now}")
-    told = load_test(tracker, standing.previous)
+    answered = load_test(tracker, standing.previous)
     request = Request(version=standing.previous, reason=reason, actor=getpass.getuser())
-    said = f"rolled back from version {standing.champion} to version {standing.previous}, which {told['said']}"
-    ledger.append(_entry(tracker, request, standing.champion, ROLLED_BACK, said, told))
+    said = f"rolled back from version {standing.champion} to version {standing.previous}, which {answered['said']}"
+    ledger.append(_entry(tracker, request, standing.champion, ROLLED_BACK, said, answered))
     project(tracker, ledger)
     return Outcome(standing.previous, standing.previous, ROLLED_BACK, said)
 

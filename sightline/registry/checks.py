@@ -32,7 +32,7 @@ COVERAGE = 0.9
 """Share of conformal sets that shall hold the true class."""
 
 
-def calibrated(candidate: Scored, calib: Scored, champion: Scored | None, bound: Bound) -> Blessing:
+def check_calibration(candidate: Scored, calib: Scored, champion: Scored | None, bound: Bound) -> Blessing:
     """Whether the candidate knows when it is right: calibration error, log loss and conformal coverage.
 
     `calib`: its answers for the calibration images, which the conformal threshold is fitted on.
@@ -45,9 +45,9 @@ def calibrated(candidate: Scored, calib: Scored, champion: Scored | None, bound:
         parts.append(_log_loss(candidate, champion))
     failing = [part for part in parts if part.verdict != "passed"]
     verdict: Word = "failed" if failing else "passed"
-    told = {key: value for part in parts for key, value in part.figures.items()}
-    told["log_loss"] = metrics.log_loss(candidate.labels, candidate.probabilities)
-    return rules.blessed(CALIBRATION, verdict, "; ".join(part.sentence for part in failing or parts), told, bound)
+    figures = {key: value for part in parts for key, value in part.figures.items()}
+    figures["log_loss"] = metrics.log_loss(candidate.labels, candidate.probabilities)
+    return rules.blessed(CALIBRATION, verdict, "; ".join(part.sentence for part in failing or parts), figures, bound)
 
 
 def _confidence(candidate: Scored, calib: int) -> Compared:
@@ -76,8 +76,8 @@ def _coverage(candidate: Scored, calib: Scored) -> Compared:
         f"its sets of likely classes hold the true one in {found:.1%} of images, "
         f"{'inside' if good else 'outside'} {low:.1%} … {high:.1%}"
     )
-    told = {"coverage": found, "coverage_low": low, "coverage_high": high}
-    return Compared(verdict="passed" if good else "failed", sentence=sentence, figures=told)
+    figures = {"coverage": found, "coverage_low": low, "coverage_high": high}
+    return Compared(verdict="passed" if good else "failed", sentence=sentence, figures=figures)
 
 
 def _log_loss(candidate: Scored, champion: Scored) -> Compared:
@@ -91,8 +91,8 @@ def _log_loss(candidate: Scored, champion: Scored) -> Compared:
     sentence = (
         f"log loss {mean:+.3f} against the champion, {'not shown to be worse' if good else 'worse'} (p = {p:.2g})"
     )
-    told = {"log_loss_difference": mean, "log_loss_p": p}
-    return Compared(verdict="passed" if good else "failed", sentence=sentence, figures=told)
+    figures = {"log_loss_difference": mean, "log_loss_p": p}
+    return Compared(verdict="passed" if good else "failed", sentence=sentence, figures=figures)
 
 
 def _losses(scored: Scored) -> FloatArray:
@@ -101,7 +101,7 @@ def _losses(scored: Scored) -> FloatArray:
     return losses
 
 
-def sliced(
+def check_slices(
     candidate: BoolArray,
     champion: BoolArray | None,
     parts: Mapping[str, BoolArray],
@@ -117,9 +117,9 @@ def sliced(
         said = f"no test image for {', '.join(missing[:5])}: name a new release that has some (evaluate.release)"
         return Blessing(name=SLICES, verdict="missing", sentence=said, figures={"missing": missing}, digests=bound)
     rows = [_slice(name, members, candidate, champion) for name, members in parts.items()]
-    told: dict[str, Any] = {"slices": rows}
+    figures: dict[str, Any] = {"slices": rows}
     if champion is None:
-        return rules.blessed(SLICES, "passed", f"{NO_CHAMPION}; {len(rows)} slices are told", told, bound)
+        return rules.blessed(SLICES, "passed", f"{NO_CHAMPION}; {len(rows)} slices are told", figures, bound)
     large = [row for row in rows if row["images"] >= SMALLEST_SLICE]
     fallen = compare.holm([row["p"] for row in large], rules.HARM)
     harmed = [row for row, is_fallen in zip(large, fallen, strict=True) if is_fallen]
@@ -131,8 +131,8 @@ def sliced(
             f"the champion in {row['champion']:.1%} (p = {row['p']:.2g})"
             for row in harmed
         )
-        return rules.blessed(SLICES, "failed", said + short, told, bound)
-    return rules.blessed(SLICES, "passed", f"no harm shown on {len(large)} slices{short}", told, bound)
+        return rules.blessed(SLICES, "failed", said + short, figures, bound)
+    return rules.blessed(SLICES, "passed", f"no harm shown on {len(large)} slices{short}", figures, bound)
 
 
 def _slice(name: str, members: BoolArray, candidate: BoolArray, champion: BoolArray | None) -> dict[str, Any]:
@@ -144,7 +144,7 @@ def _slice(name: str, members: BoolArray, candidate: BoolArray, champion: BoolAr
     return row | {"champion": float(other.mean()), "p": compare.mcnemar_better(own, other)}
 
 
-def robust(
+def check_robustness(
     candidate: Mapping[str, BoolArray] | None, champion: Mapping[str, BoolArray] | None, limits: Gate, bound: Bound
 ) -> Blessing:
     """Whether the mean accuracy over the corruptions (right answers (N,) by name) falls by no more than the margin."""
@@ -153,23 +153,23 @@ def robust(
     own = {name: float(right.mean()) for name, right in candidate.items()}
     other = {name: float(champion[name].mean()) for name in own}
     difference = float(np.mean([own[name] - other[name] for name in own]))
-    told = {"candidate": own, "champion": other, "difference": difference, "margin": limits.margin}
+    figures = {"candidate": own, "champion": other, "difference": difference, "margin": limits.margin}
     good = difference >= -limits.margin
     said = (
         f"on {len(own)} corruptions right in {np.mean(list(own.values())):.1%}, the champion in "
         f"{np.mean(list(other.values())):.1%}: {100 * difference:+.2f} points, {-100 * limits.margin:+.2f} is allowed"
     )
-    return rules.blessed(ROBUSTNESS, "passed" if good else "failed", said, told, bound)
+    return rules.blessed(ROBUSTNESS, "passed" if good else "failed", said, figures, bound)
 
 
-def cheap(candidate: Cost | None, champion: Cost | None, bound: Bound) -> Blessing:
+def check_cost(candidate: Cost | None, champion: Cost | None, bound: Bound) -> Blessing:
     """Whether p95 latency and memory stay within 1.1 times the champion's."""
     if candidate is None or champion is None:
         return rules.blessed(COST, "passed", NO_CHAMPION, {}, bound)
-    told = {"candidate": asdict(candidate), "champion": asdict(champion), "limit": DEARER}
+    figures = {"candidate": asdict(candidate), "champion": asdict(champion), "limit": DEARER}
     slower, larger = candidate.p95_ms / champion.p95_ms, candidate.memory_mb / champion.memory_mb
     said = (
         f"an answer takes {candidate.p95_ms:.1f} ms (95 % quantile; {slower:.2f} × the champion's) and "
         f"{candidate.memory_mb:.0f} MB ({larger:.2f} ×); {DEARER:g} × is allowed"
     )
-    return rules.blessed(COST, "passed" if max(slower, larger) <= DEARER else "failed", said, told, bound)
+    return rules.blessed(COST, "passed" if max(slower, larger) <= DEARER else "failed", said, figures, bound)

@@ -40,7 +40,7 @@ _COMPARISONS = sa.Table(
 )
 
 
-class Spending:
+class Comparisons:
     """The tables in the ledger's database."""
 
     def __init__(self, engine: sa.Engine) -> None:

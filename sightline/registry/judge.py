@@ -11,7 +11,7 @@ from sightline.evaluate import cost, release, robustness, slices
 from sightline.registry import blessing as names
 from sightline.registry import checks, rules
 from sightline.registry.blessing import Blessing, Bound, decide
-from sightline.registry.candidate import TAGS, Case
+from sightline.registry.candidate import TAGS, Candidate
 from sightline.registry.provenance import data_blessing
 from sightline.registry.rules import NO_WORSE
 
@@ -58,39 +58,41 @@ def judge(
     A check that raises is told as missing with its reason. Raises RegistryError where the version does not exist, and
     DataError where there is no test release.
     """
-    case = Case(tracker, ledger, request, champion, limits, release_name)
-    blessings = [_asked(name, check, case) for name, check in CHECKS.items()]
-    decision = decide(blessings, case.bound, request.override)
+    candidate = Candidate(tracker, ledger, request, champion, limits, release_name)
+    blessings = [_asked(name, check, candidate) for name, check in CHECKS.items()]
+    decision = decide(blessings, candidate.bound, request.override)
     return Judgement(
         version=request.version,
         champion=champion,
-        release=case.testing.name,
-        bound=case.bound,
+        release=candidate.testing.name,
+        bound=candidate.bound,
         decision=decision,
     )
 
 
-def _asked(name: str, check: Callable[[Case], Blessing], case: Case) -> Blessing:
+def _asked(name: str, check: Callable[[Candidate], Blessing], candidate: Candidate) -> Blessing:
     try:
-        return check(case)
+        return check(candidate)
     except Exception as error:  # noqa: BLE001 — whatever goes wrong in a check must block, and be named
         said = f"the check did not run: {str(error) or type(error).__name__}"
-        return Blessing(name=name, verdict="missing", sentence=said, digests=case.bound)
+        return Blessing(name=name, verdict="missing", sentence=said, digests=candidate.bound)
 
 
-def _overall(case: Case) -> Blessing:
-    series = case.series
-    candidate, rule = case.candidate.right, case.request.rule
-    if case.champion is None or case.rival is None:
-        return rules.first(candidate, case.candidate.labels, case.limits, case.bound)
-    place = case.ledger.spending.spend(case.model, series, case.request.version, case.champion, rule, rules.CANDIDATES)
-    judged = rules.later(candidate, case.rival.right, case.champion, rule, case.limits, case.bound)
-    best = best_champion(case.ledger, case.model, case.testing.digest)
-    if rule == NO_WORSE and best not in {None, case.champion, case.request.version}:
-        judged = rules.with_best(judged, candidate, case.scored(str(best)).right, str(best), case.limits)
+def _overall(candidate: Candidate) -> Blessing:
+    series = candidate.series
+    right, rule = candidate.answers.right, candidate.request.rule
+    if candidate.champion is None or candidate.rival is None:
+        return rules.first(right, candidate.answers.labels, candidate.limits, candidate.bound)
+    place = candidate.ledger.comparisons.spend(
+        candidate.model, series, candidate.request.version, candidate.champion, rule, rules.CANDIDATES
+    )
+    judged = rules.later(right, candidate.rival.right, candidate.champion, rule, candidate.limits, candidate.bound)
+    best = best_champion(candidate.ledger, candidate.model, candidate.testing.digest)
+    if rule == NO_WORSE and best not in {None, candidate.champion, candidate.request.version}:
+        judged = rules.with_best(judged, right, candidate.scored(str(best)).right, str(best), candidate.limits)
     said = f"{judged.sentence}; comparison {place} of {rules.CANDIDATES} on this release"
     figures = {**judged.figures, "place": place, "series": series}
-    return Blessing(name=judged.name, verdict=judged.verdict, sentence=said, figures=figures, digests=case.bound)
+    return Blessing(name=judged.name, verdict=judged.verdict, sentence=said, figures=figures, digests=candidate.bound)
 
 
 def best_champion(ledger: Ledger, model: str, release_digest: str) -> str | None:
@@ -111,59 +113,67 @@ def best_champion(ledger: Ledger, model: str, release_digest: str) -> str | None
     return max(crowned & found.keys(), key=lambda version: (found[version], version), default=None)
 
 
-def _integrity(case: Case) -> Blessing:
-    said = case.trial.trouble() if case.trial else case.broken
-    missing = [tag for tag in TAGS.values() if not case.tags.get(tag)]
+def _integrity(candidate: Candidate) -> Blessing:
+    said = candidate.trial.trouble() if candidate.trial else candidate.broken
+    missing = [tag for tag in TAGS.values() if not candidate.tags.get(tag)]
     trouble = [f"it does not load and answer in a fresh, restricted process: {said}"] if said else []
     if missing:
         trouble.append(f"the version does not say where it came from: no tag {', '.join(missing)}")
-    elif case.bound.weights != case.tags[TAGS["weights"]]:
+    elif candidate.bound.weights != candidate.tags[TAGS["weights"]]:
         trouble.append("its weights were changed since it was registered")
-    if not said and not np.isfinite(case.scored(case.request.version).probabilities).all():
+    if not said and not np.isfinite(candidate.scored(candidate.request.version).probabilities).all():
         trouble.append("it answers test images with NaN, which is no probability")
     if trouble:
-        return Blessing(name=names.INTEGRITY, verdict="failed", sentence="; ".join(trouble), digests=case.bound)
+        return Blessing(name=names.INTEGRITY, verdict="failed", sentence="; ".join(trouble), digests=candidate.bound)
     said = "its weights are those that were registered, and it answers in a fresh, restricted process as in training"
-    return Blessing(name=names.INTEGRITY, verdict="passed", sentence=said, digests=case.bound)
+    return Blessing(name=names.INTEGRITY, verdict="passed", sentence=said, digests=candidate.bound)
 
 
-def _data(case: Case) -> Blessing:
-    return data_blessing(case.paths, case.tags, case.testing, case.bound)
+def _data(candidate: Candidate) -> Blessing:
+    return data_blessing(candidate.paths, candidate.tags, candidate.testing, candidate.bound)
 
 
-def _fresh(case: Case) -> Blessing:
-    rival = case.rival.right if case.rival else None
-    done = rules.fresh(case.candidate.right, rival, case.testing.is_new, case.request.rule, case.limits, case.bound)
-    waiting = release.waiting(case.paths, case.testing)
+def _fresh(candidate: Candidate) -> Blessing:
+    rival = candidate.rival.right if candidate.rival else None
+    done = rules.fresh(
+        candidate.answers.right,
+        rival,
+        candidate.testing.is_new,
+        candidate.request.rule,
+        candidate.limits,
+        candidate.bound,
+    )
+    waiting = release.waiting(candidate.paths, candidate.testing)
     if not waiting:
         return done
     said = f"{done.sentence}; {waiting} test images came since this release: name a new one (evaluate.release)"
-    return Blessing(name=done.name, verdict=done.verdict, sentence=said, figures=done.figures, digests=case.bound)
+    return Blessing(name=done.name, verdict=done.verdict, sentence=said, figures=done.figures, digests=candidate.bound)
 
 
-def _slices(case: Case) -> Blessing:
-    rows = release.rows(case.paths, case.testing)
-    classes = case.predictor(case.request.version).card.classes
-    rival = case.rival.right if case.rival else None
+def _slices(candidate: Candidate) -> Blessing:
+    rows = release.rows(candidate.paths, candidate.testing)
+    classes = candidate.predictor(candidate.request.version).card.classes
+    rival = candidate.rival.right if candidate.rival else None
     parts = slices.table(rows)
     # With one class alone its slice would be all images, and is left out.
     expected = [f"label={name}" for name in classes] if len(classes) > 1 else []
-    return checks.sliced(case.candidate.right, rival, parts, expected, case.bound)
+    return checks.check_slices(candidate.answers.right, rival, parts, expected, candidate.bound)
 
 
-def _calibration(case: Case) -> Blessing:
-    return checks.calibrated(case.candidate, case.calib, case.rival, case.bound)
+def _calibration(candidate: Candidate) -> Blessing:
+    return checks.check_calibration(candidate.answers, candidate.calib, candidate.rival, candidate.bound)
 
 
-def _robustness(case: Case) -> Blessing:
-    if case.champion is None:
-        return checks.robust(None, None, case.limits, case.bound)
-    picked = robustness.subset(case.testing.images)
-    files, labels = [case.files[row] for row in picked.tolist()], case.labels[picked]
+def _robustness(candidate: Candidate) -> Blessing:
+    if candidate.champion is None:
+        return checks.check_robustness(None, None, candidate.limits, candidate.bound)
+    picked = robustness.subset(candidate.testing.images)
+    files, labels = [candidate.files[row] for row in picked.tolist()], candidate.labels[picked]
     own, other = (
-        _under_corruption(case.predictor(one), files, labels) for one in (case.request.version, case.champion)
+        _under_corruption(candidate.predictor(one), files, labels)
+        for one in (candidate.request.version, candidate.champion)
     )
-    return checks.robust(own, other, case.limits, case.bound)
+    return checks.check_robustness(own, other, candidate.limits, candidate.bound)
 
 
 def _under_corruption(predictor: Predictor, files: list[bytes], labels: NDArray[np.str_]) -> Mapping[str, BoolArray]:
@@ -173,18 +183,20 @@ def _under_corruption(predictor: Predictor, files: list[bytes], labels: NDArray[
     return robustness.right(predictor, pixels, labels)
 
 
-def _cost(case: Case) -> Blessing:
+def _cost(candidate: Candidate) -> Blessing:
     """Measured again where it fails: a machine that was busy at the wrong moment is no fault of the model."""
-    if case.champion is None:
-        return checks.cheap(None, None, case.bound)
-    bundles = [case.tracker.download(case.model, one) for one in (case.request.version, case.champion)]
-    images = _images(case.paths, case.testing)
+    if candidate.champion is None:
+        return checks.check_cost(None, None, candidate.bound)
+    bundles = [
+        candidate.tracker.download(candidate.model, one) for one in (candidate.request.version, candidate.champion)
+    ]
+    images = _images(candidate.paths, candidate.testing)
     own, other = cost.measure(bundles, images)
-    done = checks.cheap(own, other, case.bound)
+    done = checks.check_cost(own, other, candidate.bound)
     if done.verdict == names.PASSED:
         return done
     own, other = cost.measure(bundles, images)
-    return checks.cheap(own, other, case.bound)
+    return checks.check_cost(own, other, candidate.bound)
 
 
 def _images(paths: Paths, testing: Release) -> list[Path]:
@@ -192,7 +204,7 @@ def _images(paths: Paths, testing: Release) -> list[Path]:
     return [paths.raw("target") / path for path in rows["path"].head(COST_IMAGES)]
 
 
-CHECKS: dict[str, Callable[[Case], Blessing]] = {
+CHECKS: dict[str, Callable[[Candidate], Blessing]] = {
     names.DATA: _data,
     names.OVERALL: _overall,
     names.FRESH: _fresh,

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from sightline.errors import RegistryError, Stale
-from sightline.registry.comparisons import Spending
+from sightline.registry.comparisons import Comparisons
 
 if TYPE_CHECKING:
     from sightline.project import Paths
@@ -93,7 +93,7 @@ class Ledger:
         except sa.exc.OperationalError:
             # Another process made the tables between our look and our try.
             _METADATA.create_all(self._engine, checkfirst=True)
-        self.spending = Spending(self._engine)
+        self.comparisons = Comparisons(self._engine)
 
     def champion(self, model: str) -> str | None:
         """The version that the last change made champion."""

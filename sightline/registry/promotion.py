@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sightline.errors import RegistryError
 from sightline.evaluate.evaluation import BUNDLE
 from sightline.registry.blessing import REQUIRED
-from sightline.registry.champion import Outcome, answer_requests, approved, contend, rollback
+from sightline.registry.champion import Outcome, answer_requests, approved, rollback, submit
 from sightline.registry.judge import Judgement, judge
 from sightline.registry.ledger import open_ledger
 
@@ -66,9 +66,9 @@ def promote(tracker: Tracker, request: Request, limits: Gate, release_name: str)
         return judge(tracker, ledger, asked, champion, limits, release_name)
 
     try:
-        told = answer_requests(tracker, ledger, ask)
-        outcome = contend(tracker, ledger, request, ask, approval=limits.approval)
-        return replace(outcome, told=told)
+        messages = answer_requests(tracker, ledger, ask)
+        outcome = submit(tracker, ledger, request, ask, approval=limits.approval)
+        return replace(outcome, messages=messages)
     finally:
         ledger.close()
 

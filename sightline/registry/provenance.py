@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from sightline.data import manifest
 from sightline.data.loader import Compressed, load
 from sightline.data.manifest import OK
-from sightline.data.validation.expectations import Verdict, sentences
+from sightline.data.validation.verdict import Verdict, sentences
 from sightline.data.versions import archive
 from sightline.errors import DataError
 from sightline.evaluate import release
@@ -42,7 +42,7 @@ def data_blessing(paths: Paths, tags: Mapping[str, str], testing: Release, bound
     seen = rows[(rows["status"] == OK) & rows["role"].isin(LEARNED_FROM)]
     same_file = sorted(set(seen["sha256"]) & set(testing.images))
     same_pixels = _same_pixels(paths, testing)
-    told = {"checks": found.executed, "images": len(seen), "same_file": len(same_file), "same_pixels": same_pixels}
+    figures = {"checks": found.executed, "images": len(seen), "same_file": len(same_file), "same_pixels": same_pixels}
     trouble = [] if found.passed else [f"the data did not pass: {'; '.join(sentences(found))}"]
     if same_file:
         trouble.append(
@@ -52,9 +52,9 @@ def data_blessing(paths: Paths, tags: Mapping[str, str], testing: Release, bound
     elif same_pixels:
         trouble.append(f"{same_pixels} test images have the same pixels as a training image")
     if trouble:
-        return Blessing(name=DATA, verdict="failed", sentence="; ".join(trouble), figures=told, digests=bound)
+        return Blessing(name=DATA, verdict="failed", sentence="; ".join(trouble), figures=figures, digests=bound)
     said = f"the data passed {found.executed} checks, and none of its {len(seen)} images is a test image"
-    return Blessing(name=DATA, verdict="passed", sentence=said, figures=told, digests=bound)
+    return Blessing(name=DATA, verdict="passed", sentence=said, figures=figures, digests=bound)
 
 
 def verdict(paths: Paths, digest: str) -> Verdict:

@@ -61,18 +61,18 @@ def first(right: BoolArray, labels: IntArray, limits: Gate, bound: Bound) -> Ble
     """The absolute floors of the first champion; both arrays are (N,)."""
     accuracy, majority = float(right.mean()), float(np.unique(labels, return_counts=True)[1].max() / len(labels))
     floor = max(limits.min_accuracy, majority + limits.min_gain_over_majority)
-    told = {"rule": "floors", "accuracy": accuracy, "majority": majority, "floor": floor, "images": len(labels)}
+    figures = {"rule": "floors", "accuracy": accuracy, "majority": majority, "floor": floor, "images": len(labels)}
     said = f"right in {accuracy:.1%} of {len(labels)} test images"
     if accuracy >= floor:
-        return _overall("passed", f"first champion: {said}, the floor is {floor:.1%}", told, bound)
-    return _overall("failed", f"no champion yet: {said}, below the floor of {floor:.1%}", told, bound)
+        return _overall("passed", f"first champion: {said}, the floor is {floor:.1%}", figures, bound)
+    return _overall("failed", f"no champion yet: {said}, below the floor of {floor:.1%}", figures, bound)
 
 
 def later(candidate: BoolArray, champion: BoolArray, name: str, rule: Rule, limits: Gate, bound: Bound) -> Blessing:
     """Whether a candidate may follow the champion of that `name`, by the rule that was asked for."""
     done = compared(candidate, champion, f"champion version {name}", rule, limits)
-    told = {**done.figures, "accuracy": float(candidate.mean()), "champion_accuracy": float(champion.mean())}
-    return _overall(done.verdict, done.sentence, told, bound)
+    figures = {**done.figures, "accuracy": float(candidate.mean()), "champion_accuracy": float(champion.mean())}
+    return _overall(done.verdict, done.sentence, figures, bound)
 
 
 def with_best(judged: Blessing, candidate: BoolArray, best: BoolArray, name: str, limits: Gate) -> Blessing:
@@ -81,11 +81,11 @@ def with_best(judged: Blessing, candidate: BoolArray, best: BoolArray, name: str
     Without it each of many could be a little worse than the one before.
     """
     done = compared(candidate, best, f"version {name}, the best champion on this release,", NO_WORSE, limits)
-    told = {**judged.figures, "best": {"version": name, **done.figures}}
+    figures = {**judged.figures, "best": {"version": name, **done.figures}}
     weight = ("passed", "insufficient", "failed")
     worse = max(judged.verdict, done.verdict, key=weight.index)
     sentence = f"{judged.sentence}; {done.sentence}"
-    return Blessing(name=OVERALL, verdict=worse, sentence=sentence, figures=told, digests=judged.digests)
+    return Blessing(name=OVERALL, verdict=worse, sentence=sentence, figures=figures, digests=judged.digests)
 
 
 def compared(candidate: BoolArray, other: BoolArray, name: str, rule: Rule, limits: Gate) -> Compared:
@@ -95,16 +95,16 @@ def compared(candidate: BoolArray, other: BoolArray, name: str, rule: Rule, limi
     seen = (
         f"of {n} test images it gets {gained} right that {name} gets wrong, and {lost} wrong that the other gets right"
     )
-    told: dict[str, Any] = {"rule": rule, "alpha": alpha, "gained": gained, "lost": lost, "images": n}
+    figures: dict[str, Any] = {"rule": rule, "alpha": alpha, "gained": gained, "lost": lost, "images": n}
     if rule == BETTER:
         p = compare.mcnemar_better(other, candidate)
-        told |= {"p": p}
+        figures |= {"p": p}
         passed = p <= alpha
         good, bad = f"better than {name}", f"not shown to be better than {name}"
         asked = f"(p = {p:.3g}; p ≤ {alpha:g} is asked)"
     else:
         done = compare.no_worse(other, candidate, limits.margin, alpha)
-        told |= {**asdict(done), "margin": limits.margin}
+        figures |= {**asdict(done), "margin": limits.margin}
         passed = done.passed
         good, bad = f"not worse than {name}", f"not shown to be no worse than {name}"
         asked = (
@@ -112,50 +112,50 @@ def compared(candidate: BoolArray, other: BoolArray, name: str, rule: Rule, limi
             f" above {-100 * limits.margin:+.2f} is asked)"
         )
     if passed:
-        return Compared(verdict="passed", sentence=f"{good}: {seen} {asked}", figures=told)
-    told |= {"harm": compare.mcnemar_better(candidate, other)}
-    if told["harm"] <= HARM:
-        return Compared(verdict="failed", sentence=f"worse than {name}: {seen} {asked}", figures=told)
-    return _short(f"{bad}: {seen} {asked}", told)
+        return Compared(verdict="passed", sentence=f"{good}: {seen} {asked}", figures=figures)
+    figures |= {"harm": compare.mcnemar_better(candidate, other)}
+    if figures["harm"] <= HARM:
+        return Compared(verdict="failed", sentence=f"worse than {name}: {seen} {asked}", figures=figures)
+    return _short(f"{bad}: {seen} {asked}", figures)
 
 
-def _short(sentence: str, told: dict[str, Any]) -> Compared:
+def _short(sentence: str, figures: dict[str, Any]) -> Compared:
     """Why nothing was shown: the images are too few, or it is simply not so."""
-    n, alpha = told["images"], told["alpha"]
-    disagreement = (told["gained"] + told["lost"]) / n
+    n, alpha = figures["images"], figures["alpha"]
+    disagreement = (figures["gained"] + figures["lost"]) / n
     power = compare.power_one_point(n, disagreement, alpha)
-    told |= {"power": power}
+    figures |= {"power": power}
     if power >= POWER:
-        return Compared(verdict="failed", sentence=sentence, figures=told)
+        return Compared(verdict="failed", sentence=sentence, figures=figures)
     needed = compare.images_needed(disagreement, alpha, POWER)
     short = (
         f"{n} test images are insufficient to tell: they would show a gain of one point in {power:.0%} of cases, "
         f"{needed:,} would in half of them"
     )
-    return Compared(verdict="insufficient", sentence=f"{sentence}; {short}", figures={**told, "needed": needed})
+    return Compared(verdict="insufficient", sentence=f"{sentence}; {short}", figures={**figures, "needed": needed})
 
 
 def fresh(
     candidate: BoolArray, champion: BoolArray | None, new: BoolArray, rule: Rule, limits: Gate, bound: Bound
 ) -> Blessing:
     """After new labels: by the rule on the `new` images (N,) of the release, no worse than the margin on the old."""
-    told: dict[str, Any] = {"new": int(new.sum()), "old": int((~new).sum())}
+    figures: dict[str, Any] = {"new": int(new.sum()), "old": int((~new).sum())}
     if champion is None:
-        return blessed(FRESH, "passed", NO_CHAMPION, told, bound)
+        return blessed(FRESH, "passed", NO_CHAMPION, figures, bound)
     if not new.any() or new.all():
-        return blessed(FRESH, "passed", "this release has no newly labelled part", told, bound)
+        return blessed(FRESH, "passed", "this release has no newly labelled part", figures, bound)
     on_new = compared(candidate[new], champion[new], "the champion", rule, limits)
     on_old = compared(candidate[~new], champion[~new], "the champion", NO_WORSE, limits)
     words = {on_new.verdict, on_old.verdict}
     verdict: Word = "failed" if "failed" in words else "insufficient" if "insufficient" in words else "passed"
     sentence = f"on the new part {on_new.sentence}; on the old part {on_old.sentence}"
-    return blessed(FRESH, verdict, sentence, {**told, "on_new": on_new.figures, "on_old": on_old.figures}, bound)
+    return blessed(FRESH, verdict, sentence, {**figures, "on_new": on_new.figures, "on_old": on_old.figures}, bound)
 
 
-def _overall(verdict: Word, sentence: str, told: dict[str, Any], bound: Bound) -> Blessing:
-    return blessed(OVERALL, verdict, sentence, told, bound)
+def _overall(verdict: Word, sentence: str, figures: dict[str, Any], bound: Bound) -> Blessing:
+    return blessed(OVERALL, verdict, sentence, figures, bound)
 
 
-def blessed(name: str, verdict: Word, sentence: str, told: dict[str, Any], bound: Bound) -> Blessing:
+def blessed(name: str, verdict: Word, sentence: str, figures: dict[str, Any], bound: Bound) -> Blessing:
     """A blessing that ran."""
-    return Blessing(name=name, verdict=verdict, sentence=sentence, figures=told, digests=bound)
+    return Blessing(name=name, verdict=verdict, sentence=sentence, figures=figures, digests=bound)

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sightline.errors import RegistryError
-from sightline.models.predictor import BUNDLE, GOLDEN, Predictor
+from sightline.models.bundle import BUNDLE, GOLDEN
+from sightline.models.predictor import Predictor
 from sightline.registry.sandbox import environment, restrict
-from sightline.tracking.runs import load_served
+from sightline.tracking.versions import load_served
 
 TRIAL_SECONDS = 600
 TOLERANCE = 1e-5

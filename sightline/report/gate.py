@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sightline.report.page import templates
+from sightline.report.page import CheckRow, templates
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -14,17 +13,6 @@ if TYPE_CHECKING:
     from sightline.project import Paths
     from sightline.registry.blessing import Blessing
     from sightline.registry.champion import Outcome
-
-
-@dataclass(frozen=True)
-class CheckRow:
-    """One check of the gate."""
-
-    name: str
-    verdict: str
-    sentence: str
-    figures: Sequence[tuple[str, str]]
-    overridden: bool
 
 
 def check_rows(outcome: Outcome) -> tuple[CheckRow, ...]:
@@ -43,7 +31,7 @@ def write_gate_report(paths: Paths, outcome: Outcome, name: str) -> Path:
         .render(
             title=f"{paths.params.project.name}: version {outcome.version} is {outcome.decision}",
             sentence=outcome.sentence,
-            told=outcome.told,
+            messages=outcome.messages,
             asked=words,
             rows=check_rows(outcome),
         )

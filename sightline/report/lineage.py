@@ -197,8 +197,8 @@ def _data(data: Mapping[str, Any] | None, use: str, row: int) -> list[Box]:
 
 
 def _box(name: str, title: str, lines: tuple[str | None, ...], column: int, row: int, section: str) -> Box:
-    told = tuple(_cut(line) for line in lines if line)
-    return Box(name, _cut(title), told[:3] or (UNKNOWN,), column, row, section)
+    shown = tuple(_cut(line) for line in lines if line)
+    return Box(name, _cut(title), shown[:3] or (UNKNOWN,), column, row, section)
 
 
 def _cut(text: str) -> str:

@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from jinja2 import Environment
-
-    from sightline.report.gate import CheckRow
-
 MAX_LABELLED = 30
 """Most classes for which the confusion matrix carries labels and the table per class stands open."""
 MAX_PAIRS = 12
@@ -48,6 +45,17 @@ class StageRow:
     """What it did, in a few words."""
     seconds: float
     outcome: Literal["ran", "cached", "up to date"]
+
+
+@dataclass(frozen=True)
+class CheckRow:
+    """One check of the gate."""
+
+    name: str
+    verdict: str
+    sentence: str
+    figures: Sequence[tuple[str, str]]
+    overridden: bool
 
 
 @dataclass(frozen=True, kw_only=True)

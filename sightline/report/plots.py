@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sightline.evaluate.registered import FOLDER
 from sightline.report.axis import risk_axis
 from sightline.report.page import templates
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
+
+    from sightline.tracking.runs import Tracker
 
 STYLE = (
     "<style>svg { background: #fff; font: 11px system-ui, sans-serif } text { fill: #5b6775 } "
@@ -16,6 +20,13 @@ STYLE = (
     ".bin { fill: #2563eb; fill-opacity: .6 } .before { fill: none; stroke: #5b6775 } "
     "polyline { fill: none; stroke: #2563eb; stroke-width: 2 }</style>"
 )
+
+
+def keep_pictures(tracker: Tracker, run: str, folder: Path, figures: Mapping[str, Any]) -> None:
+    """Write the pictures of an evaluation into `folder`, and store them with a run."""
+    for name, picture in pictures(figures).items():
+        (folder / f"{name}.svg").write_text(picture, encoding="utf-8")
+        tracker.artifact(run, folder / f"{name}.svg", FOLDER)
 
 
 def pictures(evaluation: Mapping[str, Any]) -> dict[str, str]:

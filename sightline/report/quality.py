@@ -17,9 +17,15 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from sightline.data.quality import Finding
+    from sightline.project import Paths
 
 SIDE = 96
 """Longest side of a thumbnail, pixels."""
+
+
+def write_quality(paths: Paths, use: str, rows: pd.DataFrame, found: Sequence[Finding]) -> Path:
+    """Show the findings about a data set with the manifest `rows` on its page of quality; its path."""
+    return write_page(found, rows, paths.raw(use), paths.quality(use), f"{paths.params.project.name}-{use}")
 
 
 def write_page(found: Sequence[Finding], rows: pd.DataFrame, folder: Path, path: Path, name: str) -> Path:

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     from sightline.data.reference import DataRef
     from sightline.evaluate.evaluation import Evaluated
-    from sightline.evaluate.label_errors import Doubted
     from sightline.project import Paths
     from sightline.registry.champion import Outcome
+    from sightline.report.label_errors import LabelErrors
     from sightline.train.result import Trained
 
 SAMPLES = 6
@@ -30,7 +30,7 @@ STAGE_NAMES = {"scratch": "from scratch", "transfer": "linear head", "finetune":
 
 
 @dataclass(frozen=True, kw_only=True)
-class Told:
+class RunFacts:
     """Everything that a run has to tell."""
 
     flow_run: str
@@ -40,35 +40,35 @@ class Told:
     best: Trained
     choice: str
     evaluated: Evaluated
-    doubts: Doubted | None
+    label_errors: LabelErrors | None
     """None where nobody asked, as in a run within a time budget."""
     outcome: Outcome
     lineage: tuple[tuple[str, str], ...]
 
 
-def write_report(paths: Paths, told: Told) -> Path:
+def write_report(paths: Paths, facts: RunFacts) -> Path:
     """Write the page about a run below `reports/`; its path."""
-    figures = told.evaluated.figures(paths.root)
+    figures = facts.evaluated.figures(paths.root)
     name = paths.params.project.name
-    champion = f"{name}-classifier version {told.outcome.champion}" if told.outcome.champion else None
+    champion = f"{name}-classifier version {facts.outcome.champion}" if facts.outcome.champion else None
     page = RunReport(
         project=name,
-        title=f"{name}: {told.flow_run}",
+        title=f"{name}: {facts.flow_run}",
         created=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
-        flow_run=told.flow_run,
-        decision_sentence=f"Version {told.outcome.version}: {told.outcome.sentence}.",
+        flow_run=facts.flow_run,
+        decision_sentence=f"Version {facts.outcome.version}: {facts.outcome.sentence}.",
         champion=champion,
-        checks=check_rows(told.outcome),
-        stages=told.rows,
-        datasets=tuple(_card(paths, data) for data in told.datasets),
-        curves=tuple(Curve(name=STAGE_NAMES[one.stage], points=one.history) for one in told.trained if one.history),
-        scores=scores(figures, told.best),
+        checks=check_rows(facts.outcome),
+        stages=facts.rows,
+        datasets=tuple(_card(paths, data) for data in facts.datasets),
+        curves=tuple(Curve(name=STAGE_NAMES[one.stage], points=one.history) for one in facts.trained if one.history),
+        scores=scores(figures, facts.best),
         evaluation=figures,
         mistakes=tuple(_mistake(row) for row in figures["mistakes"]),
-        lineage=(("choice", told.choice), *told.lineage),
-        links=_links(paths, told.datasets, told.doubts),
+        lineage=(("choice", facts.choice), *facts.lineage),
+        links=_links(paths, facts.datasets, facts.label_errors),
     )
-    return write_page(page, paths.reports / f"{told.flow_run}.html")
+    return write_page(page, paths.reports / f"{facts.flow_run}.html")
 
 
 def scores(figures: dict[str, Any], best: Trained) -> tuple[Score, ...]:
@@ -127,12 +127,14 @@ def _mistake(row: dict[str, Any]) -> Mistake:
     )
 
 
-def _links(paths: Paths, datasets: tuple[DataRef, ...], doubts: Doubted | None) -> tuple[tuple[str, str], ...]:
+def _links(
+    paths: Paths, datasets: tuple[DataRef, ...], label_errors: LabelErrors | None
+) -> tuple[tuple[str, str], ...]:
     pages = [
         (f"{title} of {data.use}", page)
         for data in datasets
         for title, page in (("Data Docs", paths.docs_page(data.use)), ("Quality", paths.quality(data.use)))
     ]
-    if doubts is not None and doubts.labels:
-        pages.append((f"Labels that are probably wrong ({doubts.labels:,})", paths.root / doubts.path))
+    if label_errors is not None and label_errors.labels:
+        pages.append((f"Labels that are probably wrong ({label_errors.labels:,})", paths.root / label_errors.path))
     return tuple((title, page.as_uri()) for title, page in pages if page.is_file())

@@ -7,13 +7,13 @@ What was drawn goes to a GPU without waiting (`non_blocking`): a plain copy wait
 from __future__ import annotations
 
 import math
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F  # noqa: N812 — torch's own name for it
 from torch import Tensor
 
+from sightline.images.normalise import normalise
 from sightline.train.trivial import change
 from sightline.train.zoom import zoom
 
@@ -21,36 +21,10 @@ if TYPE_CHECKING:
     from sightline.recipe import Recipe
     from sightline.train.draws import Draws
 
-# The mean and spread of ImageNet's pixels, which every torchvision weight expects.
-MEAN = (0.485, 0.456, 0.406)
-STD = (0.229, 0.224, 0.225)
 ERASED = (0.02, 0.33)
 """Share of the image that random erasing takes (Zhong et al. 2020)."""
-CACHED = 2**16
-"""Pixels that the CPU normalises at a time."""
 LONGEST = 10 / 3
 """Largest ratio of the sides of an erased rectangle."""
-
-
-def normalise(pixels: Tensor) -> Tensor:
-    """uint8 or float 0 … 255 (N, 3, H, W) → float32, zero mean and unit spread, channels last in memory."""
-    count, _, height, width = pixels.shape
-    # Whole rows at once: a product over an innermost axis of three colours is forty times slower.
-    rows = pixels.permute(0, 2, 3, 1).reshape(count, height, width * 3)
-    mean, std = _scale(width, pixels.device)
-    found = torch.empty(rows.shape, device=pixels.device)
-    # A few images at a time, as many as the processor's cache holds.
-    few = max(1, CACHED // (height * width)) if pixels.device.type == "cpu" else max(1, count)
-    for part, done in zip(rows.split(few), found.split(few), strict=True):
-        torch.div(torch.sub(part, mean), std, out=done)
-    return found.view(count, height, width, 3).permute(0, 3, 1, 2)
-
-
-@lru_cache(maxsize=8)
-def _scale(width: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Mean and spread of each value of a row of `width` pixels."""
-    mean, std = (torch.tensor(values).mul(255).repeat(width).to(device) for values in (MEAN, STD))
-    return mean, std
 
 
 def augment(pixels: Tensor, recipe: Recipe, draws: Draws) -> Tensor:

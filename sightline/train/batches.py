@@ -14,11 +14,11 @@ import torch
 from torch import Tensor
 
 from sightline.data.loader import Stored
+from sightline.models.device import best_device
 from sightline.train import group
 from sightline.train.ahead import ahead
 from sightline.train.augment import augment
 from sightline.train.draws import Draws
-from sightline.train.inference import best_device
 from sightline.train.mixing import mix
 from sightline.train.zoom import needed
 

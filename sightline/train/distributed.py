@@ -72,7 +72,7 @@ def train(
     history: list[Epoch] = []
     with launched(__name__, str(folder), workers, job.threads) as process:
         for line in process.stdout or ():
-            kind, values = told(line)
+            kind, values = message(line)
             if kind == "progress":
                 on_progress(loop.Progress(**values))
             elif kind == "epoch":
@@ -121,7 +121,7 @@ def launched(module: str, word: str, workers: int, threads: int) -> subprocess.P
     )
 
 
-def told(line: str) -> tuple[str, Any]:
+def message(line: str) -> tuple[str, Any]:
     """A line of the first process; what libraries print there is none of ours."""
     try:
         ((kind, values),) = json.loads(line).items()
@@ -169,7 +169,7 @@ def work(folder: Path) -> None:
 
 
 def tell(kind: str, values: Any) -> None:
-    """A line to the stage, as `told` reads it."""
+    """A line to the stage, as `message` reads it."""
     print(json.dumps({kind: values}), flush=True)
 
 

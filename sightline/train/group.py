@@ -17,6 +17,7 @@ import torch.distributed as dist
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
+from sightline.models.device import best_device
 from sightline.train import inference
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def score(model: nn.Module, images: Images) -> tuple[float, float]:
     if members() == 1 or not len(images):
         return inference.score(model, images)
     places = part(torch.arange(len(images)))
-    logits = torch.zeros(len(images), len(images.classes), device=inference.best_device())
+    logits = torch.zeros(len(images), len(images.classes), device=best_device())
     if len(places):
         logits[places] = inference.predict(model, images.pixels[places]).to(logits.device)
     answers = summed(logits).cpu()

@@ -1,4 +1,4 @@
-"""What a network answers, and on which device and in which precision it computes."""
+"""What a network answers for images that are ready for it."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
+from sightline.images.normalise import normalise
+from sightline.models.device import best_device, has_bf16
 from sightline.models.temperature import fit_temperature
-from sightline.train.augment import normalise
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sightline.data.loader import Images, Stored
-    from sightline.recipe import Recipe
 
 
 def score(model: nn.Module, images: Images) -> tuple[float, float]:
@@ -60,26 +60,3 @@ def predict(
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=has_bf16(device) and not exact):
             parts.append(module(prepared(part.to(device))).float().cpu())
     return torch.cat(parts)
-
-
-def best_device() -> torch.device:
-    """CUDA where there is one, else the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def has_bf16(device: torch.device) -> bool:
-    """Whether bfloat16 is fast on `device`: native matrix products, not an emulation."""
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    capabilities = torch.cpu.get_capabilities()
-    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") or capabilities.get("bf16"))
-
-
-def precision(device: torch.device, recipe: Recipe) -> torch.dtype:
-    """The type of the matrix products; float16 comes with scaled gradients."""
-    named = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
-    if recipe.precision in named:
-        return named[recipe.precision]
-    if has_bf16(device):
-        return torch.bfloat16
-    return torch.float16 if device.type == "cuda" else torch.float32

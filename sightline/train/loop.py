@@ -14,10 +14,10 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
+from sightline.models.device import best_device, precision
 from sightline.train import group, optim
 from sightline.train.batches import class_weights, generator_for, reader
 from sightline.train.checkpoint import Checkpoint, Epoch, State
-from sightline.train.inference import best_device, precision
 from sightline.train.memory import keep_freed
 from sightline.train.schedule import Schedule, plan, rate_at
 
@@ -141,9 +141,9 @@ def _run(
             checkpoint.save(state.values())
             watch.saved = time.perf_counter()
             watch.cost = watch.saved - now
-        if now - watch.told > PATIENCE:
+        if now - watch.notified > PATIENCE:
             on_progress(_progress(state, schedule, watch))
-            watch.told = now
+            watch.notified = now
 
 
 class _Watch:
@@ -151,7 +151,7 @@ class _Watch:
 
     def __init__(self, step: int) -> None:
         self.first = step
-        self.started = self.saved = self.told = time.perf_counter()
+        self.started = self.saved = self.notified = time.perf_counter()
         self.data = self.cost = 0.0
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from sightline.train.inference import best_device, has_bf16
+from sightline.models.device import best_device, has_bf16
 
 
 def machine(device: torch.device | None = None) -> dict[str, str]:

@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from sightline.digests import file_digest
 from sightline.errors import ModelError
+from sightline.models.weights import WEIGHTS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from torch import nn
-
     from sightline.models.zoo import Classifier
 
-RESULT, WEIGHTS, CHECKPOINT = "result.json", "weights.safetensors", "checkpoint.pt"
+RESULT, CHECKPOINT = "result.json", "checkpoint.pt"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,16 +67,6 @@ class Trained:
         model = build(self.network, len(self.classes), self.size)
         model.load_state_dict(load_file(root / self.path / WEIGHTS))
         return model.eval()
-
-
-def save_weights(model: nn.Module, folder: Path) -> str:
-    """Write the weights of `model` without pickle; their digest."""
-    from safetensors.torch import save_file
-
-    scratch = folder / "weights.tmp"
-    save_file({name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}, scratch)
-    scratch.replace(folder / WEIGHTS)
-    return file_digest(folder / WEIGHTS)
 
 
 def finish(trained: Trained, root: Path) -> Trained:

@@ -52,7 +52,7 @@ def speed(network: str, size: int, recipe: Recipe, workers: int, seconds: float)
     rate, took = 0.0, 0.0
     with distributed.launched(__name__, job, workers, threads) as process:
         for line in process.stdout or ():
-            kind, values = distributed.told(line)
+            kind, values = distributed.message(line)
             if kind == LINE:
                 rate, took = values
     if process.returncode or not rate:

@@ -11,13 +11,14 @@ import torch
 from sightline.data.loader import Images, load
 from sightline.digests import digest_of
 from sightline.errors import DataError
+from sightline.models.weights import save_weights
 from sightline.train import distributed
 from sightline.train.checkpoint import Checkpoint, Epoch
 from sightline.train.inference import scored
 from sightline.train.loop import Progress, quiet, train
 from sightline.train.machine import machine
 from sightline.train.probe import fit_head, frozen_features
-from sightline.train.result import CHECKPOINT, Trained, finish, save_weights
+from sightline.train.result import CHECKPOINT, Trained, finish
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,18 +71,20 @@ def scratch(place: Place, network: str, recipe: Recipe, seed: int) -> Trained:
     return _run(place, "scratch", network, model, images, val, recipe, seed)
 
 
-def transfer(place: Place, backbone: Trained, params: Transfer, looks: Recipe, seed: int) -> Trained:
+def transfer(place: Place, backbone: Trained, params: Transfer, augmentation: Recipe, seed: int) -> Trained:
     """Fit a linear head on the frozen features of `backbone`; they are computed once and kept.
 
-    Few images are seen changed as by `looks`, too: as fine-tuning will see them.
+    Few images are seen changed as by `augmentation`, too: as fine-tuning will see them.
     """
     started = time.perf_counter()
     images, val, size = _open(place)
     model = _fresh(backbone.network, images, size, seed)
     model.backbone.load_state_dict(backbone.load(place.root).backbone.state_dict())
-    key = digest_of([backbone.weights, place.shards.name, size, str(images.labels.tolist()), asdict(looks), seed])
+    key = digest_of(
+        [backbone.weights, place.shards.name, size, str(images.labels.tolist()), asdict(augmentation), seed]
+    )
     cache = place.root / "runs" / "features" / f"{key[:16]}.safetensors"
-    features = frozen_features(model.backbone, images.pixels, looks, seed, cache)
+    features = frozen_features(model.backbone, images.pixels, augmentation, seed, cache)
     penalty, chosen_by = fit_head(model.head, features, images.labels, params.penalties, seed)
     notes = (("penalty", penalty), ("cross_validated_accuracy", chosen_by), ("backbone", backbone.weights))
     return _save(place, "transfer", backbone.network, model, images, val, started=started, notes=notes)

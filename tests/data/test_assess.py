@@ -6,16 +6,16 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest
 from conftest import COLOURS, draw, make_images, make_project
 from typer.testing import CliRunner
 
 from flows.cli.app import app
-from sightline.data.assess import assess
 from sightline.data.versions import history
 from sightline.errors import DataError
 
 if TYPE_CHECKING:
+    import pytest
+
     from sightline.project import Paths
 
 
@@ -46,8 +46,11 @@ def test_a_run_writes_the_page_without_doubting_labels(ingested: Paths) -> None:
     assert "Likely label errors" not in page.read_text(encoding="utf-8")
 
 
-def test_what_was_never_ingested_is_told(tmp_path: Path) -> None:
+def test_what_was_never_ingested_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No page about nothing: the remedy is named."""
     paths = make_project(tmp_path / "new", make_images(tmp_path / "images", per_class=2))
-    with pytest.raises(DataError, match=r"there is no manifest; run `sightline run`"):
-        assess(paths, "target", lambda items: items)
+    monkeypatch.chdir(paths.root)
+    done = CliRunner().invoke(app, ["data", "quality"])
+    assert isinstance(done.exception, DataError)
+    assert "there is no manifest; run `sightline run`" in str(done.exception)
+    assert not paths.quality("target").exists()

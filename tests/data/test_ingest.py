@@ -22,9 +22,9 @@ from sightline.data.files.facts import read_bytes
 from sightline.data.files.statistics import THUMBNAIL
 from sightline.data.manifest import COLUMNS, OK, QUARANTINED
 from sightline.data.quality import names
+from sightline.data.versions.code import write_code_digests
 from sightline.errors import ConfigError, DataError
 from sightline.params import Dataset, Fractions, Ingest, Validate
-from sightline.stage import write_code_digests
 
 if TYPE_CHECKING:
     from pathlib import Path

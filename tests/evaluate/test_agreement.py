@@ -10,7 +10,8 @@ import torch
 from sightline.data.ingest import ingest
 from sightline.data.shards import preprocess
 from sightline.evaluate import agreement
-from sightline.models.predictor import Card, Predictor
+from sightline.models.bundle import Card
+from sightline.models.predictor import Predictor
 from sightline.models.zoo import build
 from sightline.train.inference import predict
 

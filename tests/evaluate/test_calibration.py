@@ -14,12 +14,11 @@ from sightline.evaluate.calibration import (
     raps_fit,
     reliability,
     risk_coverage,
-    softmax,
 )
 from sightline.evaluate.compare import coverage_interval
 from sightline.evaluate.metrics import log_loss
 from sightline.models.conformal import Conformal, raps_sets
-from sightline.models.temperature import fit_temperature
+from sightline.models.temperature import fit_temperature, softmax
 
 SEEDS = st.integers(0, 2**32 - 1)
 

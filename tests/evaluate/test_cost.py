@@ -12,9 +12,10 @@ from conftest import COLOURS, draw
 
 from sightline.errors import ModelError
 from sightline.evaluate import cost
-from sightline.models.predictor import Card, Predictor, write_bundle
+from sightline.models.bundle import Card
+from sightline.models.predictor import Predictor, write_bundle
+from sightline.models.weights import WEIGHTS, save_weights
 from sightline.models.zoo import build
-from sightline.train.result import WEIGHTS, save_weights
 
 if TYPE_CHECKING:
     from pathlib import Path

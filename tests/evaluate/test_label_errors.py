@@ -14,6 +14,7 @@ from sightline.data.reference import DataRef, describe
 from sightline.data.versions import dvc, history
 from sightline.evaluate import label_errors
 from sightline.project import Paths
+from sightline.report.label_errors import write_label_errors
 from sightline.train import stages
 
 if TYPE_CHECKING:
@@ -50,8 +51,8 @@ def test_wrong_labels_are_found_and_shown(ready: tuple[Paths, DataRef], tmp_path
         folder.mkdir(parents=True)
         place = stages.Place(paths.root, folder, paths.shards("target"), lambda _: None)
         backbone = stages.pretrain(place, paths.params.pretrain, 0)
-    folder = paths.runs / "doubt" / tmp_path.name
-    done = label_errors.doubt(paths, data, backbone, folder)
+    suspected = label_errors.find_label_errors(paths, data, backbone)
+    done = write_label_errors(paths, "target", suspected, paths.runs / "labels" / tmp_path.name)
     page = (paths.root / done.path).read_text(encoding="utf-8")
     assert sum(path in page for path in WRONG) == done.labels >= len(WRONG) // 2
     assert f"blue → red ({done.labels})" in done.sentence
@@ -70,10 +71,10 @@ def test_rows_stand_in_the_order_of_the_shards(ready: tuple[Paths, DataRef]) -> 
 
 
 def test_a_set_beyond_a_minute_is_left_to_the_command(
-    ready: tuple[Paths, DataRef], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ready: tuple[Paths, DataRef], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The sentence says so, and nothing is claimed."""
     paths, data = ready
     monkeypatch.setattr(label_errors, "MOST", 1)
-    done = label_errors.doubt(paths, data, None, paths.runs / "doubt" / tmp_path.name)
-    assert (done.labels, done.sentence) == (0, "Too many to ask in a run: `sightline data quality` does.")
+    done = label_errors.find_label_errors(paths, data, None)
+    assert (done.finding, done.sentence) == (None, "Too many to ask in a run: `sightline data quality` does.")

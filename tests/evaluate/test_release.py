@@ -43,7 +43,7 @@ def test_training_does_without_the_test_images(prepared: Paths) -> None:
         path.unlink()
     params = prepared.params
     backbone = stages.pretrain(place(prepared, "backbone"), params.pretrain, 0)
-    head = stages.transfer(place(prepared, "head"), backbone, params.transfer, params.finetune.recipe.looks, 0)
+    head = stages.transfer(place(prepared, "head"), backbone, params.transfer, params.finetune.recipe.augmentation, 0)
     stages.finetune(place(prepared, "tuned"), head, RECIPE, 0)
     plain = stages.scratch(place(prepared, "scratch"), "cnn", RECIPE, 0)
     folder = prepared.runs / "evaluation"

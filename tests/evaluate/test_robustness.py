@@ -9,7 +9,8 @@ from conftest import COLOURS, draw
 
 from sightline.evaluate.corruptions import CORRUPTIONS, SEVERITIES, corrupt
 from sightline.evaluate.robustness import GATE, grid, mean_corruption_error, right, subset
-from sightline.models.predictor import Card, Predictor
+from sightline.models.bundle import Card
+from sightline.models.predictor import Predictor
 from sightline.models.zoo import build
 
 

@@ -60,7 +60,7 @@ def test_first_run_promotes_a_champion(entered: Paths) -> None:
     """The first run trains every stage, registers both models and makes version 1 the champion."""
     summary = run()
     assert set(outcomes(summary).values()) == {"ran"}
-    assert "doubt labels" in outcomes(summary)
+    assert "find label errors" in outcomes(summary)
     assert summary.outcome.promoted
     assert summary.outcome.champion == "1"
     tracker = connect(entered)

@@ -14,11 +14,12 @@ from PIL import Image
 
 from sightline.errors import ModelError
 from sightline.images.reading import UnreadableImage
+from sightline.models.bundle import Card
 from sightline.models.conformal import Conformal
-from sightline.models.predictor import Card, Predictor, write_bundle
+from sightline.models.predictor import Predictor, write_bundle
+from sightline.models.weights import save_weights
 from sightline.models.zoo import build
 from sightline.train.inference import predict
-from sightline.train.result import save_weights
 
 if TYPE_CHECKING:
     from pathlib import Path

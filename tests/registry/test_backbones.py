@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from sightline.errors import RegistryError
+from sightline.models.weights import WEIGHTS, save_weights
 from sightline.models.zoo import build, load_init
 from sightline.registry.backbones import fetched
 from sightline.tracking.runs import connect
-from sightline.train.result import WEIGHTS, save_weights
 
 if TYPE_CHECKING:
     from pathlib import Path

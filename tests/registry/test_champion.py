@@ -17,10 +17,11 @@ from sightline.errors import RegistryError, Stale
 from sightline.project import Paths
 from sightline.registry.blessing import OVERALL, REQUIRED, Blessing, Bound, decide
 from sightline.registry.candidate import Request
-from sightline.registry.champion import answer_requests, contend, project, rollback
+from sightline.registry.champion import answer_requests, project, rollback, submit
 from sightline.registry.judge import Judgement, best_champion
 from sightline.registry.ledger import Ledger, open_ledger
-from sightline.tracking.runs import CHALLENGER, CHAMPION, PREVIOUS, connect
+from sightline.tracking.runs import connect
+from sightline.tracking.versions import CHALLENGER, CHAMPION, PREVIOUS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,7 +77,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for _ in range(20):
             tracker.client.create_model_version(MODEL, root.as_uri())
         ledger = open_ledger(tracker.paths)
-        contend(tracker, ledger, asked("1"), better_than_the_first)
+        submit(tracker, ledger, asked("1"), better_than_the_first)
         ledger.close()
     return root
 
@@ -111,7 +112,7 @@ def race(root: Path, version: str, start: float) -> None:
     tracker = connect(Paths(root))
     ledger = open_ledger(tracker.paths)
     time.sleep(max(0.0, start - time.time()))
-    contend(tracker, ledger, asked(version), better_than_the_first)
+    submit(tracker, ledger, asked(version), better_than_the_first)
 
 
 def test_sixteen_processes_at_once_have_one_winner(root: Path, tracker: Tracker, ledger: Ledger) -> None:
@@ -146,7 +147,7 @@ def promote_and_die(root: Path, step: int, told: Path) -> None:
         count += 1
 
     sa.event.listen(sa.engine.Engine, "commit", before_commit)
-    contend(tracker, ledger, asked("2"), better_than_the_first)
+    submit(tracker, ledger, asked("2"), better_than_the_first)
     told.write_text(str(count))
 
 
@@ -175,7 +176,7 @@ def test_promotion_killed_at_any_step_is_finished_or_has_not_happened(template: 
             champions.append(ledger.champion(MODEL))
             expected = ("1", None) if champions[-1] == "1" else ("2", "1")
             assert aliases(tracker)[:2] == expected
-            contend(tracker, ledger, asked("2"), better_than_the_first)
+            submit(tracker, ledger, asked("2"), better_than_the_first)
             assert aliases(tracker)[:2] == ("2", "1")
             assert [row.decision for row in ledger.history(MODEL)].count("promoted") == 2
             ledger.close()
@@ -216,41 +217,41 @@ def test_alias_removed_by_hand_is_set_back(tracker: Tracker, ledger: Ledger) -> 
 
 def test_refused_and_unchanged_attempts_have_their_rows(tracker: Tracker, ledger: Ledger) -> None:
     """A refused version stays challenger; asking for the champion itself is an attempt too."""
-    assert contend(tracker, ledger, asked("3"), never).decision == "refused"
-    assert contend(tracker, ledger, asked("1"), never).decision == "unchanged"
+    assert submit(tracker, ledger, asked("3"), never).decision == "refused"
+    assert submit(tracker, ledger, asked("1"), never).decision == "unchanged"
     assert [row.decision for row in ledger.history(MODEL)] == ["promoted", "refused", "unchanged"]
     assert aliases(tracker) == ("1", None, "3")
 
 
 def test_insufficient_evidence_stays_challenger(tracker: Tracker, ledger: Ledger) -> None:
     """Too few images promote nothing and refuse nothing."""
-    outcome = contend(tracker, ledger, asked("3"), lambda request, champion: judged(request, champion, "insufficient"))
+    outcome = submit(tracker, ledger, asked("3"), lambda request, champion: judged(request, champion, "insufficient"))
     assert outcome.decision == "insufficient"
     assert aliases(tracker) == ("1", None, "3")
 
 
 def test_promotion_that_waits_changes_nothing_until_approved(tracker: Tracker, ledger: Ledger) -> None:
     """With approval the version waits as challenger; approved, it is promoted by whoever approved."""
-    from sightline.registry.champion import settle
+    from sightline.registry.champion import record
 
-    outcome = contend(tracker, ledger, asked("2"), better_than_the_first, approval=True)
+    outcome = submit(tracker, ledger, asked("2"), better_than_the_first, approval=True)
     assert outcome.decision == "waiting"
     assert aliases(tracker) == ("1", None, "2")
     assert outcome.judgement is not None
-    done = settle(tracker, ledger, replace(asked("2"), actor="bob"), outcome.judgement)
+    done = record(tracker, ledger, replace(asked("2"), actor="bob"), outcome.judgement)
     assert done.promoted
     assert ledger.history(MODEL)[-1].actor == "bob"
 
 
 def test_approval_of_a_stale_comparison_is_refused(tracker: Tracker, ledger: Ledger) -> None:
     """Where another version became champion while one waited, the gate has to run again."""
-    from sightline.registry.champion import settle
+    from sightline.registry.champion import record
 
-    waits = contend(tracker, ledger, asked("2"), better_than_the_first, approval=True)
-    contend(tracker, ledger, asked("3"), better_than_the_first)
+    waits = submit(tracker, ledger, asked("2"), better_than_the_first, approval=True)
+    submit(tracker, ledger, asked("3"), better_than_the_first)
     assert waits.judgement is not None
     with pytest.raises(Stale, match="compared with champion 1, but the champion is now 3"):
-        settle(tracker, ledger, asked("2"), waits.judgement)
+        record(tracker, ledger, asked("2"), waits.judgement)
 
 
 def test_previous_of_a_rolled_back_champion_is_the_one_before(ledger: Ledger) -> None:
@@ -272,7 +273,7 @@ def test_rollback_needs_an_earlier_champion(tracker: Tracker, ledger: Ledger) ->
 
 def test_rollback_to_a_version_that_does_not_load_changes_nothing(tracker: Tracker, ledger: Ledger) -> None:
     """The alias moves only after the old version has answered."""
-    contend(tracker, ledger, asked("2"), better_than_the_first)
+    submit(tracker, ledger, asked("2"), better_than_the_first)
     with pytest.raises(RegistryError):
         rollback(tracker, ledger, "broken")
     assert aliases(tracker)[:2] == ("2", "1")
@@ -281,8 +282,8 @@ def test_rollback_to_a_version_that_does_not_load_changes_nothing(tracker: Track
 
 def test_best_champion_is_the_one_that_was_right_most_often(tracker: Tracker, ledger: Ledger) -> None:
     """Among those that were champion, on this release; a refused version does not count."""
-    contend(tracker, ledger, asked("2"), better_than_the_first)
-    contend(tracker, ledger, asked("3"), never)
+    submit(tracker, ledger, asked("2"), better_than_the_first)
+    submit(tracker, ledger, asked("3"), never)
     assert best_champion(ledger, MODEL, BOUND.release) == "2"
     assert best_champion(ledger, MODEL, "another") is None
 

@@ -26,13 +26,13 @@ def answers(n: int, sharpen: float, seed: int = 0) -> Scored:
 
 def test_honest_answers_pass() -> None:
     """A model that is right as often as it says passes."""
-    done = checks.calibrated(answers(2000, 1.0), answers(1000, 1.0, 1), None, BOUND)
+    done = checks.check_calibration(answers(2000, 1.0), answers(1000, 1.0, 1), None, BOUND)
     assert done.verdict == PASSED, done.sentence
 
 
 def test_overconfident_model_is_blocked() -> None:
     """A model that is surer than it is right is blocked with both figures, though its answers are the same."""
-    done = checks.calibrated(answers(2000, 2.5), answers(1000, 2.5, 1), None, BOUND)
+    done = checks.check_calibration(answers(2000, 2.5), answers(1000, 2.5, 1), None, BOUND)
     assert done.verdict == FAILED
     assert "not as right as it says" in done.sentence
     assert "fitted on 1000 calibration images" in done.sentence
@@ -45,7 +45,7 @@ def test_worse_log_loss_than_the_champion_is_blocked() -> None:
     rng = np.random.default_rng(2)
     blurred = honest.probabilities * 0.6 + rng.dirichlet(np.ones(5), 2000) * 0.4
     vague = Scored(version="2", labels=honest.labels, probabilities=blurred)
-    done = checks.calibrated(vague, calib, honest, BOUND)
+    done = checks.check_calibration(vague, calib, honest, BOUND)
     assert done.verdict == FAILED
     assert "against the champion, worse" in done.sentence
 
@@ -55,13 +55,13 @@ def test_conformal_sets_fitted_on_other_images_are_blocked() -> None:
     hard = answers(2000, 1.0)
     easy = answers(1000, 1.0, 1)
     certain = Scored(version="1", labels=easy.probabilities.argmax(axis=1), probabilities=easy.probabilities)
-    assert "its sets of likely classes" in checks.calibrated(hard, certain, None, BOUND).sentence
+    assert "its sets of likely classes" in checks.check_calibration(hard, certain, None, BOUND).sentence
 
 
 def test_no_calibration_images_is_a_missing_check() -> None:
     """Without them nothing can be said, and the remedy is named."""
     none = Scored(version="1", labels=np.zeros(0, dtype=np.int64), probabilities=np.zeros((0, 5)))
-    done = checks.calibrated(answers(100, 1.0), none, None, BOUND)
+    done = checks.check_calibration(answers(100, 1.0), none, None, BOUND)
     assert done.verdict == MISSING
     assert "datasets.target.roles.calib" in done.sentence
 
@@ -75,7 +75,7 @@ def test_collapsed_class_blocks_while_the_average_rises() -> None:
     candidate[labels == 3] = champion[labels == 3] & (rng.random(250) < 0.7)
     assert candidate.mean() > champion.mean() + 0.05
     parts = {f"label={name}": labels == name for name in range(10)}
-    done = checks.sliced(candidate, champion, parts, list(parts), BOUND)
+    done = checks.check_slices(candidate, champion, parts, list(parts), BOUND)
     assert done.verdict == FAILED
     assert done.sentence.startswith("label=3 is worse")
     assert "label=4" not in done.sentence
@@ -86,7 +86,7 @@ def test_small_slice_is_told_and_blocks_nothing() -> None:
     champion = np.ones(1000, dtype=bool)
     candidate = champion.copy()
     candidate[:199] = False
-    done = checks.sliced(candidate, champion, {"dark": np.arange(1000) < 199}, [], BOUND)
+    done = checks.check_slices(candidate, champion, {"dark": np.arange(1000) < 199}, [], BOUND)
     assert done.verdict == PASSED
     assert "1 slices of fewer than 200 images are insufficient" in done.sentence
 
@@ -95,7 +95,7 @@ def test_missing_slice_blocks() -> None:
     """A class that the model can answer and no test image shows is named."""
     right = np.ones(400, dtype=bool)
     parts = {"label=cat": np.ones(400, dtype=bool), "label=dog": np.zeros(400, dtype=bool)}
-    done = checks.sliced(right, right, parts, ["label=cat", "label=dog", "label=owl"], BOUND)
+    done = checks.check_slices(right, right, parts, ["label=cat", "label=dog", "label=owl"], BOUND)
     assert done.verdict == MISSING
     assert "no test image for label=dog, label=owl" in done.sentence
 
@@ -105,8 +105,8 @@ def test_robustness_may_fall_by_the_margin() -> None:
     champion = {"noise": np.arange(1000) < 800, "blur": np.arange(1000) < 700}
     slightly = {"noise": np.arange(1000) < 795, "blur": np.arange(1000) < 695}
     clearly = {"noise": np.arange(1000) < 780, "blur": np.arange(1000) < 680}
-    assert checks.robust(slightly, champion, LIMITS, BOUND).verdict == PASSED
-    failed = checks.robust(clearly, champion, LIMITS, BOUND)
+    assert checks.check_robustness(slightly, champion, LIMITS, BOUND).verdict == PASSED
+    failed = checks.check_robustness(clearly, champion, LIMITS, BOUND)
     assert failed.verdict == FAILED
     assert "-2.00 points" in failed.sentence
 
@@ -114,6 +114,6 @@ def test_robustness_may_fall_by_the_margin() -> None:
 def test_dearer_model_is_blocked() -> None:
     """A tenth more latency or memory is allowed, a fifth is not."""
     champion = Cost(p50_ms=5, p95_ms=10, memory_mb=300)
-    assert checks.cheap(Cost(p50_ms=5, p95_ms=10.9, memory_mb=329), champion, BOUND).verdict == PASSED
-    assert checks.cheap(Cost(p50_ms=5, p95_ms=12, memory_mb=300), champion, BOUND).verdict == FAILED
-    assert checks.cheap(Cost(p50_ms=5, p95_ms=10, memory_mb=360), champion, BOUND).verdict == FAILED
+    assert checks.check_cost(Cost(p50_ms=5, p95_ms=10.9, memory_mb=329), champion, BOUND).verdict == PASSED
+    assert checks.check_cost(Cost(p50_ms=5, p95_ms=12, memory_mb=300), champion, BOUND).verdict == FAILED
+    assert checks.check_cost(Cost(p50_ms=5, p95_ms=10, memory_mb=360), champion, BOUND).verdict == FAILED

@@ -13,8 +13,8 @@ from figures import evaluation_figures
 from PIL import Image
 
 from sightline.report.axis import axis, time_axis
-from sightline.report.gate import CheckRow
 from sightline.report.page import (
+    CheckRow,
     Curve,
     DatasetCard,
     Mistake,

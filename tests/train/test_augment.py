@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 import torch
 
+from sightline.images.normalise import MEAN, STD, normalise
 from sightline.recipe import Recipe
-from sightline.train.augment import MEAN, STD, augment, normalise, rectangles
+from sightline.train.augment import augment, rectangles
 from sightline.train.draws import Draws
 from sightline.train.mixing import mix
 from sightline.train.trivial import OPERATIONS, change

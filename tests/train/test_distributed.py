@@ -17,15 +17,16 @@ from safetensors.torch import load_file
 from sightline.data.loader import Images
 from sightline.data.shards import preprocess
 from sightline.errors import ConfigError
+from sightline.models.weights import WEIGHTS
 from sightline.recipe import Recipe
 from sightline.train import group, stages
 from sightline.train.batches import batch_of
-from sightline.train.result import WEIGHTS, Trained
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from sightline.project import Paths
+    from sightline.train.result import Trained
 
 RECIPE = Recipe(
     epochs=2,

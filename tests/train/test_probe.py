@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
+from sightline.images.normalise import normalise
 from sightline.recipe import Recipe
-from sightline.train.augment import normalise
 from sightline.train.probe import COPIES, SEEN, copies, fit_head, frozen_features
 
 if TYPE_CHECKING:
@@ -79,12 +79,13 @@ def test_few_images_are_seen_changed(tmp_path: Path) -> None:
 
 
 def test_looks_are_what_changes_images() -> None:
-    """Another rate gives the same looks, another augmentation others; the side stays that of serving."""
-    plain = Recipe(epochs=5, learning_rate=0.3, clip=1.0, size=96).looks
-    assert plain == Recipe(epochs=1).looks
+    """Another rate gives the same augmentation, another augmentation others; the side stays that of serving."""
+    plain = Recipe(epochs=5, learning_rate=0.3, clip=1.0, size=96).augmentation
+    assert plain == Recipe(epochs=1).augmentation
     assert plain.size == 0
     assert all(
-        plain != Recipe(epochs=1, **change).looks for change in ({"flip": False}, {"rotate": 10.0}, {"crop": 0.2})
+        plain != Recipe(epochs=1, **change).augmentation
+        for change in ({"flip": False}, {"rotate": 10.0}, {"crop": 0.2})
     )
 
 

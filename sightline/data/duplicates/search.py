@@ -102,8 +102,8 @@ def find(look: Look, fresh: NDArray[np.bool_], load: Callable[[int], Image.Image
         pairs = zip(turn.first.tolist(), turn.second.tolist(), strict=True)
         turn = turn.take(np.array([not groups.crowded(first, second) for first, second in pairs]))
         parts = [turn.take(slice(start, start + FEW)) for start in range(0, len(turn.first), FEW)]
-        told = np.concatenate([np.zeros(0, dtype=bool), *_each(near, parts)])
-        for first, second in zip(turn.first[told].tolist(), turn.second[told].tolist(), strict=True):
+        distinct = np.concatenate([np.zeros(0, dtype=bool), *_each(near, parts)])
+        for first, second in zip(turn.first[distinct].tolist(), turn.second[distinct].tolist(), strict=True):
             same.append((min(first, second), max(first, second)))
             groups.join(first, second)
     return np.unique(np.array(same, dtype=np.int64).reshape(-1, 2), axis=0)
@@ -161,8 +161,8 @@ def _tells(thumbnails: NDArray[np.uint8]) -> NDArray[np.bool_]:
     def of_chunk(start: int) -> NDArray[np.bool_]:
         pixels = thumbnails[start : start + FEW].reshape(-1, HASHED**2).astype(np.float32)
         away = np.abs(pixels - np.median(pixels, axis=1, keepdims=True)) >= BLANK
-        told: NDArray[np.bool_] = (pixels.std(axis=1) >= BLANK) & (away.mean(axis=1) >= SPREAD)
-        return told
+        distinct: NDArray[np.bool_] = (pixels.std(axis=1) >= BLANK) & (away.mean(axis=1) >= SPREAD)
+        return distinct
 
     return np.concatenate([np.zeros(0, dtype=bool), *_each(of_chunk, range(0, len(thumbnails), FEW))])
 

@@ -71,10 +71,10 @@ def finding(rows: pd.DataFrame, found: list[Suspect]) -> Finding | None:
     if not found:
         return None
     pairs = pd.Series([f"{one.given} → {one.likely}" for one in found]).value_counts()
-    told = ", ".join(f"{pair} ({number})" for pair, number in pairs.head(5).items())
+    listed = ", ".join(f"{pair} ({number})" for pair, number in pairs.head(5).items())
     sentence = (
         f"{plural(len(found), 'label')} of {len(rows):,} {'is' if len(found) == 1 else 'are'} probably wrong, given → "
-        f"likely: {told}. Look at them, the most doubtful first: some are merely unusual images."
+        f"likely: {listed}. Look at them, the most doubtful first: some are merely unusual images."
     )
     paths = rows["path"].to_numpy()
     return Finding(

@@ -78,8 +78,8 @@ def take(paths: Paths, use: str, table: Path) -> Imported:
     """
     rows = manifest.read(paths.manifest(use))
     entries = _read(table, set(rows["sha256"]))
-    told = rows["sha256"].map(entries)
-    changed = sorted(set(rows.loc[told.notna() & (rows["label"].fillna("") != told.fillna("")), "sha256"]))
+    imported = rows["sha256"].map(entries)
+    changed = sorted(set(rows.loc[imported.notna() & (rows["label"].fillna("") != imported.fillna("")), "sha256"]))
     new_classes = tuple(sorted(set(entries.values()) - set(rows["label"].dropna())))
     if changed:
         now = datetime.now(UTC).isoformat(timespec="seconds")

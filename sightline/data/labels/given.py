@@ -68,9 +68,9 @@ def apply(rows: pd.DataFrame, path: Path) -> pd.DataFrame:
     if not given:
         return rows
     rows = rows.copy()
-    told = rows["sha256"].map(given).astype("string")
-    rows["label"] = told.fillna(rows["label"])
-    labelled = told.notna() & (rows["status"] == QUARANTINED) & rows["reason"].str.startswith(NO_LABEL)
+    people = rows["sha256"].map(given).astype("string")
+    rows["label"] = people.fillna(rows["label"])
+    labelled = people.notna() & (rows["status"] == QUARANTINED) & rows["reason"].str.startswith(NO_LABEL)
     # A file that was never decoded has no format: it stays out, for another reason.
     sound = labelled & rows["format"].notna()
     rows.loc[sound, "status"], rows.loc[sound, "reason"] = OK, None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sightline.data.quality import classes, copies, looks, names, series
+from sightline.data.quality import appearance, classes, copies, names, series
 from sightline.data.quality.finding import Finding
 
 if TYPE_CHECKING:
@@ -26,13 +26,13 @@ FINDERS: dict[str, Callable[[pd.DataFrame, Validate], Finding | None]] = {
     "leaks": copies.leaks,
     "large-groups": copies.large_groups,
     "ungrouped": series.ungrouped,
-    "blank": looks.blank,
-    "dark": looks.dark,
-    "bright": looks.bright,
-    "blurred": looks.blurred,
-    "little-to-see": looks.little_to_see,
-    "odd-size": looks.odd_size,
-    "odd-shape": looks.odd_shape,
+    "blank": appearance.blank,
+    "dark": appearance.dark,
+    "bright": appearance.bright,
+    "blurred": appearance.blurred,
+    "little-to-see": appearance.little_to_see,
+    "odd-size": appearance.odd_size,
+    "odd-shape": appearance.odd_shape,
     "misnamed": names.misnamed,
     "imbalance": classes.imbalance,
     "shortcuts": classes.shortcuts,

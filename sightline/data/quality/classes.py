@@ -43,12 +43,12 @@ def shortcuts(rows: pd.DataFrame, limits: Validate) -> Finding | None:
     if found.empty:
         return None
     facts = scores.idxmax(axis=1)[found.index]
-    told = [f"{one} by its {fact} ({score:.0%})" for one, fact, score in zip(found.index, facts, found, strict=True)]
-    told = told[:NAMED]
+    classes = [f"{one} by its {fact} ({score:.0%})" for one, fact, score in zip(found.index, facts, found, strict=True)]
+    classes = classes[:NAMED]
     if len(found) > NAMED:
-        told.append(f"and {len(found) - NAMED} more")
+        classes.append(f"and {len(found) - NAMED} more")
     sentence = (
-        f"Told from the other classes without a look at the object: {'; '.join(told)}, by balanced "
+        f"Told from the other classes without a look at the object: {'; '.join(classes)}, by balanced "
         "accuracy. A network learns such a shortcut first, and fails where it does not hold: take the images of all "
         "classes in the same way."
     )

@@ -26,10 +26,10 @@ def misnamed(rows: pd.DataFrame, limits: Validate) -> Finding | None:
     if not lies:
         return None
     found = images[pd.MultiIndex.from_arrays([kinds, suffixes]).isin(lies)]
-    told = ", ".join(f"{kind} as {suffix} ({pairs[kind, suffix]:,})" for kind, suffix in lies)
+    pairs_named = ", ".join(f"{kind} as {suffix} ({pairs[kind, suffix]:,})" for kind, suffix in lies)
     is_one = len(found) == 1
     sentence = (
-        f"{plural(len(found), 'file')} {'has' if is_one else 'have'} the extension of another format: {told}. "
+        f"{plural(len(found), 'file')} {'has' if is_one else 'have'} the extension of another format: {pairs_named}. "
         f"{'It is' if is_one else 'They are'} read by content all the same; other programs may refuse. Rename."
     )
     return Finding("misnamed", "Misnamed files", sentence, len(found), singles(found["path"]))

@@ -83,16 +83,16 @@ def _text(handle: Any, member: Member) -> str:
 
 def _label(texts: dict[str, str], names: list[str]) -> tuple[str | None, str | None]:
     """Label and group of a sample."""
-    told: Any = {}
+    fields: Any = {}
     try:
-        told = json.loads(texts.get(".json", "{}"))
+        fields = json.loads(texts.get(".json", "{}"))
     except json.JSONDecodeError:
         return None, None
-    told = told if isinstance(told, dict) else {}
-    given = texts.get(".cls") or told.get("label", texts.get(".txt"))
+    fields = fields if isinstance(fields, dict) else {}
+    given = texts.get(".cls") or fields.get("label", texts.get(".txt"))
     number = str(given) if given is not None else ""
     label = names[int(number)] if number.isdecimal() and int(number) < len(names) else number
-    group = told.get("group")
+    group = fields.get("group")
     return plain(label), None if group is None else str(group)
 
 

@@ -130,8 +130,8 @@ def _loss(accepted: Mapping[str, int], now: Mapping[str, int]) -> tuple[float, s
     """A class that is gone altogether is another aspect."""
     falls = {name: 1 - now[name] / count for name, count in accepted.items() if name in now}
     worst = sorted((name for name in falls if falls[name] > 0), key=lambda name: -falls[name])
-    told = [f"{name} {accepted[name]:,} → {now[name]:,}" for name in worst[:NAMED]]
-    return max(falls.values(), default=0.0), ", ".join([*told, *_more(worst)])
+    listed = [f"{name} {accepted[name]:,} → {now[name]:,}" for name in worst[:NAMED]]
+    return max(falls.values(), default=0.0), ", ".join([*listed, *_more(worst)])
 
 
 def _variation(accepted: Mapping[str, int], now: Mapping[str, int]) -> tuple[float, str]:
@@ -141,8 +141,8 @@ def _variation(accepted: Mapping[str, int], now: Mapping[str, int]) -> tuple[flo
     moved = after - before
     worst = [names[at] for at in np.argsort(-np.abs(moved), kind="stable") if abs(moved[at]) > 0]
     share = dict(zip(names, zip(before, after, strict=True), strict=True))
-    told = [f"{name} {share[name][0]:.1%} → {share[name][1]:.1%}" for name in worst[:NAMED]]
-    return float(np.abs(moved).sum() / 2), ", ".join([*told, *_more(worst)])
+    listed = [f"{name} {share[name][0]:.1%} → {share[name][1]:.1%}" for name in worst[:NAMED]]
+    return float(np.abs(moved).sum() / 2), ", ".join([*listed, *_more(worst)])
 
 
 def _shares(counts: Mapping[str, int], names: list[str]) -> np.ndarray[Any, np.dtype[np.float64]]:

@@ -8,7 +8,7 @@ from great_expectations.expectations.metadata_types import FailureSeverity
 
 from sightline.data.validation.baseline import KINDS, distance
 from sightline.data.validation.checks import Fault, ManifestExpectation
-from sightline.data.validation.suite import Rule
+from sightline.data.validation.suite import Demand
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,14 +43,14 @@ class ExpectNearBaseline(ManifestExpectation):
         return Fault(int(far), f"{far:.2g} ({text})", [])
 
 
-def rules(limits: Against, baseline: Baseline) -> list[Rule]:
+def rules(limits: Against, baseline: Baseline) -> list[Demand]:
     """List the rules of a data set whose version `baseline` was accepted: what stops a run, then what is only told."""
     return list(_rules(limits, baseline))
 
 
-def _rules(limits: Against, baseline: Baseline) -> Iterator[Rule]:
+def _rules(limits: Against, baseline: Baseline) -> Iterator[Demand]:
     what = "columns of the manifest that are gone or of another type"
-    yield _rule("columns", what, baseline.columns, 0, f"{REMEDY}.")
+    yield _demand("columns", what, baseline.columns, 0, f"{REMEDY}.")
     for aspect, what in {"new_classes": "new classes", "lost_classes": "classes that are gone"}.items():
         yield from _both(aspect, what, baseline.classes, 0, limits, aspect)
     yield from _both("loss", "share of a class's images that is gone", baseline.classes, TOLD, limits, "loss")
@@ -59,15 +59,15 @@ def _rules(limits: Against, baseline: Baseline) -> Iterator[Rule]:
         yield from _both(column, f"shift of the distribution of {column}", accepted, TOLD, limits, "shift")
 
 
-def _both(aspect: str, what: str, accepted: Any, told: float, limits: Against, key: str) -> Iterator[Rule]:
+def _both(aspect: str, what: str, accepted: Any, notify: float, limits: Against, key: str) -> Iterator[Demand]:
     """The critical rule at the limit, and a warning below it where there is room for one."""
     limit = getattr(limits, key)
-    yield _rule(aspect, what, accepted, limit, f"{REMEDY}, or raise validate.baseline.{key} (now {limit:g}).")
-    if told < limit:
-        yield _rule(aspect, what, accepted, told, f"It may be up to {limit:g}.", upto=limit)
+    yield _demand(aspect, what, accepted, limit, f"{REMEDY}, or raise validate.baseline.{key} (now {limit:g}).")
+    if notify < limit:
+        yield _demand(aspect, what, accepted, notify, f"It may be up to {limit:g}.", upto=limit)
 
 
-def _rule(aspect: str, what: str, accepted: Any, above: float, remedy: str, upto: float | None = None) -> Rule:
+def _demand(aspect: str, what: str, accepted: Any, above: float, remedy: str, upto: float | None = None) -> Demand:
     warning = upto is not None
     demand = f"Compared with the accepted version, {what}: at most {above:g}."
     expectation = ExpectNearBaseline(
@@ -79,4 +79,4 @@ def _rule(aspect: str, what: str, accepted: Any, above: float, remedy: str, upto
         severity=FailureSeverity.WARNING if warning else FailureSeverity.CRITICAL,
     )
     name = f"baseline-{aspect}-told" if warning else f"baseline-{aspect}"
-    return Rule(name, expectation, f"Compared with the accepted version, {what}: {{found}}. {remedy}")
+    return Demand(name, expectation, f"Compared with the accepted version, {what}: {{found}}. {remedy}")

@@ -115,10 +115,10 @@ class ExpectImagesPerClass(ManifestExpectation):
         if few.empty:
             return None
         first = few.head(NAMED)
-        told = [f"{name} has {number} in {role}" for (name, role), number in zip(first.index, first, strict=True)]
+        listed = [f"{name} has {number} in {role}" for (name, role), number in zip(first.index, first, strict=True)]
         if len(few) > NAMED:
-            told.append(f"and {len(few) - NAMED} more")
-        return Fault(len(few), ", ".join(told), [])
+            listed.append(f"and {len(few) - NAMED} more")
+        return Fault(len(few), ", ".join(listed), [])
 
 
 class ExpectFewQuarantined(ManifestExpectation):
@@ -133,8 +133,8 @@ class ExpectFewQuarantined(ManifestExpectation):
         if len(bad) <= self.largest * len(rows):
             return None
         reasons = bad["reason"].fillna("no reason given").value_counts().head(3)
-        told = "; ".join(f"{reason} ({number})" for reason, number in reasons.items())
-        text = f"{len(bad)} of {len(rows)} files ({len(bad) / len(rows):.1%}): {told}"
+        listed = "; ".join(f"{reason} ({number})" for reason, number in reasons.items())
+        text = f"{len(bad)} of {len(rows)} files ({len(bad) / len(rows):.1%}): {listed}"
         return Fault(len(bad), text, bad["path"].head(EXAMPLES).tolist())
 
 

@@ -16,7 +16,7 @@ from great_expectations.render.view.view import DefaultJinjaPageView
 from jinja2 import ChoiceLoader, FileSystemLoader
 
 if TYPE_CHECKING:
-    from sightline.data.validation.expectations import Verdict
+    from sightline.data.validation.verdict import Verdict
 
 ASSETS = Path(__file__).with_name("docs_assets")
 

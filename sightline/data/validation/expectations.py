@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
+
+from sightline.data.validation.verdict import ExpectationResult, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,61 +16,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from sightline.data.validation.baseline import Baseline
-    from sightline.data.validation.suite import Rule
+    from sightline.data.validation.suite import Demand
     from sightline.params import Dataset, Validate
 
 SUITE = "suite"
 """Id of the finding that tells whether every declared expectation was executed."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """The outcome of one expectation."""
-
-    id: str
-    critical: bool
-    """A failed critical finding stops everything before training; another one is told."""
-    passed: bool
-    sentence: str
-    """What is demanded where it passed; else what is wrong, and what to do."""
-    examples: tuple[str, ...] = ()
-    """Up to 5 paths of images at fault, relative to the raw folder."""
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """Whether a data set may be trained on. Holds no time and no absolute path: equal data, equal bytes."""
-
-    dataset: str
-    passed: bool
-    """No critical finding failed, and what was declared was executed."""
-    declared: int
-    """Expectations in the suite."""
-    executed: int
-    """Expectations that Great Expectations answered, whatever the answer."""
-    findings: tuple[Finding, ...]
-    page: str
-    """The page of Data Docs, relative to their folder."""
-
-    def to_json(self) -> str:
-        """Text for a file: the same verdict gives the same text."""
-        return json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n"
-
-    @classmethod
-    def from_json(cls, text: str) -> Verdict:
-        """Read the verdict that `to_json` wrote."""
-        values = json.loads(text)
-        findings = tuple(Finding(**found | {"examples": tuple(found["examples"])}) for found in values.pop("findings"))
-        return cls(**values, findings=findings)
-
-
-def sentences(verdict: Verdict) -> list[str]:
-    """Why the data set is not fit: the failed critical findings, with the first images to look at."""
-    return [
-        f"{found.sentence} Look at: {', '.join(found.examples[:3])}" if found.examples else found.sentence
-        for found in verdict.findings
-        if found.critical and not found.passed
-    ]
 
 
 def validate(
@@ -98,7 +49,7 @@ def validate(
     return verdict
 
 
-def judge(declared: list[Rule], results: list[Any]) -> tuple[Finding, ...]:
+def judge(declared: list[Demand], results: list[Any]) -> tuple[ExpectationResult, ...]:
     """Make a finding of each rule, and a first one that compares the executed expectations with the declared ones."""
     by_key = {_key(result.expectation_config): result for result in results}
     keys = [_key(rule.expectation.configuration) for rule in declared]
@@ -111,10 +62,10 @@ def judge(declared: list[Rule], results: list[Any]) -> tuple[Finding, ...]:
             "what was not checked must not be trained on. Reinstall Sightline and great-expectations, then run again."
         )
     findings = (_finding(rule, by_key.get(key)) for rule, key in zip(declared, keys, strict=True))
-    return (Finding(SUITE, critical=True, passed=complete, sentence=said), *findings)
+    return (ExpectationResult(SUITE, critical=True, passed=complete, sentence=said), *findings)
 
 
-def _run_checkpoint(rows: pd.DataFrame, declared: list[Rule], name: str) -> Any:
+def _run_checkpoint(rows: pd.DataFrame, declared: list[Demand], name: str) -> Any:
     """Run the suite over `rows` in an ephemeral context: nothing is kept on disk."""
     import great_expectations as gx
     from great_expectations.data_context.types.base import ProgressBarsConfig
@@ -140,18 +91,20 @@ def _key(configuration: Any) -> tuple[str, str]:
     return configuration.type, json.dumps(arguments, sort_keys=True, default=str)
 
 
-def _finding(rule: Rule, result: Any) -> Finding:
+def _finding(rule: Demand, result: Any) -> ExpectationResult:
     critical = rule.expectation.severity == "critical"
     demand = rule.expectation.description
     if result is None:
-        return Finding(rule.id, critical, passed=False, sentence=f"Not checked: {demand}")
+        return ExpectationResult(rule.id, critical, passed=False, sentence=f"Not checked: {demand}")
     trouble = _exception(result.exception_info)
     if trouble:
-        return Finding(rule.id, critical, passed=False, sentence=f"Could not be checked: {demand} ({trouble})")
+        return ExpectationResult(
+            rule.id, critical, passed=False, sentence=f"Could not be checked: {demand} ({trouble})"
+        )
     if result.success:
-        return Finding(rule.id, critical, passed=True, sentence=demand)
+        return ExpectationResult(rule.id, critical, passed=True, sentence=demand)
     sentence = rule.broken.format_map(_facts(result.result))
-    return Finding(rule.id, critical, passed=False, sentence=sentence, examples=_examples(result.result))
+    return ExpectationResult(rule.id, critical, passed=False, sentence=sentence, examples=_examples(result.result))
 
 
 def _exception(info: Mapping[str, Any]) -> str:

@@ -32,7 +32,7 @@ USABLE = Column("status").is_in([OK, HELD_BACK])
 IN_USE = Column("status") == OK
 
 
-class Rule(NamedTuple):
+class Demand(NamedTuple):
     """One expectation and the sentence for a manifest that breaks it."""
 
     id: str
@@ -42,7 +42,7 @@ class Rule(NamedTuple):
     """May name {n} (rows or cases at fault), {of} (rows looked at) and {found} (what was found instead)."""
 
 
-def rules(limits: Validate, dataset: Dataset) -> list[Rule]:
+def rules(limits: Validate, dataset: Dataset) -> list[Demand]:
     """List the rules of a data set, the most basic first."""
     return [
         *_table_rules(),
@@ -56,20 +56,20 @@ def rules(limits: Validate, dataset: Dataset) -> list[Rule]:
     ]
 
 
-def _rule(name: str, kind: Any, demand: str, broken: str, **arguments: Any) -> Rule:
-    return Rule(name, kind(description=demand, **arguments), broken)
+def _demand(name: str, kind: Any, demand: str, broken: str, **arguments: Any) -> Demand:
+    return Demand(name, kind(description=demand, **arguments), broken)
 
 
-def _table_rules() -> list[Rule]:
+def _table_rules() -> list[Demand]:
     return [
-        _rule(
+        _demand(
             "columns",
             gxe.ExpectTableColumnsToMatchSet,
             "The manifest has the columns that Sightline writes, and no others.",
             f"The manifest has other columns than Sightline writes ({{found}}). {REMAKE}",
             column_set=list(COLUMNS),
         ),
-        _rule(
+        _demand(
             "types",
             ExpectManifestTypes,
             "Each column holds the kind of values that Sightline writes: text, or numbers.",
@@ -79,11 +79,11 @@ def _table_rules() -> list[Rule]:
     ]
 
 
-def _file_rules() -> list[Rule]:
+def _file_rules() -> list[Demand]:
     """Rules about every file, in quarantine or not."""
     return [
         *(
-            _rule(
+            _demand(
                 f"{name}-present",
                 gxe.ExpectColumnValuesToNotBeNull,
                 f"Every file has a {name}.",
@@ -92,14 +92,14 @@ def _file_rules() -> list[Rule]:
             )
             for name, column in {"path": "path", "digest": "sha256", "status": "status"}.items()
         ),
-        _rule(
+        _demand(
             "path-once",
             gxe.ExpectColumnValuesToBeUnique,
             "No file is listed twice.",
             f"{{n}} rows of the manifest name a file that another row names too. {REMAKE}",
             column="path",
         ),
-        _rule(
+        _demand(
             "status-known",
             gxe.ExpectColumnValuesToBeInSet,
             f"Every file is {OK}, {HELD_BACK} (left out on purpose) or {QUARANTINED} (cannot be used).",
@@ -110,12 +110,12 @@ def _file_rules() -> list[Rule]:
     ]
 
 
-def _image_rules() -> list[Rule]:
+def _image_rules() -> list[Demand]:
     """Rules about every usable image, that is, one that is not in quarantine."""
     label = "Put the files into a folder named like their class, name the class in labels.csv, or remove them."
     return [
         *(
-            _rule(
+            _demand(
                 f"{column}-present",
                 gxe.ExpectColumnValuesToNotBeNull,
                 f"Every usable image has a {column}.",
@@ -125,7 +125,7 @@ def _image_rules() -> list[Rule]:
             )
             for column in ("label", "role", "mode", "width", "height")
         ),
-        _rule(
+        _demand(
             "role-known",
             gxe.ExpectColumnValuesToBeInSet,
             f"Every usable image has one of the roles {', '.join(ROLES)}.",
@@ -137,12 +137,12 @@ def _image_rules() -> list[Rule]:
     ]
 
 
-def _limit_rules(limits: Validate) -> list[Rule]:
+def _limit_rules(limits: Validate) -> list[Demand]:
     """Rules whose limits stand in `params.yaml`."""
     sides = f"{limits.min_side} … {limits.max_side} pixels"
     return [
         *(
-            _rule(
+            _demand(
                 f"{column}-in-range",
                 gxe.ExpectColumnValuesToBeBetween,
                 f"The {column} of every usable image is {sides}.",
@@ -155,7 +155,7 @@ def _limit_rules(limits: Validate) -> list[Rule]:
             )
             for column in ("width", "height")
         ),
-        _rule(
+        _demand(
             "mode-accepted",
             gxe.ExpectColumnValuesToBeInSet,
             f"Every usable image is stored in an accepted colour mode: {', '.join(limits.modes)}.",
@@ -165,7 +165,7 @@ def _limit_rules(limits: Validate) -> list[Rule]:
             value_set=limits.modes,
             row_condition=USABLE,
         ),
-        _rule(
+        _demand(
             "few-quarantined",
             ExpectFewQuarantined,
             f"At most {limits.max_quarantined:.1%} of the files are in quarantine, that is, unusable.",
@@ -173,7 +173,7 @@ def _limit_rules(limits: Validate) -> list[Rule]:
             f"(now {limits.max_quarantined:g}).",
             largest=limits.max_quarantined,
         ),
-        _rule(
+        _demand(
             "few-blank",
             ExpectFewBlank,
             f"At most {limits.max_blank:.1%} of the usable images are blank, that is, one even surface.",
@@ -184,12 +184,12 @@ def _limit_rules(limits: Validate) -> list[Rule]:
     ]
 
 
-def _class_rules(limits: Validate, dataset: Dataset) -> list[Rule]:
+def _class_rules(limits: Validate, dataset: Dataset) -> list[Demand]:
     """Rules about numbers of images; a held-back image is not in use and does not count."""
     roles = [role for role in ROLES if getattr(dataset.roles, role) > 0]
     least = f"at least {limits.min_images_per_class} in each of {', '.join(roles)}"
     return [
-        _rule(
+        _demand(
             "some-images",
             gxe.ExpectTableRowCountToBeBetween,
             "There is at least one image to work with.",
@@ -197,7 +197,7 @@ def _class_rules(limits: Validate, dataset: Dataset) -> list[Rule]:
             min_value=1,
             row_condition=IN_USE,
         ),
-        _rule(
+        _demand(
             "two-classes",
             gxe.ExpectColumnUniqueValueCountToBeBetween,
             "The images belong to at least two classes: with fewer there is nothing to tell apart.",
@@ -207,7 +207,7 @@ def _class_rules(limits: Validate, dataset: Dataset) -> list[Rule]:
             min_value=2,
             row_condition=IN_USE,
         ),
-        _rule(
+        _demand(
             "enough-images",
             ExpectImagesPerClass,
             f"Each class has enough images: {least}. Held-back images do not count.",
@@ -219,9 +219,9 @@ def _class_rules(limits: Validate, dataset: Dataset) -> list[Rule]:
     ]
 
 
-def _leak_rules() -> list[Rule]:
+def _leak_rules() -> list[Demand]:
     return [
-        _rule(
+        _demand(
             "no-leak",
             ExpectOneEach,
             "No picture is in two roles: a test on pictures that were trained on proves nothing.",
@@ -230,7 +230,7 @@ def _leak_rules() -> list[Rule]:
             key="sha256",
             value="role",
         ),
-        _rule(
+        _demand(
             "near-copies-together",
             ExpectOneEach,
             "Near copies of a picture are all in one role, as exact ones are.",
@@ -239,7 +239,7 @@ def _leak_rules() -> list[Rule]:
             key="alike",
             value="role",
         ),
-        _rule(
+        _demand(
             "group-together",
             ExpectOneEach,
             "Images of one group (a patient, a camera, a lot) are all in one role.",
@@ -251,10 +251,10 @@ def _leak_rules() -> list[Rule]:
     ]
 
 
-def _warnings() -> list[Rule]:
+def _warnings() -> list[Demand]:
     """Rules that are told when they are broken, and stop nothing."""
     return [
-        _rule(
+        _demand(
             "picture-once",
             gxe.ExpectColumnValuesToBeUnique,
             "No picture is there twice, byte for byte. (A warning: copies only count double.)",
@@ -263,7 +263,7 @@ def _warnings() -> list[Rule]:
             row_condition=USABLE,
             severity=FailureSeverity.WARNING,
         ),
-        _rule(
+        _demand(
             "one-label",
             ExpectOneEach,
             "No picture has two labels. (A warning: such a picture teaches a contradiction.)",
@@ -275,10 +275,10 @@ def _warnings() -> list[Rule]:
     ]
 
 
-def _quality_rules(limits: Validate) -> list[Rule]:
+def _quality_rules(limits: Validate) -> list[Demand]:
     """Rules about the pictures themselves; each finding says in its own words what it found."""
     return [
-        _rule(
+        _demand(
             finder,
             ExpectNothingFound,
             f"{demand} (A warning.)",

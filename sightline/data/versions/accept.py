@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from sightline.data import manifest
 from sightline.data.validation import baseline
-from sightline.data.validation.expectations import sentences, validate
+from sightline.data.validation.expectations import validate
+from sightline.data.validation.verdict import sentences
 from sightline.data.versions import archive, history
 from sightline.errors import ValidationFailed
 

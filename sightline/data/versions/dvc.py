@@ -113,7 +113,7 @@ def _out_digest(repo: Any, name: str) -> str:
 
 def _verdict(paths: Paths, use: str) -> str:
     """The failed critical expectations in words, and the page that shows them."""
-    from sightline.data.validation.expectations import Verdict, sentences
+    from sightline.data.validation.verdict import Verdict, sentences
 
     path = paths.verdict(use)
     if not path.is_file():

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from sightline.data.manifest import OK
 from sightline.data.versions import archive, diff, dvc, external
+from sightline.data.versions.code import write_code_digests
 from sightline.errors import DataError
-from sightline.stage import write_code_digests
 
 if TYPE_CHECKING:
     from sightline.data.versions.archive import Version
@@ -24,7 +24,7 @@ SHORT = 8
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
+class Revision:
     """One line of the log."""
 
     version: str
@@ -62,7 +62,7 @@ def ingest(paths: Paths, use: str, *notes: str) -> Reproduced:
     return done
 
 
-def record(paths: Paths, use: str, *notes: str) -> Entry | None:
+def record(paths: Paths, use: str, *notes: str) -> Revision | None:
     """Log the present version with `notes`; nothing where it is the last one logged and there is nothing to note."""
     entry = _next(paths, use, read(paths, use), notes)
     if entry is not None:
@@ -73,7 +73,7 @@ def record(paths: Paths, use: str, *notes: str) -> Entry | None:
     return entry
 
 
-def read(paths: Paths, use: str) -> list[Entry]:
+def read(paths: Paths, use: str) -> list[Revision]:
     """All entries, the oldest first.
 
     Raises DataError where a line is damaged.
@@ -84,7 +84,7 @@ def read(paths: Paths, use: str) -> list[Entry]:
     lines = path.read_text(encoding="utf-8").splitlines()
     try:
         values = [json.loads(line) for line in lines]
-        return [Entry(**{**value, "what": tuple(value["what"])}) for value in values]
+        return [Revision(**{**value, "what": tuple(value["what"])}) for value in values]
     except (ValueError, TypeError, KeyError) as error:
         raise DataError(f"{path} is damaged ({error}): bring it back with `git checkout -- {path.name}`") from None
 
@@ -125,7 +125,7 @@ def find(paths: Paths, use: str, name: str) -> Version:
     return found
 
 
-def _next(paths: Paths, use: str, entries: list[Entry], notes: tuple[str, ...]) -> Entry | None:
+def _next(paths: Paths, use: str, entries: list[Revision], notes: tuple[str, ...]) -> Revision | None:
     version = archive.current(paths, use)
     last = entries[-1] if entries else None
     is_new = last is None or last.version != version.digest
@@ -133,7 +133,7 @@ def _next(paths: Paths, use: str, entries: list[Entry], notes: tuple[str, ...]) 
         return None
     rows = archive.rows(paths, version)
     usable = rows[rows["status"] == OK]
-    return Entry(
+    return Revision(
         version=version.digest,
         previous=last.version if last else None,
         raw=version.raw,
@@ -148,7 +148,7 @@ def _next(paths: Paths, use: str, entries: list[Entry], notes: tuple[str, ...]) 
     )
 
 
-def _changes(paths: Paths, use: str, last: Entry | None, rows: Any) -> tuple[str, ...]:
+def _changes(paths: Paths, use: str, last: Revision | None, rows: Any) -> tuple[str, ...]:
     if last is None:
         return (f"first version: {diff.counted(len(rows), 'image')}, {diff.counted(len(diff.classes(rows)), 'class')}",)
     try:

@@ -15,7 +15,7 @@ from flows.cli.app import app
 from sightline.data.manifest import COLUMNS
 from sightline.data.validation import baseline
 from sightline.data.validation.baseline import distance, infer
-from sightline.data.validation.expectations import Verdict, validate
+from sightline.data.validation.expectations import validate
 from sightline.data.versions import dvc, history
 from sightline.errors import DataError, ValidationFailed
 from sightline.params import Against, Dataset, Fractions, Validate
@@ -23,6 +23,7 @@ from sightline.params import Against, Dataset, Fractions, Validate
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from sightline.data.validation.verdict import Verdict
     from sightline.project import Paths
 
 # Great Expectations imports sre_constants and sre_parse, which Python deprecates.

@@ -11,7 +11,8 @@ import pytest
 
 from sightline.data.manifest import COLUMNS
 from sightline.data.validation import expectations
-from sightline.data.validation.expectations import Verdict, sentences, validate
+from sightline.data.validation.expectations import validate
+from sightline.data.validation.verdict import ExpectationResult, Verdict, sentences
 from sightline.params import Dataset, Fractions, Validate
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def judged(rows: pd.DataFrame, docs: Path, dataset: Dataset = DATASET) -> Verdic
     return validate(rows, LIMITS, dataset, "pets", docs)
 
 
-def failed(verdict: Verdict) -> dict[str, expectations.Finding]:
+def failed(verdict: Verdict) -> dict[str, ExpectationResult]:
     """Collect the failed findings by id."""
     return {found.id: found for found in verdict.findings if not found.passed}
 

@@ -13,11 +13,11 @@ from ruamel.yaml import YAML
 
 import sightline
 from sightline.data.versions import dvc
+from sightline.data.versions.code import write_code_digests
 from sightline.data.versions.dvc import StoreBusy
 from sightline.digests import file_digest
 from sightline.errors import DataError, ValidationFailed
 from sightline.project import USES, Paths
-from sightline.stage import write_code_digests
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,0 +1,91 @@
+"""The bundle that a classifier is registered and served as: a card, the weights, and golden images to check it by."""
+
+from __future__ import annotations
+
+import base64
+import json
+import shutil
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from sightline.digests import file_digest
+from sightline.errors import ModelError
+from sightline.models.conformal import Conformal
+from sightline.models.weights import WEIGHTS
+from sightline.models.zoo import Classifier, build
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+BUNDLE, GOLDEN = "bundle.json", "golden.json"
+
+
+@dataclass(frozen=True)
+class Card:
+    """Everything that serving needs besides the weights."""
+
+    network: str
+    size: int
+    classes: tuple[str, ...]
+    temperature: float
+    """Logits are divided by it before the softmax (Guo et al. 2017)."""
+    weights: str
+    """SHA-256 of the weights file: confident answers alone would not show every change."""
+    wanted_accuracy: float | None = None
+    """Share of right ones that answers above the threshold shall have; None in bundles older than this field."""
+    abstain_below: float | None = None
+    """Answers that are less sure than this had better go to a person; None where no threshold was found."""
+    conformal: Conformal | None = None
+    """What makes the sets of likely classes; None where there were no images to calibrate on."""
+
+
+def load(folder: Path) -> tuple[Card, Classifier]:
+    """Card and network of the bundle in `folder`.
+
+    Raises ModelError where a file is missing, was changed or does not fit.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        card = _card(json.loads((folder / BUNDLE).read_text(encoding="utf-8")))
+        if file_digest(folder / WEIGHTS) != card.weights:
+            raise ModelError(f"{folder / WEIGHTS} was changed since it was registered: do not use this model")
+        model = build(card.network, len(card.classes), card.size)
+        model.load_state_dict(load_file(folder / WEIGHTS))
+    except (OSError, ValueError, TypeError, KeyError, RuntimeError, SafetensorError) as error:
+        raise ModelError(f"{folder} is not a whole model bundle: {error}") from error
+    return card, model
+
+
+def _card(values: dict[str, Any]) -> Card:
+    conformal = values.get("conformal")
+    known = Conformal(**conformal) if conformal else None
+    return Card(**{**values, "classes": tuple(values["classes"]), "conformal": known})
+
+
+def write(folder: Path, card: Card, weights: Path) -> None:
+    """Make a bundle of `card` and the `weights` file; what stood in `folder` is removed."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    shutil.copyfile(weights, folder / WEIGHTS)
+    (folder / BUNDLE).write_text(json.dumps(asdict(card), indent=1) + "\n", encoding="utf-8")
+
+
+def write_golden(
+    folder: Path,
+    golden: Sequence[bytes],
+    logits: NDArray[np.floating[Any]],
+    probabilities: NDArray[np.floating[Any]],
+) -> None:
+    """Add the golden images with their logits (N, classes) and probabilities (N, classes)."""
+    rows = zip(golden, logits.tolist(), probabilities.tolist(), strict=True)
+    described = [
+        {"image": base64.b64encode(data).decode(), "logits": before, "probabilities": after}
+        for data, before, after in rows
+    ]
+    (folder / GOLDEN).write_text(json.dumps(described) + "\n", encoding="utf-8")

@@ -1,0 +1,217 @@
+"""MLflow's registry: registered models, their versions and aliases."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64decode
+from dataclasses import dataclass
+from importlib.metadata import version as installed
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sightline.errors import RegistryError
+from sightline.models.bundle import BUNDLE, GOLDEN
+from sightline.models.predictor import Predictor
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from mlflow.entities.model_registry import ModelVersion as ModelVersion  # noqa: PLC0414 — others name it from here
+
+    from sightline.project import Paths
+
+CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
+ALIAS_TRIES = 5
+"""Times that a registry is asked to move an alias that another process moves too."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Versions:
+    """The registered models of a project."""
+
+    paths: Paths
+    name: str
+    """Name of the project: the experiment, and the stem of its registered models."""
+    client: Any
+
+    @property
+    def backbone_model(self) -> str:
+        """Registered name of the backbone."""
+        return f"{self.name}-backbone"
+
+    @property
+    def classifier_model(self) -> str:
+        """Registered name of the classifier."""
+        return f"{self.name}-classifier"
+
+    def find_version(self, model: str, weights: str) -> ModelVersion | None:
+        """The version of `model` that was registered with these weights, the newest where there are several."""
+        found = self.client.search_model_versions(f"name = '{model}' and tags.weights = '{weights}'")
+        return max(found, key=lambda version: int(version.version), default=None)
+
+    def aliased(self, model: str, alias: str) -> ModelVersion | None:
+        """The version that carries `alias`, if any."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return self.client.get_model_version_by_alias(model, alias)  # type: ignore[no-any-return]
+        except MlflowException:
+            return None
+
+    def version(self, model: str, number: str) -> ModelVersion:
+        """One version of a registered model.
+
+        Raises RegistryError where it does not exist.
+        """
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return self.client.get_model_version(model, number)  # type: ignore[no-any-return]
+        except MlflowException:
+            known = ", ".join(sorted((str(one.version) for one in self.versions(model)), key=int)) or "none yet"
+            raise RegistryError(f"{model} has no version {number}; its versions: {known}") from None
+
+    def asked_for(self, model: str, number: str | None) -> ModelVersion:
+        """The version with that number, by default the champion.
+
+        Raises RegistryError where it does not exist.
+        """
+        if number is not None:
+            return self.version(model, number)
+        champion = self.aliased(model, CHAMPION)
+        if champion is None:
+            raise RegistryError(f"{model} has no champion yet: run `sightline run`, or name a version")
+        return champion
+
+    def versions(self, model: str) -> list[ModelVersion]:
+        """All versions of a registered model."""
+        return list(self.client.search_model_versions(f"name = '{model}'"))
+
+    def set_alias(self, model: str, alias: str, number: str | None) -> None:
+        """Point `alias` at a version, or at none."""
+        from mlflow.exceptions import MlflowException
+
+        if number is None:
+            self.client.delete_registered_model_alias(model, alias)
+            return
+        for left in reversed(range(ALIAS_TRIES)):
+            try:
+                self.client.set_registered_model_alias(model, alias, str(number))
+            except MlflowException:
+                # MLflow looks, then inserts: of two processes at once the second breaks a unique key, and updates next.
+                if not left:
+                    raise
+            else:
+                return
+
+    def tag_version(self, model: str, number: str, tags: Mapping[str, str]) -> None:
+        """Set tags of a version."""
+        for key, value in tags.items():
+            self.client.set_model_version_tag(model, str(number), key, value)
+
+    def register_classifier(self, run: str, bundle: Path, tags: Mapping[str, str]) -> str:
+        """Log the bundle as a pyfunc model that takes image bytes, and register it; its version."""
+        import mlflow
+        import pandas as pd
+        from mlflow.models import ModelSignature
+        from mlflow.types.schema import Array, ColSpec, DataType, Schema, TensorSpec
+
+        golden = json.loads((bundle / GOLDEN).read_text(encoding="utf-8"))
+        example = pd.DataFrame({"image": [b64decode(golden[0]["image"])]})
+        outputs: list[ColSpec | TensorSpec] = [
+            ColSpec("string", "label"),
+            ColSpec("double", "probability"),
+            ColSpec(Array(DataType.double), "probabilities"),
+        ]
+        package = Path(__file__).parents[1]
+        with mlflow.start_run(run_id=run):
+            logged = mlflow.pyfunc.log_model(
+                name="classifier",
+                python_model=str(package / "models" / "serving.py"),
+                artifacts={"bundle": str(bundle)},
+                signature=ModelSignature(Schema([ColSpec("binary", "image")]), Schema(outputs)),
+                input_example=example,
+                pip_requirements=_requirements(),
+                code_paths=[str(package)],
+            )
+        return self._register(self.classifier_model, logged.model_uri, run, tags)
+
+    def register_backbone(self, run: str, folder: Path, tags: Mapping[str, str]) -> str:
+        """Store the backbone's files with its run and register them; the version."""
+        self.client.log_artifacts(run, str(folder), "backbone")
+        return self._register(self.backbone_model, f"{self.client.get_run(run).info.artifact_uri}/backbone", run, tags)
+
+    def _register(self, model: str, source: str, run: str, tags: Mapping[str, str]) -> str:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self.client.get_registered_model(model)
+        except MlflowException:
+            self.client.create_registered_model(model)
+        created = self.client.create_model_version(model, source, run_id=run, tags=dict(tags))
+        return str(created.version)
+
+    def files(self, model: str, number: str) -> Path:
+        """The files of a version, on this machine.
+
+        Raises RegistryError where they cannot be fetched.
+        """
+        import mlflow.artifacts
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return Path(mlflow.artifacts.download_artifacts(f"models:/{model}/{number}"))
+        except (MlflowException, OSError) as error:
+            raise RegistryError(f"the files of {model} version {number} cannot be fetched: {error}") from error
+
+    def download(self, model: str, number: str) -> Path:
+        """The bundle folder of a classifier version, on this machine.
+
+        Raises RegistryError where its files cannot be fetched.
+        """
+        card = next(iter(self.files(model, number).rglob(BUNDLE)), None)
+        if card is None:
+            raise RegistryError(f"{model} version {number} holds no {BUNDLE}: it is no classifier of ours")
+        return card.parent
+
+    def predictor(self, model: str, number: str) -> Predictor:
+        """The classifier of a version, loaded."""
+        return Predictor.load(self.download(model, number))
+
+
+def find(versions: Versions, model: str) -> ModelVersion:
+    """The version that `[NAME][@alias|/version]` means.
+
+    Raises RegistryError where there is none.
+    """
+    name, alias, number = split(model)
+    name = name or versions.classifier_model
+    if number:
+        return versions.version(name, number)
+    found = versions.aliased(name, alias)
+    if found is None:
+        known = ", ".join(sorted({one.name for one in versions.client.search_registered_models()})) or "none yet"
+        raise RegistryError(f"{name} has no version with the alias {alias}; registered models: {known}")
+    return found
+
+
+def split(model: str) -> tuple[str, str, str]:
+    """Name, alias and version in `[NAME][@alias|/version]`; what is not said is empty, but for the alias."""
+    name, at, alias = model.partition("@")
+    if at:
+        return name, alias or CHAMPION, ""
+    name, _, number = model.partition("/")
+    return name, "" if number else CHAMPION, number
+
+
+def load_served(folder: Path) -> Any:
+    """The model whose files lie in `folder` (as `Tracker.files` gives it), as MLflow serves it."""
+    import mlflow.pyfunc
+
+    return mlflow.pyfunc.load_model(str(folder))
+
+
+def _requirements() -> list[str]:
+    """What the logged model needs to answer, at the versions in use; a local build tag such as +cpu is dropped."""
+    names: Sequence[str] = ("torch", "torchvision", "pillow", "numpy", "pandas", "safetensors")
+    return [f"{name}=={installed(name).partition('+')[0]}" for name in names]
