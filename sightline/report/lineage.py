@@ -97,7 +97,7 @@ ARROWS = (
 
 
 def write_lineage(paths: Paths, found: Mapping[str, Any], place: Path | None = None) -> Path:
-    """Write what `sightline.tracing.trace` found as a page at `place`, by default below `reports/`; its path."""
+    """Write what `sightline.lineage.trace` found as a page at `place`, by default below `reports/`; its path."""
     place = place or paths.reports / f"lineage-{found['model']}-{found['version']}.html"
     drawn = boxes(found)
     html = (

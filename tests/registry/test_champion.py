@@ -69,7 +69,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A registry with 20 versions, of which the first is champion."""
     root = tmp_path_factory.mktemp("registry") / "toy"
     root.mkdir()
-    shutil.copyfile(Path(__file__).parents[1] / "params.yaml", root / "params.yaml")
+    shutil.copyfile(Path(__file__).parents[2] / "params.yaml", root / "params.yaml")
     with pytest.MonkeyPatch.context() as patch:
         own_store(patch)
         tracker = connect(Paths(root))

@@ -7,7 +7,7 @@ import sys
 
 STEPS = """
 import resource, torch
-from sightline.train.recipe import Recipe
+from sightline.recipe import Recipe
 from sightline.train import loop
 from sightline.models.zoo import build
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 STAND_IN = """
 import os, signal, time
-from sightline.data import reading
+from sightline.images import reading
 inner = reading.open_image
 def open_image(data, max_pixels=0):
     if data.startswith(b"crash"):

@@ -122,7 +122,7 @@ def test_an_edited_helper_makes_its_stages_run_again(ingested: Paths, tmp_path: 
     root = Path(sightline.__file__).parents[1]
     for name in ("sightline", "tasks", "flows"):
         shutil.copytree(root / name, tmp_path / "code" / name, ignore=shutil.ignore_patterns("__pycache__"))
-    with (tmp_path / "code" / "sightline" / "data" / "split.py").open("a", encoding="utf-8") as helper:
+    with (tmp_path / "code" / "sightline" / "data" / "roles" / "split.py").open("a", encoding="utf-8") as helper:
         helper.write("# another way\n")
     before = YAML(typ="safe").load(ingested.code.read_text(encoding="utf-8"))
     env = os.environ | {"PYTHONPATH": os.fspath(tmp_path / "code")}
