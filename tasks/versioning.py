@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from prefect.cache_policies import CachePolicy
 
-from sightline.digests import code_digest, digest_of
+from sightline.digests import code_digest, digest_of, handed_modules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 LIBRARIES = ("torch", "torchvision", "numpy")
 CONTEXT = "context"
-"""The task parameter that says where and for whom a task runs; it does not decide what comes out."""
+"""The task parameter that says where and for whom a task runs; it does not decide what comes out, nor does its code."""
 
 
 class Output(Protocol):
@@ -34,13 +34,18 @@ OutputT = TypeVar("OutputT", bound=Output)
 
 
 def version_of(module: str) -> str:
-    """The `version` of the tasks in `module`: a digest of all of our code that they can execute, and of torch."""
-    return digest_of([code_digest(module), [installed(name) for name in LIBRARIES]])[:16]
+    """The `version` of the tasks in `module`: a digest of our code that decides what comes out, and of torch."""
+    return digest_of([code_digest(module, f"tasks.{CONTEXT}"), [installed(name) for name in LIBRARIES]])[:16]
 
 
 def key_of(module: str, name: str, inputs: Mapping[str, Any]) -> str:
-    """Cache key of a task run, and the name of the folder that its outputs lie in."""
-    return digest_of([version_of(module), name, {key: value for key, value in inputs.items() if key != CONTEXT}])
+    """Cache key of a task run, and the name of the folder that its outputs lie in.
+
+    The methods of what a task is given are code that it executes, whoever imports them.
+    """
+    given = {key: value for key, value in inputs.items() if key != CONTEXT}
+    handed = [code_digest(one) for one in sorted(handed_modules(given))]
+    return digest_of([version_of(module), handed, name, given])
 
 
 @dataclass

@@ -11,10 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from sightline.digests import code_modules, digest_of, git_patch, git_state
+from sightline.digests import code_digest, code_modules, digest_of, git_patch, git_state, handed_modules
+from sightline.params import Evaluate
 from sightline.recipe import Recipe
+from sightline.train.result import Trained
+from tasks import versioning
+from tasks.versioning import key_of
 
 ROOT = Path(__file__).parents[1]
+RESULT = "sightline.train.result"
 DIGESTS = "from tasks.versioning import version_of as v; print(v('tasks.pretraining'), v('tasks.evaluation'))"
 
 
@@ -35,6 +40,29 @@ def test_closure_holds_helpers_two_imports_away() -> None:
     modules = code_modules("tasks.pretraining")
     assert {"sightline.train.stages", "sightline.train.loop", "sightline.train.augment"} <= set(modules)
     assert "sightline.evaluate.metrics" not in modules
+
+
+def test_methods_of_what_a_task_is_given_are_its_code_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A trained stage brings the code that loads it; plain values bring none."""
+    trained = Trained(
+        stage="scratch",
+        path="runs/x",
+        weights="0",
+        network="cnn",
+        size=32,
+        classes=("a",),
+        val_accuracy=1.0,
+        val_loss=0.0,
+        val_fitted_loss=0.0,
+        seconds=1.0,
+    )
+    assert handed_modules({"backbone": None, "others": (trained,), "params": Evaluate()}) == {RESULT}
+    given = {"backbone": trained, "context": object()}
+    before = key_of("tasks.labels", "find", given)
+    alone = key_of("tasks.labels", "find", {"backbone": None})
+    monkeypatch.setattr(versioning, "code_digest", lambda *of: "edited" if of[0] == RESULT else code_digest(*of))
+    assert key_of("tasks.labels", "find", given) != before
+    assert key_of("tasks.labels", "find", {"backbone": None}) == alone
 
 
 def digests(folder: Path) -> list[str]:

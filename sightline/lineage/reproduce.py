@@ -21,6 +21,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from sightline.data.versions import archive
+from sightline.digests import dvc_digest
 from sightline.errors import RegistryError
 from sightline.lineage import origin
 from sightline.lineage.retrain import ANSWER, REQUEST, Retraining
@@ -86,7 +87,7 @@ def reproduce(paths: Paths, version: str, notify: Callable[[str], None]) -> Repr
         shards = _furnish(paths, there, tracker, tags, plan, line, notify)
         notify(f"training again: {', '.join(one.stage for one in line)}")
         done = _in_fresh_process(there, line, tuple(use for use, made in shards.items() if made))
-        same = {use: archive.folder_digest(there.shards(use)) == tags[f"shards.{use}"] for use in shards}
+        same = {use: dvc_digest(there.shards(use)) == tags[f"shards.{use}"] for use in shards}
         identical = done[-1].weights == tags["weights"]
         accuracy = None if identical else _accuracy(tracker, version, there, done[-1])
     found = _judged(model, version, line, done, same, changed, accuracy)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from typing import TYPE_CHECKING
 
 from sightline.data import manifest
@@ -11,6 +10,7 @@ from sightline.data.loader import Compressed, load
 from sightline.data.manifest import OK
 from sightline.data.validation.verdict import Verdict, sentences
 from sightline.data.versions import archive
+from sightline.digests import dvc_digest
 from sightline.errors import DataError
 from sightline.evaluate import release
 from sightline.images import jpeg
@@ -18,7 +18,6 @@ from sightline.registry.blessing import DATA, Blessing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
     import pandas as pd
     from torch import Tensor
@@ -60,7 +59,7 @@ def data_blessing(paths: Paths, tags: Mapping[str, str], testing: Release, bound
 def verdict(paths: Paths, digest: str) -> Verdict:
     """The verdict with that DVC digest: in the project where it is the present one, else from DVC."""
     folder = paths.verdict("target").parent
-    if folder.is_dir() and folder_digest(folder) == digest:
+    if folder.is_dir() and dvc_digest(folder) == digest:
         return Verdict.from_json(paths.verdict("target").read_text(encoding="utf-8"))
     return Verdict.from_json(archive.member(paths, digest, paths.verdict("target").name).read_text(encoding="utf-8"))
 
@@ -68,20 +67,9 @@ def verdict(paths: Paths, digest: str) -> Verdict:
 def trained_on(paths: Paths, digest: str) -> pd.DataFrame:
     """The manifest with that DVC digest, columns `archive.NEEDED`: in the project, or from DVC."""
     path = paths.manifest("target")
-    if path.is_file() and folder_digest(path.parent) == digest:
+    if path.is_file() and dvc_digest(path.parent) == digest:
         return manifest.read(path)[archive.NEEDED]
     return archive.rows(paths, archive.Version("target", digest, None))
-
-
-def folder_digest(folder: Path) -> str:
-    """The digest that DVC gives to `folder`: MD5 of the sorted list of its files with their MD5s."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    listing = [
-        {"md5": hashlib.md5(path.read_bytes()).hexdigest(), "relpath": path.relative_to(folder).as_posix()}  # noqa: S324 — DVC's own choice
-        for path in files
-    ]
-    text = json.dumps(sorted(listing, key=lambda one: one["relpath"]), sort_keys=True)
-    return hashlib.md5(text.encode()).hexdigest() + ".dir"  # noqa: S324
 
 
 def _same_pixels(paths: Paths, testing: Release) -> int:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from sightline.data.versions import archive
 from sightline.data.versions.diff import ADDED, KINDS, RELABELLED, REMOVED, RENAMED, ROLE, STATUS, UNLABELLED, counted
+from sightline.files import write_atomically
 from sightline.images.reading import UnreadableImage, open_image, to_rgb
-from sightline.report.page import SMALL_SIDE, data_address, templates
+from sightline.report.rendering import SMALL_SIDE, data_address, templates
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,8 +49,7 @@ def write_changes(
     title = f"{paths.params.project.name}, {new.use} data: {names[0]} → {names[1]}"
     html = templates().get_template("diff.html.j2").render(title=title, words=words, sections=sections)
     path = paths.reports / f"data-{new.use}-{_plain(names[0])}-{_plain(names[1])}.html"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(html, encoding="utf-8")
+    write_atomically(path, html)
     return path
 
 

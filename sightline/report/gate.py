@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sightline.report.page import CheckRow, templates
+from sightline.files import write_atomically
+from sightline.report.page import CheckRow
+from sightline.report.rendering import templates
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,8 +39,7 @@ def write_gate_report(paths: Paths, outcome: Outcome, name: str) -> Path:
         )
     )
     path = paths.reports / f"{name}.html"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(html, encoding="utf-8")
+    write_atomically(path, html)
     return path
 
 

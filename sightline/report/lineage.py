@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sightline.files import write_atomically
 from sightline.lineage.trace import COMPARED
-from sightline.report.page import templates
+from sightline.report.rendering import templates
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -113,8 +114,7 @@ def write_lineage(paths: Paths, found: Mapping[str, Any], place: Path | None = N
             sections=[(name, found[name]) for name in SECTIONS if found[name]],
         )
     )
-    place.parent.mkdir(parents=True, exist_ok=True)
-    place.write_text(html, encoding="utf-8")
+    write_atomically(place, html)
     return place
 
 

@@ -6,7 +6,6 @@ read aloud. What a value becomes in pixels is decided here; what it looks like, 
 
 from __future__ import annotations
 
-import base64
 import math
 from dataclasses import dataclass
 from io import BytesIO
@@ -14,23 +13,20 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from sightline.files import write_atomically
 from sightline.report.axis import Axis, axis, risk_axis, time_axis
+from sightline.report.rendering import data_address, templates
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from jinja2 import Environment
 MAX_LABELLED = 30
 """Most classes for which the confusion matrix carries labels and the table per class stands open."""
 MAX_PAIRS = 12
 """Most pairs of classes in the list of confusions."""
 MAX_POINTS = 100
 """Most points of one line of a plot; longer ones are thinned."""
-SMALL_SIDE = 48
-"""Images up to this side, in pixels, are enlarged pixel by pixel instead of being blurred."""
-SMALL_BYTES = 2048
-"""Images up to this size go into the page as they are; larger ones become thumbnails, to keep the page small."""
 HEAT_SIDE = 600
 """Approximate side of the unlabelled confusion matrix, in pixels."""
 RIGHT_RGB, WRONG_RGB = (37, 99, 235), (234, 107, 12)
@@ -142,25 +138,8 @@ class RunReport:
 def write_page(report: RunReport, path: Path) -> Path:
     """Write `report` as one self-contained HTML file at `path` (folders are made); returns `path`."""
     html = templates().get_template("run.html.j2").render(_view(report))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(html, encoding="utf-8")
+    write_atomically(path, html)
     return path
-
-
-def templates() -> Environment:
-    """The templates of this package."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    # Names and paths come from users' folders: everything is escaped, whatever the template's suffix.
-    environment = Environment(
-        loader=PackageLoader("sightline.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"percent": _percent, "duration": _duration, "picture": _picture}
-    return environment
 
 
 def _view(report: RunReport) -> dict[str, Any]:
@@ -247,34 +226,3 @@ def _heat(matrix: np.ndarray[Any, Any]) -> str:
     buffer = BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG", optimize=True)
     return data_address(buffer.getvalue(), "png")
-
-
-def _picture(png: bytes, side: int) -> dict[str, Any]:
-    """`src` of an image no larger than `side` pixels, and whether it is `small` (shown pixel by pixel)."""
-    from PIL import Image
-
-    with Image.open(BytesIO(png)) as image:
-        small = max(image.size) <= SMALL_SIDE
-        if len(png) <= SMALL_BYTES:
-            return {"src": data_address(png, "png"), "small": small}
-        image.thumbnail((side, side))
-        buffer = BytesIO()
-        image.save(buffer, "WEBP", quality=80)
-    return {"src": data_address(buffer.getvalue(), "webp"), "small": small}
-
-
-def data_address(data: bytes, kind: str) -> str:
-    """An image file of type `kind` as an address that holds it."""
-    return f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f}\u00a0%"
-
-
-def _duration(seconds: float) -> str:
-    if round(seconds, 1) < 60:  # noqa: PLR2004 - seconds of a minute
-        return f"{seconds:.1f}\u00a0s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}\u00a0h {minutes:02}\u00a0min" if hours else f"{minutes}\u00a0min {rest:02}\u00a0s"

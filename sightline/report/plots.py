@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sightline.evaluate.registered import FOLDER
+from sightline.files import write_atomically
 from sightline.report.axis import risk_axis
-from sightline.report.page import templates
+from sightline.report.rendering import templates
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +26,7 @@ STYLE = (
 def keep_pictures(tracker: Tracker, run: str, folder: Path, figures: Mapping[str, Any]) -> None:
     """Write the pictures of an evaluation into `folder`, and store them with a run."""
     for name, picture in pictures(figures).items():
-        (folder / f"{name}.svg").write_text(picture, encoding="utf-8")
+        write_atomically(folder / f"{name}.svg", picture)
         tracker.artifact(run, folder / f"{name}.svg", FOLDER)
 
 

@@ -7,8 +7,9 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from sightline.data.files.facts import read_bytes
+from sightline.files import write_atomically
 from sightline.images.reading import UnreadableImage, inspect
-from sightline.report.page import templates
+from sightline.report.rendering import templates
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,8 +44,7 @@ def write_page(found: Sequence[Finding], rows: pd.DataFrame, folder: Path, path:
         .get_template("quality.html.j2")
         .render(name=name, found=found, images=images, total=len(rows), counts=counts)
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(html, encoding="utf-8")
+    write_atomically(path, html)
     return path
 
 

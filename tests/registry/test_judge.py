@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from sightline.config import load
 from sightline.data import manifest
-from sightline.digests import file_digest
+from sightline.digests import dvc_digest, file_digest
 from sightline.errors import ConfigError, RegistryError
 from sightline.evaluate.evaluation import Evaluated, evaluate
 from sightline.params import Gate
@@ -22,7 +22,6 @@ from sightline.recipe import Recipe
 from sightline.registry import judge, promotion
 from sightline.registry.candidate import Request
 from sightline.registry.ledger import open_ledger
-from sightline.registry.provenance import folder_digest
 from sightline.stage import run_stage
 from sightline.tracking.runs import connect
 from sightline.train import stages
@@ -57,7 +56,7 @@ class Shop:
 
     def tags(self) -> dict[str, str]:
         """What the training flow tells of the data as they are now."""
-        data, verdict = (folder_digest(path("target").parent) for path in (self.paths.manifest, self.paths.verdict))
+        data, verdict = (dvc_digest(path("target").parent) for path in (self.paths.manifest, self.paths.verdict))
         return {"data.target": data, "validation.target": verdict, "code": "toy"}
 
     def register(self, other: Trained | None = None, **tags: str) -> str:

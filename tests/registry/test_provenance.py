@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from conftest import COLOURS, draw
 
 from sightline.data.versions import archive, history
-from sightline.registry.provenance import folder_digest, trained_on
+from sightline.digests import dvc_digest
+from sightline.registry.provenance import trained_on
 
 if TYPE_CHECKING:
     from sightline.project import Paths
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 def test_folder_digest_is_that_of_dvc(ingested: Paths) -> None:
     """The manifest in the project is recognised without asking DVC."""
-    assert folder_digest(ingested.manifest("target").parent) == archive.current(ingested, "target").digest
+    assert dvc_digest(ingested.manifest("target").parent) == archive.current(ingested, "target").digest
 
 
 def test_manifest_of_an_earlier_version_comes_from_dvc(ingested: Paths) -> None:

@@ -21,12 +21,11 @@ from sightline.report.page import (
     RunReport,
     Score,
     StageRow,
-    _duration,
     _heat,
     _line,
-    _picture,
     write_page,
 )
+from sightline.report.rendering import _duration, _picture
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -108,17 +108,6 @@ def restore(paths: Paths, folder: str, place: Path) -> None:
             file.write_bytes(data)
 
 
-def folder_digest(folder: Path) -> str:
-    """The digest by which DVC knows a folder with these files."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    listing = [
-        {"md5": hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest(), "relpath": name}
-        for path, name in ((path, path.relative_to(folder).as_posix()) for path in files)
-    ]
-    text = json.dumps(sorted(listing, key=lambda one: one["relpath"]), sort_keys=True)
-    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest() + ".dir"
-
-
 def _listing(repo: Any, folder: str) -> dict[str, str]:
     """Path → digest of each file of a folder, the listing checked against the folder's digest."""
     data = _object(repo, folder).read_bytes()

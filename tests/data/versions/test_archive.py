@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sightline.data.versions import archive
+from sightline.digests import dvc_digest
 from sightline.errors import DataError
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def test_restored_folder_is_the_one_of_then(ingested: Paths, tmp_path: Path) -> 
     for digest, folder in ((version.digest, ingested.manifest("target").parent), (version.raw, ingested.raw("target"))):
         archive.restore(ingested, digest, tmp_path / digest)
         assert contents(tmp_path / digest) == contents(folder)
-        assert archive.folder_digest(folder) == digest
+        assert dvc_digest(folder) == digest
 
 
 def test_changed_file_of_the_store_is_refused(ingested: Paths, tmp_path: Path) -> None:
