@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sightline.digests import digest_of
 from sightline.errors import ConfigError
 from sightline.evaluate import robustness
+from sightline.files import write_atomically
 from sightline.train import loop, probe
 from sightline.train.schedule import plan as schedule_of
 from sightline.train.speed import Speed, speed
@@ -270,10 +271,7 @@ def recorded(runs: Path, key: Any, decide: Callable[[], dict[str, Any]]) -> dict
     """What was decided for `key` before, else what `decide` says now, written down."""
     path = runs / "plans" / f"{digest_of(key)[:16]}.json"
     if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        scratch = path.with_suffix(".tmp")
-        scratch.write_text(json.dumps(decide(), indent=1) + "\n", encoding="utf-8")
-        scratch.replace(path)
+        write_atomically(path, json.dumps(decide(), indent=1) + "\n")
     values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return values
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sightline.errors import ConfigError, ProjectError
+from sightline.files import replacing
 from sightline.params import Params, Section
 from sightline.recipe import Recipe
 
@@ -142,10 +143,8 @@ def change(origin: Path, target: Path, edit: Callable[[Any], None]) -> None:
     )
     values = yaml.load(origin.read_text(encoding="utf-8"))
     edit(values)
-    scratch = target.with_suffix(".tmp")
-    with scratch.open("w", encoding="utf-8") as handle:
+    with replacing(target) as scratch, scratch.open("w", encoding="utf-8") as handle:
         yaml.dump(values, handle)
-    scratch.replace(target)
 
 
 def _explain(error: Any) -> str:

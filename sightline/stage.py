@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sightline.data.versions.code import STAGES, write_code_digests
 from sightline.errors import SightlineError, ValidationFailed
+from sightline.files import write_atomically
 from sightline.project import Paths
 
 if TYPE_CHECKING:
@@ -46,8 +47,7 @@ def _validate(paths: Paths, use: str) -> str:
         paths.docs(use),
         baseline.read(paths.baseline(use)),
     )
-    paths.verdict(use).parent.mkdir(parents=True, exist_ok=True)
-    paths.verdict(use).write_text(verdict.to_json(), encoding="utf-8")
+    write_atomically(paths.verdict(use), verdict.to_json())
     write_quality(paths, use, rows, findings(rows, params.validate))
     if not verdict.passed:
         raise ValidationFailed("\n".join([f"data set {use} is not fit for training:", *sentences(verdict)]))

@@ -20,6 +20,7 @@ from sightline.data.manifest import COLUMNS, OK, QUARANTINED
 from sightline.data.roles import groups, split
 from sightline.data.sources import scan
 from sightline.digests import code_digest, digest_of, file_digest
+from sightline.files import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -49,7 +50,7 @@ def ingest(paths: Paths, use: str) -> pd.DataFrame:
     rows = decide(found.drop(columns=THUMBNAIL), params.datasets[use], previous, near)
     manifest.write(rows, target)
     left_out = rows.loc[rows["status"] == QUARANTINED, ["path", "label", "reason"]]
-    left_out.to_csv(paths.quarantine(use), index=False, lineterminator="\n")
+    write_atomically(paths.quarantine(use), left_out.to_csv(index=False, lineterminator="\n"))
     # A file that must be read again next time is not in the cache.
     whole = cache.rows(paths.cache(use)) == len(layout)
     cache.remember(paths.ingested(use), _inputs(paths, use, layout) if whole else "")

@@ -9,6 +9,7 @@ import pandas as pd
 
 from sightline.data.files.statistics import COLUMNS as STATISTICS
 from sightline.errors import DataError
+from sightline.files import replacing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,10 +41,8 @@ OK, HELD_BACK, QUARANTINED = "ok", "held_back", "quarantined"
 
 def write(rows: pd.DataFrame, path: Path) -> None:
     """Write `rows` as parquet: the same rows give the same bytes, and a crash leaves the old file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_suffix(".tmp")
-    rows[list(COLUMNS)].astype(COLUMNS).to_parquet(scratch, index=False, engine="pyarrow", compression="zstd")
-    scratch.replace(path)
+    with replacing(path) as scratch:
+        rows[list(COLUMNS)].astype(COLUMNS).to_parquet(scratch, index=False, engine="pyarrow", compression="zstd")
 
 
 def read(path: Path) -> pd.DataFrame:

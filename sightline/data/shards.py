@@ -25,6 +25,7 @@ from sightline.data.files.facts import read_bytes
 from sightline.data.manifest import OK
 from sightline.digests import digest_of
 from sightline.errors import DataError
+from sightline.files import SCRATCH, replacing, write_atomically
 from sightline.images import jpeg
 from sightline.images.reading import decode
 
@@ -89,7 +90,7 @@ def preprocess(paths: Paths, use: str) -> Index:
     (folder / INDEX).unlink(missing_ok=True)
     _write_all(folder, paths.raw(use), fresh, names, params, limit)
     _remove_others(folder, {shard.name for shard in index.shards})
-    (folder / INDEX).write_text(json.dumps(asdict(index), indent=1) + "\n", encoding="utf-8")
+    write_atomically(folder / INDEX, json.dumps(asdict(index), indent=1) + "\n")
     return index
 
 
@@ -150,13 +151,12 @@ def _pixels(raw: str, size: int, limit: float, path: str, sha256: str) -> NDArra
 
 
 def _save(path: Path, array: NDArray[np.generic]) -> None:
-    scratch = path.with_suffix(".tmp")
-    with scratch.open("wb") as handle:
+    with replacing(path) as scratch, scratch.open("wb") as handle:
         np.save(handle, array)
-    scratch.replace(path)
 
 
 def _remove_others(folder: Path, names: set[str]) -> None:
-    for path in folder.glob("*.npy"):
+    """What the index does not name leaves the version, what a killed run left among it."""
+    for path in (*folder.glob("*.npy"), *folder.glob(f".*{SCRATCH}")):
         if path.name.split(".")[0] not in names:
             path.unlink()

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sightline.data.loader import load
-from sightline.digests import digest_of, file_digest
+from sightline.digests import file_digest, tree_digest
 from sightline.evaluate import agreement, confidence, cost, metrics, release, robustness, slices
+from sightline.files import replacing, write_atomically
 from sightline.images.reading import png
 from sightline.models.bundle import Card
 from sightline.models.predictor import write_bundle
@@ -61,7 +62,7 @@ class Evaluated:
         folder = root / self.path
         pairs = ((folder / FIGURES, self.digest), (folder / PREDICTIONS, self.predictions))
         whole = all(path.is_file() and file_digest(path) == digest for path, digest in pairs)
-        return whole and _digest(folder / BUNDLE) == self.bundle
+        return whole and tree_digest(folder / BUNDLE) == self.bundle
 
     def figures(self, root: Path) -> dict[str, Any]:
         """Everything that was measured."""
@@ -111,7 +112,7 @@ def evaluate(
         path=folder.relative_to(paths.root).as_posix(),
         digest=file_digest(folder / FIGURES),
         predictions=file_digest(folder / PREDICTIONS),
-        bundle=_digest(folder / BUNDLE),
+        bundle=tree_digest(folder / BUNDLE),
         release=testing.digest,
         accuracy=figures["accuracy"],
     )
@@ -155,13 +156,9 @@ def _fit(paths: Paths, candidate: Trained, wanted_accuracy: float) -> Confidence
 def _write(
     folder: Path, figures: dict[str, Any], labels: IntArray, probabilities: FloatArray, paths: NDArray[np.str_]
 ) -> None:
-    (folder / FIGURES).write_text(json.dumps(figures, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    with (folder / PREDICTIONS).open("wb") as handle:
+    with replacing(folder / PREDICTIONS) as scratch, scratch.open("wb") as handle:
         np.savez(handle, labels=labels, probabilities=probabilities, paths=paths)
-
-
-def _digest(bundle: Path) -> str:
-    return digest_of([file_digest(path) for path in sorted(bundle.iterdir())]) if bundle.is_dir() else ""
+    write_atomically(folder / FIGURES, json.dumps(figures, indent=1, sort_keys=True) + "\n")
 
 
 def _logits(paths: Paths, trained: Trained, pixels: Tensor | Stored) -> NDArray[np.float32]:

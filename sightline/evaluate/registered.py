@@ -12,6 +12,7 @@ from sightline.data.shards import read_index
 from sightline.evaluate import agreement, cost, release, robustness
 from sightline.evaluate.confidence import Confidence
 from sightline.evaluate.evaluation import FIGURES, corrupted, image_files, measured
+from sightline.files import write_atomically
 from sightline.images.reading import decode
 from sightline.models.predictor import Predictor
 from sightline.tracking.runs import connect
@@ -69,8 +70,7 @@ def evaluate_version(paths: Paths, version: str | None, step: Callable[[str], No
         "cost": asdict(cost.measure([bundle], image_files(paths, rows))[0]),
     }
     folder = paths.runs / "evaluate" / f"version-{found.version}"
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / FIGURES).write_text(json.dumps(figures, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    write_atomically(folder / FIGURES, json.dumps(figures, indent=1, sort_keys=True) + "\n")
     log_version(tracker, str(found.version), figures)
     keep(tracker, str(found.run_id), folder)
     return Evaluation(version=str(found.version), run=str(found.run_id), folder=folder, figures=figures)

@@ -14,6 +14,7 @@ from sightline.data.loader import Images, load_any
 from sightline.data.manifest import OK
 from sightline.digests import digest_of
 from sightline.errors import DataError
+from sightline.files import write_atomically
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,11 +59,8 @@ def current(paths: Paths, name: str) -> Release:
         if not len(present):
             raise DataError("the target has no test images: raise datasets.target.roles.test, or add images")
         release = Release(name, tuple(present["sha256"]), _unseen(path.parent, present["sha256"].tolist()))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        scratch = path.with_suffix(".tmp")
         values = {"name": name, "images": release.images, "new": sorted(release.new)}
-        scratch.write_text(json.dumps(values, indent=0) + "\n", encoding="utf-8")
-        scratch.replace(path)
+        write_atomically(path, json.dumps(values, indent=0) + "\n")
         return release
     values = json.loads(path.read_text(encoding="utf-8"))
     release = Release(name, tuple(values["images"]), frozenset(values.get("new", ())))

@@ -69,9 +69,8 @@ def _card(values: dict[str, Any]) -> Card:
 
 
 def write(folder: Path, card: Card, weights: Path) -> None:
-    """Make a bundle of `card` and the `weights` file; what stood in `folder` is removed."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    """Make a bundle of `card` and the `weights` file in the new folder `folder`."""
+    folder.mkdir()
     shutil.copyfile(weights, folder / WEIGHTS)
     (folder / BUNDLE).write_text(json.dumps(asdict(card), indent=1) + "\n", encoding="utf-8")
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from sightline.files import replacing
 from sightline.images.normalise import normalise
 from sightline.images.reading import decode
 from sightline.models import bundle
@@ -120,8 +121,9 @@ def write_bundle(
 
     logits: (N, classes) that the training form gives them; the bundle's own where there are none.
     """
-    bundle.write(folder, card, weights)
-    predictor = Predictor.load(folder)
-    found = predictor.logits_of(golden) if logits is None else logits
-    bundle.write_golden(folder, golden, found, softmax(found, card.temperature))
+    with replacing(folder) as scratch:
+        bundle.write(scratch, card, weights)
+        predictor = Predictor.load(scratch)
+        found = predictor.logits_of(golden) if logits is None else logits
+        bundle.write_golden(scratch, golden, found, softmax(found, card.temperature))
     return predictor

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sightline.digests import file_digest
 from sightline.errors import RegistryError
+from sightline.files import replacing
 from sightline.models.weights import WEIGHTS
 from sightline.tracking.runs import connect
 from sightline.tracking.versions import CHAMPION, find
@@ -32,6 +33,6 @@ def fetched(paths: Paths, init: str | None) -> str | None:
     if found is None:
         raise RegistryError(f"{init}: version {version.version} of {version.name} holds no {WEIGHTS}")
     target = paths.runs / "init" / f"{file_digest(found)}.safetensors"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(found, target)
+    with replacing(target) as scratch:
+        shutil.copyfile(found, scratch)
     return target.relative_to(paths.root).as_posix()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
+from sightline.files import replacing
 from sightline.train import group
 
 if TYPE_CHECKING:
@@ -111,9 +111,5 @@ class Checkpoint:
 
     def save(self, values: dict[str, Any]) -> None:
         """Write the values, whole or not at all."""
-        scratch = self.path.with_suffix(".tmp")
-        with scratch.open("wb") as handle:
+        with replacing(self.path) as scratch, scratch.open("wb") as handle:
             torch.save(values, handle)
-            handle.flush()
-            os.fsync(handle.fileno())
-        scratch.replace(self.path)

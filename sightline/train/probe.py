@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from sightline.files import replacing
 from sightline.train.augment import augment
 from sightline.train.draws import Draws
 from sightline.train.inference import predict
@@ -50,10 +51,8 @@ def frozen_features(backbone: nn.Module, pixels: Tensor | Stored, recipe: Recipe
 
     seen = [predict(backbone, pixels, prepared=changed) for _ in range(copies(len(pixels)))]
     features = torch.stack([predict(backbone, pixels), *seen])
-    cache.parent.mkdir(parents=True, exist_ok=True)
-    scratch = cache.with_suffix(".tmp")
-    save_file({"features": features}, scratch)
-    scratch.replace(cache)
+    with replacing(cache) as scratch:
+        save_file({"features": features}, scratch)
     return features
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sightline.digests import file_digest
 from sightline.errors import ModelError
+from sightline.files import write_atomically
 from sightline.models.weights import WEIGHTS
 
 if TYPE_CHECKING:
@@ -72,8 +73,6 @@ class Trained:
 def finish(trained: Trained, root: Path) -> Trained:
     """Record that the stage is complete: the result is written last, and the checkpoint goes."""
     folder = root / trained.path
-    scratch = folder / "result.tmp"
-    scratch.write_text(json.dumps(asdict(trained), indent=1) + "\n", encoding="utf-8")
-    scratch.replace(folder / RESULT)
+    write_atomically(folder / RESULT, json.dumps(asdict(trained), indent=1) + "\n")
     (folder / CHECKPOINT).unlink(missing_ok=True)
     return trained

@@ -14,6 +14,7 @@ from sightline.data.files.facts import read_bytes
 from sightline.data.files.statistics import THUMBNAIL, reduced
 from sightline.data.manifest import OK, QUARANTINED
 from sightline.digests import code_digest
+from sightline.files import replacing
 from sightline.images.reading import inspect
 
 if TYPE_CHECKING:
@@ -103,7 +104,5 @@ def _remember(cache: Path, digests: NDArray[np.object_], pairs: Ints) -> None:
     """Keep the pairs, and each digest paired with itself; the first row is the code that judged."""
     code = code_digest(search.__name__)
     first, second = (np.concatenate([[code], digests, digests[pairs[:, side]]]) for side in (0, 1))
-    cache.parent.mkdir(parents=True, exist_ok=True)
-    scratch = cache.with_suffix(".tmp")
-    pd.DataFrame({"first": first, "second": second}).to_parquet(scratch, index=False)
-    scratch.replace(cache)
+    with replacing(cache) as scratch:
+        pd.DataFrame({"first": first, "second": second}).to_parquet(scratch, index=False)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from sightline.files import replacing, write_atomically
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -42,11 +44,10 @@ def save(facts: pd.DataFrame, path: Path, key: str) -> None:
     """Keep `facts` under `key`, which tells how they were made: other limits or other code make other facts."""
     from pyarrow import Table, parquet
 
-    path.parent.mkdir(parents=True, exist_ok=True)
     table = Table.from_pandas(facts, preserve_index=False)
-    scratch = path.with_suffix(".tmp")
-    parquet.write_table(table.replace_schema_metadata({**(table.schema.metadata or {}), KEY: key.encode()}), scratch)
-    scratch.replace(path)
+    keyed = table.replace_schema_metadata({**(table.schema.metadata or {}), KEY: key.encode()})
+    with replacing(path) as scratch:
+        parquet.write_table(keyed, scratch)
 
 
 def rows(path: Path) -> int:
@@ -58,9 +59,7 @@ def rows(path: Path) -> int:
 
 def remember(path: Path, inputs: str) -> None:
     """Remember the digest of what was done last; an empty one for nothing."""
-    scratch = path.with_suffix(".tmp")
-    scratch.write_text(inputs, encoding="ascii")
-    scratch.replace(path)
+    write_atomically(path, inputs)
 
 
 def recalled(path: Path) -> str | None:

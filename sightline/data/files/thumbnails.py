@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sightline.data.files.statistics import SIDE
+from sightline.files import replacing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -69,11 +70,9 @@ def is_wasteful(path: Path, numbers: pd.Series) -> bool:
 def squeeze(path: Path, numbers: pd.Series) -> pd.Series:
     """Keep those with `numbers`, and say their new ones."""
     held, used = mapped(path), numbers.dropna()
-    scratch = path.with_suffix(".tmp")
-    with scratch.open("wb") as file:
+    with replacing(path) as scratch, scratch.open("wb") as file:
         for number in used:
             file.write(held[number].tobytes())
-    scratch.replace(path)
     renamed = numbers.copy()
     renamed[used.index] = np.arange(len(used))
     return renamed

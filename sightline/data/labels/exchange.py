@@ -15,6 +15,7 @@ from sightline.data.manifest import QUARANTINED
 from sightline.data.versions import archive, history
 from sightline.data.versions.diff import counted
 from sightline.errors import DataError
+from sightline.files import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -94,17 +95,14 @@ def _change(paths: Paths, use: str, text: str, number: int, origin: str) -> None
     """Put the table in place and make the new version, or leave everything as it was."""
     place = paths.labels(use)
     before = place.read_bytes() if place.is_file() else None
-    place.parent.mkdir(parents=True, exist_ok=True)
-    scratch = place.with_suffix(".tmp")
-    scratch.write_text(text, encoding="utf-8")
-    scratch.replace(place)
+    write_atomically(place, text)
     try:
         history.ingest(paths, use, f"{counted(number, 'label')} imported from {origin}")
     except BaseException:
         if before is None:
             place.unlink()
         else:
-            place.write_bytes(before)
+            write_atomically(place, before)
         raise
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 
 from sightline.data.manifest import HELD_BACK, OK
 from sightline.errors import DataError
+from sightline.files import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,10 +58,7 @@ def infer(rows: pd.DataFrame, version: str) -> Baseline:
 
 def write(baseline: Baseline, path: Path) -> None:
     """Write it as JSON; the same version gives the same bytes."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_suffix(".tmp")
-    scratch.write_text(json.dumps(asdict(baseline), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    scratch.replace(path)
+    write_atomically(path, json.dumps(asdict(baseline), indent=1, ensure_ascii=False) + "\n")
 
 
 def read(path: Path) -> Baseline | None:

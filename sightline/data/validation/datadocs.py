@@ -15,6 +15,8 @@ from great_expectations.render.renderer.page_renderer import ValidationResultsPa
 from great_expectations.render.view.view import DefaultJinjaPageView
 from jinja2 import ChoiceLoader, FileSystemLoader
 
+from sightline.files import write_atomically
+
 if TYPE_CHECKING:
     from sightline.data.validation.verdict import Verdict
 
@@ -38,5 +40,4 @@ def write(outcome: Any, verdict: Verdict, docs: Path) -> None:
         result.result["partial_unexpected_list"] = [value for value in values if not pd.isna(value)]
     renderer: Any = ValidationResultsPageRenderer()
     page = OfflineView().render(renderer.render(outcome), verdict=verdict)  # type: ignore[no-untyped-call]
-    docs.mkdir(parents=True, exist_ok=True)
-    (docs / verdict.page).write_text(page, encoding="utf-8")
+    write_atomically(docs / verdict.page, page)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sightline.data.versions import external
 from sightline.digests import code_digest, file_digest
+from sightline.files import write_atomically
 from sightline.project import USES
 
 if TYPE_CHECKING:
@@ -27,5 +28,4 @@ def write_code_digests(paths: Paths) -> None:
         digests = {use: file_digest(place(use)) if place(use).is_file() else "none" for use in USES}
         text += f"{name}:\n" + "".join(f"  {use}: {digest}\n" for use, digest in digests.items())
     if not paths.code.is_file() or paths.code.read_text(encoding="utf-8") != text:
-        paths.code.parent.mkdir(parents=True, exist_ok=True)
-        paths.code.write_text(text, encoding="utf-8")
+        write_atomically(paths.code, text)

@@ -10,6 +10,7 @@ import os
 from typing import TYPE_CHECKING
 
 from sightline.errors import DataError
+from sightline.files import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,7 +45,7 @@ def write_listings(paths: Paths) -> None:
             )
         text = _listing(paths.raw(use))
         if not place.is_file() or place.read_text(encoding="utf-8") != text:
-            place.write_text(text, encoding="utf-8")
+            write_atomically(place, text)
 
 
 def _listing(folder: Path) -> str:

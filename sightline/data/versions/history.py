@@ -12,6 +12,7 @@ from sightline.data.manifest import OK
 from sightline.data.versions import archive, diff, dvc, external
 from sightline.data.versions.code import write_code_digests
 from sightline.errors import DataError
+from sightline.files import write_atomically
 
 if TYPE_CHECKING:
     from sightline.data.versions.archive import Version
@@ -67,9 +68,8 @@ def record(paths: Paths, use: str, *notes: str) -> Revision | None:
     entry = _next(paths, use, read(paths, use), notes)
     if entry is not None:
         path = paths.history(use)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a", encoding="utf-8") as handle:
-            handle.write(json.dumps(asdict(entry), ensure_ascii=False) + "\n")
+        before = path.read_text(encoding="utf-8") if path.is_file() else ""
+        write_atomically(path, f"{before}{json.dumps(asdict(entry), ensure_ascii=False)}\n")
     return entry
 
 
