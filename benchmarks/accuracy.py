@@ -136,7 +136,7 @@ def ours(images: Path, rows: list[Listed], seconds: float, project: Path, settin
 def sightline(*command: str, folder: Path) -> str:
     """A command of ours in a project, as a user's; its last line."""
     done = subprocess.run(
-        [sys.executable, "-m", "flows.cli", *command],
+        [sys.executable, "-P", "-m", "flows.cli", *command],
         cwd=folder,
         env=environment(),
         stdout=subprocess.PIPE,

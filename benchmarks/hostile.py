@@ -220,7 +220,7 @@ def chunked(width: int, height: int, colours: int, *chunks: tuple[bytes, bytes])
 def run(root: Path) -> tuple[float, float]:
     """Run the stage; seconds, and peak memory of all its processes in MiB."""
     start = time.perf_counter()
-    stage = subprocess.Popen([sys.executable, "-m", "sightline.stage", "ingest", "target"], cwd=root)
+    stage = subprocess.Popen([sys.executable, "-P", "-m", "sightline.stage", "ingest", "target"], cwd=root)
     peak = 0
     while stage.poll() is None:
         peak = max(peak, memory(stage.pid))

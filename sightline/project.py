@@ -118,6 +118,8 @@ def environment(root: Path, given: Mapping[str, str] = os.environ) -> dict[str, 
     """
     scripts = os.path.dirname(sys.executable)  # noqa: PTH120 — a link to another environment's python must stay a link
     ours = {
+        # A user's own tasks.py or torch.py in a working directory must not be imported instead of what bears that name.
+        "PYTHONSAFEPATH": "1",
         "DO_NOT_TRACK": "true",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",

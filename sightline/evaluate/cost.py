@@ -88,7 +88,7 @@ def _cost(memory: float, passes: list[list[float]]) -> Cost:
 
 
 def _start(bundle: Path, images: Sequence[Path]) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "sightline.evaluate.cost", str(bundle), *map(str, images)]
+    command = [sys.executable, "-P", "-m", "sightline.evaluate.cost", str(bundle), *map(str, images)]
     pipe = subprocess.PIPE
     return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
 

@@ -8,7 +8,10 @@ import sys
 from typing import Any
 
 FORBIDDEN = frozenset({"socket.connect", "socket.bind", "subprocess.Popen", "os.system", "os.exec", "os.posix_spawn"})
-KEPT = ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH", "PYTHONPATH", "PYTHONWARNINGS", "TMPDIR", "OMP_NUM_THREADS")
+KEPT = (
+    *("PATH", "HOME", "LANG", "LD_LIBRARY_PATH", "PYTHONPATH", "PYTHONWARNINGS", "TMPDIR"),
+    *("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT"),
+)
 """Variables that the process inherits beside those of MLflow's own behaviour: none that holds a secret."""
 SECONDS = 300
 """Processor time."""

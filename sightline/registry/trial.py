@@ -43,7 +43,7 @@ class Trial:
 
 def start_trial(folder: Path) -> Trial:
     """Try the model whose files lie in `folder` (as `Tracker.files` gives it)."""
-    command = [sys.executable, "-m", "sightline.registry.trial", str(folder)]
+    command = [sys.executable, "-P", "-m", "sightline.registry.trial", str(folder)]
     return Trial(
         subprocess.Popen(
             command, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, cwd=folder

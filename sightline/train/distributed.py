@@ -111,10 +111,10 @@ def check(workers: int, recipe: Recipe) -> None:
 def launched(module: str, word: str, workers: int, threads: int) -> subprocess.Popen[str]:
     """A torchrun at work on `module`: its end of the input closes when this process goes, however it does."""
     alone = [] if "PET_RDZV_ENDPOINT" in os.environ or "PET_MASTER_ADDR" in os.environ else ["--standalone"]
-    command = [sys.executable, "-m", "torch.distributed.run", *alone, f"--nproc-per-node={workers}"]
+    command = [sys.executable, "-P", "-m", "torch.distributed.run", *alone, f"--nproc-per-node={workers}"]
     return subprocess.Popen(
         [*command, "-m", module, word],
-        env={**os.environ, LEASH: "1", "OMP_NUM_THREADS": str(threads)},
+        env={**os.environ, LEASH: "1", "OMP_NUM_THREADS": str(threads), "PYTHONSAFEPATH": "1"},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

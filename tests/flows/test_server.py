@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+import strangers
 from conftest import make_images, make_project
 
 from sightline import config
@@ -47,6 +48,9 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Pa
         monkeypatch.delenv(name)
     own = {"PREFECT_HOME": str(tmp_path / "prefect"), "PREFECT_API_URL": api, "PREFECT_WORKER_QUERY_SECONDS": "2"}
     env = environment(paths.root, {**os.environ, **own})
+    # Whoever starts Prefect's commands by hand has not set it.
+    del env["PYTHONSAFEPATH"]
+    strangers.plant(paths.root, tmp_path / "imported")
     log = (tmp_path / "server.log").open("w")
     started = []
 
@@ -84,7 +88,10 @@ def wait_until(happened: Any, log: Path) -> None:
 
 @pytest.mark.timeout(600)
 def test_schedule_fires_unaided_and_ends_green(served: tuple[Paths, str], tmp_path: Path) -> None:
-    """A schedule that is due in a minute starts the training flow by itself, and a champion stands at its end."""
+    """A schedule that is due in a minute starts the training flow by itself, and a champion stands at its end.
+
+    No module of the project's folder is taken for one of ours or of a library.
+    """
     paths, api = served
 
     def ended() -> bool:
@@ -101,3 +108,4 @@ def test_schedule_fires_unaided_and_ends_green(served: tuple[Paths, str], tmp_pa
     kinds = {one["key"] for one in httpx.post(f"{api}/artifacts/filter", json={}).json()}
     assert {"stages", "results", "report", "data-docs-target", "scratch-progress"} <= kinds
     assert any(paths.reports.glob("*.html"))
+    assert not (tmp_path / "imported").exists(), (tmp_path / "imported").read_text()

@@ -1,0 +1,60 @@
+"""Whose code runs: a user's own files are never taken for ours or for a library."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import strangers
+from conftest import FAST, make_images
+
+from sightline.config import write_value
+
+ROOT = Path(__file__).parents[2]
+
+
+def call(folder: Path, *words: str) -> str:
+    """A command in `folder`, with nothing set that would protect it; what it prints."""
+    kept = ("PREFECT", "MLFLOW", "SIGHTLINE", "PYTHONSAFEPATH", "DVC")
+    given = {key: value for key, value in os.environ.items() if not key.startswith(kept)}
+    given |= {"PYTHONPATH": str(ROOT), "PATH": f"{Path(sys.executable).parent}:{given['PATH']}"}
+    done = subprocess.run(words, cwd=folder, env=given, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.timeout(900)
+def test_no_file_of_the_user_is_imported(tmp_path: Path) -> None:
+    """From init to lineage, with such files in the project, the working directory, the images and beside the model."""
+    canary, project, elsewhere = tmp_path / "imported", tmp_path / "toy", tmp_path / "elsewhere"
+    images = make_images(tmp_path / "images")
+    elsewhere.mkdir()
+    for folder in (images, elsewhere):
+        strangers.plant(folder, canary)
+
+    def sightline(*words: str, folder: Path = project) -> str:
+        # As the script `sightline` starts: with its own folder before all others, not with the working directory.
+        return call(folder, sys.executable, "-P", "-m", "flows.cli", *words)
+
+    sightline("init", str(project), "--images", str(images), folder=elsewhere)
+    for key, value in FAST.items():
+        write_value(project, key, value)
+    for folder in (project, project / "data", project / "data" / "raw" / "target"):
+        strangers.plant(folder, canary)
+    call(project, "dvc", "repro", "--quiet")
+    sightline("run")
+    models = [path.parent for path in (project / "mlflow").rglob("MLmodel")]
+    assert models
+    for folder in models:
+        strangers.plant(folder, canary)
+    image = next((images / "red").iterdir())
+    sightline("predict", str(image))
+    sightline("promote", "1")
+    sightline("evaluate")
+    sightline("lineage")
+    sightline("doctor")
+    sightline("history", folder=project / "data")
+    assert not canary.exists(), canary.read_text()
