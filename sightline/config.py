@@ -1,7 +1,7 @@
 """Reading and writing `params.yaml`: the file holds the values, `sightline.params` their meaning.
 
-`load` reads the file, lays the `--set` overlay over it and checks names, types and ranges at once. `write_value` is
-the one place that changes the file; it keeps the comments.
+`load` reads the file, lays preset and `--set` overlay over it and checks names, types and ranges at once. `write_value`
+is the one place that changes the file; it keeps the comments.
 """
 
 from __future__ import annotations
@@ -30,6 +30,9 @@ PRESET_KEYS = {
     "scratch": ("finetune", "scratch"),
 }
 """Where the parts of a preset belong."""
+SECTIONS = Section.__subclasses__()
+OPTIONAL = {known.name for section in SECTIONS for known in fields(section) if known.default_factory in SECTIONS}
+"""Sections that a file may leave out."""
 
 
 def find_root(start: Path | None = None) -> Path:
@@ -51,32 +54,70 @@ def load(root: Path, overrides: Mapping[str, Any] | None = None) -> Params:
     """
     from pydantic import TypeAdapter, ValidationError
 
-    values = read(root)
-    _lay_preset(values, (overrides or {}).get("project.preset", (values.get("project") or {}).get("preset")))
-    for key, value in (overrides or {}).items():
-        place(values, key, value)
+    values, given = read(root), dict(overrides or {})
+    written = _project(values).get("name")
+    for key, value in given.items():
+        # What chooses and makes the preset counts before the preset is laid.
+        if key.startswith(("project.", "presets.")):
+            place(values, key, value)
+    _lay_preset(values, wins="project.preset" in given)
+    for key, value in given.items():
+        if not key.startswith("presets."):
+            place(values, key, value)
     try:
-        # From JSON, because in strict mode pydantic wants instances where it is given Python objects.
-        return TypeAdapter(Params).validate_json(json.dumps(values))
+        # From JSON, because in strict mode pydantic wants instances where it is given Python objects; a date is text.
+        params = TypeAdapter(Params).validate_json(json.dumps(values, default=str))
     except ValidationError as error:
         raise ConfigError(_explain(error)) from None
+    if params.project.name != str(written):
+        raise ConfigError(
+            f"project.name = {params.project.name!r} cannot be set for one run: every command finds the registered "
+            f"models by the name in {PARAMS}, which is {written!r}; change it there"
+        )
+    return params
 
 
-def _lay_preset(values: dict[str, Any], name: str | None) -> None:
-    """Put the recipes of the preset beneath those of the sections.
+def _project(values: dict[str, Any]) -> dict[str, Any]:
+    found = values.get("project")
+    return found if isinstance(found, dict) else {}
 
-    Raises ConfigError where there is no such preset.
+
+def _lay_preset(values: dict[str, Any], *, wins: bool) -> None:
+    """Put the recipes of `project.preset` together with those of the sections.
+
+    Where both hold a value the preset `wins` if it was asked for by this run; raises ConfigError naming the values if
+    it is written beside them, and where there is no such preset.
     """
-    presets = values.pop("presets", {})
+    presets, name = values.pop("presets", None), _project(values).get("preset")
     if name is None:
         return
-    if name not in presets:
-        raise ConfigError(
-            f"project.preset = {name!r}: {PARAMS} has {', '.join(presets) or 'no presets'}; take null for none"
-        )
-    for stage, recipe in presets[name].items():
+    known = presets if isinstance(presets, dict) else {}
+    if not isinstance(name, str) or name not in known:
+        there = ", ".join(known) or "no presets"
+        raise ConfigError(f"project.preset = {name!r}: {PARAMS} has {there}; take null for none")
+    beaten: list[str] = []
+    for stage, recipe in _parts(name, known[name]):
         section, key = PRESET_KEYS[stage]
-        values[section][key] = {**recipe, **(values[section].get(key) or {})}
+        own = values[section].get(key) or {} if isinstance(values.get(section), dict) else {}
+        if isinstance(own, dict):
+            others = [one for one in recipe if own.get(one, recipe[one]) != recipe[one]]
+            beaten += [f"{section}.{key}.{one} = {own[one]!r}" for one in others]
+            place(values, f"{section}.{key}", {**own, **recipe})
+    if beaten and not wins:
+        raise ConfigError(
+            f"project.preset = {name!r} has other values than the recipes of {PARAMS}, {', '.join(beaten)}: take "
+            f"these out of the recipes, change presets.{name}, or set project.preset to null"
+        )
+
+
+def _parts(name: str, preset: Any) -> list[tuple[str, dict[str, Any]]]:
+    """The recipes of a preset by stage; raises ConfigError where it holds anything else."""
+    stages = list(preset.items()) if isinstance(preset, dict) else [("", preset)]
+    for stage, recipe in stages:
+        if stage not in PRESET_KEYS or not isinstance(recipe, dict):
+            key = ".".join(["presets", name, *([stage] if stage else [])])
+            raise ConfigError(f"{key} = {recipe!r}: a preset holds values for {', '.join(PRESET_KEYS)}, no others")
+    return stages
 
 
 def read(root: Path) -> dict[str, Any]:
@@ -87,7 +128,10 @@ def read(root: Path) -> dict[str, Any]:
     try:
         values = YAML(typ="safe").load((root / PARAMS).read_text(encoding="utf-8"))
     except YAMLError as error:
-        raise ConfigError(f"{root / PARAMS} is not valid YAML: {error}") from None
+        # The whole message spans lines and ends with advice for programmers.
+        mark = getattr(error, "problem_mark", None)
+        place_of = f" in line {mark.line + 1}" if mark else ""
+        raise ConfigError(f"{root / PARAMS} is not valid YAML: {getattr(error, 'problem', error)}{place_of}") from None
     if not isinstance(values, dict):
         raise ConfigError(f"{root / PARAMS} holds no sections: compare it with the one that `sightline init` writes")
     return values
@@ -117,7 +161,7 @@ def place(values: dict[str, Any], key: str, value: Any) -> None:
     """
     *path, last = key.split(".")
     try:
-        section = reduce(lambda node, name: node[name], path, values)
+        section = reduce(lambda node, name: node.setdefault(name, {}) if name in OPTIONAL else node[name], path, values)
         if last not in section and last in section.get("recipe", {}):
             section = section["recipe"]
         section[last] = value
@@ -167,5 +211,4 @@ def _explain(error: Any) -> str:
 
 
 def _known_keys() -> list[str]:
-    sections = [*Section.__subclasses__(), Recipe]
-    return [known.name for section in sections for known in fields(section)]
+    return [known.name for section in [*SECTIONS, Recipe] for known in fields(section)]

@@ -28,7 +28,8 @@ class Project(Section):
     seed: int = 0
     """Decides every random choice of a run."""
     preset: str | None = None
-    """Name of an entry of `presets`: values for the three recipes; those written in the recipes come first."""
+    """Name of an entry of `presets`: values for the three recipes. Set for one run it comes before those that stand in the
+    recipes; written beside them it must not differ from them."""
 
     def __post_init__(self) -> None:
         if not self.name or set(self.name) & set("/:@%\"' "):

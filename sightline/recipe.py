@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-STRICT: dict[str, object] = {"extra": "forbid", "strict": True}
+STRICT: dict[str, object] = {"extra": "forbid", "strict": True, "allow_inf_nan": False}
 LOOKS = ("crop", "zoom", "flip", "rotate", "scale", "trivial", "erase")
 """The values that decide how an image of the stored side looks to the network."""
 

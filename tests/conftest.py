@@ -62,11 +62,14 @@ def make_images(folder: Path, per_class: int = 60, first: int = 0) -> Path:
 
 
 FAST = {
+    "project.preset": None,
     "preprocess.size": 16,
     "pretrain.network": "cnn",
     "pretrain.recipe.epochs": 3,
     "finetune.recipe.epochs": 2,
     "finetune.recipe.min_steps": 4,
+    "finetune.recipe.learning_rate": 0.3,
+    "finetune.recipe.clip": 1.0,
     "finetune.scratch.epochs": 4,
     "finetune.scratch.min_steps": 12,
     "finetune.scratch.learning_rate": 0.1,

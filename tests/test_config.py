@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from sightline import config
 from sightline.errors import ConfigError, ProjectError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ROOT = Path(__file__).parents[1]
 
@@ -30,6 +36,11 @@ def project(tmp_path: Path) -> Path:
         ("datasets.target.roles.test=0.5", "must sum to 1"),
         ("datasets.target.train_per_class=0", "must be at least 1"),
         ("project.name=a/b", "must not be empty nor hold"),
+        ("project.name=other", "cannot be set for one run"),
+        ("project.preset=[fast]", "has fast, balanced, best, resnet"),
+        ("pretrain.recipe=5", "pretrain.recipe = 5: Input should be an object"),
+        ("validate.blank=.inf", "validate.blank = inf: Input should be a finite number"),
+        ("datasets.other.images=x", "datasets.other.images: there is no such section"),
     ],
 )
 def test_bad_value_is_named_with_its_key(project: Path, setting: str, words: str) -> None:
@@ -75,24 +86,51 @@ def test_no_project_is_told(tmp_path: Path) -> None:
 def test_broken_yaml_is_told(project: Path) -> None:
     """A file that is no YAML gives its name and place."""
     (project / "params.yaml").write_text("a: [1,")
-    with pytest.raises(ConfigError, match=r"params\.yaml is not valid YAML"):
+    with pytest.raises(ConfigError, match=r"params\.yaml is not valid YAML: .* in line 2$"):
         config.load(project)
 
 
-def test_preset_lies_beneath_what_is_written(project: Path) -> None:
-    """A preset fills the recipes; a value written in a recipe, or set for the run, comes before it."""
-    config.change(
-        project / "params.yaml",
-        project / "params.yaml",
-        lambda values: values["finetune"].update(scratch={"crop": 0.2}),
-    )
-    params = config.load(project, {"project.preset": "fast", "finetune.scratch.min_steps": 7})
-    assert (params.finetune.scratch.epochs, params.finetune.scratch.crop, params.finetune.scratch.min_steps) == (
-        5,
-        0.2,
-        7,
-    )
-    assert params.pretrain.recipe.epochs == 5, "the template's own value"
+def edit(project: Path, change: Callable[[Any], None]) -> None:
+    config.change(project / "params.yaml", project / "params.yaml", change)
+
+
+def test_preset_of_a_run_comes_before_the_recipes(project: Path) -> None:
+    """`--set project.preset` does what it says where recipes hold values; what else is set comes before it."""
+    params = config.load(project, {"finetune.scratch.min_steps": 7, "project.preset": "fast"})
+    assert (params.pretrain.recipe.epochs, params.pretrain.recipe.flip) == (4, False)
+    assert (params.finetune.scratch.learning_rate, params.finetune.scratch.min_steps) == (0.3, 7)
+
+
+def test_written_preset_fills_the_recipes(project: Path) -> None:
+    """A value that the preset does not hold, or holds as well, may stand in a recipe."""
+    edit(project, lambda values: values["project"].update(preset="fast"))
+    edit(project, lambda values: values["pretrain"].update(recipe=None))
+    edit(project, lambda values: values["finetune"].update(recipe={"crop": 0.2, "epochs": 5}, scratch={}))
+    params = config.load(project)
+    assert (params.finetune.recipe.epochs, params.finetune.recipe.crop, params.pretrain.recipe.epochs) == (5, 0.2, 4)
+
+
+def test_preset_that_recipes_contradict_is_told(project: Path) -> None:
+    """Where preset and recipes are written with other values, each of them is named."""
+    edit(project, lambda values: values["project"].update(preset="fast"))
+    with pytest.raises(
+        ConfigError, match=r"'fast'.*pretrain\.recipe\.epochs = 5, .*scratch\.learning_rate = 0\.1: take"
+    ):
+        config.load(project)
+
+
+def test_preset_may_be_changed_for_a_run(project: Path) -> None:
+    """--set reaches into the presets, too."""
+    given = {"project.preset": "fast", "presets.fast.finetune.epochs": 9}
+    assert config.load(project, given).finetune.recipe.epochs == 9
+
+
+@pytest.mark.parametrize("preset", [3, {"transfer": {"epochs": 1}}, {"pretrain": 3}])
+def test_broken_preset_is_told(project: Path, preset: object) -> None:
+    """A preset that holds anything but recipes is named."""
+    edit(project, lambda values: values.update(presets={"mine": preset}))
+    with pytest.raises(ConfigError, match=r"presets\.mine.*values for pretrain, finetune, scratch, no others"):
+        config.load(project, {"project.preset": "mine"})
 
 
 @pytest.mark.parametrize("name", ["fast", "balanced", "best", "resnet"])
@@ -107,9 +145,28 @@ def test_unknown_preset_is_told(project: Path) -> None:
         config.load(project, {"project.preset": "quick"})
 
 
-def test_project_from_before_processes_loads(project: Path) -> None:
-    """A params.yaml without the section `train` trains in one process."""
-    values = (project / "params.yaml").read_text(encoding="utf-8")
-    start = values.index("train:\n  workers")
-    (project / "params.yaml").write_text(values[:start] + values[values.index("pretrain:", start) :], encoding="utf-8")
+def test_project_of_an_earlier_release_loads(project: Path) -> None:
+    """A params.yaml without later sections has their defaults, and `--set` finds them all the same."""
+
+    def as_before(values: Any) -> None:
+        del values["train"], values["datasets"]["target"]["group"], values["validate"]["baseline"]
+
+    edit(project, as_before)
     assert config.load(project).train.workers == 1
+    given = {"train.workers": 2, "datasets.target.group.burst": 3.0, "validate.baseline.shift": 0.5}
+    params = config.load(project, given)
+    assert (params.train.workers, params.datasets["target"].group.burst) == (2, 3.0)
+    assert params.validate.baseline.shift == 0.5
+
+
+def test_name_written_as_a_date_is_text(project: Path) -> None:
+    """YAML reads 2024-01-01 as a date, which is a name here."""
+    edit(project, lambda values: values["project"].update(name=date(2024, 1, 1)))
+    assert config.load(project).project.name == "2024-01-01"
+
+
+def test_limits_stand_last_and_comments_claim_no_accuracy() -> None:
+    """What a user tunes comes first in the template, and no accuracy stands in it that no command reproduces."""
+    text = (ROOT / "params.yaml").read_text(encoding="utf-8")
+    assert list(config.read(ROOT))[-2:] == ["ingest", "validate"]
+    assert not re.search(r"#.*: \.\d\d", text)
