@@ -138,7 +138,7 @@ def _has_methods(kind: type) -> bool:
 def git_state(root: Path) -> dict[str, str]:
     """`commit` of the project and `patch`, the SHA-256 of uncommitted changes; empty texts where there is no git."""
     changes = git_patch(root)
-    commit = _git(root, "rev-parse", "HEAD").decode().strip()
+    commit = git(root, "rev-parse", "HEAD").decode().strip()
     return {"commit": commit, "patch": hashlib.sha256(changes).hexdigest() if changes else ""}
 
 
@@ -149,10 +149,11 @@ def git_patch(root: Path) -> bytes:
     """
     # A user's own settings for diffs (colours, prefixes, external tools) would make a patch that nobody can apply.
     plain = ("--binary", "--relative", "--no-color", "--no-ext-diff", "--no-textconv", "--src-prefix=a/")
-    return _git(root, "diff", "HEAD", *plain, "--dst-prefix=b/")
+    return git(root, "diff", "HEAD", *plain, "--dst-prefix=b/")
 
 
-def _git(root: Path, *words: str) -> bytes:
+def git(root: Path, *words: str) -> bytes:
+    """What git says in `root`, or nothing where there is no git, no commit or no such revision."""
     try:
         done = subprocess.run(["git", "-C", str(root), *words], capture_output=True, check=False)
     except FileNotFoundError:

@@ -28,7 +28,7 @@ class Project(Section):
     seed: int = 0
     """Decides every random choice of a run."""
     preset: str | None = None
-    """Name of an entry of `presets`: values for the three recipes. Set for one run it comes before those that stand in the
+    """Name of an entry of `presets`: values for the three recipes. Set for one run it comes before those in the
     recipes; written beside them it must not differ from them."""
 
     def __post_init__(self) -> None:

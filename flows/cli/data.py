@@ -159,7 +159,7 @@ def export_labels(
     Columns: path (below the raw folder), sha256, label (to be filled in), with --suggest also suggestion, probability.
     """
     from sightline.data.labels.exchange import export
-    from sightline.data.versions.diff import counted
+    from sightline.words import counted
 
     # Where the table goes is said from where the user stands; the project may lie above.
     table = table.absolute()
@@ -182,7 +182,7 @@ def import_labels(
     empty label, two labels for one image) is refused as a whole.
     """
     from sightline.data.labels.exchange import take
-    from sightline.data.versions.diff import counted
+    from sightline.words import counted
 
     table = table.absolute()
     done = take(enter(), use.value, table)

@@ -36,7 +36,7 @@ def _label_errors(
 ) -> Finding | None:
     import numpy as np
 
-    from sightline.data.labels import confident_learning
+    from sightline.data.labels.confident_learning import find_label_errors
     from sightline.data.labels.texture import texture
     from sightline.images.reading import open_image, to_rgb
 
@@ -46,7 +46,4 @@ def _label_errors(
     folder = paths.raw(use)
     paths_seen = progress(usable["path"].tolist())
     features = [texture(to_rgb(open_image(read_bytes(folder, path)))) for path in paths_seen]
-    groups = usable["group"].fillna(usable["sha256"])
-    labels = usable["label"].to_numpy(dtype=object)
-    found = confident_learning.suspects(np.stack(features).astype(np.float64), labels, groups.to_numpy(dtype=object))
-    return confident_learning.finding(usable, found)
+    return find_label_errors(usable, np.stack(features).astype(np.float64))

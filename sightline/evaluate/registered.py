@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from sightline.evaluate.metrics import BoolArray, IntArray
+    from sightline.evaluate.metrics import BoolArray
     from sightline.evaluate.release import Release
     from sightline.project import Paths
     from sightline.tracking.runs import Tracker
@@ -58,9 +58,9 @@ def evaluate_version(paths: Paths, version: str | None, step: Callable[[str], No
     served, testing = Predictor.load(bundle), release.current(paths, paths.params.evaluate.release)
     rows = release.rows(paths, testing)
     truth = release.labels(paths, testing)
-    classes, labels = _indices(served, truth)
+    classes, labels = release.indexed(served.card.classes, truth)
     pixels = np.stack([decode(data, served.card.size) for data in release.open_files(paths, testing)])
-    logits = _padded(served.logits(pixels), len(classes))
+    logits = release.widened(served.logits(pixels), len(classes), -np.inf)
     figures = {
         "release": {"name": testing.name, "digest": testing.digest, "images": len(testing.images)},
         "version": str(found.version),
@@ -113,19 +113,6 @@ def _confidence(served: Predictor) -> Confidence:
         abstain_below=card.abstain_below,
         conformal=card.conformal,
     )
-
-
-def _indices(served: Predictor, labels: NDArray[np.str_]) -> tuple[list[str], IntArray]:
-    """The classes of the model, then those of the release that it does not know; the index (N,) of each label."""
-    known = list(served.card.classes)
-    classes = known + sorted(set(labels.tolist()) - set(known))
-    place = {name: number for number, name in enumerate(classes)}
-    return classes, np.array([place[label] for label in labels.tolist()])
-
-
-def _padded(logits: NDArray[np.float32], classes: int) -> NDArray[np.float32]:
-    """A class that the model does not know gets probability 0."""
-    return np.pad(logits, ((0, 0), (0, classes - logits.shape[1])), constant_values=-np.inf)
 
 
 def _agreement(paths: Paths, served: Predictor) -> float | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from sightline.errors import DataError
 from sightline.files import write_atomically
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     import pandas as pd
@@ -110,6 +111,18 @@ def labels(paths: Paths, release: Release) -> NDArray[np.str_]:
     rows = _test_rows(paths)
     label_of = dict(zip(rows["sha256"], rows["label"], strict=True))
     return np.array([label_of[digest] for digest in release.images])
+
+
+def indexed(classes: Sequence[str], labels: NDArray[np.str_]) -> tuple[list[str], NDArray[np.int64]]:
+    """The classes of a model, then those of `labels` (N,) that it does not know; the index (N,) of each label."""
+    names = list(classes) + sorted(set(labels.tolist()) - set(classes))
+    place = {name: number for number, name in enumerate(names)}
+    return names, np.array([place[label] for label in labels.tolist()], dtype=np.int64)
+
+
+def widened(answers: NDArray[Any], classes: int, value: float) -> NDArray[Any]:
+    """Answers (N, M) over the first of all `classes`, with `value` for those that the model does not know."""
+    return np.pad(answers, ((0, 0), (0, classes - answers.shape[1])), constant_values=value)
 
 
 def rows(paths: Paths, release: Release) -> pd.DataFrame:

@@ -142,10 +142,5 @@ def _scored(
     version: str, classes: tuple[str, ...], labels: NDArray[np.str_], probabilities: NDArray[np.float64]
 ) -> Scored:
     """Over the classes of version and release together: a class that the version does not know gets probability 0."""
-    known = list(classes) + sorted(set(labels.tolist()) - set(classes))
-    place = {name: number for number, name in enumerate(known)}
-    wider = np.zeros((len(labels), len(known)))
-    wider[:, : len(classes)] = probabilities
-    return Scored(
-        version=version, labels=np.array([place[name] for name in labels.tolist()], dtype=np.int64), probabilities=wider
-    )
+    known, indices = release.indexed(classes, labels)
+    return Scored(version=version, labels=indices, probabilities=release.widened(probabilities, len(known), 0.0))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sightline.evaluate import calibration, compare, metrics
+from sightline.evaluate.confidence import COVERAGE
 from sightline.models.conformal import raps_sets
 from sightline.registry import rules
 from sightline.registry.blessing import CALIBRATION, COST, NO_CHAMPION, ROBUSTNESS, SLICES, Blessing
@@ -28,8 +29,6 @@ DEARER = 1.1
 """Latency and memory may be so many times the champion's."""
 DRAWS = 1000
 """Simulations of perfectly calibrated answers."""
-COVERAGE = 0.9
-"""Share of conformal sets that shall hold the true class."""
 
 
 def check_calibration(candidate: Scored, calib: Scored, champion: Scored | None, bound: Bound) -> Blessing:

@@ -6,10 +6,11 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from sightline.data.versions import archive
-from sightline.data.versions.diff import ADDED, KINDS, RELABELLED, REMOVED, RENAMED, ROLE, STATUS, UNLABELLED, counted
+from sightline.data.versions.diff import ADDED, KINDS, RELABELLED, REMOVED, RENAMED, ROLE, STATUS, UNLABELLED
 from sightline.files import write_atomically
 from sightline.images.reading import UnreadableImage, open_image, to_rgb
 from sightline.report.rendering import SMALL_SIDE, data_address, templates
+from sightline.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sightline.files import write_atomically
 from sightline.lineage.trace import COMPARED
 from sightline.report.rendering import templates
+from sightline.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -235,7 +236,7 @@ def _rows(rows: list[Mapping[str, Any]]) -> tuple[str | None, ...]:
     if not rows:
         return ("no row yet",)
     last = rows[-1]
-    return (f"{len(rows)} row{'s' if len(rows) > 1 else ''}", f"{last['decision']} by {last['actor']}", last["at"][:16])
+    return (counted(len(rows), "row"), f"{last['decision']} by {last['actor']}", last["at"][:16])
 
 
 def _short(digest: str | None) -> str | None:

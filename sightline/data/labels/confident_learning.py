@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from sightline.data.quality.finding import LOOK, Finding, plural
+from sightline.data.quality.finding import LOOK, Finding
+from sightline.words import counted
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -66,6 +67,12 @@ def suspects(
     return [Suspect(int(known[at]), names[given[at]], names[likely[at]], round(float(doubt[at]), 4)) for at in order]
 
 
+def find_label_errors(rows: pd.DataFrame, features: Floats) -> Finding | None:
+    """Look for likely label errors among the images of the manifest's `rows` (N), described by `features` (N, D)."""
+    groups = rows["group"].fillna(rows["sha256"])
+    return finding(rows, suspects(features, rows["label"].to_numpy(dtype=object), groups.to_numpy(dtype=object)))
+
+
 def finding(rows: pd.DataFrame, found: list[Suspect]) -> Finding | None:
     """Tell the suspects; their positions are those of `rows`, which have a `path`."""
     if not found:
@@ -73,7 +80,7 @@ def finding(rows: pd.DataFrame, found: list[Suspect]) -> Finding | None:
     pairs = pd.Series([f"{one.given} → {one.likely}" for one in found]).value_counts()
     listed = ", ".join(f"{pair} ({number})" for pair, number in pairs.head(5).items())
     sentence = (
-        f"{plural(len(found), 'label')} of {len(rows):,} {'is' if len(found) == 1 else 'are'} probably wrong, given → "
+        f"{counted(len(found), 'label')} of {len(rows):,} {'is' if len(found) == 1 else 'are'} probably wrong, given → "
         f"likely: {listed}. Look at them, the most doubtful first: some are merely unusual images."
     )
     paths = rows["path"].to_numpy()

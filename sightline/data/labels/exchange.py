@@ -13,9 +13,9 @@ from sightline.data.labels import given
 from sightline.data.labels.given import Label
 from sightline.data.manifest import QUARANTINED
 from sightline.data.versions import archive, history
-from sightline.data.versions.diff import counted
 from sightline.errors import DataError
 from sightline.files import write_atomically
+from sightline.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

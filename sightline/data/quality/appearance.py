@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sightline.data.quality.finding import Finding, plural, singles, usable
+from sightline.data.quality.finding import Finding, singles, usable
+from sightline.words import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -93,4 +94,4 @@ def _finding(name: str, title: str, found: pd.DataFrame, worst_by: str | None, s
         return None
     if worst_by:
         found = found.sort_values(worst_by, kind="stable")
-    return Finding(name, title, f"{plural(len(found), 'image')}: {said}", len(found), singles(found["path"]))
+    return Finding(name, title, f"{counted(len(found), 'image')}: {said}", len(found), singles(found["path"]))

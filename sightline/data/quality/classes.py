@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from sightline.data.quality.finding import LOOK, Finding, enough, plural, singles, usable
+from sightline.data.quality.finding import LOOK, Finding, enough, singles, usable
+from sightline.words import counted
 
 if TYPE_CHECKING:
     from sightline.params import Validate
@@ -24,7 +25,7 @@ def imbalance(rows: pd.DataFrame, limits: Validate) -> Finding | None:
         return None
     few, many = counts.index[-1], counts.index[0]
     sentence = (
-        f"{many} has {plural(counts.iloc[0], 'image')}, {few} {plural(counts.iloc[-1], 'image')}: "
+        f"{many} has {counted(counts.iloc[0], 'image')}, {few} {counted(counts.iloc[-1], 'image')}: "
         f"{counts.iloc[0] / counts.iloc[-1]:.0f} times fewer. Collect more of {few}, and look at the recall by class."
     )
     images = usable(rows)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sightline.data.manifest import QUARANTINED
-from sightline.data.quality.finding import Finding, plural, together, usable
+from sightline.data.quality.finding import Finding, together, usable
+from sightline.words import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,7 +19,7 @@ def identical(rows: pd.DataFrame, limits: Validate) -> Finding | None:
     del limits
     found = rows[rows["sha256"].duplicated(keep=False) & rows["width"].notna()]
     groups = found["sha256"].nunique()
-    said = f"{plural(groups, 'picture')} stored more than once, byte for byte ({plural(len(found), 'file')})."
+    said = f"{counted(groups, 'picture')} stored more than once, byte for byte ({counted(len(found), 'file')})."
     return _finding("copies", "Exact copies", found, "sha256", f"{said} Copies count double: keep one of each.")
 
 
@@ -27,7 +28,9 @@ def near(rows: pd.DataFrame, limits: Validate) -> Finding | None:
     del limits
     found = _alike(rows)
     groups = found["alike"].nunique()
-    said = f"{plural(groups, 'picture')} stored in several sizes, compressions or crops ({plural(len(found), 'file')})."
+    said = (
+        f"{counted(groups, 'picture')} stored in several sizes, compressions or crops ({counted(len(found), 'file')})."
+    )
     kept = "The copies of a picture share a group, and so stay in one role."
     return _finding("near-copies", "Near copies", found, "alike", f"{said} {kept}")
 
@@ -37,7 +40,7 @@ def contradictions(rows: pd.DataFrame, limits: Validate) -> Finding | None:
     del limits
     known = _pictures(rows[rows["label"].notna()])
     found = known[known.groupby("picture")["label"].transform("nunique") > 1]
-    said = f"{plural(found['picture'].nunique(), 'picture')} stored under more than one label."
+    said = f"{counted(found['picture'].nunique(), 'picture')} stored under more than one label."
     advice = "Exact copies of this kind are in quarantine, near ones are not. Decide for one label each."
     return _finding("contradictions", "Contradicting labels", found, "picture", f"{said} {advice}")
 
@@ -49,8 +52,10 @@ def leaks(rows: pd.DataFrame, limits: Validate) -> Finding | None:
     known["side"] = known["role"].fillna(known["split"])
     found = known[known.groupby("picture")["side"].transform("nunique") > 1]
     out = int((found["status"] == QUARANTINED).sum())
-    said = f"{plural(found['picture'].nunique(), 'picture')} stored on both sides of a split, as copies or near copies."
-    advice = f"In quarantine for it, or for another reason: {out:,} of {plural(len(found), 'file')}."
+    said = (
+        f"{counted(found['picture'].nunique(), 'picture')} stored on both sides of a split, as copies or near copies."
+    )
+    advice = f"In quarantine for it, or for another reason: {out:,} of {counted(len(found), 'file')}."
     return _finding("leaks", "Leaks between the splits", found, "picture", f"{said} {advice}")
 
 
@@ -60,7 +65,7 @@ def large_groups(rows: pd.DataFrame, limits: Validate) -> Finding | None:
     size = found.groupby("alike")["path"].transform("size")
     found = found[size > max(limits.large_group * len(usable(rows)), 4)]
     largest = int(size.max()) if len(found) else 0
-    said = f"{plural(found['alike'].nunique(), 'group')} of near copies above {limits.large_group:.1%} of the set."
+    said = f"{counted(found['alike'].nunique(), 'group')} of near copies above {limits.large_group:.1%} of the set."
     advice = f"The largest holds {largest:,} images, all bound to one role: is it one scene, or a plain background?"
     return _finding("large-groups", "Large groups of near copies", found, "alike", f"{said} {advice}")
 

@@ -62,8 +62,3 @@ def together(rows: pd.DataFrame, key: str) -> tuple[tuple[str, ...], ...]:
     first = rows[key].drop_duplicates().head(LOOK)
     chosen = rows[rows[key].isin(first)]
     return tuple(tuple(paths[:TOGETHER]) for paths in chosen.groupby(key, sort=False)["path"].agg(list))
-
-
-def plural(number: int, noun: str) -> str:
-    """`1 image`, `2 images`, `1,000 images`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from sightline.data.quality.finding import Finding, plural, singles, usable
+from sightline.data.quality.finding import Finding, singles, usable
 from sightline.data.sources.item import suffix_of
 from sightline.images.reading import EXTENSIONS
+from sightline.words import counted
 
 if TYPE_CHECKING:
     from sightline.params import Validate
@@ -29,7 +30,7 @@ def misnamed(rows: pd.DataFrame, limits: Validate) -> Finding | None:
     pairs_named = ", ".join(f"{kind} as {suffix} ({pairs[kind, suffix]:,})" for kind, suffix in lies)
     is_one = len(found) == 1
     sentence = (
-        f"{plural(len(found), 'file')} {'has' if is_one else 'have'} the extension of another format: {pairs_named}. "
+        f"{counted(len(found), 'file')} {'has' if is_one else 'have'} the extension of another format: {pairs_named}. "
         f"{'It is' if is_one else 'They are'} read by content all the same; other programs may refuse. Rename."
     )
     return Finding("misnamed", "Misnamed files", sentence, len(found), singles(found["path"]))

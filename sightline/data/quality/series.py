@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from sightline.data.quality.finding import LOOK, Finding, enough, plural, usable
+from sightline.data.quality.finding import LOOK, Finding, enough, usable
+from sightline.words import counted
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -41,7 +42,7 @@ def ungrouped(rows: pd.DataFrame, limits: Validate) -> Finding | None:
     sentence = (
         f"{share:.0%} of the images resemble the next file of their class more than another one of it (50% by chance): "
         "they look taken in series, such as frames of a track or shots of one object, but have no group. "
-        f"{plural(apart, 'pair')} of such neighbours lie in different roles, which makes scores too good. "
+        f"{counted(apart, 'pair')} of such neighbours lie in different roles, which makes scores too good. "
         "Name the group of each image in labels.csv, so that a series stays in one role."
     )
     shown = images["path"].to_numpy()[pairs[:: -(-len(pairs) // LOOK)]]

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ import pandas as pd
 
 from sightline.data.manifest import COLUMNS
 from sightline.data.versions.dvc import opened
+from sightline.digests import git
 from sightline.errors import DataError
 
 if TYPE_CHECKING:
@@ -54,13 +54,13 @@ def current(paths: Paths, use: str) -> Version:
 
 def at_revision(paths: Paths, use: str, revision: str) -> Version | None:
     """The version that a git revision holds; None where there is no such revision or no data set in it."""
-    text = _git(paths, "show", f"{revision}:./{LOCK}")
+    text = git(paths.root, "show", f"{revision}:./{LOCK}").decode()
     return _locked(text, use) if text else None
 
 
 def commits(paths: Paths) -> dict[str, str]:
     """Digest → short id of the first commit whose `dvc.lock` names it."""
-    text = _git(paths, "log", "--reverse", "--format=commit %h", "--patch", "--unified=0", "--", LOCK)
+    text = git(paths.root, "log", "--reverse", "--format=commit %h", "--patch", "--unified=0", "--", LOCK).decode()
     first: dict[str, str] = {}
     commit = ""
     for line in text.splitlines():
@@ -177,12 +177,3 @@ def _locked(text: str, use: str) -> Version | None:
         return None
     raw = [dep.get("md5") for dep in stage.get("deps", ())]
     return Version(use, stage["outs"][0]["md5"], raw[0] if raw else None)
-
-
-def _git(paths: Paths, *words: str) -> str:
-    """What git says, or nothing where there is no git, no commit or no such revision."""
-    try:
-        done = subprocess.run(["git", "-C", str(paths.root), *words], capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        return ""
-    return done.stdout if done.returncode == 0 else ""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from sightline.data.manifest import QUARANTINED
+from sightline.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,12 +46,6 @@ def compare(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
 def words(changes: pd.DataFrame, old: pd.DataFrame, new: pd.DataFrame) -> tuple[str, ...]:
     """The changes in sentences, at most one for each kind, and one for classes that came or went."""
     return tuple(_sentences(changes, old, new)) or ("the same images, labels and roles",)
-
-
-def counted(number: int, noun: str) -> str:
-    """`1 image`, `2 images`, `2 classes`."""
-    plural = noun + ("es" if noun.endswith("s") else "s")
-    return f"{number:,} {noun if number == 1 else plural}"
 
 
 def classes(rows: pd.DataFrame) -> set[str]:

@@ -13,6 +13,7 @@ from sightline.data.versions import archive, diff, dvc, external
 from sightline.data.versions.code import write_code_digests
 from sightline.errors import DataError
 from sightline.files import write_atomically
+from sightline.words import counted
 
 if TYPE_CHECKING:
     from sightline.data.versions.archive import Version
@@ -150,7 +151,7 @@ def _next(paths: Paths, use: str, entries: list[Revision], notes: tuple[str, ...
 
 def _changes(paths: Paths, use: str, last: Revision | None, rows: Any) -> tuple[str, ...]:
     if last is None:
-        return (f"first version: {diff.counted(len(rows), 'image')}, {diff.counted(len(diff.classes(rows)), 'class')}",)
+        return (f"first version: {counted(len(rows), 'image')}, {counted(len(diff.classes(rows)), 'class')}",)
     try:
         before = archive.rows(paths, archive.Version(use, last.version, last.raw))
     except DataError:
