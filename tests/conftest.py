@@ -35,7 +35,7 @@ def pytest_xdist_auto_num_workers() -> int:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files that wait for servers and whole runs go first, so that no core idles beside the last of them."""
-    items.sort(key=lambda item: item.path.parent.name not in {"flows", "benchmarks"})
+    items.sort(key=lambda item: item.path.parent.name not in {"flows", "cli", "benchmarks"})
 
 
 COLOURS = {"blue": (40, 60, 200), "green": (40, 180, 60), "red": (200, 50, 40)}

@@ -70,7 +70,15 @@ def test_more_time_gives_more_steps(paths: Paths, tmp_path: Path) -> None:
     assert 150 < filled < 170
     assert long.steps["scratch"] > 2 * short.steps["scratch"]
     assert short.said.startswith("60 s: cnn at 16 px, scratch ")
-    assert "Twice the time" in short.said or "More time" in short.said
+    assert short.said.endswith(f"Twice the time would bring {2 * short.steps['scratch'] * 64 / 108:.0f} passes.")
+
+
+def test_plan_tells_what_more_time_brings(paths: Paths) -> None:
+    """More passes, or the next rung of the ladder where there are passes enough for it."""
+    params = replace(paths.params, preprocess=replace(paths.params.preprocess, size=32))
+    few, many = (budget._said(600.0, params, {"scratch": steps}, COUNTS) for steps in (10, 100_000))
+    assert few.endswith("from scratch that is 6 passes. Twice the time would bring 12 passes.")
+    assert many.endswith("More time would bring cnn at 48 px.")
 
 
 def test_plan_is_made_once(paths: Paths, tmp_path: Path) -> None:

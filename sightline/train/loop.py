@@ -51,6 +51,20 @@ def quiet(_: Progress) -> None:
     """Tell nothing."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """What a training run learns from and how, beside the network; where it is kept, and who hears of it."""
+
+    images: Images
+    val: Images
+    recipe: Recipe
+    schedule: Schedule
+    seed: int
+    checkpoint: Checkpoint
+    on_epoch: Callable[[Epoch], None]
+    on_progress: Callable[[Progress], None]
+
+
 def train(
     model: nn.Module,
     images: Images,
@@ -67,14 +81,23 @@ def train(
     model ends in evaluation mode, with the averaged weights (`ema`) or the best ones (`patience`) where asked for.
     """
     threads = torch.get_num_threads()
-    schedule = plan(recipe, len(images))
+    run = Run(
+        images=images,
+        val=val,
+        recipe=recipe,
+        schedule=plan(recipe, len(images)),
+        seed=seed,
+        checkpoint=checkpoint,
+        on_epoch=on_epoch,
+        on_progress=on_progress,
+    )
     state = begin(model, recipe)
     saved = checkpoint.load()
     if saved is not None:
         state.restore(saved)
     try:
-        with reader(images, recipe, schedule, seed) as read:
-            _run(state, images, read, val, recipe, schedule, seed, checkpoint, on_epoch, on_progress)
+        with reader(images, recipe, run.schedule, seed) as read:
+            _go(state, run, read)
     finally:
         torch.set_num_threads(threads)
     model.load_state_dict(state.best if state.best is not None else state.answering.state_dict())
@@ -100,20 +123,11 @@ def kept(history: list[Epoch], recipe: Recipe) -> Epoch:
     return max(history, key=lambda epoch: epoch.rank) if recipe.patience else history[-1]
 
 
-def _run(
-    state: State,
-    images: Images,
-    read: Callable[[int], tuple[Tensor, Tensor]],
-    val: Images,
-    recipe: Recipe,
-    schedule: Schedule,
-    seed: int,
-    checkpoint: Checkpoint,
-    on_epoch: Callable[[Epoch], None],
-    on_progress: Callable[[Progress], None],
-) -> None:
+def _go(state: State, run: Run, read: Callable[[int], tuple[Tensor, Tensor]]) -> None:
+    """Take the steps that are left; `read` gives the batch of a step and its targets."""
+    recipe, schedule = run.recipe, run.schedule
     stride = schedule.steps_per_epoch * -(-schedule.epochs // REPORTS)
-    weights = class_weights(images) if recipe.balance == "weights" else None
+    weights = class_weights(run.images) if recipe.balance == "weights" else None
     watch = _Watch(state.step)
     learning = False
     while state.step < schedule.steps and not _waited_enough(state, recipe):
@@ -126,23 +140,23 @@ def _run(
         batch, targets = read(state.step)
         watch.data += time.perf_counter() - began
         # Dropout draws from the global state, so that is tied to the step as well, and differs between processes.
-        torch.manual_seed(generator_for(seed, epoch, number).initial_seed() + group.number())
+        torch.manual_seed(generator_for(run.seed, epoch, number).initial_seed() + group.number())
         state.loss += learn(state, batch, targets, recipe, weights)
         state.step += 1
         if state.step % stride == 0 or state.step == schedule.steps:
-            _report(state, val, recipe, schedule, watch)
+            _report(state, run, watch)
             if state.step < schedule.steps:
-                checkpoint.save(state.values())
-            on_epoch(state.history[-1])
+                run.checkpoint.save(state.values())
+            run.on_epoch(state.history[-1])
             watch, learning = _Watch(state.step), False
             continue
         now = time.perf_counter()
-        if now - watch.saved > max(checkpoint.every, watch.cost / WRITING):
-            checkpoint.save(state.values())
+        if now - watch.saved > max(run.checkpoint.every, watch.cost / WRITING):
+            run.checkpoint.save(state.values())
             watch.saved = time.perf_counter()
             watch.cost = watch.saved - now
         if now - watch.notified > PATIENCE:
-            on_progress(_progress(state, schedule, watch))
+            run.on_progress(_progress(state, schedule, watch))
             watch.notified = now
 
 
@@ -183,11 +197,12 @@ def learn(state: State, batch: Tensor, targets: Tensor, recipe: Recipe, weights:
     return group.summed(total)
 
 
-def _report(state: State, val: Images, recipe: Recipe, schedule: Schedule, watch: _Watch) -> None:
+def _report(state: State, run: Run, watch: _Watch) -> None:
+    recipe, schedule = run.recipe, run.schedule
     steps = state.step - state.reported
     loss = float(state.loss) / steps
     trained = time.perf_counter()
-    val_loss, accuracy = group.score(state.answering, val)
+    val_loss, accuracy = group.score(state.answering, run.val)
     here = state.step - watch.first
     passes = max(1, round(here / schedule.steps_per_epoch))
     row = Epoch(
