@@ -8,38 +8,39 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import make_images, make_project
+from conftest import copy_project, enter, make_images, make_project
 from typer.testing import CliRunner
 
 from flows.cli.app import app
-from sightline import project
 from sightline.errors import RegistryError
 from sightline.registry.ledger import WAITING
 from sightline.tracking.runs import connect
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from pathlib import Path
 
     from sightline.project import Paths
 
-pytestmark = pytest.mark.usefixtures("prefect_server")
 RUNNER = CliRunner()
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Paths]:
+def trained_once(tmp_path_factory: pytest.TempPathFactory, prefect_server: None) -> Paths:  # noqa: ARG001 — the flow needs it
     """A toy project with a champion, and a version 2 with other weights that nobody has judged."""
     from flows.train import train
 
     home = tmp_path_factory.mktemp("promote")
     with pytest.MonkeyPatch.context() as patch:
-        paths = make_project(home / "toy project", make_images(home / "images"))
-        for key, value in project.environment(paths.root).items():
-            patch.setenv(key, value)
-        patch.chdir(paths.root)
+        paths = enter(make_project(home / "toy project", make_images(home / "images")), patch)
         assert train().outcome.promoted
         assert train({"finetune.scratch.learning_rate": 0.07}).outcome.version == "2"
-        yield paths
+    return paths
+
+
+@pytest.fixture(autouse=True)
+def trained(trained_once: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
+    """A copy of it for each test, entered: no test sees what another one decided."""
+    return copy_project(trained_once, tmp_path / "toy project", monkeypatch)
 
 
 def rows() -> list[dict[str, object]]:
@@ -47,7 +48,6 @@ def rows() -> list[dict[str, object]]:
     return found
 
 
-@pytest.mark.usefixtures("trained")
 def test_history_tells_every_attempt() -> None:
     """Who, why, from which champion to which, and the evidence, in JSON and as a table."""
     first, second = rows()
@@ -57,14 +57,12 @@ def test_history_tells_every_attempt() -> None:
     assert "training flow" in RUNNER.invoke(app, ["history"]).stdout
 
 
-@pytest.mark.usefixtures("trained")
 def test_nothing_to_roll_back_to_is_told() -> None:
     """The first champion stays where there is none before it."""
     result = RUNNER.invoke(app, ["rollback"])
     assert isinstance(result.exception, RegistryError)
 
 
-@pytest.mark.usefixtures("trained")
 def test_nothing_to_approve_is_told() -> None:
     """Without a promotion that waits there is nothing to approve."""
     result = RUNNER.invoke(app, ["approve"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from sightline.data.loader import Images
 from sightline.data.shards import preprocess
 from sightline.errors import ConfigError
 from sightline.models.weights import WEIGHTS
+from sightline.project import Paths
 from sightline.recipe import Recipe
 from sightline.train import group, stages
 from sightline.train.batches import batch_of
@@ -25,7 +27,6 @@ from sightline.train.batches import batch_of
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from sightline.project import Paths
     from sightline.train.result import Trained
 
 RECIPE = Recipe(
@@ -45,10 +46,11 @@ takes, gradients jump."""
 
 
 @pytest.fixture(scope="module")
-def project(ingested_once: Paths) -> Paths:
+def project(tmp_path_factory: pytest.TempPathFactory, ingested_once: Paths) -> Paths:
     """A toy project with shards; each run in it has a folder of its own."""
-    preprocess(ingested_once, "target")
-    return ingested_once
+    paths = Paths(shutil.copytree(ingested_once.root, tmp_path_factory.mktemp("several") / "toy", symlinks=True))
+    preprocess(paths, "target")
+    return paths
 
 
 def train(paths: Paths, name: str, workers: int, recipe: Recipe = RECIPE) -> Trained:

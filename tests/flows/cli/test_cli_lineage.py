@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,9 +27,10 @@ from sightline.report.lineage import write_lineage
 from sightline.tracking.runs import connect
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from sightline.project import Paths
+    from sightline.tracking.runs import Tracker
 
 RUNNER = CliRunner()
 LEARNING_RATE = "finetune.recipe.learning_rate"
@@ -36,7 +38,7 @@ LEARNING_RATE = "finetune.recipe.learning_rate"
 
 @pytest.fixture(scope="module")
 def champion(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Paths]:
-    """A toy project with a source and uncommitted changes, run to its champion; the tests share it in their order."""
+    """A toy project with a source and uncommitted changes, run to its champion; each test leaves it as it was."""
     home = tmp_path_factory.mktemp("lineage")
     paths = make_project(home / "toy project", make_images(home / "t"), make_images(home / "s", first=1000))
     given = {key: value for key, value in os.environ.items() if not key.startswith(("PREFECT", "MLFLOW", "SIGHTLINE"))}
@@ -88,9 +90,8 @@ def test_lineage_of_the_champion_is_complete(champion: Paths) -> None:
 def test_lineage_needs_no_prefect(champion: Paths) -> None:
     """With Prefect's database deleted the answer is the same."""
     before = asked("lineage")
-    (champion.root / ".prefect" / "prefect.db").unlink()
-    shutil.rmtree(champion.root / ".prefect")
-    assert asked("lineage", "toy-classifier/1") == before
+    with moved_away(champion.root / ".prefect"):
+        assert asked("lineage", "toy-classifier/1") == before
 
 
 def test_page_draws_the_graph_without_a_network(champion: Paths, tmp_path: Path) -> None:
@@ -174,6 +175,31 @@ def test_impact_of_a_stranger(champion: Paths, tmp_path: Path) -> None:
     assert champion.root.exists()
 
 
+@contextmanager
+def tags_kept(paths: Paths) -> Iterator[tuple[Tracker, dict[str, str]]]:
+    """The registry, and the tags of version 1, which has them again at the end."""
+    tracker = connect(paths)
+    kept = dict(tracker.version("toy-classifier", "1").tags)
+    try:
+        yield tracker, kept
+    finally:
+        tracker.tag_version("toy-classifier", "1", kept)
+
+
+@contextmanager
+def poisoned(paths: Iterable[Path]) -> Iterator[None]:
+    """Files that hold something else inside the block."""
+    kept = {path: path.read_bytes() for path in paths if path.is_file()}
+    for path in kept:
+        path.chmod(0o644)
+        path.write_bytes(b"poison")
+    try:
+        yield
+    finally:
+        for path, content in kept.items():
+            path.write_bytes(content)
+
+
 def everything(paths: Paths) -> tuple[str, list[str], dict[str, str]]:
     """What a reproduction must leave alone: the working tree, the training outputs, the aliases."""
     outputs = sorted(f"{path} {file_digest(path)}" for path in paths.runs.rglob("*") if path.is_file())
@@ -202,20 +228,18 @@ def test_reproduction_is_bit_identical(champion: Paths) -> None:
 )
 def test_every_way_to_weights_is_reproduced(champion: Paths, line: tuple[str, ...], *, under_dvc: bool) -> None:
     """Fine-tuned and from scratch alike; images that DVC does not hold are represented by their shards."""
-    tracker = connect(champion)
-    kept = dict(tracker.version("toy-classifier", "1").tags)
     results = [json.loads(next(champion.runs.glob(f"{stage}/*/result.json")).read_text()) for stage in line]
     stages = [
         {"stage": one["stage"], "weights": one["weights"], "run": "", "machine": dict(one["notes"])["machine"]}
         for one in results
     ]
     own = {"weights": stages[-1]["weights"], "stage": line[-1], "training": json.dumps(stages)}
-    tracker.tag_version("toy-classifier", "1", own)
-    if not under_dvc:
-        tracker.client.delete_model_version_tag("toy-classifier", "1", "raw.target")
-    found = asked("reproduce", "1")
-    page = write_lineage(champion, trace.trace(champion, "/1")).read_text()
-    tracker.tag_version("toy-classifier", "1", kept)
+    with tags_kept(champion) as (tracker, _):
+        tracker.tag_version("toy-classifier", "1", own)
+        if not under_dvc:
+            tracker.client.delete_model_version_tag("toy-classifier", "1", "raw.target")
+        found = asked("reproduce", "1")
+        page = write_lineage(champion, trace.trace(champion, "/1")).read_text()
     assert page.count('class="arrow loose"') == (line == ("scratch",))
     assert found["verdict"] == "identical"
     assert [one["stage"] for one in found["stages"]] == list(line)
@@ -224,28 +248,24 @@ def test_every_way_to_weights_is_reproduced(champion: Paths, line: tuple[str, ..
 
 def test_reproduction_uses_nothing_that_was_cached(champion: Paths) -> None:
     """Poisoned outputs, features, results of Prefect, images and values of the working tree change nothing."""
-    for path in champion.runs.rglob("*"):
-        if path.is_file():
-            path.write_bytes(b"poison")
-    storage = champion.root / ".prefect" / "storage"
-    storage.mkdir(parents=True)
-    (storage / "poison").write_bytes(b"poison")
+    values = champion.root / "params.yaml"
+    written = values.read_text()
+    files = [*champion.runs.rglob("*"), *(champion.root / ".prefect" / "storage").rglob("*")]
     for use in ("source", "target"):
-        for path in (*champion.raw(use).rglob("*.png"), *champion.shards(use).iterdir(), champion.manifest(use)):
-            path.chmod(0o644)
-            path.write_bytes(b"poison")
-    (champion.root / "params.yaml").write_text(
-        (champion.root / "params.yaml").read_text().replace("seed: 0", "seed: 7")
-    )
-    assert asked("reproduce", "1")["verdict"] == "identical"
+        files += [*champion.raw(use).rglob("*.png"), *champion.shards(use).iterdir(), champion.manifest(use)]
+    with poisoned(files):
+        values.write_text(written.replace("seed: 0", "seed: 7"))
+        try:
+            assert asked("reproduce", "1")["verdict"] == "identical"
+        finally:
+            values.write_text(written)
 
 
 def test_other_weights_are_told_with_the_interval(champion: Paths) -> None:
     """With another seed than the one that trained the weights differ: told with the first stage and the interval."""
-    tracker = connect(champion)
-    plan = tracker.version("toy-classifier", "1").tags["plan"]
-    tracker.tag_version("toy-classifier", "1", {"plan": plan.replace('"seed": 0', '"seed": 1')})
-    result = RUNNER.invoke(app, ["reproduce", "1", "--json"])
+    with tags_kept(champion) as (tracker, tags):
+        tracker.tag_version("toy-classifier", "1", {"plan": tags["plan"].replace('"seed": 0', '"seed": 1')})
+        result = RUNNER.invoke(app, ["reproduce", "1", "--json"])
     found = json.loads(result.stdout)
     assert result.exit_code == 1
     assert found["verdict"] == "differs"
@@ -265,8 +285,8 @@ def test_changed_code_and_machine_are_told_up_front(champion: Paths) -> None:
 
 def test_version_of_old_cannot_be_reproduced(champion: Paths) -> None:
     """A version that does not say how it came to be is refused with the remedy."""
-    tracker = connect(champion)
-    tracker.client.delete_model_version_tag("toy-classifier", "1", "training")
-    result = RUNNER.invoke(app, ["reproduce", "1"])
+    with tags_kept(champion) as (tracker, _):
+        tracker.client.delete_model_version_tag("toy-classifier", "1", "training")
+        result = RUNNER.invoke(app, ["reproduce", "1"])
     assert isinstance(result.exception, RegistryError)
     assert "sightline run" in str(result.exception)
