@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 from sightline.data.ingest import ingest
@@ -115,3 +116,13 @@ def test_evaluation_has_every_figure(prepared: Paths) -> None:
     assert done.is_whole(prepared.root)
     (folder / "evaluation.json").write_text("{}")
     assert not done.is_whole(prepared.root)
+
+
+def test_class_that_the_model_does_not_know_has_no_chance() -> None:
+    """A release's further classes follow those of the model, which answers them with what stands for never."""
+    names, indices = release.indexed(("dog", "cat"), np.array(["cat", "yak", "ant"]))
+    assert (names, indices.tolist()) == (["dog", "cat", "ant", "yak"], [1, 3, 2])
+    assert release.indexed(("dog",), np.array([], dtype=str))[1].dtype == np.int64
+    wide = release.widened(np.array([[0.25, 0.75]]), len(names), 0.0)
+    assert wide.tolist() == [[0.25, 0.75, 0.0, 0.0]]
+    assert release.widened(np.array([[1.0, 2.0]]), 2, -np.inf).tolist() == [[1.0, 2.0]]
