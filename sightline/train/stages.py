@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 import torch
@@ -42,33 +42,48 @@ class Place:
     """Processes that train together."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """A stage at its work: the network that it trains, and the images that it sees."""
+
+    place: Place
+    stage: str
+    network: str
+    model: Classifier
+    images: Images
+    val: Images
+    started: float = field(default_factory=time.perf_counter)
+    """On the clock of `time.perf_counter`."""
+
+    @property
+    def size(self) -> int:
+        """Side of the images, pixels."""
+        return int(self.images.pixels.shape[2])
+
+
 def pretrain(place: Place, params: Pretrain, seed: int) -> Trained:
     """Train the backbone on the source."""
     from sightline.models.zoo import load_init
 
-    images, val, size = _open(place)
-    model = _fresh(params.network, images, size, seed)
+    work = _fresh(place, "pretrain", params.network, seed)
     if params.init:
-        load_init(model, params.init, params.network)
-    return _run(place, "pretrain", params.network, model, images, val, params.recipe, seed)
+        load_init(work.model, params.init, params.network)
+    return _run(work, params.recipe, seed)
 
 
 def adopt(place: Place, params: Pretrain, seed: int) -> Trained:
     """The backbone of `pretrain.init` as it is, where there is no source to train on."""
     from sightline.models.zoo import load_init
 
-    images, _, size = _open(place)
-    model = _fresh(params.network, images, size, seed)
+    work = _fresh(place, "pretrain", params.network, seed)
     assert params.init is not None  # noqa: S101 — the flow asks for this only then
-    load_init(model, params.init, params.network)
-    return _save(place, "pretrain", params.network, model, images, None, started=time.perf_counter())
+    load_init(work.model, params.init, params.network)
+    return _save(work, is_scored=False)
 
 
 def scratch(place: Place, network: str, recipe: Recipe, seed: int) -> Trained:
     """Train `network` on the target from random weights: what the backbone is compared with."""
-    images, val, size = _open(place)
-    model = _fresh(network, images, size, seed)
-    return _run(place, "scratch", network, model, images, val, recipe, seed)
+    return _run(_fresh(place, "scratch", network, seed), recipe, seed)
 
 
 def transfer(place: Place, backbone: Trained, params: Transfer, augmentation: Recipe, seed: int) -> Trained:
@@ -76,25 +91,25 @@ def transfer(place: Place, backbone: Trained, params: Transfer, augmentation: Re
 
     Few images are seen changed as by `augmentation`, too: as fine-tuning will see them.
     """
-    started = time.perf_counter()
-    images, val, size = _open(place)
-    model = _fresh(backbone.network, images, size, seed)
+    work = _fresh(place, "transfer", backbone.network, seed)
+    model, images = work.model, work.images
     model.backbone.load_state_dict(backbone.load(place.root).backbone.state_dict())
     key = digest_of(
-        [backbone.weights, place.shards.name, size, str(images.labels.tolist()), asdict(augmentation), seed]
+        [backbone.weights, place.shards.name, work.size, str(images.labels.tolist()), asdict(augmentation), seed]
     )
     cache = place.root / "runs" / "features" / f"{key[:16]}.safetensors"
     features = frozen_features(model.backbone, images.pixels, augmentation, seed, cache)
     penalty, chosen_by = fit_head(model.head, features, images.labels, params.penalties, seed)
     notes = (("penalty", penalty), ("cross_validated_accuracy", chosen_by), ("backbone", backbone.weights))
-    return _save(place, "transfer", backbone.network, model, images, val, started=started, notes=notes)
+    return _save(work, notes=notes)
 
 
 def finetune(place: Place, head: Trained, recipe: Recipe, seed: int) -> Trained:
     """Train backbone and head together from the fitted head: LP-FT (Kumar et al. 2022)."""
-    images, val, _ = _open(place)
+    images, val = _open(place)
     model = head.load(place.root)
-    return _run(place, "finetune", head.network, model, images, val, recipe, seed, notes=(("head", head.weights),))
+    work = Work(place=place, stage="finetune", network=head.network, model=model, images=images, val=val)
+    return _run(work, recipe, seed, notes=(("head", head.weights),))
 
 
 def choose(*candidates: Trained | None) -> tuple[Trained, str]:
@@ -111,73 +126,62 @@ def choose(*candidates: Trained | None) -> tuple[Trained, str]:
     return best, f"{reason} (beside {others})" if others else f"{best.stage} is the only candidate"
 
 
-def _open(place: Place) -> tuple[Images, Images, int]:
+def _open(place: Place) -> tuple[Images, Images]:
     images, val = load(place.shards, "train"), load(place.shards, "val")
     if not len(images):
         raise DataError(f"{place.shards} holds no training images; look at the quarantine list of its data set")
-    return images, val, int(images.pixels.shape[2])
+    return images, val
 
 
-def _fresh(network: str, images: Images, size: int, seed: int) -> Classifier:
+def _fresh(place: Place, stage: str, network: str, seed: int) -> Work:
+    """The work of a stage that begins with random weights."""
     from sightline.models.zoo import build
 
+    images, val = _open(place)
     torch.manual_seed(seed)
-    return build(network, len(images.classes), size)
+    model = build(network, len(images.classes), int(images.pixels.shape[2]))
+    return Work(place=place, stage=stage, network=network, model=model, images=images, val=val)
 
 
-def _run(
-    place: Place,
-    stage: str,
-    network: str,
-    model: Classifier,
-    images: Images,
-    val: Images,
-    recipe: Recipe,
-    seed: int,
-    notes: tuple[tuple[str, object], ...] = (),
-) -> Trained:
-    started = time.perf_counter()
+def _run(work: Work, recipe: Recipe, seed: int, notes: tuple[tuple[str, object], ...] = ()) -> Trained:
+    place, model = work.place, work.model
     if recipe.size:
         from sightline.models.zoo import try_out
 
-        try_out(model, network, recipe.size, f"change `size` in the recipe of {stage}, or leave it out")
+        try_out(model, work.network, recipe.size, f"change `size` in the recipe of {work.stage}, or leave it out")
     if place.workers > 1 or distributed.has_other_nodes():
         threads = distributed.threads_each(place.workers)
         job = distributed.Job(
-            shards=str(place.shards.resolve()), network=network, recipe=recipe, seed=seed, threads=threads
+            shards=str(place.shards.resolve()), network=work.network, recipe=recipe, seed=seed, threads=threads
         )
         history = distributed.train(model, place.folder, place.workers, job, place.on_epoch, place.on_progress)
     else:
         checkpoint = Checkpoint(place.folder / CHECKPOINT)
-        history = train(model, images, val, recipe, seed, checkpoint, place.on_epoch, place.on_progress)
-    rows = tuple(asdict(epoch) for epoch in history)
-    return _save(place, stage, network, model, images, val, started=started, history=rows, notes=notes)
+        history = train(model, work.images, work.val, recipe, seed, checkpoint, place.on_epoch, place.on_progress)
+    return _save(work, history=tuple(asdict(epoch) for epoch in history), notes=notes)
 
 
 def _save(
-    place: Place,
-    stage: str,
-    network: str,
-    model: Classifier,
-    images: Images,
-    val: Images | None,
+    work: Work,
     *,
-    started: float,
+    is_scored: bool = True,
     history: tuple[dict[str, float], ...] = (),
     notes: tuple[tuple[str, object], ...] = (),
 ) -> Trained:
-    loss, accuracy, fitted = (0.0, 0.0, 0.0) if val is None else scored(model, val)
+    """What the stage leaves behind; not `is_scored` where its weights answer for other classes than these images."""
+    loss, accuracy, fitted = scored(work.model, work.val) if is_scored else (0.0, 0.0, 0.0)
+    place = work.place
     trained = Trained(
-        stage=stage,
+        stage=work.stage,
         path=place.folder.relative_to(place.root).as_posix(),
-        weights=save_weights(model, place.folder),
-        network=network,
-        size=int(images.pixels.shape[2]),
-        classes=images.classes,
+        weights=save_weights(work.model, place.folder),
+        network=work.network,
+        size=work.size,
+        classes=work.images.classes,
         val_loss=loss,
         val_accuracy=accuracy,
         val_fitted_loss=fitted,
-        seconds=time.perf_counter() - started,
+        seconds=time.perf_counter() - work.started,
         history=history,
         notes=(("machine", machine() | {"workers": str(place.workers)}), *notes),
     )
