@@ -11,8 +11,11 @@ demo: $(STAMP)
 	@test -f .demo/params.yaml || $(BIN)/sightline init .demo
 	@cd .demo && ../$(BIN)/sightline run
 
+# Those that take longest are left out; `make test MARKS=` runs them too, as CI does.
+MARKS ?= -m "not slow"
+
 test: $(STAMP)
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest $(MARKS)
 
 # What CI asks before it runs the tests: style, types, layers.
 check: $(STAMP)

@@ -87,6 +87,7 @@ def wait_until(happened: Any, log: Path) -> None:
 
 
 @pytest.mark.timeout(600)
+@pytest.mark.slow
 def test_schedule_fires_unaided_and_ends_green(served: tuple[Paths, str], tmp_path: Path) -> None:
     """A schedule that is due in a minute starts the training flow by itself, and a champion stands at its end.
 

@@ -90,6 +90,7 @@ def pair(project: Paths) -> Trained:
     return train(project, "pair", 2)
 
 
+@pytest.mark.slow
 def test_two_processes_train_as_one(project: Paths, pair: Trained) -> None:
     """Weights, losses and validation figures are those of one process within rounding, batch statistics included."""
     alone = train(project, "alone", 1)
@@ -111,6 +112,7 @@ stages.scratch(place, "cnn", RECIPE, 0)
 """
 
 
+@pytest.mark.slow
 def test_killed_processes_are_taken_up(project: Paths, pair: Trained) -> None:
     """After kill -9 of the stage its processes end too, and a rerun ends with the weights of an undisturbed run."""
     folder = project.runs / "killed"

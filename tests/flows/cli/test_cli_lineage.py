@@ -226,6 +226,7 @@ def test_reproduction_is_bit_identical(champion: Paths) -> None:
     [(("pretrain", "transfer", "finetune"), True), (("scratch",), False)],
     ids=["finetune", "scratch"],
 )
+@pytest.mark.slow
 def test_every_way_to_weights_is_reproduced(champion: Paths, line: tuple[str, ...], *, under_dvc: bool) -> None:
     """Fine-tuned and from scratch alike; images that DVC does not hold are represented by their shards."""
     results = [json.loads(next(champion.runs.glob(f"{stage}/*/result.json")).read_text()) for stage in line]
@@ -246,6 +247,7 @@ def test_every_way_to_weights_is_reproduced(champion: Paths, line: tuple[str, ..
     assert set(found["shards"]) == ({"target"} if line == ("scratch",) else {"source", "target"})
 
 
+@pytest.mark.slow
 def test_reproduction_uses_nothing_that_was_cached(champion: Paths) -> None:
     """Poisoned outputs, features, results of Prefect, images and values of the working tree change nothing."""
     values = champion.root / "params.yaml"
@@ -261,6 +263,7 @@ def test_reproduction_uses_nothing_that_was_cached(champion: Paths) -> None:
             values.write_text(written)
 
 
+@pytest.mark.slow
 def test_other_weights_are_told_with_the_interval(champion: Paths) -> None:
     """With another seed than the one that trained the weights differ: told with the first stage and the interval."""
     with tags_kept(champion) as (tracker, tags):
