@@ -10,7 +10,8 @@ from conftest import COLOURS, commit, draw
 from typer.testing import CliRunner
 
 from flows.cli.app import app
-from sightline.data.versions import archive, dvc, history
+from sightline.data.versions import dvc, history
+from sightline.digests import git
 from sightline.errors import DataError
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def test_the_log_is_kept_by_git_and_not_by_dvc(ingested: Paths) -> None:
     """A clone brings it."""
     add_image(ingested, "new")
     history.ingest(ingested, "target")
-    status = archive._git(ingested, "status", "--porcelain", "--untracked-files=all")
+    status = git(ingested.root, "status", "--porcelain", "--untracked-files=all").decode()
     assert {line[3:] for line in status.splitlines()} == {
         "data/history/target.jsonl",
         "data/raw/target.dvc",
@@ -74,7 +75,7 @@ def test_the_command_tells_commit_and_now(ingested: Paths) -> None:
     history.ingest(ingested, "target")
     entries = json.loads(CliRunner().invoke(app, ["data", "log", "--json"]).output)["target"]
     # The first commit is that of `init`: it holds no version yet.
-    ids = archive._git(ingested, "log", "--reverse", "--format=%h").split()[1:]
+    ids = git(ingested.root, "log", "--reverse", "--format=%h").decode().split()[1:]
     assert [entry["commit"] for entry in entries] == [*ids, None]
     assert [entry["now"] for entry in entries] == [False, False, True]
     shown = CliRunner().invoke(app, ["data", "log", "target"]).output
