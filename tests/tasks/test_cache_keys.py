@@ -1,4 +1,4 @@
-"""What each cache key covers, as it stands in `cache_keys.txt`; `python tests/test_cache_keys.py` writes that anew."""
+"""What each cache key covers, as it stands in `cache_keys.txt`; `python tests/tasks/test_cache_keys.py` writes that anew."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from sightline.data.versions.code import STAGES
 from sightline.digests import code_files
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 EXPECTED = Path(__file__).with_name("cache_keys.txt")
 TASKS = ("evaluation", "finetuning", "labels", "pretraining", "transfer")
 """Those whose results are kept; the others run each time."""
