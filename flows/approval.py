@@ -79,10 +79,9 @@ def approve(paths: Paths, version: str | None, reason: str) -> str:
 
 def waiting(paths: Paths, version: str | None) -> tuple[str, str]:
     """Version and flow run of the promotion that waits, the last one where `version` is not given."""
-    from sightline.registry.promotion import history
-    from sightline.tracking.runs import connect
+    from sightline.registry.ledger import history
 
-    last = {row["version"]: row for row in history(connect(paths))}
+    last = {row["version"]: row for row in history(paths)}
     open_ = {number: row for number, row in last.items() if row["decision"] == WAITING}
     number = version or next(reversed(list(open_)), "")
     if number not in open_:

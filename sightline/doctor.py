@@ -13,6 +13,9 @@ from sightline.errors import SightlineError
 
 if TYPE_CHECKING:
     from sightline.project import Paths
+    from sightline.registry.ledger import Identity
+
+DEEPER = "`sightline doctor --deep`"
 
 PACKAGES = (
     "sightline",
@@ -37,12 +40,16 @@ class Diagnosis:
     said: str
 
 
-def examine(paths: Paths | None) -> list[Diagnosis]:
-    """Versions and hardware; with a project also its parameters, stores and servers."""
+def examine(paths: Paths | None, *, deep: bool = False) -> list[Diagnosis]:
+    """Versions and hardware; with a project also its parameters, stores and servers.
+
+    With `deep`, torch and its operators are loaded, MLflow's store is opened, and the champion answers its golden
+    images; without, they are only looked for.
+    """
     diagnoses = [
         Diagnosis("python", good=True, said=f"{platform.python_version()} on {platform.machine()}"),
         *_packages(),
-        _torch(),
+        _torch() if deep else _cores(),
     ]
     diagnoses += [_tool(name) for name in ("git", "dvc", "prefect", "mlflow")]
     if paths is None:
@@ -50,7 +57,8 @@ def examine(paths: Paths | None) -> list[Diagnosis]:
             *diagnoses,
             Diagnosis("project", good=True, said="none here; these were the installation's findings alone"),
         ]
-    return [*diagnoses, _params(paths), _dvc(paths), _mlflow(paths), _prefect()]
+    asked = [_mlflow(paths), _champion(paths)] if deep else [_store(paths)]
+    return [*diagnoses, _params(paths), _dvc(paths), *asked, _prefect()]
 
 
 def _packages() -> list[Diagnosis]:
@@ -61,6 +69,10 @@ def _packages() -> list[Diagnosis]:
         except PackageNotFoundError:
             found.append(Diagnosis(name, good=False, said=f"not installed: pip install {name}"))
     return found
+
+
+def _cores() -> Diagnosis:
+    return Diagnosis("training", good=True, said=f"{os.cpu_count()} CPU cores; {DEEPER} tries torch and looks for GPUs")
 
 
 def _torch() -> Diagnosis:
@@ -105,32 +117,81 @@ def _dvc(paths: Paths) -> Diagnosis:
     return Diagnosis("DVC", good=True, said=remotes)
 
 
-def _mlflow(paths: Paths) -> Diagnosis:
-    from sightline.tracking.runs import connect
-    from sightline.tracking.versions import CHAMPION
-
+def _store(paths: Paths) -> Diagnosis:
+    """MLflow's store as seen from outside, and the champion by the ledger."""
+    address = os.environ["MLFLOW_TRACKING_URI"]
     try:
-        tracker = connect(paths)
-        champion = tracker.aliased(tracker.classifier_model, CHAMPION)
+        if address.startswith("http"):
+            trouble = _unwell(address)
+            if trouble:
+                return Diagnosis("MLflow", good=False, said=trouble)
+        said = _named(_crowned(paths))
     except SightlineError as error:
         return Diagnosis("MLflow", good=False, said=str(error))
-    said = f"champion is version {champion.version}" if champion else "no champion yet"
-    return Diagnosis("MLflow", good=True, said=f"{os.environ['MLFLOW_TRACKING_URI']}, {said}")
+    return Diagnosis("MLflow", good=True, said=f"{address}, {said}; {DEEPER} opens it")
+
+
+def _mlflow(paths: Paths) -> Diagnosis:
+    """MLflow's store, opened: it must hold what the ledger made champion."""
+    from sightline.registry import strangers
+    from sightline.tracking.runs import connect
+
+    try:
+        champion = _crowned(paths)
+        trouble = strangers.told(connect(paths), champion)
+    except SightlineError as error:
+        return Diagnosis("MLflow", good=False, said=str(error))
+    said = trouble or f"{os.environ['MLFLOW_TRACKING_URI']}, {_named(champion)}"
+    return Diagnosis("MLflow", good=not trouble, said=said)
+
+
+def _champion(paths: Paths) -> Diagnosis:
+    """The champion, answering its golden images as it was registered to."""
+    from sightline.registry.served import served
+    from sightline.registry.trial import check_answers
+
+    try:
+        if _crowned(paths) is None:
+            return Diagnosis("champion", good=True, said="none yet")
+        champion = served(paths)
+        check_answers(champion.bundle)
+    except SightlineError as error:
+        return Diagnosis("champion", good=False, said=str(error))
+    return Diagnosis("champion", good=True, said=f"version {champion.version} gives its golden answers")
+
+
+def _crowned(paths: Paths) -> Identity | None:
+    from sightline.registry.ledger import open_ledger
+    from sightline.tracking.versions import classifier_of
+
+    ledger = open_ledger(paths)
+    try:
+        return ledger.standing(classifier_of(paths.params.project.name)).champion
+    finally:
+        ledger.close()
+
+
+def _named(champion: Identity | None) -> str:
+    return f"champion is version {champion.version}" if champion else "no champion yet"
 
 
 def _prefect() -> Diagnosis:
-    import httpx
-
     address = os.environ.get("PREFECT_API_URL")
     if not address:
         return Diagnosis("Prefect", good=True, said="no server set: each run starts its own for a while")
-    try:
-        answer = httpx.get(f"{address}/health", timeout=5)
-        answer.raise_for_status()
-    except httpx.HTTPError as error:
-        return Diagnosis(
-            "Prefect",
-            good=False,
-            said=f"{address} does not answer ({error}): `prefect server start`, or unset PREFECT_API_URL",
-        )
+    trouble = _unwell(address)
+    if trouble:
+        said = f"{trouble}: `prefect server start`, or unset PREFECT_API_URL"
+        return Diagnosis("Prefect", good=False, said=said)
     return Diagnosis("Prefect", good=True, said=f"{address} answers")
+
+
+def _unwell(address: str) -> str | None:
+    """Why a server does not say that it is well; None where it does."""
+    import httpx
+
+    try:
+        httpx.get(f"{address}/health", timeout=5).raise_for_status()
+    except httpx.HTTPError as error:
+        return f"{address} does not answer ({error})"
+    return None

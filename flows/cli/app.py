@@ -117,9 +117,11 @@ def predict(
     as_json: AsJson = False,
 ) -> None:
     """Ask the champion (or another version) what is on image files. Exit status 1 where one cannot be read."""
+    from sightline.registry.served import served
     from sightline.serve.files import predict_files
 
-    rows = predict_files(enter(), images, version)
+    answering = served(enter(), version)
+    rows = predict_files(answering.bundle, answering.version, images)
     if as_json:
         typer.echo(json.dumps(rows))
     else:
@@ -159,7 +161,12 @@ def evaluate(
 
 
 @app.command()
-def doctor(as_json: AsJson = False) -> None:
+def doctor(
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Load torch, open MLflow's store, and ask the champion its golden images.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Check versions, stores and servers. Exit status 1 where something is wrong."""
     from sightline.doctor import examine
 
@@ -167,7 +174,7 @@ def doctor(as_json: AsJson = False) -> None:
         paths: Paths | None = enter()
     except SightlineError:
         paths = None
-    diagnoses = examine(paths)
+    diagnoses = examine(paths, deep=deep)
     if as_json:
         typer.echo(json.dumps([asdict(one) for one in diagnoses]))
     else:

@@ -195,6 +195,8 @@ def import_labels(
 
 
 def _suggester(paths: Paths) -> Any:
+    from sightline.registry.served import served
     from sightline.serve.files import predict_files
 
-    return partial(predict_files, paths, version=None)
+    champion = served(paths)
+    return partial(predict_files, champion.bundle, champion.version)

@@ -77,11 +77,9 @@ def rollback(reason: Reason = "rollback", as_json: AsJson = False) -> None:
 
 def history(as_json: AsJson = False) -> None:
     """Show the promotion ledger: who made which version champion, or did not, when and why."""
-    paths = enter()
-    from sightline.registry.promotion import history as rows
-    from sightline.tracking.runs import connect
+    from sightline.registry.ledger import history as rows
 
-    found = rows(connect(paths))
+    found = rows(enter())
     if as_json:
         typer.echo(json.dumps(found))
         return

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from sightline.data.files.statistics import COLUMNS as STATISTICS
 from sightline.errors import DataError
@@ -14,6 +13,7 @@ from sightline.files import replacing
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pandas as pd
     from numpy.typing import NDArray
 
 COLUMNS: dict[str, str] = {
@@ -52,6 +52,8 @@ def read(path: Path) -> pd.DataFrame:
     """
     if not path.is_file():
         raise DataError(f"{path}: there is no manifest; run `sightline run`, or `dvc repro`, to make it")
+    import pandas as pd
+
     rows = pd.read_parquet(path, engine="pyarrow")
     missing = [name for name in COLUMNS if name not in rows]
     if missing:
@@ -63,6 +65,8 @@ def read(path: Path) -> pd.DataFrame:
 
 def places(rows: pd.DataFrame, previous: pd.DataFrame) -> NDArray[np.intp]:
     """Position in `previous` of each of `rows`, the same file with the same bytes; -1 where it is not there."""
+    import pandas as pd
+
     found = pd.Index(previous["path"]).get_indexer(pd.Index(rows["path"]))
     same = previous["sha256"].to_numpy()[found] == rows["sha256"].to_numpy()
     return np.where(same, found, -1)

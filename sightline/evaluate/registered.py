@@ -81,7 +81,8 @@ def log_version(tracker: Tracker, version: str, figures: Mapping[str, Any]) -> N
     found = tracker.version(tracker.classifier_model, version)
     metrics = {PREFIX + name: value for name, value in scalars(figures).items()}
     data = (f"{tracker.name}-{figures['release']['name']}", figures["release"]["digest"])
-    tracker.log(str(found.run_id), metrics, model=str(found.source).removeprefix("models:/"), data=data)
+    with tracker.changing(tracker.classifier_model, version):
+        tracker.log(str(found.run_id), metrics, model=str(found.source).removeprefix("models:/"), data=data)
 
 
 def keep(tracker: Tracker, run: str, folder: Path) -> None:

@@ -1,8 +1,9 @@
-"""Lineage of a registered version, from its tags, DVC's store and the ledger: no server of Prefect has to be up."""
+"""Lineage of a registered version, from its record, DVC's store and the ledger: no server has to be up."""
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -14,17 +15,16 @@ from sightline.digests import digest_of
 from sightline.errors import DataError, RegistryError, SightlineError
 from sightline.lineage import origin
 from sightline.project import USES
-from sightline.registry.ledger import open_ledger
-from sightline.tracking.runs import connect
-from sightline.tracking.versions import CHAMPION, find, split
+from sightline.registry.ledger import INSUFFICIENT, REFUSED, WAITING, open_ledger
+from sightline.tracking import records
+from sightline.tracking.versions import CHALLENGER, CHAMPION, PREVIOUS, backbone_of, classifier_of, find, split
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from sightline.project import Paths
-    from sightline.tracking.runs import Tracker
-    from sightline.tracking.versions import ModelVersion
+    from sightline.tracking.records import Record
 
 FORMAT = 1
 """Raised when a reader of the JSON would have to change."""
@@ -45,36 +45,71 @@ def trace(paths: Paths, model: str) -> dict[str, Any]:
     Answers as `lineage.schema.json` says; `missing` tells in sentences what should be known and is not. Where the
     MLflow store is out of reach, the ledger still answers. Raises RegistryError where there is no such version.
     """
-    try:
-        tracker = connect(paths)
-    except RegistryError as error:
-        return _from_ledger(paths, model, error)
-    found = find(tracker, model)
+    known, aliases = _recorded(paths, model)
+    if known is None:
+        from sightline.tracking.runs import connect
+
+        try:
+            tracker = connect(paths)
+        except RegistryError as error:
+            return _from_ledger(paths, model, error)
+        known = tracker.record(find(tracker, model))
+        aliases = known.aliases
     missing: list[str] = []
-    tags = dict(found.tags)
+    tags = known.tags
     answer = {
         "format": FORMAT,
-        "model": found.name,
-        "version": str(found.version),
-        "aliases": sorted(map(str, found.aliases)),
-        "created": _time(found.creation_timestamp),
+        "model": known.model,
+        "version": known.version,
+        "aliases": aliases,
+        "created": _time(known.created),
         "weights": {"sha256": tags.get("weights"), "stage": tags.get("stage"), "choice": tags.get("choice")},
-        "run": _run(tracker, found, missing),
+        "run": _run(known, missing),
         "plan": _plan(tags, missing),
         "training": [asdict(one) for one in origin.stages_of(tags)],
-        "backbone": _backbone(tracker, tags, missing),
+        "backbone": _backbone(paths, known, missing),
         "data": {use: _data(paths, use, tags, missing) for use in USES if f"data.{use}" in tags},
         "code": {"digest": tags.get("code"), "training": tags.get("code.training")},
-        "git": _git(tracker, tags, missing),
+        "git": _git(paths, known, missing),
         "prefect": {"flow": tags.get("prefect.flow"), "flow_run": tags.get("prefect.flow_run")},
         "evaluation": {"digest": tags.get("evaluation"), "release": tags.get("release")},
-        **_decisions(paths, found.name, str(found.version), missing),
+        **_decisions(paths, known.model, known.version, missing),
         "reproduced": _group(tags, "reproduced") or None,
     }
-    needed = _NEEDED if found.name == tracker.classifier_model else _NEEDED_OF_BACKBONE
+    needed = _NEEDED if known.model == classifier_of(paths.params.project.name) else _NEEDED_OF_BACKBONE
     return answer | {
         "missing": [*(f"{sentence}: no tag says it" for name, sentence in needed if name not in tags), *missing]
     }
+
+
+def _recorded(paths: Paths, model: str) -> tuple[Record | None, list[str]]:
+    """The project's own record of a version, and its aliases as the ledger has them; None where MLflow must say."""
+    if not records.is_own(paths):
+        return None, []
+    name, alias, number = split(model)
+    name = name or classifier_of(paths.params.project.name)
+    held = _aliases(paths, name)
+    number = number or held.get(alias, "")
+    known = records.read(paths, name, number) if number else None
+    if known is None:
+        return None, []
+    others = set(known.aliases) - {CHAMPION, PREVIOUS, CHALLENGER}
+    return known, sorted(others | {alias for alias, version in held.items() if version == number})
+
+
+def _aliases(paths: Paths, model: str) -> dict[str, str]:
+    """Alias → version, as the ledger wants them."""
+    ledger = open_ledger(paths)
+    try:
+        standing, rows = ledger.standing(model), ledger.history(model)
+    finally:
+        ledger.close()
+    crowned = {CHAMPION: standing.champion, PREVIOUS: standing.previous}
+    found = {alias: one.version for alias, one in crowned.items() if one}
+    tried = [row.version for row in rows if row.decision in {REFUSED, INSUFFICIENT, WAITING}]
+    if tried and tried[-1] != found.get(CHAMPION):
+        found[CHALLENGER] = tried[-1]
+    return found
 
 
 _NEEDED_OF_BACKBONE = (
@@ -93,19 +128,19 @@ _NEEDED = (
 )
 
 
-def _run(tracker: Tracker, found: ModelVersion, missing: list[str]) -> dict[str, Any]:
+def _run(known: Record, missing: list[str]) -> dict[str, Any]:
     """The MLflow run that trained the weights, and the one of the flow above it."""
-    run = tracker.run(found.run_id or "")
-    if run is None:
-        missing.append(f"run {found.run_id} is no longer in the MLflow store")
-        return {"id": found.run_id, "name": None, "status": None, "started": None, "flow_run": None, "metrics": {}}
+    facts = known.facts
+    if facts is None:
+        missing.append(f"run {known.run} is no longer in the MLflow store")
+        return {"id": known.run, "name": None, "status": None, "started": None, "flow_run": None, "metrics": {}}
     return {
-        "id": found.run_id,
-        "name": run.info.run_name,
-        "status": run.info.status,
-        "started": _time(run.info.start_time),
-        "flow_run": found.tags.get("flow.run"),
-        "metrics": dict(sorted(run.data.metrics.items())),
+        "id": known.run,
+        "name": facts.name,
+        "status": facts.status,
+        "started": _time(facts.started),
+        "flow_run": known.tags.get("flow.run"),
+        "metrics": dict(sorted(facts.metrics.items())),
     }
 
 
@@ -118,20 +153,21 @@ def _plan(tags: Mapping[str, str], missing: list[str]) -> dict[str, Any] | None:
     return {"digest": digest_of(plan), **plan}
 
 
-def _backbone(tracker: Tracker, tags: Mapping[str, str], missing: list[str]) -> dict[str, Any] | None:
-    weights = tags.get("backbone.weights")
+def _backbone(paths: Paths, known: Record, missing: list[str]) -> dict[str, Any] | None:
+    weights = known.tags.get("backbone.weights")
     if weights is None:
         return None
-    found = tracker.find_version(tracker.backbone_model, weights)
-    if found is None:
-        missing.append(f"no version of {tracker.backbone_model} in the registry has the weights {weights[:12]}…")
+    model = backbone_of(paths.params.project.name)
+    version, run = known.backbone or (None, None)
+    if version is None:
+        missing.append(f"no version of {model} in the registry has the weights {weights[:12]}…")
     return {
-        "model": tracker.backbone_model,
-        "version": str(found.version) if found else None,
+        "model": model,
+        "version": version,
         "weights": weights,
-        "network": tags.get("backbone.network"),
-        "run": found.run_id if found else None,
-        "part": COMPARED if tags.get("stage") == origin.SCRATCH else BUILT_ON,
+        "network": known.tags.get("backbone.network"),
+        "run": run,
+        "part": COMPARED if known.tags.get("stage") == origin.SCRATCH else BUILT_ON,
     }
 
 
@@ -151,18 +187,24 @@ def _data(paths: Paths, use: str, tags: Mapping[str, str], missing: list[str]) -
 
 
 def _manifest(paths: Paths, use: str, version: str, missing: list[str]) -> dict[str, Any] | None:
+    from pyarrow import parquet
+
     try:
-        rows = archive.rows(paths, archive.Version(use, version, None))
+        file = archive.member(paths, version, "manifest.parquet")
     except DataError as error:
         missing.append(f"the manifest of {use}: {error}")
         return None
-    usable = rows[rows["status"] == OK]
+    # Read and counted by hand: pyarrow's data sets and comparisons import pandas, which takes half a second.
+    table = parquet.ParquetFile(file).read(columns=["status", "label", "role"])
+    rows = list(zip(*(column.to_pylist() for column in table.columns), strict=True))
+    usable = [(label, role) for status, label, role in rows if status == OK]
+    roles = Counter(role for _, role in usable if role is not None)
     return {
         "images": len(rows),
         "usable": len(usable),
-        "quarantined": int((rows["status"] == QUARANTINED).sum()),
-        "classes": int(usable["label"].nunique()),
-        "roles": {str(role): int(count) for role, count in usable["role"].value_counts().sort_index().items()},
+        "quarantined": sum(status == QUARANTINED for status, _, _ in rows),
+        "classes": len({label for label, _ in usable if label is not None}),
+        "roles": dict(sorted(roles.items())),
     }
 
 
@@ -183,16 +225,28 @@ def _validation(paths: Paths, digest: str | None, missing: list[str]) -> dict[st
     }
 
 
-def _git(tracker: Tracker, tags: Mapping[str, str], missing: list[str]) -> dict[str, Any]:
+def _git(paths: Paths, known: Record, missing: list[str]) -> dict[str, Any]:
+    tags = known.tags
     digest, patch = tags.get("git.patch"), None
     if digest:
-        data = tracker.stored(tags.get("flow.run", ""), origin.patch_path(digest))
-        patch = {"sha256": digest, "bytes": len(data) if data else None, "run": tags.get("flow.run")}
-        if data is None:
+        size = _patch_size(paths, known, origin.patch_path(digest))
+        patch = {"sha256": digest, "bytes": size, "run": tags.get("flow.run")}
+        if size is None:
             missing.append(f"the patch {digest[:12]}… of the dirty tree is not among the artifacts of its run")
     if tags.get("git.commit") == "":
         missing.append("the project's commit: git held none when it was trained")
     return {"commit": tags.get("git.commit") or None, "patch": patch}
+
+
+def _patch_size(paths: Paths, known: Record, path: str) -> int | None:
+    """Bytes of an artifact of the flow run; None where it is gone."""
+    if known.artifacts is not None:
+        file = paths.root / known.artifacts / path
+        return file.stat().st_size if file.is_file() else None
+    from sightline.tracking.runs import connect
+
+    data = connect(paths).stored(known.tags.get("flow.run", ""), path)
+    return len(data) if data else None
 
 
 def _decisions(paths: Paths, model: str, version: str, missing: list[str]) -> dict[str, Any]:
@@ -222,7 +276,7 @@ def _decisions(paths: Paths, model: str, version: str, missing: list[str]) -> di
 def _from_ledger(paths: Paths, model: str, error: RegistryError) -> dict[str, Any]:
     """What the ledger alone knows; the error again where it does not know the version either."""
     name, alias, number = split(model)
-    name = name or f"{paths.params.project.name}-classifier"
+    name = name or classifier_of(paths.params.project.name)
     missing = [f"the registry was not asked: {error}"]
     ledger = open_ledger(paths)
     try:

@@ -12,7 +12,6 @@ from sightline.digests import file_digest
 from sightline.errors import ModelError
 from sightline.models.conformal import Conformal
 from sightline.models.weights import WEIGHTS
-from sightline.models.zoo import Classifier, build
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +19,8 @@ if TYPE_CHECKING:
 
     import numpy as np
     from numpy.typing import NDArray
+
+    from sightline.models.zoo import Classifier
 
 BUNDLE, GOLDEN = "bundle.json", "golden.json"
 
@@ -50,6 +51,8 @@ def load(folder: Path) -> tuple[Card, Classifier]:
     """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
+
+    from sightline.models.zoo import build
 
     try:
         card = _card(json.loads((folder / BUNDLE).read_text(encoding="utf-8")))

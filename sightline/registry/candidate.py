@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sightline.data import manifest
-from sightline.digests import file_digest
+from sightline.digests import file_digest, tree_digest
 from sightline.errors import RegistryError
 from sightline.evaluate import release
+from sightline.models.predictor import Predictor
 from sightline.models.weights import WEIGHTS
 from sightline.registry import rules
 from sightline.registry.blessing import Bound
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from sightline.evaluate.release import Release
-    from sightline.models.predictor import Predictor
     from sightline.params import Gate
     from sightline.registry.ledger import Ledger
     from sightline.registry.rules import Rule
@@ -65,10 +65,11 @@ class Candidate:
         self.tags: dict[str, str] = dict(tracker.version(self.model, request.version).tags)
         self.testing: Release = release.current(self.paths, release_name)
         self.trial: Trial | None = None
+        self.bundle: str | None = None
         self.broken, weights = "", ""
         try:
             folder = tracker.download(self.model, request.version)
-            weights = file_digest(folder / WEIGHTS)
+            self.bundle, weights = tree_digest(folder), file_digest(folder / WEIGHTS)
             self.trial = start_trial(folder_of_model(folder))
         except (RegistryError, OSError) as error:
             self.broken = str(error)
@@ -100,8 +101,19 @@ class Candidate:
     def predictor(self, version: str) -> Predictor:
         """A version, loaded; raises RegistryError where it cannot be."""
         if version not in self._predictors:
-            self._predictors[version] = self.tracker.predictor(self.model, version)
+            self._predictors[version] = Predictor.load(self.folder(version))
         return self._predictors[version]
+
+    def folder(self, version: str) -> Path:
+        """The bundle of a version; of an earlier one exactly that which the ledger names.
+
+        Raises RegistryError where it can be had nowhere.
+        """
+        if version == self.request.version:
+            return self.tracker.download(self.model, version)
+        known = self.ledger.identity(self.model, version)
+        digest, weights = (known.bundle, known.weights) if known else (None, None)
+        return self.tracker.bundle(self.model, version, digest, weights)
 
     def scored(self, version: str) -> Scored:
         """What a version answers for the test images."""

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
-from sightline.digests import file_digest
 from sightline.errors import RegistryError, Stale
 from sightline.evaluate import release
-from sightline.models.weights import WEIGHTS
+from sightline.registry import strangers
 from sightline.registry.blessing import FAILED, PASSED
 from sightline.registry.candidate import Request, folder_of_model
 from sightline.registry.ledger import INSUFFICIENT, PROMOTED, REFUSED, ROLLED_BACK, SET_BACK, UNCHANGED, WAITING, Entry
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 
     from sightline.registry.blessing import Blessing
     from sightline.registry.judge import Judgement
-    from sightline.registry.ledger import Ledger
+    from sightline.registry.ledger import Identity, Ledger
     from sightline.tracking.runs import Tracker
 
     Judge: TypeAlias = Callable[[Request, str | None], Judgement]
@@ -58,15 +57,21 @@ class Outcome:
 def submit(tracker: Tracker, ledger: Ledger, request: Request, judge: Judge, *, approval: bool = False) -> Outcome:
     """Put a version through the gate, again where another one became champion meanwhile; a ledger row in any case.
 
-    With `approval` a version that passed waits for a person.
+    With `approval` a version that passed waits for a person. A version that has the champion's number and is not the
+    champion is refused unseen: one number cannot stand for both.
     """
+    model = tracker.classifier_model
     while True:
-        champion = ledger.champion(tracker.classifier_model)
+        standing = ledger.standing(model)
+        champion = standing.champion.version if standing.champion else None
         if champion == request.version:
-            said = f"version {champion} is the champion already"
-            ledger.append(_entry(tracker, request, champion, UNCHANGED, said, {}))
+            trouble = strangers.told(tracker, standing.champion)
+            word, said = UNCHANGED, f"version {champion} is the champion already"
+            if trouble:
+                word, said = REFUSED, f"it is not judged: {trouble}"
+            ledger.append(_entry(tracker, request, champion, word, said, {}))
             project(tracker, ledger)
-            return Outcome(request.version, champion, UNCHANGED, said)
+            return Outcome(request.version, champion, word, said)
         judgement = judge(request, champion)
         try:
             return record(tracker, ledger, request, judgement, approval=approval)
@@ -79,12 +84,14 @@ def record(
 ) -> Outcome:
     """Write down what the gate said, then let the aliases follow.
 
-    Raises Stale where the judgement is no longer about the present champion.
+    Raises Stale where the judgement is no longer about the present champion, or the version was exchanged meanwhile.
     """
     said, model = judgement.decision.sentence, tracker.classifier_model
     word = {PASSED: WAITING if approval else PROMOTED, FAILED: REFUSED}.get(judgement.decision.verdict, INSUFFICIENT)
-    evidence = judgement.evidence()
-    ledger.append(_entry(tracker, request, judgement.champion, word, said, evidence))
+    entry = _entry(tracker, request, judgement.champion, word, said, judgement.evidence())
+    if judgement.bundle not in {None, entry.bundle}:
+        raise Stale(f"version {request.version} in MLflow is no longer the one that was judged; promote it again")
+    ledger.append(entry)
     tracker.tag_version(model, request.version, {"gate": said[:5000]})
     if word == PROMOTED:
         project(tracker, ledger)
@@ -106,7 +113,7 @@ def record(
 def approved(tracker: Tracker, ledger: Ledger, outcome: Outcome, by: str, reason: str) -> Outcome:
     """Go on with a promotion that waited for a person.
 
-    Raises Stale where champion or test release have changed since.
+    Raises Stale where champion, test release or the version itself have changed since.
     """
     assert outcome.judgement is not None  # noqa: S101 — only an outcome that waits comes here
     assert outcome.request is not None  # noqa: S101
@@ -123,10 +130,11 @@ def project(tracker: Tracker, ledger: Ledger) -> None:
     with _lock(tracker):
         while True:
             standing = ledger.standing(model)
-            _point(tracker, model, CHAMPION, standing.champion)
-            _point(tracker, model, PREVIOUS, standing.previous)
+            champion = strangers.registered(tracker, standing.champion)
+            _point(tracker, model, CHAMPION, champion)
+            _point(tracker, model, PREVIOUS, strangers.registered(tracker, standing.previous))
             challenger = _aliased(tracker, model, CHALLENGER)
-            if challenger is not None and challenger == standing.champion:
+            if challenger is not None and challenger == champion:
                 tracker.set_alias(model, CHALLENGER, None)
             if ledger.standing(model).change == standing.change:
                 if not standing.projected:
@@ -144,18 +152,21 @@ def answer_requests(tracker: Tracker, ledger: Ledger, judge: Judge) -> tuple[str
         project(tracker, ledger)
         return ()
     model = tracker.classifier_model
-    champion = ledger.champion(model)
+    standing = ledger.standing(model)
+    champion = standing.champion.version if standing.champion else None
     request = Request(version=wanted or str(champion), reason=BY_HAND, actor="MLflow's page")
-    judgement = judge(request, champion) if wanted else None
+    trouble = strangers.told(tracker, standing.champion) if wanted == champion else None
+    judgement = judge(request, champion) if wanted and not trouble else None
     if judgement is not None and judgement.decision.promote:
         outcome = record(tracker, ledger, request, judgement)
         return (f"{BY_HAND} to version {wanted}: adopted, {outcome.sentence}",)
-    why = judgement.decision.sentence if judgement else "it was removed, and an alias alone decides nothing"
+    why = judgement.decision.sentence if judgement else trouble or "it was removed, and an alias alone decides nothing"
     evidence = judgement.evidence() if judgement else {}
     ledger.append(_entry(tracker, request, champion, SET_BACK, why, evidence))
     project(tracker, ledger)
     what = f"to version {wanted}" if wanted else "to none"
-    return (f"{BY_HAND} {what}: set back to {f'version {champion}' if champion else 'none'}, {why}",)
+    back = _aliased(tracker, model, CHAMPION)
+    return (f"{BY_HAND} {what}: set back to {f'version {back}' if back else 'none'}, {why}",)
 
 
 def rollback(tracker: Tracker, ledger: Ledger, reason: str) -> Outcome:
@@ -165,27 +176,31 @@ def rollback(tracker: Tracker, ledger: Ledger, reason: str) -> Outcome:
     """
     model = tracker.classifier_model
     standing = ledger.standing(model)
+    champion = standing.champion.version if standing.champion else None
     if standing.previous is None:
-        now = f"version {standing.champion}" if standing.champion else "none"
+        now = f"version {champion}" if champion else "none"
         raise RegistryError(f"{model} has no earlier champion to go back to; the champion is {now}")
+    previous = standing.previous.version
     answered = load_test(tracker, standing.previous)
-    request = Request(version=standing.previous, reason=reason, actor=getpass.getuser())
-    said = f"rolled back from version {standing.champion} to version {standing.previous}, which {answered['said']}"
-    ledger.append(_entry(tracker, request, standing.champion, ROLLED_BACK, said, answered))
+    request = Request(version=previous, reason=reason, actor=getpass.getuser())
+    said = f"rolled back from version {champion} to version {previous}, which {answered['said']}"
+    entry = _entry(tracker, request, champion, ROLLED_BACK, said, answered)
+    ledger.append(replace(entry, bundle=standing.previous.bundle or entry.bundle))
     project(tracker, ledger)
-    return Outcome(standing.previous, standing.previous, ROLLED_BACK, said)
+    return Outcome(previous, previous, ROLLED_BACK, said)
 
 
-def load_test(tracker: Tracker, version: str) -> dict[str, Any]:
-    """Load a version as MLflow serves it, compare its golden answers, and time it; what was found.
+def load_test(tracker: Tracker, crowned: Identity) -> dict[str, Any]:
+    """Load a former champion as MLflow serves it, compare its golden answers, and time it; what was found.
 
-    Raises RegistryError where it fails.
+    Raises RegistryError where it fails, or where the registry holds another version under its number.
     """
     started = time.perf_counter()
-    model = tracker.classifier_model
+    model, version = tracker.classifier_model, crowned.version
+    trouble = strangers.told(tracker, crowned)
+    if trouble:
+        raise RegistryError(f"{model} version {version} is not used: {trouble}")
     folder = tracker.download(model, version)
-    if file_digest(folder / WEIGHTS) != tracker.version(model, version).tags.get("weights"):
-        raise RegistryError(f"{model} version {version}: its weights were changed since it was registered; not used")
     try:
         check_golden(folder_of_model(folder))
     except Exception as error:
@@ -202,9 +217,10 @@ def _asked_by_hand(tracker: Tracker, ledger: Ledger) -> str | None:
     with _lock(tracker):
         standing = ledger.standing(model)
         present = _aliased(tracker, model, CHAMPION)
+        wanted = strangers.registered(tracker, standing.champion)
         unchanged = ledger.standing(model).change == standing.change
     # Before the aliases were set for a change, their difference is a promotion that was killed or is at work.
-    if not standing.projected or not unchanged or present == standing.champion:
+    if not standing.projected or not unchanged or present == wanted:
         return None
     return present or ""
 
@@ -221,6 +237,7 @@ def _entry(
         actor=request.actor,
         reason=f"{request.reason}: {said}",
         evidence={**evidence, "asked": asked},
+        bundle=tracker.digest(tracker.classifier_model, request.version),
     )
 
 

@@ -44,6 +44,8 @@ class Judgement:
     """Name of the test release."""
     bound: Bound
     decision: Decision
+    bundle: str | None = None
+    """`tree_digest` of the bundle that was judged; None where its files could not be fetched."""
 
     def evidence(self) -> dict[str, Any]:
         """Everything, for the ledger."""
@@ -67,6 +69,7 @@ def judge(
         release=candidate.testing.name,
         bound=candidate.bound,
         decision=decision,
+        bundle=candidate.bundle,
     )
 
 
@@ -187,9 +190,7 @@ def _cost(candidate: Candidate) -> Blessing:
     """Measured again where it fails: a machine that was busy at the wrong moment is no fault of the model."""
     if candidate.champion is None:
         return checks.check_cost(None, None, candidate.bound)
-    bundles = [
-        candidate.tracker.download(candidate.model, one) for one in (candidate.request.version, candidate.champion)
-    ]
+    bundles = [candidate.folder(one) for one in (candidate.request.version, candidate.champion)]
     images = _images(candidate.paths, candidate.testing)
     own, other = cost.measure(bundles, images)
     done = checks.check_cost(own, other, candidate.bound)

@@ -2,7 +2,8 @@
 
 It is the truth; the aliases in the registry are its projection and are set after the row is committed. A row that
 changes the champion is accepted only while the champion is still the one that the evidence was compared with, so that
-of two promotions at once one wins and the other is told.
+of two promotions at once one wins and the other is told. A row names the bundle that it is about by its digest: a
+version's number alone says little where a registry was renamed, emptied, restored or exchanged.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ import sqlalchemy as sa
 
 from sightline.errors import RegistryError, Stale
 from sightline.registry.comparisons import Comparisons
+from sightline.tracking.versions import classifier_of
 
 if TYPE_CHECKING:
     from sightline.project import Paths
@@ -44,6 +46,8 @@ _ROWS = sa.Table(
     sa.Column("evidence", sa.String, nullable=False),
     # Each change of champion has a number of its own per model: of two at once, the database refuses one.
     sa.Column("change", sa.Integer),
+    # None in rows that were written before this column was there.
+    sa.Column("bundle", sa.String),
     sa.UniqueConstraint("model", "change"),
 )
 _PROJECTED = sa.Table(
@@ -68,6 +72,25 @@ class Entry:
     evidence: dict[str, Any] = field(default_factory=dict)
     at: str = ""
     change: int | None = None
+    bundle: str | None = None
+    """`tree_digest` of the version's bundle; None where it is not known."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Which version a row is about."""
+
+    version: str
+    bundle: str | None
+    """`tree_digest` of its bundle; None where the row is older than that."""
+    weights: str | None
+    """SHA-256 of its weights, which the evidence names in rows of any age; None where nothing was compared."""
+
+    def is_same(self, bundle: str | None, weights: str | None) -> bool:
+        """Whether a version with these digests is the one that is meant."""
+        if self.bundle is not None:
+            return bundle == self.bundle
+        return self.weights in {None, weights}
 
 
 @dataclass(frozen=True)
@@ -76,8 +99,8 @@ class Standing:
 
     change: int
     """Number of the last change; 0 before the first."""
-    champion: str | None
-    previous: str | None
+    champion: Identity | None
+    previous: Identity | None
     """The champion that a rollback brings back: rolled back ones do not count."""
     projected: bool
     """Whether the aliases were set since that change."""
@@ -93,15 +116,16 @@ class Ledger:
         except sa.exc.OperationalError:
             # Another process made the tables between our look and our try.
             _METADATA.create_all(self._engine, checkfirst=True)
+        _add_bundle(self._engine)
         self.comparisons = Comparisons(self._engine)
 
     def champion(self, model: str) -> str | None:
         """The version that the last change made champion."""
-        return self.standing(model).champion
+        return _number(self.standing(model).champion)
 
     def previous(self, model: str) -> str | None:
         """The champion before the present one, as `Standing.previous`."""
-        return self.standing(model).previous
+        return _number(self.standing(model).previous)
 
     def standing(self, model: str) -> Standing:
         """Champion and previous, from the changes in their order."""
@@ -111,14 +135,22 @@ class Ledger:
             change = rows[-1].change if rows else 0
             mark = sa.select(_PROJECTED).where(_PROJECTED.c.model == model, _PROJECTED.c.change == change)
             projected = change == 0 or connection.execute(mark).first() is not None
-        reign: list[str] = []
+        reign: list[Identity] = []
         for row in rows:
             if row.decision == ROLLED_BACK:
                 reign.pop()
             else:
-                reign.append(row.version)
+                reign.append(_identity(row))
         before = reign[-2] if len(reign) > 1 else None
         return Standing(change, reign[-1] if reign else None, before, projected)
+
+    def identity(self, model: str, version: str) -> Identity | None:
+        """What the last change to a version says that it is, or else the last row about it; None where no row does."""
+        query = sa.select(_ROWS).where(_ROWS.c.model == model, _ROWS.c.version == version).order_by(_ROWS.c.id)
+        with self._engine.connect() as connection:
+            rows = connection.execute(query).all()
+        changes = [row for row in rows if row.change is not None]
+        return _identity((changes or rows)[-1]) if rows else None
 
     def mark_projected(self, model: str, change: int) -> None:
         """Note that the aliases stand as this change wants them."""
@@ -181,6 +213,39 @@ def open_ledger(paths: Paths) -> Ledger:
     return Ledger(uri)
 
 
+def history(paths: Paths) -> list[dict[str, Any]]:
+    """Every row about the project's classifier, oldest first."""
+    ledger = open_ledger(paths)
+    try:
+        return [asdict(entry) for entry in ledger.history(classifier_of(paths.params.project.name))]
+    finally:
+        ledger.close()
+
+
+def _add_bundle(engine: sa.Engine) -> None:
+    """Give a table of an earlier release the column `bundle`; of several processes at once, one does."""
+    if _has_bundle(engine):
+        return
+    try:
+        with engine.begin() as connection:
+            connection.execute(sa.text("ALTER TABLE promotions ADD COLUMN bundle VARCHAR"))
+    except sa.exc.DBAPIError:
+        if not _has_bundle(engine):
+            raise
+
+
+def _has_bundle(engine: sa.Engine) -> bool:
+    return any(column["name"] == "bundle" for column in sa.inspect(engine).get_columns(_ROWS.name))
+
+
+def _identity(row: Any) -> Identity:
+    return Identity(row.version, row.bundle, json.loads(row.evidence).get("bound", {}).get("weights"))
+
+
+def _number(identity: Identity | None) -> str | None:
+    return identity.version if identity else None
+
+
 def _values(entry: Entry, change: int | None) -> dict[str, Any]:
     return {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -192,6 +257,7 @@ def _values(entry: Entry, change: int | None) -> dict[str, Any]:
         "reason": entry.reason,
         "evidence": json.dumps(entry.evidence, sort_keys=True),
         "change": change,
+        "bundle": entry.bundle,
     }
 
 

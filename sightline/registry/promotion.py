@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from sightline.errors import RegistryError
 from sightline.evaluate.evaluation import BUNDLE
+from sightline.registry import strangers
 from sightline.registry.blessing import REQUIRED
 from sightline.registry.champion import Outcome, answer_requests, approved, rollback, submit
 from sightline.registry.judge import Judgement, judge
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from sightline.evaluate.evaluation import Evaluated
     from sightline.params import Gate
     from sightline.registry.candidate import Request
+    from sightline.registry.ledger import Ledger
     from sightline.tracking.runs import Tracker
     from sightline.train.result import Trained
 
@@ -68,7 +70,7 @@ def promote(tracker: Tracker, request: Request, limits: Gate, release_name: str)
     try:
         messages = answer_requests(tracker, ledger, ask)
         outcome = submit(tracker, ledger, request, ask, approval=limits.approval)
-        return replace(outcome, messages=messages)
+        return replace(outcome, messages=messages + _held(tracker, ledger, outcome))
     finally:
         ledger.close()
 
@@ -77,7 +79,8 @@ def approve(tracker: Tracker, outcome: Outcome, by: str, reason: str) -> Outcome
     """Finish a promotion that waited for a person; raises Stale where it has to be judged again."""
     ledger = open_ledger(tracker.paths)
     try:
-        return approved(tracker, ledger, outcome, by, reason)
+        done = approved(tracker, ledger, outcome, by, reason)
+        return replace(done, messages=_held(tracker, ledger, done))
     finally:
         ledger.close()
 
@@ -86,15 +89,20 @@ def roll_back(tracker: Tracker, reason: str) -> Outcome:
     """Bring the previous champion back; raises RegistryError where there is none or it does not answer."""
     ledger = open_ledger(tracker.paths)
     try:
-        return rollback(tracker, ledger, reason)
+        done = rollback(tracker, ledger, reason)
+        return replace(done, messages=_held(tracker, ledger, done))
     finally:
         ledger.close()
 
 
-def history(tracker: Tracker) -> list[dict[str, Any]]:
-    """Every row of the ledger about the classifier, oldest first."""
-    ledger = open_ledger(tracker.paths)
+def _held(tracker: Tracker, ledger: Ledger, outcome: Outcome) -> tuple[str, ...]:
+    """Keep the champion's bundle in the project, so that it answers without MLflow; what else is wrong, in words."""
+    crowned = ledger.standing(tracker.classifier_model).champion
+    trouble = strangers.told(tracker, crowned)
+    said = [trouble] if trouble and trouble not in outcome.sentence else []
     try:
-        return [asdict(entry) for entry in ledger.history(tracker.classifier_model)]
-    finally:
-        ledger.close()
+        if crowned:
+            tracker.bundle(tracker.classifier_model, crowned.version, crowned.bundle, crowned.weights)
+    except RegistryError as error:
+        said.append(f"the champion cannot answer: {error}")
+    return tuple(said)

@@ -8,6 +8,9 @@ import sys
 from base64 import b64decode
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from sightline.errors import RegistryError
 from sightline.models.bundle import BUNDLE, GOLDEN
@@ -15,11 +18,16 @@ from sightline.models.predictor import Predictor
 from sightline.registry.sandbox import environment, restrict
 from sightline.tracking.versions import load_served
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 TRIAL_SECONDS = 600
 TOLERANCE = 1e-5
 """Largest difference of a probability between the training form at logging and the serving form when loaded."""
 LOGIT_TOLERANCE = 1e-3
 """The same for the logits, relative to the largest; devices and libraries differ by less, a shifted pixel by more."""
+
+OTHERWISE = "it answers its golden images differently from the training form"
 
 
 @dataclass(frozen=True)
@@ -56,29 +64,49 @@ def check_golden(folder: Path) -> None:
 
     Raises RegistryError where one differs by more than 1e-5, or is no number.
     """
-    import numpy as np
     import pandas as pd
 
-    golden = json.loads(next(iter(folder.rglob(GOLDEN))).read_text(encoding="utf-8"))
+    bundle = next(iter(folder.rglob(BUNDLE))).parent
+    images, golden = _golden(bundle)
+    answers = load_served(folder).predict(pd.DataFrame({"image": images}))
+    _compare(np.array(answers["probabilities"].tolist()), golden)
+    _compare_logits(Predictor.load(bundle), images, golden)
+
+
+def check_answers(bundle: Path) -> None:
+    """The same for a bundle as it lies in the project, without MLflow."""
+    images, golden = _golden(bundle)
+    predictor = Predictor.load(bundle)
+    _compare(predictor.probabilities(images), golden)
+    _compare_logits(predictor, images, golden)
+
+
+def _golden(bundle: Path) -> tuple[list[bytes], list[dict[str, Any]]]:
+    golden = json.loads((bundle / GOLDEN).read_text(encoding="utf-8"))
     if not golden:
         raise RegistryError("it has no golden images to check it by")
-    answers = load_served(folder).predict(pd.DataFrame({"image": [b64decode(one["image"]) for one in golden]}))
-    found = np.array(answers["probabilities"].tolist())
+    return [b64decode(one["image"]) for one in golden], golden
+
+
+def _compare(found: NDArray[np.float64], golden: list[dict[str, Any]]) -> None:
     if not np.isfinite(found).all():
         raise RegistryError("it answers golden images with NaN, which is no probability")
     difference = np.abs(found - np.array([one["probabilities"] for one in golden]))
-    said = "it answers its golden images differently from the training form"
     if not (difference <= TOLERANCE).all():
-        raise RegistryError(f"{said}: a probability is off by {difference.max():.2g} (is the preprocessing the same?)")
-    # A model that is sure of everything hides in its probabilities what its logits show; those of before are kept too.
+        raise RegistryError(
+            f"{OTHERWISE}: a probability is off by {difference.max():.2g} (is the preprocessing the same?)"
+        )
+
+
+def _compare_logits(predictor: Predictor, images: list[bytes], golden: list[dict[str, Any]]) -> None:
+    """A model that is sure of everything hides in its probabilities what its logits show."""
     before = np.array([one["logits"] for one in golden if "logits" in one])
     if len(before):
-        predictor = Predictor.load(next(iter(folder.rglob(BUNDLE))).parent)
-        after = predictor.logits_of([b64decode(one["image"]) for one in golden])
+        after = predictor.logits_of(images)
         off = float(np.abs(after - before).max() / max(1.0, np.abs(before).max()))
         if off > LOGIT_TOLERANCE:
             raise RegistryError(
-                f"{said}: its logits are off by {off:.2g} of their size (is the preprocessing the same?)"
+                f"{OTHERWISE}: its logits are off by {off:.2g} of their size (is the preprocessing the same?)"
             )
 
 

@@ -5,26 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sightline.images.reading import UnreadableImage
-from sightline.tracking.runs import connect
+from sightline.models.predictor import Predictor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from sightline.project import Paths
 
-
-def predict_files(paths: Paths, images: Sequence[Path], version: str | None) -> list[dict[str, Any]]:
+def predict_files(bundle: Path, version: str, images: Sequence[Path]) -> list[dict[str, Any]]:
     """One row for each file: path, label, probability, version, abstain, set; or path and error where it is unreadable.
 
-    `abstain` and `set` (the likely classes, most likely first) are None where the version cannot tell.
-
-    Raises RegistryError where there is no such version.
+    `bundle`: the folder of that version. `abstain` and `set` (the likely classes, most likely first) are None where
+    the version cannot tell. Raises ModelError where the bundle is not whole.
     """
-    tracker = connect(paths)
-    model = tracker.classifier_model
-    version = str(tracker.asked_for(model, version).version)
-    predictor = tracker.predictor(model, version)
+    predictor = Predictor.load(bundle)
     rows = []
     for image in images:
         row: dict[str, Any] = {"path": str(image)}

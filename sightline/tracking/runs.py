@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from sightline.errors import RegistryError
+from sightline.tracking.records import own_store
 from sightline.tracking.versions import Versions
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ def connect(paths: Paths) -> Tracker:
     from filelock import FileLock
     from mlflow.exceptions import MlflowException
 
-    uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{paths.mlflow / 'mlflow.db'}"
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or own_store(paths)
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
     paths.mlflow.mkdir(exist_ok=True)

@@ -4,25 +4,32 @@ from __future__ import annotations
 
 import json
 from base64 import b64decode
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version as installed
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sightline.digests import file_digest, tree_digest
 from sightline.errors import RegistryError
 from sightline.models.bundle import BUNDLE, GOLDEN
-from sightline.models.predictor import Predictor
+from sightline.models.weights import WEIGHTS
+from sightline.tracking import bundles, records
+from sightline.tracking.records import Record, RunRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from mlflow.entities.model_registry import ModelVersion as ModelVersion  # noqa: PLC0414 — others name it from here
 
+    from sightline.models.predictor import Predictor
     from sightline.project import Paths
 
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
 ALIAS_TRIES = 5
 """Times that a registry is asked to move an alias that another process moves too."""
+BUNDLE_TAG = "bundle"
+"""Tag that holds the `tree_digest` of the bundle as it was registered; older versions have none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,12 +44,12 @@ class Versions:
     @property
     def backbone_model(self) -> str:
         """Registered name of the backbone."""
-        return f"{self.name}-backbone"
+        return backbone_of(self.name)
 
     @property
     def classifier_model(self) -> str:
         """Registered name of the classifier."""
-        return f"{self.name}-classifier"
+        return classifier_of(self.name)
 
     def find_version(self, model: str, weights: str) -> ModelVersion | None:
         """The version of `model` that was registered with these weights, the newest where there are several."""
@@ -106,8 +113,50 @@ class Versions:
 
     def tag_version(self, model: str, number: str, tags: Mapping[str, str]) -> None:
         """Set tags of a version."""
-        for key, value in tags.items():
-            self.client.set_model_version_tag(model, str(number), key, value)
+        with self.changing(model, number):
+            for key, value in tags.items():
+                self.client.set_model_version_tag(model, str(number), key, value)
+
+    @contextmanager
+    def changing(self, model: str, number: str) -> Iterator[None]:
+        """Around whatever changes what MLflow says of a version: the project's own record of it follows."""
+        with records.lock(self.paths):
+            # Killed inside the block, there is no record, and MLflow is asked.
+            records.drop(self.paths, model, str(number))
+            yield
+            self._remember(self.version(model, str(number)))
+
+    def record(self, found: ModelVersion) -> Record:
+        """What MLflow says of a version, recorded in the project too."""
+        with records.lock(self.paths):
+            return self._remember(found)
+
+    def _remember(self, found: ModelVersion) -> Record:
+        tags = dict(found.tags)
+        weights, flow = tags.get("backbone.weights"), self._run(tags.get("flow.run"))
+        backbone = self.find_version(self.backbone_model, weights) if weights else None
+        run = self._run(found.run_id)
+        record = Record(
+            model=found.name,
+            version=str(found.version),
+            aliases=sorted(map(str, found.aliases)),
+            created=found.creation_timestamp,
+            run=found.run_id,
+            tags=tags,
+            facts=run and RunRecord(run.info.run_name, run.info.status, run.info.start_time, dict(run.data.metrics)),
+            backbone=(str(backbone.version), backbone.run_id) if backbone else None,
+            artifacts=records.below(self.paths, flow.info.artifact_uri) if flow else None,
+        )
+        records.write(self.paths, record)
+        return record
+
+    def _run(self, run: str | None) -> Any:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return self.client.get_run(run) if run else None
+        except MlflowException:
+            return None
 
     def register_classifier(self, run: str, bundle: Path, tags: Mapping[str, str]) -> str:
         """Log the bundle as a pyfunc model that takes image bytes, and register it; its version."""
@@ -124,6 +173,7 @@ class Versions:
             ColSpec(Array(DataType.double), "probabilities"),
         ]
         package = Path(__file__).parents[1]
+        own = {BUNDLE_TAG: tree_digest(bundle)}
         with mlflow.start_run(run_id=run):
             logged = mlflow.pyfunc.log_model(
                 name="classifier",
@@ -134,7 +184,7 @@ class Versions:
                 pip_requirements=_requirements(),
                 code_paths=[str(package)],
             )
-        return self._register(self.classifier_model, logged.model_uri, run, tags)
+        return self._register(self.classifier_model, logged.model_uri, run, {**tags, **own})
 
     def register_backbone(self, run: str, folder: Path, tags: Mapping[str, str]) -> str:
         """Store the backbone's files with its run and register them; the version."""
@@ -149,6 +199,7 @@ class Versions:
         except MlflowException:
             self.client.create_registered_model(model)
         created = self.client.create_model_version(model, source, run_id=run, tags=dict(tags))
+        self.record(self.version(model, str(created.version)))
         return str(created.version)
 
     def files(self, model: str, number: str) -> Path:
@@ -165,18 +216,62 @@ class Versions:
             raise RegistryError(f"the files of {model} version {number} cannot be fetched: {error}") from error
 
     def download(self, model: str, number: str) -> Path:
-        """The bundle folder of a classifier version, on this machine.
+        """The bundle folder of a classifier version, on this machine, as it was registered.
 
-        Raises RegistryError where its files cannot be fetched.
+        Raises RegistryError where its files cannot be fetched or were changed.
         """
+        registered = self.version(model, number).tags.get(BUNDLE_TAG)
         card = next(iter(self.files(model, number).rglob(BUNDLE)), None)
         if card is None:
             raise RegistryError(f"{model} version {number} holds no {BUNDLE}: it is no classifier of ours")
+        if registered not in {None, tree_digest(card.parent)}:
+            raise RegistryError(
+                f"a file of {model} version {number} in {card.parent} was changed since it was registered: "
+                "do not use it; put the artifacts back, or train and register it again"
+            )
         return card.parent
+
+    def digest(self, model: str, number: str) -> str | None:
+        """`tree_digest` of a version's bundle as it was registered; None where there is no such bundle."""
+        try:
+            told = self.version(model, number).tags.get(BUNDLE_TAG)
+            return told or tree_digest(self.download(model, number))
+        except RegistryError:
+            return None
+
+    def bundle(self, model: str, number: str, digest: str | None, weights: str | None = None) -> Path:
+        """The project's copy of the bundle with that `digest`, fetched as version `number` where there is none yet.
+
+        Where the digest is not known, the SHA-256 of the weights must be `weights`, if that is. Raises RegistryError
+        where it can be had nowhere.
+        """
+        kept = bundles.held(self.paths, digest) if digest else None
+        if kept is not None:
+            return kept
+        folder = self.download(model, number)
+        wanted = (digest, tree_digest(folder)) if digest else (weights, file_digest(folder / WEIGHTS))
+        if wanted[0] not in {None, wanted[1]}:
+            raise RegistryError(
+                f"{model} version {number} in MLflow ({wanted[1][:12]}…) is not the one of that number in the ledger "
+                f"({wanted[0][:12]}…), which the project no longer holds: put the old MLflow store back"
+            )
+        return bundles.keep(self.paths, folder)
 
     def predictor(self, model: str, number: str) -> Predictor:
         """The classifier of a version, loaded."""
+        from sightline.models.predictor import Predictor
+
         return Predictor.load(self.download(model, number))
+
+
+def backbone_of(project: str) -> str:
+    """Registered name of the backbone of the project with that name."""
+    return f"{project}-backbone"
+
+
+def classifier_of(project: str) -> str:
+    """Registered name of the classifier of the project with that name."""
+    return f"{project}-classifier"
 
 
 def find(versions: Versions, model: str) -> ModelVersion:

@@ -19,7 +19,7 @@ from sightline.registry.blessing import OVERALL, REQUIRED, Blessing, Bound, deci
 from sightline.registry.candidate import Request
 from sightline.registry.champion import answer_requests, project, rollback, submit
 from sightline.registry.judge import Judgement, best_champion
-from sightline.registry.ledger import Ledger, open_ledger
+from sightline.registry.ledger import Identity, Ledger, open_ledger
 from sightline.tracking.runs import connect
 from sightline.tracking.versions import CHALLENGER, CHAMPION, PREVIOUS
 
@@ -64,6 +64,20 @@ def own_store(patch: pytest.MonkeyPatch) -> None:
     patch.delenv("MLFLOW_TRACKING_URI")
 
 
+def add_version(tracker: Tracker, bundle: str) -> None:
+    """Register a version that says which bundle it is; none has files here."""
+    tags = {"bundle": bundle, "weights": BOUND.weights}
+    tracker.client.create_model_version(MODEL, tracker.paths.root.as_uri(), tags=tags)
+
+
+def start_anew(tracker: Tracker, *bundles: str) -> None:
+    """Delete the registered model and register others: their numbers begin at 1 again."""
+    tracker.client.delete_registered_model(MODEL)
+    tracker.client.create_registered_model(MODEL)
+    for bundle in bundles:
+        add_version(tracker, bundle)
+
+
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A registry with 20 versions, of which the first is champion."""
@@ -74,8 +88,8 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
         own_store(patch)
         tracker = connect(Paths(root))
         tracker.client.create_registered_model(MODEL)
-        for _ in range(20):
-            tracker.client.create_model_version(MODEL, root.as_uri())
+        for number in range(1, 21):
+            add_version(tracker, f"bundle {number}")
         ledger = open_ledger(tracker.paths)
         submit(tracker, ledger, asked("1"), better_than_the_first)
         ledger.close()
@@ -296,3 +310,75 @@ def test_ledger_of_an_earlier_release_is_mended(tracker: Tracker, ledger: Ledger
     assert answer_requests(tracker, ledger, never) == ()
     assert aliases(tracker)[0] == "1"
     project(tracker, ledger)
+
+
+def test_champions_number_on_another_bundle_is_refused(tracker: Tracker, ledger: Ledger) -> None:
+    """Registered anew under the champion's number it is neither the champion nor judged, and gets no alias."""
+    start_anew(tracker, "worse")
+    outcome = submit(tracker, ledger, asked("1"), better_than_the_first)
+    assert outcome.decision == "refused"
+    assert "another bundle (worse" in outcome.sentence
+    assert [(row.decision, row.bundle) for row in ledger.history(MODEL)] == [
+        ("promoted", "bundle 1"),
+        ("refused", "worse"),
+    ]
+    assert aliases(tracker) == (None, None, None)
+    assert ledger.standing(MODEL).champion == Identity("1", "bundle 1", "w")
+
+
+def test_champions_bundle_registered_anew_is_the_champion(tracker: Tracker, ledger: Ledger) -> None:
+    """The same bundle under the same number is the champion, and gets its alias back."""
+    start_anew(tracker, "bundle 1")
+    assert submit(tracker, ledger, asked("1"), never).decision == "unchanged"
+    assert aliases(tracker)[0] == "1"
+
+
+def test_alias_set_by_hand_on_a_stranger_is_taken_away(tracker: Tracker, ledger: Ledger) -> None:
+    """A version with the champion's number that is another does not keep the alias, whatever the gate would say."""
+    start_anew(tracker, "worse")
+    tracker.set_alias(MODEL, CHAMPION, "1")
+    (told,) = answer_requests(tracker, ledger, lambda request, _: judged(request, None, "passed"))
+    assert "another bundle" in told
+    assert "set back to none" in told
+    assert aliases(tracker)[0] is None
+    assert answer_requests(tracker, ledger, never) == ()
+    assert [row.decision for row in ledger.history(MODEL)] == ["promoted", "set back"]
+
+
+def test_champion_deleted_by_hand_leaves_no_alias_and_no_request(tracker: Tracker, ledger: Ledger) -> None:
+    """The ledger goes on to know the champion; the next one is judged against it and gets the alias."""
+    tracker.client.delete_model_version(MODEL, "1")
+    assert answer_requests(tracker, ledger, never) == ()
+    assert aliases(tracker)[0] is None
+    assert submit(tracker, ledger, asked("2"), better_than_the_first).promoted
+    assert aliases(tracker)[:2] == ("2", None)
+
+
+def test_stranger_is_not_approved(tracker: Tracker, ledger: Ledger) -> None:
+    """Where another version took the number of one that waits, the gate has to run again."""
+    from sightline.registry.champion import record
+
+    waits = submit(tracker, ledger, asked("2"), better_than_the_first, approval=True)
+    assert waits.judgement is not None
+    start_anew(tracker, "bundle 1", "worse")
+    with pytest.raises(Stale, match="no longer the one that was judged"):
+        record(tracker, ledger, asked("2"), replace(waits.judgement, bundle="bundle 2"))
+    assert ledger.champion(MODEL) == "1"
+
+
+def test_rollback_to_a_stranger_is_refused(tracker: Tracker, ledger: Ledger) -> None:
+    """What took the previous champion's number is not loaded."""
+    submit(tracker, ledger, asked("2"), better_than_the_first)
+    start_anew(tracker, "worse", "bundle 2")
+    with pytest.raises(RegistryError, match="another bundle"):
+        rollback(tracker, ledger, "broken")
+    assert ledger.champion(MODEL) == "2"
+
+
+def test_champion_of_an_old_ledger_is_known_by_its_weights(tracker: Tracker, ledger: Ledger) -> None:
+    """Rows without a bundle name the weights in their evidence."""
+    with ledger._engine.begin() as connection:
+        connection.execute(sa.text("update promotions set bundle = null"))
+    assert submit(tracker, ledger, asked("1"), never).decision == "unchanged"
+    tracker.tag_version(MODEL, "1", {"weights": "others"})
+    assert submit(tracker, ledger, asked("1"), never).decision == "refused"

@@ -14,14 +14,15 @@ from safetensors.torch import load_file, save_file
 
 from sightline.config import load
 from sightline.data import manifest
-from sightline.digests import dvc_digest, file_digest
+from sightline.digests import dvc_digest, file_digest, tree_digest
 from sightline.errors import ConfigError, RegistryError
 from sightline.evaluate.evaluation import Evaluated, evaluate
 from sightline.params import Gate
 from sightline.recipe import Recipe
 from sightline.registry import judge, promotion
 from sightline.registry.candidate import Request
-from sightline.registry.ledger import open_ledger
+from sightline.registry.ledger import history, open_ledger
+from sightline.registry.served import served
 from sightline.stage import run_stage
 from sightline.tracking.runs import connect
 from sightline.train import stages
@@ -134,7 +135,7 @@ def test_sound_candidate_becomes_the_first_champion(shop: Shop) -> None:
     """With nothing wrong every check passes, and the ledger holds them all with their sentences."""
     outcome = shop.promote(shop.register())
     assert outcome.promoted, outcome.sentence
-    row = promotion.history(shop.tracker)[-1]
+    row = history(shop.paths)[-1]
     assert row["decision"] == "promoted"
     assert [one["verdict"] for one in row["evidence"]["blessings"]] == ["passed"] * 8
     assert row["evidence"]["bound"]["weights"] == shop.best.weights
@@ -200,7 +201,7 @@ def test_nan_is_blocked(shop: Shop) -> None:
     shutil.copyfile(shop.paths.root / bad.path / "weights.safetensors", model / "weights.safetensors")
     card = json.loads((model / "bundle.json").read_text()) | {"weights": bad.weights}
     (model / "bundle.json").write_text(json.dumps(card))
-    shop.tracker.tag_version("toy-classifier", version, {"weights": bad.weights})
+    shop.tracker.tag_version("toy-classifier", version, {"weights": bad.weights, "bundle": tree_digest(model)})
     assert "NaN" in blocked(shop.judged(version), "integrity")
 
 
@@ -218,6 +219,52 @@ def test_tampered_weights_are_blocked(shop: Shop) -> None:
     card = json.loads((model / "bundle.json").read_text()) | {"weights": other.weights}
     (model / "bundle.json").write_text(json.dumps(card))
     assert "its weights were changed since it was registered" in blocked(shop.judged(version), "integrity")
+
+
+def test_card_changed_in_the_store_is_blocked(shop: Shop) -> None:
+    """Classes in another order are another model, with the same weights."""
+    version = shop.register()
+    card = shop.tracker.download("toy-classifier", version) / "bundle.json"
+    values = json.loads(card.read_text())
+    card.write_text(json.dumps(values | {"classes": values["classes"][::-1]}))
+    assert "was changed since it was registered" in blocked(shop.judged(version), "integrity")
+
+
+def test_deleted_champion_is_still_the_one_to_beat(shop: Shop) -> None:
+    """The project's own copy answers for a champion that MLflow lost; where that is lost too, nothing is promoted."""
+    champion = shop.register()
+    assert shop.promote(champion).promoted
+    for role in ("train", "val"):
+        for path in shop.paths.shards("target").glob(f"{role}-*.labels.npy"):
+            np.save(path, (np.load(path) + 1) % 3)
+    worse = shop.register(train(shop.paths, "flipped"))
+    shop.tracker.client.delete_model_version("toy-classifier", champion)
+    outcome = shop.promote(worse)
+    assert f"worse than champion version {champion}" in outcome.sentence
+    assert "MLflow has none" in outcome.messages[0]
+    shutil.rmtree(shop.paths.mlflow / "bundles")
+    outcome = shop.promote(worse)
+    assert "cannot answer" in outcome.messages[-1]
+    assert not outcome.promoted
+
+
+def test_worse_version_with_the_champions_number_does_not_become_champion(shop: Shop) -> None:
+    """The registered model deleted and a worse one registered as version 1: what answers is the champion of before."""
+    champion = shop.register()
+    assert shop.promote(champion).promoted
+    before = served(shop.paths)
+
+    def spoil(weights: dict[str, torch.Tensor]) -> None:
+        weights[list(weights)[-1]][:] = 0
+
+    worse = shop.changed("worse", spoil)
+    shop.tracker.client.delete_registered_model("toy-classifier")
+    assert shop.register(worse) == champion
+    outcome = shop.promote(champion)
+    assert outcome.decision == "refused"
+    assert "another bundle" in outcome.sentence
+    assert shop.tracker.aliased("toy-classifier", "champion") is None
+    assert served(shop.paths) == before
 
 
 def test_preprocessing_shifted_by_one_pixel_is_blocked(shop: Shop) -> None:
@@ -285,7 +332,7 @@ def test_override_promotes_and_is_recorded(shop: Shop, monkeypatch: pytest.Monke
     outcome = shop.promote(version, override=("cost",))
     assert outcome.promoted
     assert "OVERRIDDEN cost" in outcome.sentence
-    assert promotion.history(shop.tracker)[-1]["evidence"]["overridden"] == ["cost"]
+    assert history(shop.paths)[-1]["evidence"]["overridden"] == ["cost"]
 
 
 def test_lost_files_are_blocked(shop: Shop) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+import sqlalchemy as sa
 
 from sightline.errors import RegistryError
-from sightline.registry.ledger import PROMOTED, REFUSED, Entry, Ledger, open_ledger
+from sightline.registry.ledger import PROMOTED, REFUSED, Entry, Identity, Ledger, open_ledger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,6 +79,72 @@ def test_one_of_many_at_once_wins(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         won = [number for number, good in zip(range(2, 10), pool.map(attempt, range(2, 10)), strict=True) if good]
     assert [str(number) for number in won] == [Ledger(uri).champion("m")]
+
+
+OLD = """
+CREATE TABLE promotions (id INTEGER PRIMARY KEY, at VARCHAR NOT NULL, model VARCHAR NOT NULL, version VARCHAR NOT NULL,
+ champion_before VARCHAR, decision VARCHAR NOT NULL, actor VARCHAR NOT NULL, reason VARCHAR NOT NULL,
+ evidence VARCHAR NOT NULL, change INTEGER, UNIQUE (model, change))
+"""
+"""The table as it was before it had a column for bundles."""
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Path:
+    """A ledger of that time with one champion."""
+    file = tmp_path / "ledger.db"
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute(OLD)
+        row = "INSERT INTO promotions VALUES (1, 'then', 'm', '1', NULL, 'promoted', 'ann', 'first', ?, 1)"
+        connection.execute(row, ['{"bound": {"weights": "w"}}'])
+    return file
+
+
+def test_ledger_of_an_earlier_release_gets_the_column(old: Path) -> None:
+    """Its rows are read as they were, by several at once, and new rows name their bundle."""
+    uri = f"sqlite:///{old}"
+
+    def champion(_: int) -> Identity | None:
+        ledger = Ledger(uri)
+        try:
+            return ledger.standing("m").champion
+        finally:
+            ledger.close()
+
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(champion, range(8))) == {Identity("1", None, "w")}
+    ledger = Ledger(uri)
+    ledger.append(replace(FIRST, version="2", champion_before="1", bundle="b"))
+    assert [row.bundle for row in ledger.history("m")] == [None, "b"]
+    assert ledger.identity("m", "2") == Identity("2", "b", None)
+    ledger.close()
+
+
+def test_column_that_another_process_adds_meanwhile_is_taken(old: Path) -> None:
+    """Between the look and the change another process may be first."""
+
+    def be_first(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if statement.startswith("ALTER TABLE"):
+            with closing(sqlite3.connect(old)) as connection, connection:
+                connection.execute(statement)
+
+    sa.event.listen(sa.engine.Engine, "before_cursor_execute", be_first)
+    try:
+        ledger = Ledger(f"sqlite:///{old}")
+    finally:
+        sa.event.remove(sa.engine.Engine, "before_cursor_execute", be_first)
+    assert ledger.champion("m") == "1"
+    ledger.close()
+
+
+def test_identity_is_that_of_the_last_change(ledger: Ledger) -> None:
+    """What was refused later under a champion's number does not stand for the champion."""
+    ledger.append(replace(FIRST, bundle="b"))
+    ledger.append(replace(FIRST, champion_before="1", decision=REFUSED, bundle="another"))
+    assert ledger.identity("m", "1") == Identity("1", "b", None)
+    ledger.append(replace(FIRST, version="2", champion_before="1", decision=REFUSED, bundle="c"))
+    assert ledger.identity("m", "2") == Identity("2", "c", None)
+    assert ledger.identity("m", "3") is None
 
 
 def test_remote_mlflow_needs_a_shared_ledger(toy: Paths, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
 from sightline.data.manifest import COLUMNS
 from sightline.data.versions.dvc import opened
 from sightline.digests import git
@@ -21,6 +19,8 @@ from sightline.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    import pandas as pd
 
     from sightline.project import Paths
 
@@ -76,6 +76,8 @@ def rows(paths: Paths, version: Version) -> pd.DataFrame:
 
     Raises DataError where neither has it.
     """
+    import pandas as pd
+
     table = pd.read_parquet(member(paths, version.digest, "manifest.parquet"), columns=NEEDED)
     return table.astype({name: COLUMNS[name] for name in NEEDED})
 

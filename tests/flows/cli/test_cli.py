@@ -89,6 +89,72 @@ def test_predict_answers_with_class_and_probability(trained: Paths, tmp_path: Pa
     assert trained.root.exists()
 
 
+ALONE = """
+import sys
+for name in {others}:
+    sys.modules[name] = None
+from flows.cli.app import main
+main()
+"""
+"""The command line where some libraries cannot be imported."""
+HEAVY = ("mlflow", "prefect", "pandas", "great_expectations", "sklearn", "scipy", "torch")
+
+
+def alone(paths: Paths, others: tuple[str, ...], *words: str) -> str:
+    """What a command says in a process of its own, without the `others`."""
+    command = [sys.executable, "-P", "-c", ALONE.format(others=others), *words]
+    done = subprocess.run(command, cwd=paths.root, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_predict_needs_torch_alone(trained: Paths, tmp_path: Path) -> None:
+    """The champion answers from the project, where neither MLflow nor anything else heavy can be imported."""
+    draw(31, COLOURS["green"]).save(tmp_path / "a.png")
+    words = ("predict", str(tmp_path / "a.png"), "--json")
+    assert alone(trained, HEAVY[:-1], *words) == RUNNER.invoke(app, words).stdout
+
+
+def test_history_lineage_and_doctor_need_none_of_them(trained: Paths) -> None:
+    """Ledger and records answer without MLflow, Prefect, pandas or torch, as they do with them."""
+    for words in (("history", "--json"), ("lineage", "--json"), ("doctor", "--json")):
+        assert alone(trained, HEAVY, *words) == RUNNER.invoke(app, words).stdout
+
+
+def test_record_of_a_version_is_what_mlflow_says(trained: Paths) -> None:
+    """Without the project's own records the lineage is the same, and they are made again."""
+    before = RUNNER.invoke(app, ["lineage", "--json"]).stdout
+    (record,) = (trained.mlflow / "versions" / "toy-classifier").iterdir()
+    record.write_text("{")
+    assert RUNNER.invoke(app, ["lineage", "--json"]).stdout == before
+    assert json.loads(record.read_text())["version"] == "1"
+    connect(trained).tag_version("toy-classifier", "1", {"reproduced": "agrees"})
+    assert json.loads(RUNNER.invoke(app, ["lineage", "--json"]).stdout)["reproduced"] == {"verdict": "agrees"}
+    connect(trained).client.delete_model_version_tag("toy-classifier", "1", "reproduced")
+
+
+def test_damaged_bundle_is_fetched_anew_or_refused(trained: Paths, tmp_path: Path) -> None:
+    """What was changed in the project is not asked; MLflow's is, unless it was changed too."""
+    draw(31, COLOURS["green"]).save(tmp_path / "a.png")
+    words = ["predict", str(tmp_path / "a.png"), "--json"]
+    before = RUNNER.invoke(app, words).stdout
+    (kept,) = (trained.mlflow / "bundles").glob("*/bundle.json")
+    (stored,) = (trained.mlflow / "artifacts").rglob("bundle.json")
+    whole = stored.read_text()
+    kept.write_text(whole.replace("green", "greet"))
+    assert RUNNER.invoke(app, words).stdout == before
+    assert kept.read_text() == whole
+    for file in (kept, stored):
+        file.write_text(whole.replace("green", "greet"))
+    try:
+        assert "was changed since it was registered" in str(RUNNER.invoke(app, words).exception)
+        findings = json.loads(RUNNER.invoke(app, ["doctor", "--deep", "--json"]).stdout)
+        assert [one["what"] for one in findings if not one["good"]] == ["champion"]
+    finally:
+        stored.write_text(whole)
+    assert RUNNER.invoke(app, words).stdout == before
+
+
 def test_evaluate_scores_the_champion_and_logs_it(trained: Paths) -> None:
     """All figures as JSON, among them the full grid of corruptions, and the same in the version's MLflow run."""
     figures = json.loads(RUNNER.invoke(app, ["evaluate", "--full", "--json"]).stdout)
@@ -152,10 +218,10 @@ def test_lineage_leads_from_champion_to_data(trained: Paths) -> None:
 @pytest.mark.usefixtures("trained")
 def test_doctor_finds_everything_well() -> None:
     """In a whole project every finding is good."""
-    result = RUNNER.invoke(app, ["doctor", "--json"])
-    findings = json.loads(result.stdout)
-    assert [one for one in findings if not one["good"]] == []
-    assert {"training", "DVC", "MLflow", "Prefect"} <= {one["what"] for one in findings}
+    for words, more in ((["doctor"], set()), (["doctor", "--deep"], {"champion"})):
+        findings = json.loads(RUNNER.invoke(app, [*words, "--json"]).stdout)
+        assert [one for one in findings if not one["good"]] == []
+        assert {"training", "DVC", "MLflow", "Prefect"} | more <= {one["what"] for one in findings}
 
 
 def tried(paths: Paths) -> str | None:

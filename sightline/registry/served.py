@@ -1,0 +1,47 @@
+"""Which bundle answers: the champion by the ledger, or a version that is named."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sightline.errors import RegistryError
+from sightline.registry.ledger import open_ledger
+from sightline.tracking import bundles
+from sightline.tracking.versions import classifier_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sightline.project import Paths
+
+
+@dataclass(frozen=True)
+class Served:
+    """A version of the classifier on this machine."""
+
+    version: str
+    bundle: Path
+
+
+def served(paths: Paths, version: str | None = None) -> Served:
+    """The champion, or another version; MLflow is asked only where the project lacks the bundle of the ledger's row.
+
+    Raises RegistryError where there is no such version, or its bundle can be had nowhere.
+    """
+    model = classifier_of(paths.params.project.name)
+    ledger = open_ledger(paths)
+    try:
+        number = version or ledger.champion(model)
+        if number is None:
+            raise RegistryError(f"{model} has no champion yet: run `sightline run`, or name a version")
+        known = ledger.identity(model, number)
+    finally:
+        ledger.close()
+    digest, weights = (known.bundle, known.weights) if known else (None, None)
+    kept = bundles.held(paths, digest) if digest else None
+    if kept is None:
+        from sightline.tracking.runs import connect
+
+        kept = connect(paths).bundle(model, number, digest, weights)
+    return Served(number, kept)
