@@ -12,6 +12,7 @@ import strangers
 from conftest import FAST, make_images
 
 from sightline.config import write_value
+from sightline.registry.trial import start_trial
 
 ROOT = Path(__file__).parents[2]
 
@@ -26,7 +27,7 @@ def call(folder: Path, *words: str) -> str:
     return done.stdout
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_no_file_of_the_user_is_imported(tmp_path: Path) -> None:
     """From init to lineage, with such files in the project, the working directory, the images and beside the model."""
     canary, project, elsewhere = tmp_path / "imported", tmp_path / "toy", tmp_path / "elsewhere"
@@ -52,7 +53,8 @@ def test_no_file_of_the_user_is_imported(tmp_path: Path) -> None:
         strangers.plant(folder, canary)
     image = next((images / "red").iterdir())
     sightline("predict", str(image))
-    sightline("promote", "1")
+    sightline("promote", "1", "--reason", "test")
+    assert start_trial(models[0]).trouble() is None
     sightline("evaluate")
     sightline("lineage")
     sightline("doctor")
