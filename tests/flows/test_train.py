@@ -127,7 +127,7 @@ def test_added_image_gives_a_new_version_of_its_data_set(entered: Paths, first: 
 
 def test_later_candidate_stays_challenger_without_evidence(entered: Paths) -> None:
     """A new version that is not shown to be better stays challenger, with the sentence why."""
-    summary = run({"project.seed": 1})
+    summary = run({"transfer.penalties": [100.0]})
     assert versions(entered) == 2
     assert summary.outcome.version == "2"
     assert not summary.outcome.promoted
