@@ -1,4 +1,4 @@
-"""What each cache key covers, as it stands in `cache_keys.txt`; `python tests/tasks/test_cache_keys.py` writes that anew."""
+"""What each cache key covers, as it stands in `cache_keys.txt`; run as a script, this file writes that anew."""
 
 from __future__ import annotations
 
