@@ -13,6 +13,7 @@ import json
 import platform
 import statistics
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,8 +24,9 @@ from sightline.data.ingest import ingest
 from sightline.data.shards import preprocess
 from sightline.evaluate import release
 from sightline.project import Paths
-from sightline.train import stages
+from sightline.train import chain
 from sightline.train.inference import predict
+from sightline.train.stages import InProcess, Place
 
 if TYPE_CHECKING:
     from sightline.params import Params
@@ -54,19 +56,16 @@ def main() -> None:
 def one_seed(paths: Paths, params: Params, seed: int) -> dict[str, float]:
     """Test accuracy of the three ways, and the backbone's own on the source's validation images."""
 
-    def place(stage: str, use: str) -> stages.Place:
+    def place(stage: str, use: str) -> Place:
         folder = paths.runs / f"{stage}-{seed}"
         folder.mkdir(parents=True)
-        return stages.Place(paths.root, folder, paths.shards(use), lambda _: None)
+        return Place(paths.root, folder, paths.shards(use), lambda _: None)
 
-    backbone = stages.pretrain(place("pretrain", "source"), params.pretrain, seed)
-    head = stages.transfer(
-        place("transfer", "target"), backbone, params.transfer, params.finetune.recipe.augmentation, seed
-    )
-    tuned = stages.finetune(place("finetune", "target"), head, params.finetune.recipe, seed)
-    plain = stages.scratch(place("scratch", "target"), params.pretrain.network, params.finetune.scratch, seed)
-    ways = {"scratch": plain, "head": head, "finetuned": tuned}
-    row = {name: test_accuracy(paths, params, trained) for name, trained in ways.items()}
+    drawn = replace(params, project=replace(params.project, seed=seed))
+    found = chain.train(InProcess(place, has_source=True), drawn, chain.stages_of(params))
+    backbone, *_ = found.all
+    ways = {"scratch": found.plain, "head": found.head, "finetuned": found.tuned}
+    row = {name: test_accuracy(paths, params, trained) for name, trained in ways.items() if trained}
     print(
         f"seed {seed}: backbone {backbone.val_accuracy:.3f}",
         *(f"{name} {value:.3f}" for name, value in row.items()),

@@ -45,6 +45,7 @@ from sightline.params import Finetune
 from sightline.recipe import Recipe
 from sightline.scaffold import template
 from sightline.train import stages
+from sightline.train.chain import choose
 from sightline.train.inference import score
 
 MARK, GOAL = 0.0, 0.10
@@ -88,7 +89,7 @@ def one(name: str, count: int, seed: int, data: Path, work: Path, *, quick: bool
     paths = project(folder, images, size)
     head, tuned = finetuned(paths, weights_of(there, given), network, recipes["finetune"], seed, "backbone")
     plain = stages.scratch(place(paths, "scratch"), network, recipes["scratch"], seed)
-    best, _ = stages.choose(tuned, head)
+    best, _ = choose(tuned, head)
     test = load_any(paths.shards("target"), "test")
     ways = {"scratch": plain, "head": head, "finetuned": tuned, "transfer": best}
     row = {way: score(trained.load(paths.root), test)[1] for way, trained in ways.items()}

@@ -50,10 +50,10 @@ def settle(outcome: Outcome, params: Params, report: Path, context: Context) -> 
         asked = Approval.with_initial_data(description=words)
         answer = pause_flow_run(wait_for_input=asked, timeout=DAYS * 86_400, poll_interval=POLL)
         try:
-            outcome = promotion.approve(outcome, answer.by, answer.reason, context=context)
+            outcome = promotion.approve(context, outcome, answer.by, answer.reason)
         except Stale:
             assert outcome.request is not None  # noqa: S101 — an outcome that waits holds what was asked
-            outcome = promotion.promote(outcome.request, params.gate, params.evaluate.release, context=context)
+            outcome = promotion.promote(context, outcome.request, params.gate, params.evaluate.release)
     return outcome
 
 

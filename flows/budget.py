@@ -39,11 +39,11 @@ class Clock:
         images = dataset.roles.train * sum(1 for path in folder.rglob("*") if path.is_file())
         return given | budget.choose(paths.runs, self.budget, params, given, max(1, round(images)))
 
-    def resolved(self, journal: Journal, params: Params, target: DataRef, source: DataRef | None) -> Params:
+    def resolved(self, journal: Journal, params: Params, datasets: tuple[DataRef, ...]) -> Params:
         """The values with the steps that end inside the budget; they are logged with the run."""
         if self.budget is None:
             return params
-        counts = {data.use: dict(data.counts) for data in (target, source) if data is not None}
+        counts = {data.use: dict(data.counts) for data in datasets}
         paths = journal.context.paths
         if isinstance(self.budget, float):
             end = self.began + self.budget

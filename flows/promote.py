@@ -42,7 +42,7 @@ def promote(
         version=version, reason=reason, actor=getpass.getuser(), rule=rule, override=tuple(override or ())
     )
     with ended(context):
-        outcome = promotion.promote(request, params.gate, params.evaluate.release, context=context)
+        outcome = promotion.promote(context, request, params.gate, params.evaluate.release)
         report = write_gate_report(context.paths, outcome, str(flow_run.get_name()))
         outcome = settle(outcome, params, report, context)
         lines = "\n".join(f"- {one}" for one in outcome.messages)

@@ -37,8 +37,8 @@ class Summary:
 
 def publish(
     journal: Journal,
-    datasets: tuple[DataRef | None, ...],
-    trained: tuple[Trained | None, ...],
+    datasets: tuple[DataRef, ...],
+    trained: tuple[Trained, ...],
     best: Trained,
     choice: str,
     tested: Evaluated,
@@ -47,14 +47,13 @@ def publish(
 ) -> Summary:
     """Write the report of a training flow and show it on Prefect's and MLflow's pages."""
     context = journal.context
-    present = tuple(one for one in trained if one is not None)
     report = write_report(
         context.paths,
         RunFacts(
             flow_run=str(flow_run.get_name()),
             rows=tuple(journal.rows),
-            datasets=tuple(data for data in datasets if data is not None),
-            trained=present,
+            datasets=datasets,
+            trained=trained,
             best=best,
             choice=choice,
             evaluated=tested,
@@ -65,8 +64,8 @@ def publish(
     )
     rows = scores(tested.figures(context.paths.root), best)
     _artifacts(journal, rows, choice, outcome, report)
-    _track(journal, present, tested, outcome, report)
-    backbone = next((one.val_accuracy for one in present if one.stage == "pretrain" and not one.is_adopted), None)
+    _track(journal, trained, tested, outcome, report)
+    backbone = next((one.val_accuracy for one in trained if one.stage == "pretrain" and not one.is_adopted), None)
     return Summary(tuple(journal.rows), backbone, rows, choice, outcome, str(report))
 
 

@@ -15,7 +15,7 @@ from sightline.digests import digest_of
 from sightline.errors import ConfigError
 from sightline.evaluate import robustness
 from sightline.files import write_atomically
-from sightline.train import loop, probe
+from sightline.train import chain, loop, probe
 from sightline.train.schedule import plan as schedule_of
 from sightline.train.speed import Speed, speed
 
@@ -254,11 +254,8 @@ def _head(images: int, rate: float) -> float:
 
 def shares(params: Params) -> dict[str, float]:
     """Share of the training time of each stage that will train."""
-    stages = ["scratch"]
-    if "source" in params.datasets:
-        stages = ["pretrain", "finetune", "scratch"]
-    elif params.pretrain.init is not None:
-        stages = ["finetune", "scratch"]
+    given = {chain.PRETRAIN} if "source" not in params.datasets else set()
+    stages = [stage for stage in chain.stages_of(params) if stage in SHARES and stage not in given]
     total = sum(SHARES[stage] for stage in stages)
     return {stage: SHARES[stage] / total for stage in stages}
 

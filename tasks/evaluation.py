@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     persist_result=True,
 )
 def evaluate(
-    data: DataRef, candidate: Trained, others: tuple[Trained, ...], params: Evaluate, *, context: Context
+    context: Context, data: DataRef, candidate: Trained, others: tuple[Trained, ...], params: Evaluate
 ) -> Evaluated:
     """Score the candidate, and the others beside it; every figure goes to MLflow."""
     folder = work_folder(context.paths.root, evaluate.fn, data=data, candidate=candidate, others=others, params=params)

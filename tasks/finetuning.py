@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     cache_policy=InputsAndCode(),
     persist_result=True,
 )
-def finetune(data: DataRef, head: Trained, recipe: Recipe, seed: int, *, context: Context) -> Trained:
+def finetune(context: Context, data: DataRef, head: Trained, recipe: Recipe, seed: int) -> Trained:
     """Train backbone and head together (LP-FT); goes on from the checkpoint of a killed run with the same inputs."""
     folder = work_folder(context.paths.root, finetune.fn, data=data, head=head, recipe=recipe, seed=seed)
     with recorded(context, "finetune", data, {"seed": seed, "network": head.network, **asdict(recipe)}) as recorder:
@@ -41,7 +41,7 @@ def finetune(data: DataRef, head: Trained, recipe: Recipe, seed: int, *, context
     cache_policy=InputsAndCode(),
     persist_result=True,
 )
-def scratch(data: DataRef, network: str, recipe: Recipe, seed: int, *, context: Context) -> Trained:
+def scratch(context: Context, data: DataRef, network: str, recipe: Recipe, seed: int) -> Trained:
     """Train from random weights; goes on from the checkpoint of a killed run with the same inputs."""
     folder = work_folder(context.paths.root, scratch.fn, data=data, network=network, recipe=recipe, seed=seed)
     with recorded(context, "scratch", data, {"seed": seed, "network": network, **asdict(recipe)}) as recorder:

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Concatenate, Literal, ParamSpec, TypeVar
 
 from prefect.logging import get_run_logger
 
 from sightline.report.page import StageRow
-from tasks.versioning import OutputT, run_trusted
+from tasks.versioning import OutputT, Told, run_trusted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from prefect import Task
 
     from sightline.data.versions.dvc import Reproduced
+    from sightline.project import Paths
     from tasks.context import Context
 
-AnyT = TypeVar("AnyT")
+P = ParamSpec("P")
+ToldT = TypeVar("ToldT", bound=Told)
 
 
 class Journal:
@@ -29,32 +31,32 @@ class Journal:
         self.context = context
         self.rows: list[StageRow] = []
 
-    def data(self, task: Task[Any, Reproduced], use: str) -> Reproduced:
+    def data(self, task: Task[[Paths, str], Reproduced], use: str) -> Reproduced:
         """Run a data task: DVC decides whether there is anything to do."""
         started = time.perf_counter()
-        done: Reproduced = task(self.context.paths, use)
-        self.note(f"{task.name} {use}", f"version {done.digest[:8]}", started, "ran" if done.ran else "up to date")
+        done = task(self.context.paths, use)
+        self.note(f"{task.name} {use}", done, started, "ran" if done.ran else "up to date")
         return done
 
-    def cached(self, task: Task[Any, OutputT], what: Callable[[OutputT], str], **inputs: Any) -> OutputT:
+    def cached(self, task: Task[Concatenate[Context, P], OutputT], *args: P.args, **inputs: P.kwargs) -> OutputT:
         """Run a training task: Prefect's cache decides, and its files are checked."""
         started = time.perf_counter()
-        output, ran = run_trusted(task, self.context.paths.root, **inputs, context=self.context)
-        self.note(task.name, what(output), started, "ran" if ran else "cached")
+        output, ran = run_trusted(task, self.context.paths.root, self.context, *args, **inputs)
+        self.note(task.name, output, started, "ran" if ran else "cached")
         return output
 
-    def plain(self, task: Task[Any, AnyT], what: Callable[[AnyT], str], **inputs: Any) -> AnyT:
+    def plain(self, task: Task[Concatenate[Context, P], ToldT], *args: P.args, **inputs: P.kwargs) -> ToldT:
         """Run a task that always runs."""
         started = time.perf_counter()
-        output: AnyT = task(**inputs, context=self.context)
-        self.note(task.name, what(output), started, "ran")
+        output = task(self.context, *args, **inputs)
+        self.note(task.name, output, started, "ran")
         return output
 
-    def note(self, name: str, what: str, started: float, outcome: Literal["ran", "cached", "up to date"]) -> None:
+    def note(self, name: str, done: Told, started: float, outcome: Literal["ran", "cached", "up to date"]) -> None:
         """Add a step that began at `started` (`time.perf_counter`) and ended now."""
         seconds = time.perf_counter() - started
-        self.rows.append(StageRow(name=name, what=what, seconds=seconds, outcome=outcome))
-        get_run_logger().info(f"{name}: {outcome} in {seconds:.1f} s, {what}")
+        self.rows.append(StageRow(name=name, what=done.words, seconds=seconds, outcome=outcome))
+        get_run_logger().info(f"{name}: {outcome} in {seconds:.1f} s, {done.words}")
 
 
 @contextmanager

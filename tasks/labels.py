@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     cache_policy=InputsAndCode(),
     persist_result=True,
 )
-def find_label_errors(data: DataRef, backbone: Trained | None, *, context: Context) -> LabelErrors:
+def find_label_errors(context: Context, data: DataRef, backbone: Trained | None) -> LabelErrors:
     """Compare each label with what a classifier on frozen features says that never saw it."""
     folder = work_folder(context.paths.root, find_label_errors.fn, data=data, backbone=backbone)
     suspected = label_errors.find_label_errors(context.paths, data, backbone)

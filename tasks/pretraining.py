@@ -24,12 +24,11 @@ if TYPE_CHECKING:
     cache_policy=InputsAndCode(),
     persist_result=True,
 )
-def pretrain(data: DataRef, params: Pretrain, seed: int, *, context: Context) -> Trained:
+def pretrain(context: Context, data: DataRef, params: Pretrain, seed: int) -> Trained:
     """Train the backbone; goes on from the checkpoint of a killed run with the same inputs."""
     folder = work_folder(context.paths.root, pretrain.fn, data=data, params=params, seed=seed)
     with recorded(context, "pretrain", data, {"seed": seed, **asdict(params)}) as recorder:
         shards = context.paths.shards(data.use)
         tell = (recorder.on_epoch, recorder.on_progress)
         place = stages.Place(context.paths.root, folder, shards, *tell, workers=context.workers)
-        train = stages.pretrain if data.use == "source" else stages.adopt
-        return replace(train(place, params, seed), run=recorder.run)
+        return replace(stages.backbone(place, data.use, params, seed), run=recorder.run)

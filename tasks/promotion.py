@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 
 @task(name="register-backbone", version=version_of(__name__), cache_policy=NO_CACHE)
-def register_backbone(backbone: Trained, tags: dict[str, str], *, context: Context) -> Registered:
+def register_backbone(context: Context, backbone: Trained, tags: dict[str, str]) -> Registered:
     """Register the backbone, unless a version with these weights is there."""
     return promotion.register_backbone(connect(context.paths), backbone.run, backbone, {**dict(context.tags), **tags})
 
 
 @task(name="register", version=version_of(__name__), cache_policy=NO_CACHE)
-def register(best: Trained, evaluated: Evaluated, tags: dict[str, str], *, context: Context) -> Registered:
+def register(context: Context, best: Trained, evaluated: Evaluated, tags: dict[str, str]) -> Registered:
     """Register the classifier with the figures of its evaluation, unless a version with these weights is there."""
     tracker = connect(context.paths)
     done = promotion.register(tracker, best.run, best, evaluated, {**dict(context.tags), **tags})
@@ -45,13 +45,13 @@ def register(best: Trained, evaluated: Evaluated, tags: dict[str, str], *, conte
     version=version_of(__name__),
     cache_policy=NO_CACHE,
 )
-def promote(request: Request, limits: Gate, release: str, *, context: Context) -> Outcome:
+def promote(context: Context, request: Request, limits: Gate, release: str) -> Outcome:
     """Put a version through the gate."""
     asking = replace(request, flow_run=dict(context.tags).get("prefect.flow_run", ""))
     return promotion.promote(connect(context.paths), asking, limits, release)
 
 
 @task(name="approve", version=version_of(__name__), cache_policy=NO_CACHE)
-def approve(outcome: Outcome, by: str, reason: str, *, context: Context) -> Outcome:
+def approve(context: Context, outcome: Outcome, by: str, reason: str) -> Outcome:
     """Finish a promotion that a person has approved."""
     return promotion.approve(connect(context.paths), outcome, by, reason)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     persist_result=True,
 )
 def transfer(
-    data: DataRef, backbone: Trained, params: Transfer, augmentation: Recipe, seed: int, *, context: Context
+    context: Context, data: DataRef, backbone: Trained, params: Transfer, augmentation: Recipe, seed: int
 ) -> Trained:
     """Fit the head; the backbone's features of the data set are computed once.
 

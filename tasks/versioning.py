@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib.metadata import version as installed
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
 
 from prefect.cache_policies import CachePolicy
 
@@ -22,7 +22,19 @@ CONTEXT = "context"
 """The task parameter that says where and for whom a task runs; it does not decide what comes out, nor does its code."""
 
 
-class Output(Protocol):
+P = ParamSpec("P")
+
+
+class Told(Protocol):
+    """What a task returns: it says in words what came out."""
+
+    @property
+    def words(self) -> str:
+        """A few words for people."""
+        ...
+
+
+class Output(Told, Protocol):
     """What a cached task returns: it knows whether its files are still there and unchanged."""
 
     def is_whole(self, root: Path) -> bool:
@@ -72,10 +84,10 @@ def work_folder(root: Path, function: Callable[..., Any], **inputs: Any) -> Path
     return folder
 
 
-def run_trusted(task: Task[Any, OutputT], root: Path, **inputs: Any) -> tuple[OutputT, bool]:
+def run_trusted(task: Task[P, OutputT], root: Path, *args: P.args, **inputs: P.kwargs) -> tuple[OutputT, bool]:
     """Run a cached task, again where its cached output is missing or damaged; the output, and whether it ran."""
-    state = task(**inputs, return_state=True)
+    state = task(*args, return_state=True, **inputs)
     output: OutputT = state.result()
     if state.name == "Cached" and not output.is_whole(root):
-        return task.with_options(refresh_cache=True)(**inputs), True
+        return task.with_options(refresh_cache=True)(*args, **inputs), True
     return output, state.name != "Cached"

@@ -57,6 +57,11 @@ class Evaluated:
     """Digest of the test release."""
     accuracy: float
 
+    @property
+    def words(self) -> str:
+        """What came out, in a few words."""
+        return f"test accuracy {self.accuracy:.3f}"
+
     def is_whole(self, root: Path) -> bool:
         """Whether the bundle and both files are there and unchanged."""
         folder = root / self.path

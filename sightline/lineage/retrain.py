@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 from sightline.data.shards import preprocess
 from sightline.project import Paths
-from sightline.train import stages
+from sightline.train import chain
 from sightline.train.machine import use_threads
+from sightline.train.stages import InProcess, Place
 
 if TYPE_CHECKING:
     from sightline.train.result import Trained
@@ -38,26 +39,15 @@ def retrain(root: Path, request: Retraining) -> list[Trained]:
     paths = Paths(root)
     for use in request.decode:
         preprocess(paths, use)
-    done: list[Trained] = []
-    for stage, threads in request.threads.items():
-        use_threads(threads)
-        done.append(_train(paths, stage, done[-1] if done else None, request.workers[stage]))
-    return done
 
+    def place(stage: str, use: str) -> Place:
+        use_threads(request.threads[stage])
+        folder = paths.runs / stage
+        folder.mkdir(parents=True)
+        return Place(paths.root, folder, paths.shards(use), lambda _: None, workers=request.workers[stage])
 
-def _train(paths: Paths, stage: str, before: Trained | None, workers: int) -> Trained:
-    params, seed = paths.params, paths.params.project.seed
-    use = "source" if stage == "pretrain" and "source" in params.datasets else "target"
-    folder = paths.runs / stage
-    folder.mkdir(parents=True)
-    place = stages.Place(paths.root, folder, paths.shards(use), lambda _: None, workers=workers)
-    if stage == "pretrain":
-        return (stages.pretrain if use == "source" else stages.adopt)(place, params.pretrain, seed)
-    if stage == "scratch" or before is None:
-        return stages.scratch(place, params.pretrain.network, params.finetune.scratch, seed)
-    if stage == "transfer":
-        return stages.transfer(place, before, params.transfer, params.finetune.recipe.augmentation, seed)
-    return stages.finetune(place, before, params.finetune.recipe, seed)
+    trainer = InProcess(place, has_source="source" in paths.params.datasets)
+    return list(chain.train(trainer, paths.params, request.threads).all)
 
 
 def main() -> None:

@@ -49,6 +49,11 @@ class Outcome:
     """What a person is asked to approve."""
 
     @property
+    def words(self) -> str:
+        """What was decided, in a sentence."""
+        return self.sentence
+
+    @property
     def promoted(self) -> bool:
         """Whether the version became champion now."""
         return self.decision == PROMOTED

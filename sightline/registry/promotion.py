@@ -32,6 +32,11 @@ class Registered:
     version: str
     is_new: bool
 
+    @property
+    def words(self) -> str:
+        """Which version it is, in a few words."""
+        return f"{self.model} version {self.version}" + ("" if self.is_new else ", known")
+
 
 def register_backbone(tracker: Tracker, run: str, backbone: Trained, tags: Mapping[str, str]) -> Registered:
     """Register the backbone, unless a version with these weights is there."""

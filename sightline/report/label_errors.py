@@ -28,6 +28,11 @@ class LabelErrors:
     """Labels that are probably wrong."""
     sentence: str
 
+    @property
+    def words(self) -> str:
+        """What came out, in a few words."""
+        return f"{self.labels:,} look wrong: {self.path}" if self.labels else self.sentence
+
     def is_whole(self, root: Path) -> bool:
         """Whether the page is there and unchanged."""
         page = root / self.path

@@ -49,6 +49,13 @@ class Trained:
         """Whether these are weights that were given: nothing was trained, so no figure tells how good they are."""
         return self.stage == "pretrain" and not self.history
 
+    @property
+    def words(self) -> str:
+        """What came out, in a few words."""
+        if self.is_adopted:
+            return f"{self.network}, the given weights"
+        return f"{self.network}, validation accuracy {self.val_accuracy:.3f}"
+
     def is_whole(self, root: Path) -> bool:
         """Whether the weights are there and unchanged."""
         path = root / self.path / WEIGHTS

@@ -13,6 +13,7 @@ from sightline.digests import digest_of
 from sightline.errors import DataError
 from sightline.models.weights import save_weights
 from sightline.train import distributed
+from sightline.train.chain import FINETUNE, PRETRAIN, SCRATCH, TRANSFER
 from sightline.train.checkpoint import Checkpoint, Epoch
 from sightline.train.inference import scored
 from sightline.train.loop import Progress, quiet, train
@@ -61,11 +62,42 @@ class Work:
         return int(self.images.pixels.shape[2])
 
 
+@dataclass(frozen=True)
+class InProcess:
+    """The stages of `sightline.train.chain` in this process, one after the other and without a cache."""
+
+    place: Callable[[str, str], Place]
+    """Stage, and source or target → where it works."""
+    has_source: bool
+
+    def pretrain(self, params: Pretrain, seed: int) -> Trained:
+        """The backbone, from the source or from the given weights."""
+        use = "source" if self.has_source else "target"
+        return backbone(self.place(PRETRAIN, use), use, params, seed)
+
+    def transfer(self, backbone: Trained, params: Transfer, augmentation: Recipe, seed: int) -> Trained:
+        """A linear head on the frozen backbone."""
+        return transfer(self.place(TRANSFER, "target"), backbone, params, augmentation, seed)
+
+    def finetune(self, head: Trained, recipe: Recipe, seed: int) -> Trained:
+        """Backbone and head together."""
+        return finetune(self.place(FINETUNE, "target"), head, recipe, seed)
+
+    def scratch(self, network: str, recipe: Recipe, seed: int) -> Trained:
+        """The network from random weights."""
+        return scratch(self.place(SCRATCH, "target"), network, recipe, seed)
+
+
+def backbone(place: Place, use: str, params: Pretrain, seed: int) -> Trained:
+    """The backbone: trained where the images are those of the source, else the given weights as they are."""
+    return (pretrain if use == "source" else adopt)(place, params, seed)
+
+
 def pretrain(place: Place, params: Pretrain, seed: int) -> Trained:
     """Train the backbone on the source."""
     from sightline.models.zoo import load_init
 
-    work = _fresh(place, "pretrain", params.network, seed)
+    work = _fresh(place, PRETRAIN, params.network, seed)
     if params.init:
         load_init(work.model, params.init, params.network)
     return _run(work, params.recipe, seed)
@@ -75,7 +107,7 @@ def adopt(place: Place, params: Pretrain, seed: int) -> Trained:
     """The backbone of `pretrain.init` as it is, where there is no source to train on."""
     from sightline.models.zoo import load_init
 
-    work = _fresh(place, "pretrain", params.network, seed)
+    work = _fresh(place, PRETRAIN, params.network, seed)
     assert params.init is not None  # noqa: S101 — the flow asks for this only then
     load_init(work.model, params.init, params.network)
     return _save(work, is_scored=False)
@@ -83,7 +115,7 @@ def adopt(place: Place, params: Pretrain, seed: int) -> Trained:
 
 def scratch(place: Place, network: str, recipe: Recipe, seed: int) -> Trained:
     """Train `network` on the target from random weights: what the backbone is compared with."""
-    return _run(_fresh(place, "scratch", network, seed), recipe, seed)
+    return _run(_fresh(place, SCRATCH, network, seed), recipe, seed)
 
 
 def transfer(place: Place, backbone: Trained, params: Transfer, augmentation: Recipe, seed: int) -> Trained:
@@ -91,7 +123,7 @@ def transfer(place: Place, backbone: Trained, params: Transfer, augmentation: Re
 
     Few images are seen changed as by `augmentation`, too: as fine-tuning will see them.
     """
-    work = _fresh(place, "transfer", backbone.network, seed)
+    work = _fresh(place, TRANSFER, backbone.network, seed)
     model, images = work.model, work.images
     model.backbone.load_state_dict(backbone.load(place.root).backbone.state_dict())
     key = digest_of(
@@ -108,22 +140,8 @@ def finetune(place: Place, head: Trained, recipe: Recipe, seed: int) -> Trained:
     """Train backbone and head together from the fitted head: LP-FT (Kumar et al. 2022)."""
     images, val = _open(place)
     model = head.load(place.root)
-    work = Work(place=place, stage="finetune", network=head.network, model=model, images=images, val=val)
+    work = Work(place=place, stage=FINETUNE, network=head.network, model=model, images=images, val=val)
     return _run(work, recipe, seed, notes=(("head", head.weights),))
-
-
-def choose(*candidates: Trained | None) -> tuple[Trained, str]:
-    """The candidate that does best on the validation images, and a sentence that says so.
-
-    Of those that are right equally often it is the one of the lowest log loss, each at the temperature that fits it.
-    """
-    there = [candidate for candidate in candidates if candidate is not None]
-    best = max(there, key=lambda one: (one.val_accuracy, -one.val_fitted_loss))
-    others = ", ".join(f"{one.stage} {one.val_accuracy:.3f}" for one in there if one is not best)
-    reason = f"{best.stage} is best on the validation images: {best.val_accuracy:.3f}"
-    if sum(one.val_accuracy == best.val_accuracy for one in there) > 1:
-        reason += ", and the lower log loss"
-    return best, f"{reason} (beside {others})" if others else f"{best.stage} is the only candidate"
 
 
 def _open(place: Place) -> tuple[Images, Images]:

@@ -6,9 +6,9 @@ import torch
 from torch import nn
 
 from sightline.data.loader import Images
+from sightline.train.chain import choose
 from sightline.train.inference import scored
 from sightline.train.result import Trained
-from sightline.train.stages import choose
 
 
 def candidate(stage: str, accuracy: float, loss: float, fitted: float) -> Trained:

@@ -27,6 +27,11 @@ class Reproduced:
     digest: str
     """DVC digest of the stage's output."""
 
+    @property
+    def words(self) -> str:
+        """What came out, in a few words."""
+        return f"version {self.digest[:8]}"
+
 
 class StoreBusy(DataError):
     """Another process holds DVC's lock: worth a retry."""

@@ -1,0 +1,98 @@
+"""The stages of the training flow as tasks: the data made ready, then `sightline.train.chain` through the caches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from sightline.data.reference import DataRef, describe
+from sightline.lineage import origin
+from sightline.registry.backbones import fetched
+from sightline.tracking.versions import CHAMPION
+from tasks.finetuning import finetune, scratch
+from tasks.ingestion import ingest
+from tasks.labels import find_label_errors
+from tasks.preprocessing import preprocess
+from tasks.pretraining import pretrain
+from tasks.promotion import register_backbone
+from tasks.transfer import transfer
+from tasks.validation import validate
+from tasks.versioning import version_of
+
+if TYPE_CHECKING:
+    from sightline.params import Params, Pretrain, Transfer
+    from sightline.project import Paths
+    from sightline.recipe import Recipe
+    from sightline.report.label_errors import LabelErrors
+    from sightline.train.chain import Candidates
+    from sightline.train.result import Trained
+    from tasks.journal import Journal
+
+
+@dataclass(frozen=True)
+class Data:
+    """The data sets of a run, ready for training."""
+
+    target: DataRef
+    source: DataRef | None
+
+    @property
+    def all(self) -> tuple[DataRef, ...]:
+        """The source first, where there is one."""
+        return (self.source, self.target) if self.source is not None else (self.target,)
+
+
+@dataclass(frozen=True)
+class Tasks:
+    """Carries the stages out as tasks: what was done before comes from the cache."""
+
+    journal: Journal
+    data: Data
+
+    def pretrain(self, params: Pretrain, seed: int) -> Trained:
+        """The backbone, registered."""
+        paths = self.journal.context.paths
+        start = replace(params, init=fetched(paths, params.init))
+        backbone = self.journal.cached(pretrain, data=self.data.source or self.data.target, params=start, seed=seed)
+        tags = origin.data_tags(paths, self.data.source) | {"code": version_of(__name__)}
+        self.journal.plain(register_backbone, backbone=backbone, tags=tags)
+        return backbone
+
+    def transfer(self, backbone: Trained, params: Transfer, augmentation: Recipe, seed: int) -> Trained:
+        """A linear head on the frozen backbone."""
+        return self.journal.cached(
+            transfer, data=self.data.target, backbone=backbone, params=params, augmentation=augmentation, seed=seed
+        )
+
+    def finetune(self, head: Trained, recipe: Recipe, seed: int) -> Trained:
+        """Backbone and head together."""
+        return self.journal.cached(finetune, data=self.data.target, head=head, recipe=recipe, seed=seed)
+
+    def scratch(self, network: str, recipe: Recipe, seed: int) -> Trained:
+        """The network from random weights."""
+        return self.journal.cached(scratch, data=self.data.target, network=network, recipe=recipe, seed=seed)
+
+
+def prepare(journal: Journal, params: Params) -> Data:
+    """Ingest, validate and preprocess every data set; nothing is trained before all of them have passed."""
+    ready = {}
+    for use in sorted(params.datasets):
+        manifest = journal.data(ingest, use)
+        verdict = journal.data(validate, use)
+        shards = journal.data(preprocess, use)
+        ready[use] = describe(journal.context.paths, use, manifest.digest, verdict.digest, shards.digest)
+    return Data(ready["target"], ready.get("source"))
+
+
+def label_errors_of(journal: Journal, params: Params, data: Data, trained: Candidates) -> LabelErrors:
+    """Labels that look wrong by the features of the backbone, where it never learned from these labels itself."""
+    neutral = None if params.pretrain.init == CHAMPION else trained.backbone
+    return journal.cached(find_label_errors, data=data.target, backbone=neutral)
+
+
+def lineage_tags(paths: Paths, data: Data, trained: Candidates, choice: str) -> dict[str, str]:
+    """What a version must remember of where it came from."""
+    tags = {"choice": choice, "code": version_of(__name__), **origin.data_tags(paths, *data.all)}
+    if trained.backbone is not None:
+        tags |= {"backbone.weights": trained.backbone.weights, "backbone.network": trained.backbone.network}
+    return tags

@@ -1,0 +1,100 @@
+"""The training stages in their order: pretrain → transfer → fine-tune, from scratch beside it, then the choice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Container
+
+    from sightline.params import Params, Pretrain, Transfer
+    from sightline.recipe import Recipe
+    from sightline.train.result import Trained
+
+PRETRAIN, TRANSFER, FINETUNE, SCRATCH = "pretrain", "transfer", "finetune", "scratch"
+FROM_BACKBONE = (PRETRAIN, TRANSFER, FINETUNE)
+
+
+class Trainer(Protocol):
+    """Whoever carries the stages out: the tasks of a flow, or this process."""
+
+    def pretrain(self, params: Pretrain, seed: int) -> Trained:
+        """The backbone, from the source or from the given weights."""
+        ...
+
+    def transfer(self, backbone: Trained, params: Transfer, augmentation: Recipe, seed: int) -> Trained:
+        """A linear head on the frozen backbone."""
+        ...
+
+    def finetune(self, head: Trained, recipe: Recipe, seed: int) -> Trained:
+        """Backbone and head together."""
+        ...
+
+    def scratch(self, network: str, recipe: Recipe, seed: int) -> Trained:
+        """The network from random weights."""
+        ...
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """What the stages left behind; None for those that were not asked for."""
+
+    backbone: Trained | None
+    head: Trained | None
+    tuned: Trained | None
+    plain: Trained | None
+
+    @property
+    def classifiers(self) -> tuple[Trained, ...]:
+        """Those that answer for the target."""
+        return tuple(one for one in (self.plain, self.head, self.tuned) if one is not None)
+
+    @property
+    def all(self) -> tuple[Trained, ...]:
+        """The backbone too, first."""
+        return (self.backbone, *self.classifiers) if self.backbone is not None else self.classifiers
+
+    @property
+    def from_backbone(self) -> tuple[Trained | None, ...]:
+        """Backbone, head and fine-tuned network: each was made from the one before it."""
+        return self.backbone, self.head, self.tuned
+
+    def choose(self) -> tuple[Trained, str]:
+        """The best classifier, as `choose` says; of equals the fine-tuned one comes before the head."""
+        return choose(self.tuned, self.head, self.plain)
+
+
+def stages_of(params: Params) -> tuple[str, ...]:
+    """The stages of a run: only from scratch where there is neither a source nor given weights."""
+    has_backbone = "source" in params.datasets or params.pretrain.init is not None
+    return (*FROM_BACKBONE, SCRATCH) if has_backbone else (SCRATCH,)
+
+
+def train(trainer: Trainer, params: Params, stages: Container[str]) -> Candidates:
+    """Carry out those of the `stages` in their order; each of FROM_BACKBONE needs the one before it."""
+    seed, finetune = params.project.seed, params.finetune
+    backbone = head = tuned = plain = None
+    if PRETRAIN in stages:
+        backbone = trainer.pretrain(params.pretrain, seed)
+    if backbone is not None and TRANSFER in stages:
+        head = trainer.transfer(backbone, params.transfer, finetune.recipe.augmentation, seed)
+    if head is not None and FINETUNE in stages:
+        tuned = trainer.finetune(head, finetune.recipe, seed)
+    if SCRATCH in stages:
+        plain = trainer.scratch(params.pretrain.network, finetune.scratch, seed)
+    return Candidates(backbone, head, tuned, plain)
+
+
+def choose(*candidates: Trained | None) -> tuple[Trained, str]:
+    """The candidate that does best on the validation images, and a sentence that says so.
+
+    Of those that are right equally often it is the one of the lowest log loss, each at the temperature that fits it.
+    """
+    there = [candidate for candidate in candidates if candidate is not None]
+    best = max(there, key=lambda one: (one.val_accuracy, -one.val_fitted_loss))
+    others = ", ".join(f"{one.stage} {one.val_accuracy:.3f}" for one in there if one is not best)
+    reason = f"{best.stage} is best on the validation images: {best.val_accuracy:.3f}"
+    if sum(one.val_accuracy == best.val_accuracy for one in there) > 1:
+        reason += ", and the lower log loss"
+    return best, f"{reason} (beside {others})" if others else f"{best.stage} is the only candidate"
