@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from sightline.params import Params
     from sightline.project import Paths
-    from sightline.registry.champion import Outcome
+    from sightline.registry.outcome import Outcome
     from tasks.context import Context
 
 DAYS = 14

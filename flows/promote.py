@@ -17,7 +17,7 @@ from tasks import promotion
 from tasks.journal import ended
 
 if TYPE_CHECKING:
-    from sightline.registry.champion import Outcome
+    from sightline.registry.outcome import Outcome
 
 
 @flow(name="promote", flow_run_name="promote-version-{version}")

@@ -2,37 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
+from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 
+from flows.complete import record
+from flows.summary import Summary
 from sightline.report.run import RunFacts, scores, write_report
 from sightline.tracking.runs import connect
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
+    from flows.complete import Complete
     from sightline.data.reference import DataRef
     from sightline.evaluate.evaluation import Evaluated
-    from sightline.registry.champion import Outcome
+    from sightline.registry.outcome import Outcome
     from sightline.report.label_errors import LabelErrors
-    from sightline.report.page import Score, StageRow
+    from sightline.report.page import Score
+    from sightline.tracking.runs import Tracker
     from sightline.train.result import Trained
+    from tasks.context import Context
     from tasks.journal import Journal
-
-
-@dataclass(frozen=True)
-class Summary:
-    """What a training flow came to."""
-
-    rows: tuple[StageRow, ...]
-    backbone_accuracy: float | None
-    scores: tuple[Score, ...]
-    choice: str
-    outcome: Outcome
-    report: str
 
 
 def publish(
@@ -67,6 +59,14 @@ def publish(
     _track(journal, trained, tested, outcome, report)
     backbone = next((one.val_accuracy for one in trained if one.stage == "pretrain" and not one.is_adopted), None)
     return Summary(tuple(journal.rows), backbone, rows, choice, outcome, str(report))
+
+
+def told(tracker: Tracker, context: Context, known: Complete) -> Summary:
+    """Say on Prefect's and MLflow's pages that nothing has changed since the complete run; its summary."""
+    get_run_logger().info(known.sentence)
+    record(tracker, context.run, known)
+    create_link_artifact(Path(known.summary.report).as_uri(), link_text="Report of the last run", key="report")
+    return known.summary
 
 
 def _artifacts(journal: Journal, rows: tuple[Score, ...], choice: str, outcome: Outcome, report: Path) -> None:

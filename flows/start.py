@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 
+from flows.recording import open_run
 from sightline import config, project
-from sightline.digests import git_patch, git_state
-from sightline.lineage.origin import patch_path
 from sightline.tracking.runs import connect
-from tasks.context import Context, flatten
+from tasks.context import Context
 
 if TYPE_CHECKING:
     from sightline.params import Params
@@ -30,14 +28,6 @@ def begin(flow: str, overrides: dict[str, Any] | None) -> tuple[Context, Params]
         if key.partition(".")[0] in config.DATA_SECTIONS:
             config.write_value(paths.root, key, value)
             get_run_logger().info(f"{key} = {value} is written into {config.PARAMS}: it decides what the data is")
-    tracker = connect(paths)
-    state = git_state(paths.root)
-    tags = {"prefect.flow": flow, "prefect.flow_run": str(flow_run.get_id() or ""), "git.commit": state["commit"]}
-    if state["patch"]:
-        tags["git.patch"] = state["patch"]
-    run = tracker.start(f"{flow} {flow_run.get_name() or ''}".strip(), tags)
-    tracker.params(run, {key: value for key, value in flatten(asdict(params)).items() if value is not None})
-    if state["patch"]:
-        tracker.store(run, git_patch(paths.root), patch_path(state["patch"]))
+    run, tags = open_run(connect(paths), flow, str(flow_run.get_name() or ""), str(flow_run.get_id() or ""), params)
     labels = tuple(sorted({**tags, "flow.run": run}.items()))
     return Context(str(paths.root), run, labels, params.train.workers), params

@@ -12,11 +12,14 @@ from prefect import flow
 
 from flows.approval import settle
 from flows.budget import Clock
-from flows.publish import Summary, publish
+from flows.complete import Look
+from flows.publish import publish, told
 from flows.stages import Tasks, label_errors_of, lineage_tags, prepare
 from flows.start import begin
+from flows.summary import Summary  # noqa: TC001 — Prefect reads the annotations of a flow
 from sightline.lineage import origin
 from sightline.registry.candidate import Request
+from sightline.tracking.runs import connect
 from sightline.train import chain
 from tasks.evaluation import evaluate
 from tasks.journal import Journal, ended
@@ -28,6 +31,7 @@ def train(
     overrides: dict[str, Any] | None = None,
     budget: float | dict[str, float] | None = None,
     began: float | None = None,
+    verify: bool = False,  # noqa: FBT001, FBT002 — Prefect's page asks for flow parameters by name
 ) -> Summary:
     """Validate the data, train what has changed, evaluate it, and promote it where it is better.
 
@@ -36,11 +40,14 @@ def train(
         budget: Seconds in which the run shall end; network, image size and steps follow from it. Or seconds of the
             stages, such as {"pretrain": 1200}: their steps follow from them.
         began: When the budget's clock started, seconds of `time.time()`; by default now.
+        verify: Look at everything, although nothing seems to have changed.
     """
     clock = Clock(budget, began or time.time())
     context, params = begin("train", clock.sized(overrides))
-    journal = Journal(context)
+    look, tracker, journal = Look(context.paths, overrides, budget), connect(context.paths), Journal(context)
     with ended(context):
+        if not verify and (known := look.unchanged(tracker)) is not None:
+            return told(tracker, context, known)
         data = prepare(journal, params)
         params = clock.resolved(journal, params, data.all)
         trained = chain.train(Tasks(journal, data), params, chain.stages_of(params))
@@ -55,4 +62,6 @@ def train(
         request = Request(version=version.version, reason="training flow", actor=getpass.getuser())
         outcome = journal.plain(promote, request=request, limits=params.gate, release=params.evaluate.release)
         summary = publish(journal, data.all, trained.all, best, choice, tested, label_errors, outcome)
-        return replace(summary, outcome=settle(outcome, params, Path(summary.report), context))
+        summary = replace(summary, outcome=settle(outcome, params, Path(summary.report), context))
+        look.remember(tracker, context.run, Path(summary.report).stem, summary)
+        return summary

@@ -11,7 +11,7 @@ from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.logging import get_run_logger
 
 from sightline.project import Paths
-from sightline.tracking.runs import Tracker, connect
+from sightline.tracking.runs import Tracker, connect, flatten
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -105,14 +105,3 @@ def recorded(context: Context, stage: str, data: DataRef, params: dict[str, Any]
         tracker.finish(run, "FAILED")
         raise
     tracker.finish(run)
-
-
-def flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested values as dotted names."""
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, dict):
-            flat |= flatten(value, f"{prefix}{key}.")
-        else:
-            flat[prefix + key] = value
-    return flat

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sightline.evaluate.evaluation import Evaluated
     from sightline.params import Gate
     from sightline.registry.candidate import Request
-    from sightline.registry.champion import Outcome
+    from sightline.registry.outcome import Outcome
     from sightline.registry.promotion import Registered
     from sightline.train.result import Trained
     from tasks.context import Context

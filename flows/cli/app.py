@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from flows.cli import data, lineage, registry
-from flows.cli.common import AsJson, enter
+from flows.cli.common import AsJson, enter, leave
+from flows.cli.repetition import forget, repeated
 from sightline import config
 from sightline.errors import SightlineError
 
@@ -82,12 +82,16 @@ def run(
             "that this machine is measured to have. pretrain=20m, finetune=… or scratch=… plan the steps of one stage.",
         ),
     ] = None,
+    verify: Annotated[
+        bool,
+        typer.Option("--verify", help="Read every file again, although size and times say that it is unchanged."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Run the training flow: validate, train what has changed, evaluate, promote. Repeat it as often as you like."""
     began = time.time()
     paths = enter()
-    overrides = dict(config.parse_setting(text) for text in settings or [])
+    overrides = dict(config.parse_setting(text) for text in settings or []) or None
     config.load(paths.root, overrides)
     time_given = None
     if budget:
@@ -95,15 +99,20 @@ def run(
 
         time_given = parse(budget)
     from flows.cli.console import show_summary, use_plain_lines
-    from flows.cli.prefect_server import prefect_ready
 
     use_plain_lines()
-    with prefect_ready():
-        from flows.train import train
-        from sightline.tracking.runs import connect
+    if verify:
+        forget(paths)
+    summary = None if verify else repeated(paths, overrides, time_given)
+    if summary is None:
+        from flows.cli.prefect_server import prefect_ready
 
-        connect(paths)
-    summary = train(overrides or None, time_given, began)
+        with prefect_ready():
+            from flows.train import train
+            from sightline.tracking.runs import connect
+
+            connect(paths)
+        summary = train(overrides, time_given, began, verify)
     if as_json:
         typer.echo(json.dumps(asdict(summary)))
     else:
@@ -185,13 +194,15 @@ def doctor(
         raise typer.Exit(1)
 
 
-def main() -> Any:
+def main() -> None:
     """Entry point: our own errors are told in a line, with exit status 2."""
     try:
-        return app(standalone_mode=True)
+        app(standalone_mode=True)
+    except SystemExit as end:
+        leave(end.code)
     except SightlineError as error:
         typer.echo(f"error: {error}", err=True)
-        sys.exit(2)
+        leave(2)
 
 
 if __name__ == "__main__":

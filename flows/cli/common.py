@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import os
-from typing import TYPE_CHECKING, Annotated
+import sys
+import threading
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -19,3 +22,16 @@ def enter() -> Paths:
     """The project that the command is about, its environment set before Prefect and MLflow are imported."""
     os.environ.setdefault("COLUMNS", "120")
     return project.enter(config.find_root())
+
+
+def leave(status: str | int | None) -> NoReturn:
+    """End the program: what waits to be sent goes first, the second of taking libraries apart is saved."""
+    code = status if isinstance(status, int) else int(status is not None)
+    if isinstance(status, str):
+        print(status, file=sys.stderr)
+    # The order of a usual end: threads, then what was registered for it (Prefect sends its logs, and ends its server).
+    threading._shutdown()  # type: ignore[attr-defined]  # noqa: SLF001
+    atexit._run_exitfuncs()  # noqa: SLF001
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

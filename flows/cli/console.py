@@ -20,10 +20,10 @@ from sightline.errors import SightlineError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from flows.publish import Summary
+    from flows.summary import Summary
     from sightline.doctor import Diagnosis
     from sightline.lineage.impact import Impact
-    from sightline.registry.champion import Outcome
+    from sightline.registry.outcome import Outcome
 
 CONSOLE = Console()
 ENGINE = {"flow_engine", "task_engine", "engine", "server", "runner"}

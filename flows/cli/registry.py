@@ -13,7 +13,7 @@ from flows.cli.common import AsJson, enter
 from sightline.registry.blessing import REQUIRED
 
 if TYPE_CHECKING:
-    from sightline.registry.champion import Outcome
+    from sightline.registry.outcome import Outcome
 
 Reason = Annotated[str, typer.Option(help="Why; it stands in the ledger.")]
 

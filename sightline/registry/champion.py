@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
@@ -15,6 +15,7 @@ from sightline.registry import strangers
 from sightline.registry.blessing import FAILED, PASSED
 from sightline.registry.candidate import Request, folder_of_model
 from sightline.registry.ledger import INSUFFICIENT, PROMOTED, REFUSED, ROLLED_BACK, SET_BACK, UNCHANGED, WAITING, Entry
+from sightline.registry.outcome import Outcome
 from sightline.registry.trial import check_golden
 from sightline.tracking.versions import CHALLENGER, CHAMPION, PREVIOUS
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeAlias
 
-    from sightline.registry.blessing import Blessing
     from sightline.registry.judge import Judgement
     from sightline.registry.ledger import Identity, Ledger
     from sightline.tracking.runs import Tracker
@@ -30,33 +30,6 @@ if TYPE_CHECKING:
     Judge: TypeAlias = Callable[[Request, str | None], Judgement]
 
 BY_HAND = "the alias champion was set by hand in MLflow"
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a promotion came to."""
-
-    version: str
-    champion: str | None
-    decision: str
-    """A word of the ledger: promoted, refused, insufficient, waiting, unchanged or set back."""
-    sentence: str
-    blessings: tuple[Blessing, ...] = ()
-    messages: tuple[str, ...] = ()
-    """What else happened: requests by hand that were answered."""
-    request: Request | None = None
-    judgement: Judgement | None = None
-    """What a person is asked to approve."""
-
-    @property
-    def words(self) -> str:
-        """What was decided, in a sentence."""
-        return self.sentence
-
-    @property
-    def promoted(self) -> bool:
-        """Whether the version became champion now."""
-        return self.decision == PROMOTED
 
 
 def submit(tracker: Tracker, ledger: Ledger, request: Request, judge: Judge, *, approval: bool = False) -> Outcome:

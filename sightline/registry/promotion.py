@@ -9,7 +9,7 @@ from sightline.errors import RegistryError
 from sightline.evaluate.evaluation import BUNDLE
 from sightline.registry import strangers
 from sightline.registry.blessing import REQUIRED
-from sightline.registry.champion import Outcome, answer_requests, approved, rollback, submit
+from sightline.registry.champion import answer_requests, approved, rollback, submit
 from sightline.registry.judge import Judgement, judge
 from sightline.registry.ledger import open_ledger
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sightline.params import Gate
     from sightline.registry.candidate import Request
     from sightline.registry.ledger import Ledger
+    from sightline.registry.outcome import Outcome
     from sightline.tracking.runs import Tracker
     from sightline.train.result import Trained
 

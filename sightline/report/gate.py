@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from sightline.project import Paths
     from sightline.registry.blessing import Blessing
-    from sightline.registry.champion import Outcome
+    from sightline.registry.outcome import Outcome
 
 
 def check_rows(outcome: Outcome) -> tuple[CheckRow, ...]:

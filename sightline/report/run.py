@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sightline.data.reference import DataRef
     from sightline.evaluate.evaluation import Evaluated
     from sightline.project import Paths
-    from sightline.registry.champion import Outcome
+    from sightline.registry.outcome import Outcome
     from sightline.report.label_errors import LabelErrors
     from sightline.train.result import Trained
 

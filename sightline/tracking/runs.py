@@ -160,3 +160,14 @@ def connect(paths: Paths) -> Tracker:
     except (MlflowException, OSError) as error:
         raise RegistryError(f"the MLflow store at {uri} does not answer: {error}") from error
     return Tracker(paths=paths, name=name, client=client, experiment=str(experiment))
+
+
+def flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested values as dotted names."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, dict):
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value
+    return flat

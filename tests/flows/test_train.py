@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from flows.publish import Summary
+    from flows.summary import Summary
     from sightline.project import Paths
 
 

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     import torch
 
     from sightline.project import Paths
-    from sightline.registry.champion import Outcome
     from sightline.registry.judge import Judgement
+    from sightline.registry.outcome import Outcome
     from sightline.tracking.runs import Tracker
     from sightline.train.result import Trained
 

@@ -1,0 +1,40 @@
+"""What a promotion came to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sightline.registry.ledger import PROMOTED
+
+if TYPE_CHECKING:
+    from sightline.registry.blessing import Blessing
+    from sightline.registry.candidate import Request
+    from sightline.registry.judge import Judgement
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a promotion came to."""
+
+    version: str
+    champion: str | None
+    decision: str
+    """A word of the ledger: promoted, refused, insufficient, waiting, unchanged or set back."""
+    sentence: str
+    blessings: tuple[Blessing, ...] = ()
+    messages: tuple[str, ...] = ()
+    """What else happened: requests by hand that were answered."""
+    request: Request | None = None
+    judgement: Judgement | None = None
+    """What a person is asked to approve."""
+
+    @property
+    def words(self) -> str:
+        """What was decided, in a sentence."""
+        return self.sentence
+
+    @property
+    def promoted(self) -> bool:
+        """Whether the version became champion now."""
+        return self.decision == PROMOTED
