@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sightline.data.reference import DataRef, describe
+from sightline.data.versions.warm import one_process
 from sightline.lineage import origin
 from sightline.registry.backbones import fetched
 from sightline.tracking.versions import CHAMPION
@@ -76,11 +77,12 @@ class Tasks:
 def prepare(journal: Journal, params: Params) -> Data:
     """Ingest, validate and preprocess every data set; nothing is trained before all of them have passed."""
     ready = {}
-    for use in sorted(params.datasets):
-        manifest = journal.data(ingest, use)
-        verdict = journal.data(validate, use)
-        shards = journal.data(preprocess, use)
-        ready[use] = describe(journal.context.paths, use, manifest.digest, verdict.digest, shards.digest)
+    with one_process():
+        for use in sorted(params.datasets):
+            manifest = journal.data(ingest, use)
+            verdict = journal.data(validate, use)
+            shards = journal.data(preprocess, use)
+            ready[use] = describe(journal.context.paths, use, manifest.digest, verdict.digest, shards.digest)
     return Data(ready["target"], ready.get("source"))
 
 

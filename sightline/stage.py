@@ -1,12 +1,17 @@
-"""The commands behind the DVC stages: `python -m sightline.stage code|ingest|validate|preprocess [source|target]`."""
+"""The commands behind the DVC stages: `python -m sightline.stage code|ingest|validate|preprocess [source|target]`.
+
+`serve` does one after the other in one process, as `sightline.data.versions.warm` asks for them.
+"""
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sightline.data.versions.code import STAGES, write_code_digests
+from sightline.data.versions.warm import SERVE
 from sightline.errors import SightlineError, ValidationFailed
 from sightline.files import write_atomically
 from sightline.project import Paths
@@ -62,7 +67,9 @@ def main(words: list[str]) -> int:
     """Run the stage that `words` name in the project of the working directory; the exit status."""
     paths = Paths(Path.cwd())
     try:
-        if words == ["code"]:
+        if words == [SERVE]:
+            serve()
+        elif words == ["code"]:
             write_code_digests(paths)
         elif len(words) == 2 and words[0] in STAGES:  # noqa: PLR2004
             print(f"{words[0]} {words[1]}: {run_stage(paths, *words)}")
@@ -73,6 +80,17 @@ def main(words: list[str]) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0
+
+
+def serve() -> None:
+    """Stages come on standard input, a line each; the status of each goes to standard output."""
+    # What a stage prints must not mix with the answers.
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    for line in sys.stdin:
+        status = main(line.split())
+        sys.stdout.flush()
+        print(status, file=answers, flush=True)
 
 
 if __name__ == "__main__":

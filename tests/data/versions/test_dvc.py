@@ -15,6 +15,7 @@ import sightline
 from sightline.data.versions import dvc
 from sightline.data.versions.code import write_code_digests
 from sightline.data.versions.dvc import StoreBusy
+from sightline.data.versions.warm import one_process
 from sightline.digests import file_digest
 from sightline.errors import DataError, ValidationFailed
 from sightline.project import USES, Paths
@@ -42,7 +43,8 @@ def in_process(paths: Paths) -> list[dvc.Reproduced]:
     """The three stages as the tasks reproduce them."""
     write_code_digests(paths)
     dvc.track_raw(paths, "target")
-    return [dvc.reproduce(paths, stage, "target") for stage in STAGES]
+    with one_process():
+        return [dvc.reproduce(paths, stage, "target") for stage in STAGES]
 
 
 def outputs(paths: Paths) -> dict[str, str]:

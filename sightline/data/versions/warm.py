@@ -1,0 +1,89 @@
+"""One process for the data stages of a run: their libraries are imported once.
+
+DVC does all that it does by hand; only who executes the commands of our own stages differs: a process that stays, in
+place of a new one each. `python -m sightline.stage serve` is that process.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+COMMAND = re.compile(r"python (?:-P )?-m sightline\.stage (\w+ \w+)")
+SERVE = "serve"
+
+
+@contextmanager
+def one_process() -> Iterator[Shared]:
+    """Inside the block DVC has our stages done by one process, which starts with the first of them."""
+    from dvc.stage import run
+
+    usual, shared = run._run, Shared()  # noqa: SLF001 — DVC has no public place to say who executes a command
+    run._run = shared.instead_of(usual)  # noqa: SLF001
+    try:
+        yield shared
+    finally:
+        run._run = usual  # noqa: SLF001
+        shared.close()
+
+
+class Shared:
+    """The process, once it is there."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[str] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """Its number; None before the first stage, and where it ended."""
+        return self._process.pid if self._process else None
+
+    def instead_of(self, usual: Callable[..., None]) -> Callable[..., None]:
+        """What DVC calls to execute a command; one that is not ours, or of another Python, is executed as `usual`."""
+
+        def execute(executable: str | None, command: str, **settings: Any) -> None:
+            ours = COMMAND.fullmatch(command.strip())
+            if ours is None or not _is_our_python(settings["env"]):
+                usual(executable, command, **settings)
+            elif status := self._ask(ours[1], settings):
+                from dvc.stage.exceptions import StageCmdFailedError
+
+                raise StageCmdFailedError(command, status)
+
+        return execute
+
+    def _ask(self, stage: str, settings: Mapping[str, Any]) -> int:
+        """The status with which the process did the stage; where it ended, its own, and the next stage gets another."""
+        if self._process is None:
+            words = [sys.executable, "-P", "-m", "sightline.stage", SERVE]
+            where = {"cwd": settings["cwd"], "env": settings["env"]}
+            self._process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, **where)
+        assert self._process.stdin is not None  # noqa: S101 — both are pipes
+        assert self._process.stdout is not None  # noqa: S101
+        with suppress(BrokenPipeError):
+            print(stage, file=self._process.stdin, flush=True)
+        answer = self._process.stdout.readline()
+        if answer:
+            return int(answer)
+        status = self._process.wait()
+        self._process = None
+        return status or 1
+
+    def close(self) -> None:
+        """End the process, if it is there."""
+        if self._process is not None:
+            self._process.communicate()
+
+
+def _is_our_python(env: Mapping[str, str]) -> bool:
+    """Whether `python` means the one of this process there."""
+    found = shutil.which("python", path=env.get("PATH"))
+    return found is not None and Path(found).parent == Path(sys.executable).parent
