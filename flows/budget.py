@@ -13,8 +13,8 @@ from sightline import budget, config, project
 from sightline.tracking.runs import connect
 
 if TYPE_CHECKING:
-    from sightline.budget import Budget
     from sightline.data.reference import DataRef
+    from sightline.duration import Budget
     from sightline.params import Params
     from sightline.recipe import Recipe
     from tasks.journal import Journal

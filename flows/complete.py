@@ -24,7 +24,7 @@ from sightline.tracking.runs import connect
 from sightline.tracking.versions import CHAMPION, PREVIOUS
 
 if TYPE_CHECKING:
-    from sightline.budget import Budget
+    from sightline.duration import Budget
     from sightline.project import Paths
     from sightline.tracking.runs import Tracker
 

@@ -7,8 +7,7 @@ decided for, so that a rerun takes the steps of the record, whatever the machine
 from __future__ import annotations
 
 import json
-import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from sightline.digests import digest_of
@@ -17,14 +16,16 @@ from sightline.evaluate import robustness
 from sightline.files import write_atomically
 from sightline.train import chain, loop, probe
 from sightline.train.schedule import plan as schedule_of
-from sightline.train.speed import Speed, speed
+from sightline.train.speeds import remembered
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Container, Mapping, Sequence
     from pathlib import Path
 
+    from sightline.duration import Budget
     from sightline.params import Params
     from sightline.recipe import Recipe
+    from sightline.train.speed import Speed
 
 LADDER = {("cnn", 32): 0, ("cnn", 48): 60, ("cnn", 64): 100, ("resnet18", 96): 200, ("resnet18", 128): 200}
 """Networks and image sizes, with the passes over the target's images that each must be able to make in the budget: with
@@ -62,11 +63,6 @@ SECTIONS = ("preprocess", "pretrain", "transfer", "finetune", "train")
 """What of `params.yaml` a plan depends on."""
 LONG = 100
 """Seconds from which a time is told in minutes."""
-UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
-
-
-Budget = float | dict[str, float]
-"""Seconds for a whole run, or for each training stage by its name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,33 +76,6 @@ class Plan:
     """Steps of each stage that the budget is for."""
     said: str
     """The plan in a sentence, and what more time would bring."""
-
-
-def parse(texts: Sequence[str]) -> Budget:
-    """The budget that `10m` means, or `pretrain=20m` and `scratch=5m` together.
-
-    Raises ConfigError on any other form.
-    """
-    if len(texts) == 1 and "=" not in texts[0]:
-        return seconds_of(texts[0])
-    pairs = [text.partition("=") for text in texts]
-    if not all(mark for _, mark, _ in pairs) or len({stage for stage, _, _ in pairs}) < len(pairs):
-        raise ConfigError(
-            f"--budget {' '.join(texts)}: give one time for the whole run, or one for each stage: "
-            "--budget pretrain=20m --budget scratch=5m"
-        )
-    return {stage: seconds_of(time) for stage, _, time in pairs}
-
-
-def seconds_of(text: str) -> float:
-    """Seconds of `90s`, `10m` or `1.5h`.
-
-    Raises ConfigError on any other form.
-    """
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text.strip())
-    if found is None or float(found[1]) == 0:
-        raise ConfigError(f"--budget {text!r} is no time: write 90s, 10m or 1.5h")
-    return float(found[1]) * UNITS[found[2]]
 
 
 def choose(runs: Path, seconds: float, params: Params, given: Mapping[str, Any], images: int) -> dict[str, Any]:
@@ -123,12 +92,16 @@ def choose(runs: Path, seconds: float, params: Params, given: Mapping[str, Any],
     values = [(_values(rung), passes) for rung, passes in ladder.items()]
     rungs = [rung for rung in values if all(rung[0][key] == value for key, value in fixed.items())]
 
+    # A high rate asks for shortened gradients: whoever sets one of the two sets both.
+    owned = {recipe for recipe, _, field in (name.rpartition(".") for name in given) if field in STEP}
+
     def decide() -> dict[str, Any]:
         left = (seconds - CHAIN) * shares(params)["scratch"]
         best, _ = rungs[0]
         for rung, passes in rungs[1:]:
             network, size, workers = rung["pretrain.network"], rung["preprocess.size"], params.train.workers
-            found = speed(network, size, params.finetune.scratch, workers, SHORTEST)
+            recipe = _recipe_of(rung, params.finetune.scratch, owned)
+            found = remembered(runs, network, size, recipe, workers, SHORTEST)
             if left * found.rate < passes * images:
                 break
             best = rung
@@ -136,8 +109,6 @@ def choose(runs: Path, seconds: float, params: Params, given: Mapping[str, Any],
 
     key = [seconds, dict(given), *(asdict(part) for part in (params.pretrain, params.finetune, params.train)), images]
     best = recorded(runs, key, decide) if len(rungs) > 1 else rungs[0][0] if rungs else {}
-    # A high rate asks for shortened gradients: whoever sets one of the two sets both.
-    owned = {recipe for recipe, _, field in (name.rpartition(".") for name in given) if field in STEP}
     return {name: value for name, value in best.items() if name not in given and name.rpartition(".")[0] not in owned}
 
 
@@ -149,6 +120,13 @@ def _values(rung: tuple[str, int]) -> dict[str, Any]:
     return values
 
 
+def _recipe_of(rung: dict[str, Any], recipe: Recipe, owned: Container[str]) -> Recipe:
+    """From scratch as the rung will train: what is measured now is not measured again then."""
+    name = "finetune.scratch"
+    step = {field: rung[f"{name}.{field}"] for field in STEP if f"{name}.{field}" in rung and name not in owned}
+    return replace(recipe, **step)
+
+
 def resolve(
     runs: Path, seconds: float, left: Callable[[], float], params: Params, counts: Mapping[str, Mapping[str, int]]
 ) -> Plan:
@@ -158,7 +136,7 @@ def resolve(
     """
 
     def decide() -> Plan:
-        speeds = _speeds(params, list(shares(params)), SAMPLE * seconds)
+        speeds = _speeds(runs, params, list(shares(params)), SAMPLE * seconds)
         rate = speeds["scratch"].rate / params.train.workers
         ready = left() - RESERVE * seconds - _tail(counts["target"], rate)
         ready -= _head(counts["target"]["train"], rate) if "finetune" in speeds else 0.0
@@ -182,7 +160,7 @@ def resolve_stages(
             raise ConfigError(f"--budget {stage}=…: this run trains {trained}; give a time for these")
 
     def decide() -> Plan:
-        speeds = _speeds(params, list(times), SAMPLE * sum(times.values()))
+        speeds = _speeds(runs, params, list(times), SAMPLE * sum(times.values()))
         steps = _steps(params, {stage: (1 - RESERVE) * time for stage, time in times.items()}, speeds, counts)
         listed = ", ".join(f"{stage} {number:,} steps in {_time(times[stage])}" for stage, number in steps.items())
         said = f"{params.pretrain.network} at {params.preprocess.size} px: {listed}"
@@ -196,10 +174,10 @@ def _recipes(params: Params) -> dict[str, Recipe]:
     return {"pretrain": params.pretrain.recipe, "finetune": finetune.recipe, "scratch": finetune.scratch}
 
 
-def _speeds(params: Params, stages: Sequence[str], seconds: float) -> dict[str, Speed]:
+def _speeds(runs: Path, params: Params, stages: Sequence[str], seconds: float) -> dict[str, Speed]:
     network, size, workers = params.pretrain.network, params.preprocess.size, params.train.workers
     length = min(LONGEST, max(SHORTEST, seconds))
-    return {stage: speed(network, size, _recipes(params)[stage], workers, length) for stage in stages}
+    return {stage: remembered(runs, network, size, _recipes(params)[stage], workers, length) for stage in stages}
 
 
 def _steps(

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 from conftest import make_images, make_project
 
-from sightline import budget
+from sightline import budget, duration
 from sightline.errors import ConfigError
 from sightline.params import Pretrain, Train
 from sightline.recipe import Recipe
+from sightline.train import speeds
 from sightline.train.speed import speed
 
 if TYPE_CHECKING:
@@ -32,22 +33,22 @@ def paths(tmp_path_factory: pytest.TempPathFactory) -> Paths:
 @pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("10m", 600), ("1.5h", 5400)])
 def test_times_are_read(text: str, seconds: float) -> None:
     """Seconds, minutes and hours."""
-    assert budget.parse([text]) == seconds
+    assert duration.parse([text]) == seconds
 
 
 @pytest.mark.parametrize("text", ["10", "ten minutes", "0m", "-5m"])
 def test_other_times_are_refused(text: str) -> None:
     """What is no time is named, with the form that is."""
     with pytest.raises(ConfigError, match=r"write 90s, 10m or 1\.5h"):
-        budget.parse([text])
+        duration.parse([text])
 
 
 def test_stages_have_times_of_their_own() -> None:
     """Each stage its own, or one for the whole run; not both, and none twice."""
-    assert budget.parse(["pretrain=20m", "scratch=90s"]) == {"pretrain": 1200, "scratch": 90}
+    assert duration.parse(["pretrain=20m", "scratch=90s"]) == {"pretrain": 1200, "scratch": 90}
     for texts in (["10m", "scratch=5m"], ["scratch=5m", "scratch=6m"]):
         with pytest.raises(ConfigError, match="one time for the whole run, or one for each stage"):
-            budget.parse(texts)
+            duration.parse(texts)
 
 
 def test_stage_fills_its_time(paths: Paths, tmp_path: Path) -> None:
@@ -86,6 +87,25 @@ def test_plan_is_made_once(paths: Paths, tmp_path: Path) -> None:
     first = budget.resolve(tmp_path, 60.0, lambda: 60.0, paths.params, COUNTS)
     assert budget.resolve(tmp_path, 60.0, lambda: 3600.0, paths.params, COUNTS) == first
     assert budget.resolve(tmp_path, 90.0, lambda: 3600.0, paths.params, COUNTS).steps != first.steps
+
+
+def test_speed_is_measured_once(paths: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another budget, rate or length takes the speed that is known; another batch or machine, or a damaged record, is measured anew."""
+    first = budget.resolve(tmp_path, 60.0, lambda: 60.0, paths.params, COUNTS).rates
+    scratch = paths.params.finetune.scratch
+
+    def rates(recipe: Recipe) -> dict[str, float]:
+        params = replace(paths.params, finetune=replace(paths.params.finetune, scratch=recipe))
+        return budget.resolve(tmp_path, 90.0, lambda: 90.0, params, COUNTS).rates
+
+    assert rates(replace(scratch, epochs=9, learning_rate=0.01)) == first
+    assert rates(replace(scratch, batch_size=32)) != first
+    for kept in (tmp_path / "speeds").iterdir():
+        kept.write_text("{")
+    anew = rates(replace(scratch, epochs=7))
+    assert anew != first
+    monkeypatch.setattr(speeds, "machine", lambda: {"cpu": "another"})
+    assert rates(replace(scratch, epochs=8)) != anew
 
 
 def test_plan_counts_with_all_processes(paths: Paths, tmp_path: Path) -> None:

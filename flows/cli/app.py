@@ -95,7 +95,7 @@ def run(
     config.load(paths.root, overrides)
     time_given = None
     if budget:
-        from sightline.budget import parse
+        from sightline.duration import parse
 
         time_given = parse(budget)
     from flows.cli.console import show_summary, use_plain_lines

@@ -13,7 +13,7 @@ from flows.complete import FOLDER, Look, repeat
 
 if TYPE_CHECKING:
     from flows.summary import Summary
-    from sightline.budget import Budget
+    from sightline.duration import Budget
     from sightline.project import Paths
 
 

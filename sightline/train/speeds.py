@@ -1,0 +1,38 @@
+"""The speeds that this machine was measured to have, remembered in the project.
+
+A measurement holds for the same machine, libraries, processes, code of the training step and values that a step's time
+depends on; whatever else a recipe says, it is not measured again.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING
+
+from sightline.digests import code_digest, digest_of
+from sightline.train import speed
+from sightline.train.machine import machine
+from sightline.train.speed import Speed
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sightline.recipe import Recipe
+
+
+def remembered(runs: Path, network: str, size: int, recipe: Recipe, workers: int, seconds: float) -> Speed:
+    """The known speed, else what `sightline.train.speed` measures for about so many seconds, written down."""
+    # How far and how fast the rate climbs, and for how long, takes no time.
+    step = replace(recipe, epochs=1, min_steps=0, steps=0, learning_rate=0.1, warmup=0.0)
+    key = digest_of([machine(), code_digest(speed.__name__), network, size, step, workers])
+    path = runs / "speeds" / f"{key[:16]}.json"
+    try:
+        return Speed(**json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        found = speed.speed(network, size, recipe, workers, seconds)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = path.with_suffix(".tmp")
+    scratch.write_text(json.dumps(asdict(found)) + "\n", encoding="utf-8")
+    scratch.replace(path)
+    return found
