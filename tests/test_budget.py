@@ -90,7 +90,7 @@ def test_plan_is_made_once(paths: Paths, tmp_path: Path) -> None:
 
 
 def test_speed_is_measured_once(paths: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another budget, rate or length takes the speed that is known; another batch or machine, or a damaged record, is measured anew."""
+    """Another budget, rate or length takes the known speed; another batch, machine or a damaged record is measured."""
     first = budget.resolve(tmp_path, 60.0, lambda: 60.0, paths.params, COUNTS).rates
     scratch = paths.params.finetune.scratch
 
