@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from conftest import COLOURS, draw
 
+from flows.cli.repetition import forget
 from flows.complete import Look, repeat
 from flows.summary import Summary
 from sightline import stamps
 from sightline.config import write_value
 from sightline.data.labels import exchange
+from sightline.data.versions import dvc
 from sightline.registry.ledger import PROMOTED, UNCHANGED, Entry, open_ledger
 from sightline.registry.outcome import Outcome
 from sightline.report.page import Score, StageRow
@@ -221,6 +223,16 @@ def test_a_version_that_is_not_the_champion_is_judged_anew(complete: Paths) -> N
     told = summary(complete.reports / "eager-fox.html", Outcome("2", "1", "refused", "worse"))
     Look(complete, None, None).remember(connect(complete), "0", "keen-owl", told)
     assert Look(complete, None, None).last is None
+
+
+def test_verify_reads_what_stamps_hide(complete: Paths) -> None:
+    """Other bytes under the size and times of before escape DVC's own stamps; once they are forgotten, all is read."""
+    assert not dvc.track_raw(complete, "target")
+    other_bytes(complete, random.Random(0))  # noqa: S311 — a test case
+    assert not dvc.track_raw(complete, "target")
+    forget(complete)
+    assert Look(complete, None, None).last is None
+    assert dvc.track_raw(complete, "target")
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"run": 1}'])
