@@ -17,6 +17,7 @@ from flows.summary import Summary
 from sightline import config, stamps
 from sightline.data.versions.code import STAGES
 from sightline.digests import digest_of
+from sightline.files import write_atomically
 from sightline.registry.ledger import UNCHANGED, open_ledger
 from sightline.registry.outcome import Outcome
 from sightline.report.page import Score, StageRow
@@ -86,10 +87,7 @@ class Look:
             self._file.unlink(missing_ok=True)
             return
         known = Complete(flow_run, run, self._stamps(), _registry(tracker), _repeated(summary))
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        scratch = self._file.with_suffix(".tmp")
-        scratch.write_text(json.dumps(asdict(known), indent=1) + "\n", encoding="utf-8")
-        scratch.replace(self._file)
+        write_atomically(self._file, json.dumps(asdict(known), indent=1) + "\n")
 
     def _stamps(self) -> dict[str, str]:
         return {"values": self.asked} | self.inputs | stamps.outputs(self.paths, self.params)

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from sightline.train.result import Trained
     from tasks.journal import Journal
 
+FLOW = "flows.train"
+"""Module whose import closure is the code of a version: all of the flow's tasks, evaluation and gate too."""
+
 
 @dataclass(frozen=True)
 class Data:
@@ -55,7 +58,7 @@ class Tasks:
         paths = self.journal.context.paths
         start = replace(params, init=fetched(paths, params.init))
         backbone = self.journal.cached(pretrain, data=self.data.source or self.data.target, params=start, seed=seed)
-        tags = origin.data_tags(paths, self.data.source) | {"code": version_of(__name__)}
+        tags = origin.data_tags(paths, self.data.source) | {"code": version_of(FLOW)}
         self.journal.plain(register_backbone, backbone=backbone, tags=tags)
         return backbone
 
@@ -94,7 +97,7 @@ def label_errors_of(journal: Journal, params: Params, data: Data, trained: Candi
 
 def lineage_tags(paths: Paths, data: Data, trained: Candidates, choice: str) -> dict[str, str]:
     """What a version must remember of where it came from."""
-    tags = {"choice": choice, "code": version_of(__name__), **origin.data_tags(paths, *data.all)}
+    tags = {"choice": choice, "code": version_of(FLOW), **origin.data_tags(paths, *data.all)}
     if trained.backbone is not None:
         tags |= {"backbone.weights": trained.backbone.weights, "backbone.network": trained.backbone.network}
     return tags

@@ -11,6 +11,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from sightline.digests import code_digest, digest_of
+from sightline.files import write_atomically
 from sightline.train import speed
 from sightline.train.machine import machine
 from sightline.train.speed import Speed
@@ -31,8 +32,5 @@ def remembered(runs: Path, network: str, size: int, recipe: Recipe, workers: int
         return Speed(**json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         found = speed.speed(network, size, recipe, workers, seconds)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_suffix(".tmp")
-    scratch.write_text(json.dumps(asdict(found)) + "\n", encoding="utf-8")
-    scratch.replace(path)
+    write_atomically(path, json.dumps(asdict(found)) + "\n")
     return found
