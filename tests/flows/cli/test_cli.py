@@ -316,3 +316,17 @@ def test_errors_leave_with_status_two(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert done.stderr.startswith("error: no params.yaml")
     assert "Traceback" not in done.stderr
+
+
+def test_the_end_waits_for_what_is_to_be_sent() -> None:
+    """The program ends at once, but not before its threads, and what the libraries registered for its end, are done."""
+    code = (
+        "import atexit, threading, time\n"
+        "from flows.cli.common import leave\n"
+        "atexit.register(print, 'server stopped')\n"
+        "threading.Thread(target=lambda: (time.sleep(0.2), print('logs sent'))).start()\n"
+        "leave(3)"
+    )
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 3
+    assert done.stdout.split("\n") == ["logs sent", "server stopped", ""]
