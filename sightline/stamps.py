@@ -43,7 +43,7 @@ def inputs(paths: Paths, params: Params) -> dict[str, str]:
 
 
 def outputs(paths: Paths, params: Params) -> dict[str, str]:
-    """Name → digest of the stamps of what a run leaves behind: data, weights, evaluations, releases."""
+    """Name → digest of the stamps of what a run leaves behind: data, weights, evaluations, releases, models."""
     data, dvc = paths.root / "data", paths.root / ".dvc"
     pointers = [paths.raw(use).with_name(paths.raw(use).name + ".dvc") for use in params.datasets]
     kept = [paths.root / "dvc.lock", paths.code, data / "external", dvc / "config", dvc / "config.local", *pointers]
@@ -53,6 +53,7 @@ def outputs(paths: Paths, params: Params) -> dict[str, str]:
         # A folder's own times tell whether an object came or went: DVC never changes one.
         "DVC's cache": _stamp(_shelves(dvc / "cache" / "files" / "md5"), deep=False),
         "runs": _stamp([paths.runs]),
+        "registered models": _stamp([paths.mlflow / "artifacts" / "models"]),
     }
 
 

@@ -37,7 +37,9 @@ def complete(ingested: Paths) -> Paths:
     tracker = connect(ingested)
     weights = ingested.runs / "scratch" / "0123" / "weights.safetensors"
     report = ingested.reports / "eager-fox.html"
-    for file, text in ((weights, "weights"), (report, "page"), (ingested.baseline("target"), "{}")):
+    model = ingested.mlflow / "artifacts" / "models" / "m-0" / "bundle.json"
+    kept = {weights: "weights", report: "page", model: "{}", ingested.baseline("target"): "{}"}
+    for file, text in kept.items():
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
     run = tracker.start("train eager-fox", {})
@@ -136,6 +138,11 @@ def weights(paths: Paths, rng: random.Random) -> None:
     file.write_text(rng.choice(["weightz", "w", ""]))
 
 
+def registered(paths: Paths, _: random.Random) -> None:
+    (file,) = paths.mlflow.rglob("bundle.json")
+    file.write_text("[]")
+
+
 def no_runs(paths: Paths, _: random.Random) -> None:
     shutil.rmtree(paths.runs)
 
@@ -158,7 +165,7 @@ def version(paths: Paths, _: random.Random) -> None:
 
 CHANGES: tuple[Callable[[Paths, random.Random], None], ...] = (
     *(other_bytes, added, removed, renamed, another_class, labelled, value, baseline, lock, manifest, cached_object),
-    *(weights, no_runs, report, alias, ledger_row, version),
+    *(weights, registered, no_runs, report, alias, ledger_row, version),
 )
 
 
