@@ -240,9 +240,11 @@ class Gate(Section):
     min_gain_over_majority: float = 0.05
     """… and beats the answer "always the most frequent class" by at least this."""
     alpha: float = 0.05
-    """Chance that any of 20 candidates on one release is promoted without being better; at most 0.05."""
+    """Chance that any of all candidates is promoted without being better; at most 0.05. Promotions earn another."""
     margin: float = 0.01
     """What `no_worse` means: worse by less than this share of the images; 0.01 is one point."""
+    new_traffic: float | None = None
+    """Share of the answers asked for images like the newly labelled ones: then the weighted sum is judged too."""
     approval: bool = False
     """Whether the promotion flow pauses for a person once all checks have passed."""
 
@@ -251,6 +253,8 @@ class Gate(Section):
             raise ValueError(f"alpha = {self.alpha:g} is outside 0 … 0.05: the gate can be made stricter, not laxer")
         if not 0 < self.margin <= 0.05:
             raise ValueError(f"margin = {self.margin:g} is outside 0 … 0.05, the share of images that may be lost")
+        if self.new_traffic is not None and not 0 < self.new_traffic < 1:
+            raise ValueError(f"new_traffic = {self.new_traffic:g} is no share between 0 and 1")
         if not (0 <= self.min_accuracy <= 1 and 0 <= self.min_gain_over_majority <= 1):
             raise ValueError("min_accuracy and min_gain_over_majority are shares between 0 and 1")
 

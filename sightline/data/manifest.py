@@ -72,6 +72,13 @@ def places(rows: pd.DataFrame, previous: pd.DataFrame) -> NDArray[np.intp]:
     return np.where(same, found, -1)
 
 
+def groups(rows: pd.DataFrame) -> NDArray[np.int64]:
+    """(N,) which of the rows belong together, by number: one group, near copies of one another, or the same file."""
+    names = rows["group"].fillna(rows["alike"]).fillna(rows["sha256"])
+    numbers: NDArray[np.int64] = np.unique(names.to_numpy(dtype=str), return_inverse=True)[1]
+    return numbers
+
+
 def classes(rows: pd.DataFrame) -> list[str]:
     """Class names of the usable images, sorted: the position is the class index everywhere."""
     return sorted(rows.loc[rows["status"] == OK, "label"].dropna().unique().tolist())

@@ -1,7 +1,7 @@
 """The paired statistics of the gate: champion and candidate answered the same test images.
 
 All of them rest on the two kinds of images on which the models differ: *gained* (only the candidate is right) and
-*lost* (only the champion is right).
+*lost* (only the champion is right). Tests by group stand in `paired`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sightline.evaluate.metrics import BoolArray, FloatArray, IntArray
+    from sightline.evaluate.paired import Paired
 
 POINT = 0.01
 """The gain that a release must be able to show: one point of accuracy."""
@@ -30,23 +31,6 @@ def discordant(champion_right: BoolArray, candidate_right: BoolArray) -> tuple[i
     gained = int(np.sum(candidate_right & ~champion_right))
     lost = int(np.sum(champion_right & ~candidate_right))
     return gained, lost
-
-
-def mcnemar_better(champion_right: BoolArray, candidate_right: BoolArray) -> float:
-    """Exact one-sided p of "the candidate is not better" (McNemar 1947); both arrays are (N,).
-
-    For "not worse", as the slices ask it, swap the two.
-    """
-    gained, lost = discordant(champion_right, candidate_right)
-    return float(mcnemar_p(np.array(gained), np.array(lost)))
-
-
-def mcnemar_p(gained: IntArray, lost: IntArray) -> FloatArray:
-    """`mcnemar_better` on counts of any shape: the chance of so many gains or more among fair coin tosses."""
-    from scipy.stats import binom
-
-    p: FloatArray = np.asarray(binom.sf(gained - 1, gained + lost, 0.5))
-    return p
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,19 +48,29 @@ class NoWorse:
     """p ≤ alpha, which says the same as low > -margin."""
 
 
-def no_worse(champion_right: BoolArray, candidate_right: BoolArray, margin: float, alpha: float) -> NoWorse:
+def no_worse(pair: Paired, margin: float, alpha: float) -> NoWorse:
     """Whether the candidate is worse by less than `margin` (a share, above 0), shown at level `alpha`.
 
-    Both arrays are (N,) with N ≥ 1. Score interval of a paired difference (Tango 1998, Statistics in Medicine 17).
+    Score interval of a paired difference (Tango 1998, Statistics in Medicine 17); images of one group count for as many
+    as are independent (Rao and Scott 1992, Biometrics 48).
     """
-    gained, lost = discordant(champion_right, candidate_right)
-    n = len(champion_right)
-    p = float(no_worse_p(np.array(gained), np.array(lost), n, margin))
-    low, high = difference_interval(gained, lost, n, alpha)
-    return NoWorse(difference=(gained - lost) / n, low=low, high=high, p=p, passed=p <= alpha)
+    gained, lost, images = _independent(pair)
+    p = float(no_worse_p(np.array(gained), np.array(lost), images, margin))
+    low, high = interval(pair, alpha)
+    return NoWorse(difference=pair.difference, low=low, high=high, p=p, passed=p <= alpha)
 
 
-def no_worse_p(gained: IntArray, lost: IntArray, n: int, margin: float) -> FloatArray:
+def interval(pair: Paired, alpha: float) -> tuple[float, float]:
+    """`difference_interval` by group."""
+    return difference_interval(*_independent(pair), alpha)
+
+
+def _independent(pair: Paired) -> tuple[float, float, float]:
+    """Gained, lost and all images, as many as are independent."""
+    return pair.gained / pair.inflation, pair.lost / pair.inflation, pair.images / pair.inflation
+
+
+def no_worse_p(gained: IntArray | FloatArray, lost: IntArray | FloatArray, n: float, margin: float) -> FloatArray:
     """`no_worse` on counts of any shape, each out of `n` images: the p alone."""
     from scipy.stats import norm
 
@@ -84,7 +78,7 @@ def no_worse_p(gained: IntArray, lost: IntArray, n: int, margin: float) -> Float
     return p
 
 
-def difference_interval(gained: int, lost: int, n: int, alpha: float) -> tuple[float, float]:
+def difference_interval(gained: float, lost: float, n: float, alpha: float) -> tuple[float, float]:
     """Tango's score interval of (gained - lost) / n; each end alone errs with probability `alpha`."""
     from scipy.optimize import brentq
     from scipy.stats import norm
@@ -101,7 +95,7 @@ def difference_interval(gained: int, lost: int, n: int, alpha: float) -> tuple[f
     return end(-1), end(+1)
 
 
-def _score(gained: IntArray, lost: IntArray, n: int, difference: float) -> FloatArray:
+def _score(gained: IntArray | FloatArray, lost: IntArray | FloatArray, n: float, difference: float) -> FloatArray:
     """Tango's statistic: standard normal where `difference` is the true one, falling as `difference` rises."""
     a = 2 * n
     b = (a - gained + lost) * difference - gained - lost
@@ -114,25 +108,34 @@ def _score(gained: IntArray, lost: IntArray, n: int, difference: float) -> Float
 
 
 @cache
-def power_one_point(n: int, disagreement: float, alpha: float) -> float:
-    """Chance that `mcnemar_better` gives p ≤ `alpha` for a candidate that is truly one point better, exact to 1e-9.
+def power(n: int, disagreement: float, alpha: float, gain: float = POINT) -> float:
+    """Chance that `mcnemar_p` gives p ≤ `alpha` for a candidate that is truly better by `gain`, exact to 1e-9.
 
-    `disagreement`: share of the `n` images on which exactly one model is right. Below one point no such candidate
-    exists, and one point is taken.
+    `disagreement`: share of the `n` images on which exactly one model is right. Below `gain` no such candidate exists,
+    and `gain` is taken.
     """
     from scipy.stats import binom
 
-    share = max(disagreement, POINT)
+    share = max(disagreement, gain)
     pairs = np.arange(binom.ppf(1e-10, n, share), binom.isf(1e-10, n, share) + 1)
     most_by_chance = binom.isf(alpha, pairs, 0.5)
-    shown = binom.sf(most_by_chance, pairs, (share + POINT) / (2 * share))
+    shown = binom.sf(most_by_chance, pairs, (share + gain) / (2 * share))
     return float(np.sum(binom.pmf(pairs, n, share) * shown))
 
 
 @cache
-def images_needed(disagreement: float, alpha: float, power: float = 0.5) -> int:
-    """How many test images show a gain of one point with that power, at that disagreement; at most ten million."""
-    return bisect_left(range(MOST_IMAGES), x=True, key=lambda n: power_one_point(n, disagreement, alpha) >= power)
+def images_needed(disagreement: float, alpha: float, least: float = 0.5, gain: float = POINT) -> int:
+    """How many test images show a `gain` in that share of cases at that disagreement; at most ten million."""
+    return bisect_left(range(MOST_IMAGES), x=True, key=lambda n: power(n, disagreement, alpha, gain) >= least)
+
+
+def attainable(least: Sequence[float], family: float) -> list[bool]:
+    """Which hypotheses can fall at all, where `least` is the smallest p that each can reach.
+
+    Tarone 1990, Biometrics 46. `least` must not depend on who gained. The others need no share of the `family`.
+    """
+    number = next(k for k in range(1, len(least) + 2) if sum(p <= family / k for p in least) <= k)
+    return [p <= family / number for p in least]
 
 
 def holm(pvalues: Sequence[float], family: float = 0.05) -> list[bool]:

@@ -49,8 +49,14 @@ def classification(labels: IntArray, probabilities: FloatArray, classes: list[st
 
 
 def log_loss(labels: IntArray, probabilities: FloatArray) -> float:
-    """Mean of -ln p(true class), nats; p is held above 2e-16, so that one image costs at most 36."""
-    return float(-np.log(np.maximum(_of_truth(labels, probabilities), np.finfo(np.float64).eps)).mean())
+    """Mean of the `log_losses`."""
+    return float(log_losses(labels, probabilities).mean())
+
+
+def log_losses(labels: IntArray, probabilities: FloatArray) -> FloatArray:
+    """-ln p(true class) of each answer (N,), nats; p is held above 2e-16, so that one image costs at most 36."""
+    losses: FloatArray = -np.log(np.maximum(_of_truth(labels, probabilities), np.finfo(np.float64).eps))
+    return losses
 
 
 def brier(labels: IntArray, probabilities: FloatArray) -> float:

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from sightline.project import Paths
 
 
+GROWTH = 0.2
+"""A release grows once so many further test images are there, as a share of its own."""
+
+
 @dataclass(frozen=True)
 class Release:
     """A test release of one data set."""
@@ -48,37 +52,39 @@ class Release:
 
 
 def current(paths: Paths, name: str) -> Release:
-    """The release `name` of the target; made from the present test role at its first use, and fixed from then on.
+    """The newest release of that `name` of the target; made from the present test role at its first use.
 
-    No image of the test role was ever trained on, so those that came after the earlier releases are its new part.
+    A release is fixed for ever. Once a fifth as many test images have come as it holds, the next one, NAME+1 and so on,
+    has its images and, as new part, those. No image of the test role was ever trained on. A name with + means exactly
+    that release. Images with the same bytes count once.
 
     Raises DataError where it cannot be made, or where one of its images is no longer there.
     """
-    path = paths.root / "data" / "releases" / f"{name}.json"
-    present = _test_rows(paths)
-    if not path.is_file():
-        if not len(present):
+    folder = paths.root / "data" / "releases"
+    present = list(dict.fromkeys(_test_rows(paths)["sha256"]))
+    line = _line(folder, name)
+    if not line:
+        if not present:
             raise DataError("the target has no test images: raise datasets.target.roles.test, or add images")
-        release = Release(name, tuple(present["sha256"]), _unseen(path.parent, present["sha256"].tolist()))
-        values = {"name": name, "images": release.images, "new": sorted(release.new)}
-        write_atomically(path, json.dumps(values, indent=0) + "\n")
-        return release
-    values = json.loads(path.read_text(encoding="utf-8"))
-    release = Release(name, tuple(values["images"]), frozenset(values.get("new", ())))
-    gone = set(release.images) - set(present["sha256"])
+        return _keep(folder, Release(name, tuple(present), _unseen(folder, present)))
+    newest = _read(line[-1])
+    gone = set(newest.images) - set(present)
     if gone:
         raise DataError(
-            f"test release {name}: {len(gone)} of its {len(release.images)} images are no longer in the test role "
-            f"(first {min(gone)[:12]}…); bring them back, or name a new release with --set evaluate.release=NAME"
+            f"test release {newest.name}: {len(gone)} of its {len(newest.images)} images are no longer in the test "
+            f"role (first {min(gone)[:12]}…); bring them back, or name a new release with --set evaluate.release=NAME"
         )
-    return release
+    came = [digest for digest in present if digest not in set(newest.images)]
+    if "+" in name or len(came) < GROWTH * len(newest.images):
+        return newest
+    longer = Release(f"{name}+{len(line)}", newest.images + tuple(came), _unseen(folder, came))
+    return _keep(folder, longer)
 
 
 def known(paths: Paths) -> list[Release]:
     """Every release of the project, by name."""
-    files = sorted((paths.root / "data" / "releases").glob("*.json"))
-    values = [json.loads(path.read_text(encoding="utf-8")) for path in files]
-    return [Release(one["name"], tuple(one["images"]), frozenset(one.get("new", ()))) for one in values]
+    files = (paths.root / "data" / "releases").glob("*.json")
+    return [_read(path) for path in sorted(files, key=lambda path: path.stem)]
 
 
 def open_images(paths: Paths, release: Release) -> tuple[Images, list[str]]:
@@ -131,14 +137,42 @@ def rows(paths: Paths, release: Release) -> pd.DataFrame:
     return present.loc[list(release.images)].reset_index(drop=True)
 
 
+def groups(paths: Paths, release: Release) -> NDArray[np.int64]:
+    """(N,) which of the release's images belong together, by number: no independent evidence."""
+    return manifest.groups(rows(paths, release))
+
+
 def waiting(paths: Paths, release: Release) -> int:
     """How many images have joined the test role since the release was fixed."""
     return len(set(_test_rows(paths)["sha256"]) - set(release.images))
 
 
+def _line(folder: Path, name: str) -> list[Path]:
+    """The files of the release and of those that it grew to, oldest first; none where there is none yet."""
+    if not (folder / f"{name}.json").is_file():
+        return []
+    later = {int(path.stem[len(name) + 1 :]): path for path in folder.glob("*.json") if _grew(path.stem, name)}
+    return [folder / f"{name}.json", *(later[number] for number in sorted(later))]
+
+
+def _grew(stem: str, name: str) -> bool:
+    return stem.startswith(f"{name}+") and stem[len(name) + 1 :].isdecimal()
+
+
+def _read(path: Path) -> Release:
+    values = json.loads(path.read_text(encoding="utf-8"))
+    return Release(values["name"], tuple(values["images"]), frozenset(values.get("new", ())))
+
+
+def _keep(folder: Path, made: Release) -> Release:
+    values = {"name": made.name, "images": made.images, "new": sorted(made.new)}
+    write_atomically(folder / f"{made.name}.json", json.dumps(values, indent=0) + "\n")
+    return made
+
+
 def _unseen(folder: Path, images: list[str]) -> frozenset[str]:
     """Those of `images` that stand in no release yet; none where this is the first release."""
-    before = [json.loads(path.read_text(encoding="utf-8"))["images"] for path in folder.glob("*.json")]
+    before = [_read(path).images for path in folder.glob("*.json")]
     return frozenset(images).difference(*before) if before else frozenset()
 
 

@@ -6,15 +6,18 @@ The list is a constant and not a value that users change: a check that did not r
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
 PASSED, FAILED, INSUFFICIENT, MISSING = "passed", "failed", "insufficient", "missing"
+NOT_APPLICABLE: Final = "not applicable"
 INTEGRITY, DATA, OVERALL, FRESH = "integrity", "data", "overall", "fresh data"
 SLICES, CALIBRATION, ROBUSTNESS, COST = "slices", "calibration", "robustness", "cost"
 REQUIRED = (INTEGRITY, DATA, OVERALL, FRESH, SLICES, CALIBRATION, ROBUSTNESS, COST)
+ANSWERED = (INTEGRITY, DATA, OVERALL)
+"""Those that always have something to say: `not applicable` blocks there."""
 NO_CHAMPION = "no champion to compare with"
 
 
@@ -37,12 +40,20 @@ class Blessing:
     """The outcome of one check of one version."""
 
     name: str
-    verdict: Literal["passed", "failed", "insufficient", "missing"]
-    """`insufficient`: too few images to tell; `missing`: the check did not run."""
+    verdict: Literal["passed", "failed", "insufficient", "missing", "not applicable"]
+    """`failed`: shown to be harmful, or not what was asked for; `insufficient`: too few images to tell; `missing`: the
+    check did not run; `not applicable`: nothing to compare with, which blocks nothing and counts for nothing."""
     sentence: str
     """For people."""
     figures: dict[str, Any] = field(default_factory=dict)
     digests: Bound | None = None
+    warning: str = ""
+    """What stands in the decision's headline although it blocks nothing."""
+
+    @property
+    def blocks(self) -> bool:
+        """Whether a version cannot become champion with it."""
+        return self.verdict != PASSED and (self.verdict != NOT_APPLICABLE or self.name in ANSWERED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,27 +73,40 @@ class Decision:
 
 
 def decide(blessings: Sequence[Blessing], bound: Bound, override: Collection[str] = ()) -> Decision:
-    """Whether the required blessings are all present, passed and bound to `bound`; those in `override` do not block.
+    """Whether all required blessings are present and bound to `bound`, and none blocks that is not in `override`.
 
     The rule's own sentence leads; every check that blocks is named with its reason.
     """
     judged = tuple(_judged(name, blessings, bound) for name in REQUIRED)
-    blocking = [one for one in judged if one.verdict != PASSED]
+    blocking = [one for one in judged if one.blocks]
     aside = tuple(one.name for one in blocking if one.name in override)
     left = [one for one in blocking if one.name not in override]
     (overall,) = (one for one in judged if one.name == OVERALL)
     if not left:
-        loud = "; ".join(f"OVERRIDDEN {one.name}: {one.sentence}" for one in blocking)
-        sentence = f"{overall.sentence}; {loud}" if loud else f"{overall.sentence}; all {len(judged)} checks passed"
+        loud = [f"OVERRIDDEN {one.name}: {one.sentence}" for one in blocking]
+        sentence = "; ".join((overall.sentence, *_warnings(judged), *(loud or [_counted(judged)])))
         return Decision(verdict="passed", sentence=sentence, blessings=judged, overridden=aside)
-    waits = all(one.verdict == INSUFFICIENT for one in left)
-    sentence = "; ".join(_reasons(left))
+    # A comparison that was not asked for because of another check is no reason of its own.
+    reasons = [one for one in left if one.verdict != NOT_APPLICABLE] or left
+    waits = all(one.verdict == INSUFFICIENT for one in reasons)
+    sentence = "; ".join(_reasons(reasons))
     return Decision(
         verdict="insufficient" if waits else "failed",
         sentence=f"{sentence}; it stays challenger and waits for a person" if waits else sentence,
         blessings=judged,
         overridden=aside,
     )
+
+
+def _warnings(judged: Sequence[Blessing]) -> list[str]:
+    return [one.warning for one in judged if one.warning]
+
+
+def _counted(judged: Sequence[Blessing]) -> str:
+    """How many checks passed; those that had nothing to compare with are counted apart."""
+    idle = sum(one.verdict == NOT_APPLICABLE for one in judged)
+    said = f"all {len(judged) - idle} checks passed"
+    return f"{said}, {idle} had nothing to compare with" if idle else said
 
 
 def _judged(name: str, blessings: Sequence[Blessing], bound: Bound) -> Blessing:

@@ -26,10 +26,13 @@ from sightline.registry.trial import start_trial
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pandas as pd
     from numpy.typing import NDArray
 
+    from sightline.evaluate.metrics import IntArray
     from sightline.evaluate.release import Release
     from sightline.params import Gate
+    from sightline.registry.blessing import Blessing
     from sightline.registry.ledger import Ledger
     from sightline.registry.rules import Rule
     from sightline.registry.trial import Trial
@@ -81,12 +84,19 @@ class Candidate:
         )
         self._predictors: dict[str, Predictor] = {}
         self._answers: dict[str, NDArray[np.float64]] = {}
+        self._on_roles: dict[tuple[str, str], Scored] = {}
+        self.found: list[Blessing] = []
+        """What the checks have said so far."""
 
     @cached_property
-    def series(self) -> str:
-        """Under which name this release's comparisons are counted; raises RegistryError where the release is stale."""
-        comparisons, testing = self.ledger.comparisons, self.testing
-        return comparisons.series(self.model, testing.name, testing.digest, testing.images)
+    def rows(self) -> pd.DataFrame:
+        """The manifest's rows of the release's images."""
+        return release.rows(self.paths, self.testing)
+
+    @cached_property
+    def groups(self) -> IntArray:
+        """(N,) which images of the release belong together, by number: no independent evidence."""
+        return manifest.groups(self.rows)
 
     @cached_property
     def files(self) -> list[bytes]:
@@ -119,7 +129,8 @@ class Candidate:
         """What a version answers for the test images."""
         if version not in self._answers:
             self._answers[version] = self.predictor(version).probabilities(self.files)
-        return _scored(version, self.predictor(version).card.classes, self.labels, self._answers[version])
+        classes = self.predictor(version).card.classes
+        return _scored(version, classes, self.labels, self._answers[version], self.groups)
 
     @cached_property
     def answers(self) -> Scored:
@@ -134,15 +145,26 @@ class Candidate:
         """The champion's answers, if there is a champion."""
         return self.scored(self.champion) if self.champion else None
 
-    @cached_property
+    def role(self, role: str) -> pd.DataFrame:
+        """The manifest's rows of the usable target images with that role; the same bytes once."""
+        rows = manifest.read(self.paths.manifest("target"))
+        rows = rows[(rows["status"] == manifest.OK) & (rows["role"] == role)]
+        return rows.drop_duplicates("sha256").reset_index(drop=True)
+
+    def on_role(self, role: str, version: str) -> Scored:
+        """What a version answers for the target images with that role."""
+        if (role, version) not in self._on_roles:
+            rows, predictor = self.role(role), self.predictor(version)
+            answers = predictor.probabilities([(self.paths.raw("target") / path).read_bytes() for path in rows["path"]])
+            labels = np.array(rows["label"].tolist(), dtype=str)
+            done = _scored(version, predictor.card.classes, labels, answers, manifest.groups(rows))
+            self._on_roles[role, version] = done
+        return self._on_roles[role, version]
+
+    @property
     def calib(self) -> Scored:
         """The candidate's answers for the calibration images."""
-        rows = manifest.read(self.paths.manifest("target"))
-        rows = rows[(rows["status"] == manifest.OK) & (rows["role"] == "calib")]
-        predictor = self.predictor(self.request.version)
-        answers = predictor.probabilities([(self.paths.raw("target") / path).read_bytes() for path in rows["path"]])
-        labels = np.array(rows["label"].tolist(), dtype=str)
-        return _scored(self.request.version, predictor.card.classes, labels, answers)
+        return self.on_role("calib", self.request.version)
 
 
 def folder_of_model(bundle: Path) -> Path:
@@ -151,8 +173,13 @@ def folder_of_model(bundle: Path) -> Path:
 
 
 def _scored(
-    version: str, classes: tuple[str, ...], labels: NDArray[np.str_], probabilities: NDArray[np.float64]
+    version: str,
+    classes: tuple[str, ...],
+    labels: NDArray[np.str_],
+    probabilities: NDArray[np.float64],
+    groups: IntArray,
 ) -> Scored:
     """Over the classes of version and release together: a class that the version does not know gets probability 0."""
-    known, indices = release.indexed(classes, labels)
-    return Scored(version=version, labels=indices, probabilities=release.widened(probabilities, len(known), 0.0))
+    known, numbers = release.indexed(classes, labels)
+    wider = release.widened(probabilities, len(known), 0.0)
+    return Scored(version=version, labels=numbers, probabilities=wider, groups=groups)

@@ -1,9 +1,9 @@
-"""The other rules of the gate: calibration, slices, robustness and cost; answers in, blessings out."""
+"""The other rules of the gate: calibration, robustness and cost; answers in, blessings out."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,20 +11,19 @@ from sightline.evaluate import calibration, compare, metrics
 from sightline.evaluate.confidence import COVERAGE
 from sightline.models.conformal import raps_sets
 from sightline.registry import rules
-from sightline.registry.blessing import CALIBRATION, COST, NO_CHAMPION, ROBUSTNESS, SLICES, Blessing
+from sightline.registry.blessing import CALIBRATION, COST, NO_CHAMPION, NOT_APPLICABLE, ROBUSTNESS, Blessing
+from sightline.registry.check_log_loss import check_log_loss
 from sightline.registry.rules import Compared
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from sightline.evaluate.cost import Cost
-    from sightline.evaluate.metrics import BoolArray, FloatArray
+    from sightline.evaluate.metrics import BoolArray
     from sightline.params import Gate
     from sightline.registry.blessing import Bound
     from sightline.registry.rules import Scored, Word
 
-SMALLEST_SLICE = 200
-"""Images below which a slice is told, and blocks nothing."""
 DEARER = 1.1
 """Latency and memory may be so many times the champion's."""
 DRAWS = 1000
@@ -41,7 +40,7 @@ def check_calibration(candidate: Scored, calib: Scored, champion: Scored | None,
         return Blessing(name=CALIBRATION, verdict="missing", sentence=said, digests=bound)
     parts = [_confidence(candidate, len(calib.labels)), _coverage(candidate, calib)]
     if champion is not None:
-        parts.append(_log_loss(candidate, champion))
+        parts.append(check_log_loss(candidate, champion))
     failing = [part for part in parts if part.verdict != "passed"]
     verdict: Word = "failed" if failing else "passed"
     figures = {key: value for part in parts for key, value in part.figures.items()}
@@ -79,76 +78,12 @@ def _coverage(candidate: Scored, calib: Scored) -> Compared:
     return Compared(verdict="passed" if good else "failed", sentence=sentence, figures=figures)
 
 
-def _log_loss(candidate: Scored, champion: Scored) -> Compared:
-    """Blocks where a higher log loss is shown: one-sided paired t-test over the images."""
-    from scipy.stats import ttest_1samp
-
-    more = _losses(candidate) - _losses(champion)
-    mean = float(more.mean())
-    p = float(ttest_1samp(more, 0, alternative="greater").pvalue) if more.any() and len(more) > 1 else 1.0
-    good = p > rules.HARM
-    sentence = (
-        f"log loss {mean:+.3f} against the champion, {'not shown to be worse' if good else 'worse'} (p = {p:.2g})"
-    )
-    figures = {"log_loss_difference": mean, "log_loss_p": p}
-    return Compared(verdict="passed" if good else "failed", sentence=sentence, figures=figures)
-
-
-def _losses(scored: Scored) -> FloatArray:
-    truth = np.take_along_axis(scored.probabilities, scored.labels[:, None], axis=1)[:, 0]
-    losses: FloatArray = -np.log(np.maximum(truth.astype(np.float64), np.finfo(np.float64).eps))
-    return losses
-
-
-def check_slices(
-    candidate: BoolArray,
-    champion: BoolArray | None,
-    parts: Mapping[str, BoolArray],
-    expected: Sequence[str],
-    bound: Bound,
-) -> Blessing:
-    """Whether harm is shown on any of the `parts` (members (N,) by name): paired, one-sided, Holm over the slices.
-
-    A slice of the `expected` names without images is missing, and blocks: nobody knows how the model does there.
-    """
-    missing = [name for name in expected if name not in parts or not parts[name].any()]
-    if missing:
-        said = f"no test image for {', '.join(missing[:5])}: name a new release that has some (evaluate.release)"
-        return Blessing(name=SLICES, verdict="missing", sentence=said, figures={"missing": missing}, digests=bound)
-    rows = [_slice(name, members, candidate, champion) for name, members in parts.items()]
-    figures: dict[str, Any] = {"slices": rows}
-    if champion is None:
-        return rules.blessed(SLICES, "passed", f"{NO_CHAMPION}; {len(rows)} slices are told", figures, bound)
-    large = [row for row in rows if row["images"] >= SMALLEST_SLICE]
-    fallen = compare.holm([row["p"] for row in large], rules.HARM)
-    harmed = [row for row, is_fallen in zip(large, fallen, strict=True) if is_fallen]
-    small = len(rows) - len(large)
-    short = f"; {small} slices of fewer than {SMALLEST_SLICE} images are insufficient to tell" if small else ""
-    if harmed:
-        said = "; ".join(
-            f"{row['name']} is worse: right in {row['accuracy']:.1%} of {row['images']} images, "
-            f"the champion in {row['champion']:.1%} (p = {row['p']:.2g})"
-            for row in harmed
-        )
-        return rules.blessed(SLICES, "failed", said + short, figures, bound)
-    return rules.blessed(SLICES, "passed", f"no harm shown on {len(large)} slices{short}", figures, bound)
-
-
-def _slice(name: str, members: BoolArray, candidate: BoolArray, champion: BoolArray | None) -> dict[str, Any]:
-    own = candidate[members]
-    row: dict[str, Any] = {"name": name, "images": len(own), "accuracy": float(own.mean())}
-    if champion is None:
-        return row
-    other = champion[members]
-    return row | {"champion": float(other.mean()), "p": compare.mcnemar_better(own, other)}
-
-
 def check_robustness(
     candidate: Mapping[str, BoolArray] | None, champion: Mapping[str, BoolArray] | None, limits: Gate, bound: Bound
 ) -> Blessing:
     """Whether the mean accuracy over the corruptions (right answers (N,) by name) falls by no more than the margin."""
     if candidate is None or champion is None:
-        return rules.blessed(ROBUSTNESS, "passed", NO_CHAMPION, {}, bound)
+        return rules.blessed(ROBUSTNESS, NOT_APPLICABLE, NO_CHAMPION, {}, bound)
     own = {name: float(right.mean()) for name, right in candidate.items()}
     other = {name: float(champion[name].mean()) for name in own}
     difference = float(np.mean([own[name] - other[name] for name in own]))
@@ -164,7 +99,7 @@ def check_robustness(
 def check_cost(candidate: Cost | None, champion: Cost | None, bound: Bound) -> Blessing:
     """Whether p95 latency and memory stay within 1.1 times the champion's."""
     if candidate is None or champion is None:
-        return rules.blessed(COST, "passed", NO_CHAMPION, {}, bound)
+        return rules.blessed(COST, NOT_APPLICABLE, NO_CHAMPION, {}, bound)
     figures = {"candidate": asdict(candidate), "champion": asdict(champion), "limit": DEARER}
     slower, larger = candidate.p95_ms / champion.p95_ms, candidate.memory_mb / champion.memory_mb
     said = (

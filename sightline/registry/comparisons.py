@@ -1,7 +1,7 @@
-"""What the gate may spend: which test releases there are, and which comparisons each was used for.
+"""Which test releases there are, and which comparisons were made: what `wealth` is counted by.
 
 Whoever compares many candidates on the same images will find one that looks better by luck. So every comparison takes a
-place before any answer is looked at, and the places are few.
+place before it is looked at.
 """
 
 from __future__ import annotations
@@ -24,10 +24,11 @@ _RELEASES = sa.Table(
     sa.Column("name", sa.String, primary_key=True),
     sa.Column("digest", sa.String, nullable=False),
     sa.Column("images", sa.Text, nullable=False),
-    # Releases that share images share their count of comparisons.
+    # Of ledgers from before: under which name its comparisons were counted.
     sa.Column("series", sa.String, nullable=False),
 )
-_COMPARISONS = sa.Table(
+# Of ledgers from before, whose places were counted by release: they stand before those of `spent`.
+_EARLIER = sa.Table(
     "comparisons",
     _METADATA,
     sa.Column("model", sa.String, primary_key=True),
@@ -37,6 +38,25 @@ _COMPARISONS = sa.Table(
     sa.Column("champion", sa.String, nullable=False),
     sa.Column("rule", sa.String, nullable=False),
     sa.UniqueConstraint("model", "series", "version", "champion", "rule"),
+)
+_SPENT = sa.Table(
+    "spent",
+    _METADATA,
+    sa.Column("model", sa.String, primary_key=True),
+    sa.Column("place", sa.Integer, primary_key=True),
+    sa.Column("release", sa.String, nullable=False),
+    sa.Column("version", sa.String, nullable=False),
+    sa.Column("champion", sa.String, nullable=False),
+    sa.Column("rule", sa.String, nullable=False),
+    sa.UniqueConstraint("model", "release", "version", "champion", "rule"),
+)
+_EARNED = sa.Table(
+    "earned",
+    _METADATA,
+    sa.Column("model", sa.String, primary_key=True),
+    sa.Column("release", sa.String, primary_key=True),
+    sa.Column("place", sa.Integer, nullable=False),
+    sa.Column("families", sa.Float, nullable=False),
 )
 
 
@@ -51,11 +71,10 @@ class Comparisons:
             # Another process made the tables between our look and our try.
             _METADATA.create_all(engine, checkfirst=True)
 
-    def series(self, model: str, name: str, digest: str, images: Sequence[str]) -> str:
-        """The name under which comparisons on this release are counted; a release is noted at its first use.
+    def note(self, model: str, name: str, digest: str, images: Sequence[str]) -> None:
+        """Remember a release at its first use: the share of its images that no release had before is earned.
 
-        The count starts anew only with a release of which at least half of the images were in none before; otherwise it
-        goes on with the release that it shares most with. Raises RegistryError where a known release has changed.
+        Raises RegistryError where a known release has changed.
         """
         with self._engine.connect() as connection:
             known = connection.execute(sa.select(_RELEASES).where(_RELEASES.c.model == model)).all()
@@ -66,46 +85,54 @@ class Comparisons:
                         f"test release {name} is stale: its list of images is not the one that the ledger knows under "
                         f"this name; bring data/releases/{name}.json back, or name a new release"
                     )
-                return str(one.series)
-        series = _series(name, images, {one.name: (one.series, set(json.loads(one.images))) for one in known})
-        values = {"model": model, "name": name, "digest": digest, "images": json.dumps(list(images)), "series": series}
+                return
+        seen: set[str] = set().union(*(json.loads(one.images) for one in known))
+        families = len(set(images) - seen) / len(set(images)) if known else 0.0
+        values = {"model": model, "name": name, "digest": digest, "images": json.dumps(list(images)), "series": name}
         try:
             with self._engine.begin() as connection:
                 connection.execute(_RELEASES.insert().values(**values))
+                after = self._places(connection, model)
+                earned = {"model": model, "release": name, "place": after, "families": families}
+                connection.execute(_EARNED.insert().values(**earned))
         except sa.exc.IntegrityError:
-            return self.series(model, name, digest, images)
-        return series
+            self.note(model, name, digest, images)
 
-    def spend(self, model: str, series: str, version: str, champion: str, rule: str, most: int) -> int:
-        """Take a place among the `most` comparisons of a series, before looking at any answer; its number from 1.
+    def earned(self, model: str) -> list[tuple[int, float]]:
+        """What new test images have earned: after which place, and how many families."""
+        query = sa.select(_EARNED.c.place, _EARNED.c.families).where(_EARNED.c.model == model)
+        with self._engine.connect() as connection:
+            return [(int(row.place), float(row.families)) for row in connection.execute(query).all()]
 
-        The same comparison asked for again keeps its place. Raises RegistryError where none is left.
+    def spend(self, model: str, release: str, version: str, champion: str, rule: str) -> int:
+        """Take the next place, before looking whether the candidate is better; its number from 1.
+
+        The same comparison asked for again keeps its place.
         """
-        of_series = sa.and_(_COMPARISONS.c.model == model, _COMPARISONS.c.series == series)
-        wanted = {"version": version, "champion": champion, "rule": rule}
+        wanted = {"model": model, "release": release, "version": version, "champion": champion, "rule": rule}
         while True:
             with self._engine.connect() as connection:
-                taken = connection.execute(sa.select(_COMPARISONS).where(of_series)).mappings().all()
-            for row in taken:
-                if all(row[key] == value for key, value in wanted.items()):
-                    return int(row["place"])
-            if len(taken) >= most:
-                raise RegistryError(
-                    f"{len(taken)} comparisons were made on test release {series} and those that share its images, and "
-                    f"{most} is the most: name a new release (evaluate.release) at least half of whose images are new"
-                )
-            values = {"model": model, "series": series, "place": len(taken) + 1, **wanted}
+                taken = connection.execute(sa.select(_SPENT.c.place).filter_by(**wanted)).scalar()
+                after = self._places(connection, model)
+            if taken is not None:
+                return int(taken)
             try:
                 with self._engine.begin() as connection:
-                    connection.execute(_COMPARISONS.insert().values(**values))
+                    connection.execute(_SPENT.insert().values(**wanted, place=after + 1))
             except sa.exc.IntegrityError:
                 continue  # another process took the place
-            return len(taken) + 1
+            return after + 1
 
+    def made(self, model: str, release: str, champion: str, rule: str) -> dict[str, int]:
+        """The versions that were compared with that champion on that release, each with its place."""
+        query = sa.select(_SPENT.c.version, _SPENT.c.place)
+        query = query.filter_by(model=model, release=release, champion=champion, rule=rule)
+        with self._engine.connect() as connection:
+            return {str(row.version): int(row.place) for row in connection.execute(query).all()}
 
-def _series(name: str, images: Sequence[str], known: dict[str, tuple[str, set[str]]]) -> str:
-    seen: set[str] = set().union(*(those for _, those in known.values()))
-    if 2 * len(set(images) - seen) >= len(set(images)):
-        return name
-    nearest = max(known, key=lambda one: len(known[one][1] & set(images)))
-    return known[nearest][0]
+    @staticmethod
+    def _places(connection: sa.Connection, model: str) -> int:
+        """How many are taken."""
+        last = connection.execute(sa.select(sa.func.max(_SPENT.c.place)).where(_SPENT.c.model == model)).scalar()
+        before = sa.select(sa.func.count()).select_from(_EARLIER).where(_EARLIER.c.model == model)
+        return int(last) if last is not None else int(connection.execute(before).scalar() or 0)

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
+from sightline.data import manifest
 from sightline.evaluate import cost, release, robustness, slices
+from sightline.evaluate.paired import paired
 from sightline.registry import blessing as names
 from sightline.registry import checks, rules
 from sightline.registry.blessing import Blessing, Bound, decide
 from sightline.registry.candidate import TAGS, Candidate
+from sightline.registry.check_fresh import check_fresh
+from sightline.registry.check_slices import check_slices
+from sightline.registry.objections import objection
 from sightline.registry.provenance import data_blessing
 from sightline.registry.rules import NO_WORSE
+from sightline.registry.wealth import spend
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -22,6 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from sightline.evaluate.metrics import BoolArray
+    from sightline.evaluate.paired import Paired
     from sightline.evaluate.release import Release
     from sightline.models.predictor import Predictor
     from sightline.params import Gate
@@ -32,6 +40,8 @@ if TYPE_CHECKING:
     from sightline.tracking.runs import Tracker
 
 COST_IMAGES = 20
+HELD_OUT = ("calib", "val")
+"""Roles that were not learned from, beside the test images."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,8 +71,9 @@ def judge(
     DataError where there is no test release.
     """
     candidate = Candidate(tracker, ledger, request, champion, limits, release_name)
-    blessings = [_asked(name, check, candidate) for name, check in CHECKS.items()]
-    decision = decide(blessings, candidate.bound, request.override)
+    for name, check in CHECKS.items():
+        candidate.found.append(_asked(name, check, candidate))
+    decision = decide(candidate.found, candidate.bound, request.override)
     return Judgement(
         version=request.version,
         champion=champion,
@@ -82,20 +93,30 @@ def _asked(name: str, check: Callable[[Candidate], Blessing], candidate: Candida
 
 
 def _overall(candidate: Candidate) -> Blessing:
-    series = candidate.series
-    right, rule = candidate.answers.right, candidate.request.rule
+    """The comparison is spent only where nothing else speaks against the candidate."""
+    model, testing, bound = candidate.model, candidate.testing, candidate.bound
+    candidate.ledger.comparisons.note(model, testing.name, testing.digest, testing.images)
     if candidate.champion is None or candidate.rival is None:
-        return rules.first(right, candidate.answers.labels, candidate.limits, candidate.bound)
-    place = candidate.ledger.comparisons.spend(
-        candidate.model, series, candidate.request.version, candidate.champion, rule, rules.CANDIDATES
-    )
-    judged = rules.later(right, candidate.rival.right, candidate.champion, rule, candidate.limits, candidate.bound)
+        return rules.first(candidate.answers.right, candidate.answers.labels, candidate.limits, bound)
+    pair = paired(candidate.rival.right, candidate.answers.right, candidate.groups)
+    worse = rules.harmed(pair, candidate.champion, bound)
+    if worse is not None:
+        return worse
+    against = objection(candidate, candidate.champion, [name for name in CHECKS if name != names.OVERALL])
+    if against is not None:
+        return rules.not_asked(against.sentence, pair, bound, against.verdict)
+    return _compared(candidate, candidate.champion, pair)
+
+
+def _compared(candidate: Candidate, champion: str, pair: Paired) -> Blessing:
+    place, level = spend(candidate, champion)
+    rule, limits = candidate.request.rule, candidate.limits
+    judged = rules.later(pair, champion, rule, limits, level, candidate.bound)
     best = best_champion(candidate.ledger, candidate.model, candidate.testing.digest)
-    if rule == NO_WORSE and best not in {None, candidate.champion, candidate.request.version}:
-        judged = rules.with_best(judged, right, candidate.scored(str(best)).right, str(best), candidate.limits)
-    said = f"{judged.sentence}; comparison {place} of {rules.CANDIDATES} on this release"
-    figures = {**judged.figures, "place": place, "series": series}
-    return Blessing(name=judged.name, verdict=judged.verdict, sentence=said, figures=figures, digests=candidate.bound)
+    if rule == NO_WORSE and best not in {None, champion, candidate.request.version}:
+        beside = paired(candidate.scored(str(best)).right, candidate.answers.right, candidate.groups)
+        judged = rules.with_best(judged, beside, str(best), limits, level)
+    return replace(judged, figures={**judged.figures, "place": place})
 
 
 def best_champion(ledger: Ledger, model: str, release_digest: str) -> str | None:
@@ -137,30 +158,38 @@ def _data(candidate: Candidate) -> Blessing:
 
 
 def _fresh(candidate: Candidate) -> Blessing:
-    rival = candidate.rival.right if candidate.rival else None
-    done = rules.fresh(
+    done = check_fresh(
         candidate.answers.right,
-        rival,
+        candidate.rival.right if candidate.rival else None,
         candidate.testing.is_new,
+        candidate.groups,
         candidate.request.rule,
         candidate.limits,
         candidate.bound,
     )
-    waiting = release.waiting(candidate.paths, candidate.testing)
-    if not waiting:
-        return done
-    said = f"{done.sentence}; {waiting} test images came since this release: name a new one (evaluate.release)"
-    return Blessing(name=done.name, verdict=done.verdict, sentence=said, figures=done.figures, digests=candidate.bound)
+    return replace(done, figures={**done.figures, "waiting": release.waiting(candidate.paths, candidate.testing)})
 
 
 def _slices(candidate: Candidate) -> Blessing:
-    rows = release.rows(candidate.paths, candidate.testing)
+    """On all images that neither model learned from: test, calibration and validation images."""
+    held_out = pd.concat([candidate.rows, *(candidate.role(name) for name in HELD_OUT)], ignore_index=True)
     classes = candidate.predictor(candidate.request.version).card.classes
-    rival = candidate.rival.right if candidate.rival else None
-    parts = slices.table(rows)
     # With one class alone its slice would be all images, and is left out.
     expected = [f"label={name}" for name in classes] if len(classes) > 1 else []
-    return checks.check_slices(candidate.answers.right, rival, parts, expected, candidate.bound)
+    return check_slices(
+        _right_on_all(candidate, candidate.request.version),
+        _right_on_all(candidate, candidate.champion) if candidate.champion else None,
+        slices.table(held_out),
+        expected,
+        np.arange(len(held_out)) < len(candidate.rows),
+        manifest.groups(held_out),
+        candidate.bound,
+    )
+
+
+def _right_on_all(candidate: Candidate, version: str) -> BoolArray:
+    parts = [candidate.scored(version), *(candidate.on_role(name, version) for name in HELD_OUT)]
+    return np.concatenate([one.right for one in parts])
 
 
 def _calibration(candidate: Candidate) -> Blessing:
@@ -207,7 +236,6 @@ def _images(paths: Paths, testing: Release) -> list[Path]:
 
 CHECKS: dict[str, Callable[[Candidate], Blessing]] = {
     names.DATA: _data,
-    names.OVERALL: _overall,
     names.FRESH: _fresh,
     names.SLICES: _slices,
     names.CALIBRATION: _calibration,
@@ -215,5 +243,7 @@ CHECKS: dict[str, Callable[[Candidate], Blessing]] = {
     # Its process has worked while the others were asked; before the cost is measured it must be done.
     names.INTEGRITY: _integrity,
     names.COST: _cost,
+    # Last: whatever another check refuses is not compared, and spends nothing.
+    names.OVERALL: _overall,
 }
 """How each required blessing is earned, in the order of asking."""

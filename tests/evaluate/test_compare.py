@@ -7,17 +7,18 @@ from hypothesis import strategies as st
 from scipy import optimize, stats
 
 from sightline.evaluate.compare import (
+    attainable,
     coverage_interval,
     difference_interval,
     discordant,
     holm,
     images_needed,
-    mcnemar_better,
-    mcnemar_p,
+    interval,
     no_worse,
     no_worse_p,
-    power_one_point,
+    power,
 )
+from sightline.evaluate.paired import Paired, mcnemar_p, paired
 
 ALPHA = 0.05 / 20
 COUNTS = st.integers(0, 60)
@@ -30,6 +31,11 @@ def models(gained: int, lost: int, n: int) -> tuple[np.ndarray, np.ndarray]:
     champion[:gained], candidate[:gained] = False, True
     champion[gained : gained + lost], candidate[gained : gained + lost] = True, False
     return champion, candidate
+
+
+def pair(gained: int, lost: int, n: int) -> Paired:
+    """The same, compared."""
+    return paired(*models(gained, lost, n))
 
 
 def pair_distribution(n: int, disagreement: float, difference: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -47,20 +53,9 @@ def log_likelihood(gain: float, loss: float, gained: int, lost: int, n: int) -> 
     return float(stats.multinomial.logpmf(counts, n, shares))
 
 
-@given(COUNTS, COUNTS, COUNTS)
-def test_mcnemar_is_the_exact_binomial_test(gained: int, lost: int, same: int) -> None:
-    """The p is the one-sided binomial test on the discordant pairs; concordant ones do not matter."""
-    assume(gained + lost > 0)
-    champion, candidate = models(gained, lost, gained + lost + same)
-    assert discordant(champion, candidate) == (gained, lost)
-    expected = stats.binomtest(gained, gained + lost, alternative="greater").pvalue
-    assert mcnemar_better(champion, candidate) == pytest.approx(expected)
-
-
-def test_equal_models_are_no_evidence() -> None:
-    """Without a discordant pair p is 1; six gains without a loss give one in 64."""
-    assert mcnemar_better(*models(0, 0, 10)) == 1
-    assert mcnemar_better(*models(6, 0, 10)) == pytest.approx(1 / 64)
+def test_discordant_images_are_counted() -> None:
+    """Gained are those that only the candidate has right, lost those that only the champion has."""
+    assert discordant(*models(4, 2, 20)) == (4, 2)
 
 
 def test_counts_of_any_shape_give_the_same_p() -> None:
@@ -69,9 +64,9 @@ def test_counts_of_any_shape_give_the_same_p() -> None:
     better, worse = mcnemar_p(gained, lost), no_worse_p(gained, lost, 200, 0.05)
     assert better.shape == worse.shape == (2, 2)
     for place in np.ndindex(2, 2):
-        answers = models(int(gained[place]), int(lost[place]), 200)
-        assert better[place] == mcnemar_better(*answers)
-        assert worse[place] == no_worse(*answers, 0.05, ALPHA).p
+        answers = pair(int(gained[place]), int(lost[place]), 200)
+        assert better[place] == answers.better
+        assert worse[place] == no_worse(answers, 0.05, ALPHA).p
 
 
 def test_interval_is_the_published_one() -> None:
@@ -113,7 +108,7 @@ def test_interval_reaches_the_ends() -> None:
 @settings(deadline=None)
 def test_verdict_is_the_interval_above_the_margin(gained: int, lost: int, same: int, margin: float) -> None:
     """Passing and a low end above the margin are one and the same."""
-    verdict = no_worse(*models(gained, lost, gained + lost + same), margin, ALPHA)
+    verdict = no_worse(pair(gained, lost, gained + lost + same), margin, ALPHA)
     assume(abs(verdict.p - ALPHA) > 1e-9)
     assert verdict.passed == (verdict.low > -margin)
     assert verdict.difference == (gained - lost) / (gained + lost + same)
@@ -134,23 +129,50 @@ def test_power_is_the_share_of_better_candidates_that_pass(n: int, disagreement:
     """The formula equals the sum over all counts of a candidate that is one point better."""
     gained, lost, chance = pair_distribution(n, disagreement, 0.01)
     shown = float(chance[mcnemar_p(gained, lost) <= ALPHA].sum())
-    assert power_one_point(n, disagreement, ALPHA) == pytest.approx(shown, abs=1e-8)
+    assert power(n, disagreement, ALPHA) == pytest.approx(shown, abs=1e-8)
 
 
 def test_power_at_the_sizes_that_the_gate_meets() -> None:
     """5,000 images at 4 % disagreement show a point in about three of four cases, 360 hardly ever."""
-    assert power_one_point(5000, 0.04, ALPHA) == pytest.approx(0.753, abs=0.001)
-    assert power_one_point(360, 0.03, ALPHA) < 0.02
-    assert power_one_point(5000, 0.0, ALPHA) == power_one_point(5000, 0.01, ALPHA)
+    assert power(5000, 0.04, ALPHA) == pytest.approx(0.753, abs=0.001)
+    assert power(360, 0.03, ALPHA) < 0.02
+    assert power(5000, 0.0, ALPHA) == power(5000, 0.01, ALPHA)
 
 
 @pytest.mark.parametrize("disagreement", [0.0, 0.02, 0.06, 0.3])
 def test_images_needed_are_just_enough(disagreement: float) -> None:
     """One image fewer has less than the wanted power, and the number is near z² · d / 0.01² of the normal theory."""
     n = images_needed(disagreement, ALPHA)
-    assert power_one_point(n, disagreement, ALPHA) >= 0.5 > power_one_point(n - 1, disagreement, ALPHA)
+    assert power(n, disagreement, ALPHA) >= 0.5 > power(n - 1, disagreement, ALPHA)
     assert n == pytest.approx(stats.norm.isf(ALPHA) ** 2 * max(disagreement, 0.01) / 0.01**2, rel=0.12)
-    assert images_needed(disagreement, ALPHA, power=0.8) > n
+    assert images_needed(disagreement, ALPHA, least=0.8) > n
+
+
+def test_larger_gains_need_fewer_images() -> None:
+    """Power and number for a gain of five points are those of a candidate that is five points better."""
+    gained, lost, chance = pair_distribution(400, 0.1, 0.05)
+    shown = float(chance[mcnemar_p(gained, lost) <= ALPHA].sum())
+    assert power(400, 0.1, ALPHA, 0.05) == pytest.approx(shown, abs=1e-8)
+    assert images_needed(0.1, ALPHA, gain=0.05) < images_needed(0.1, ALPHA) / 10
+
+
+def test_interval_by_group_is_wider() -> None:
+    """Twelve photos of an object that err together are worth about one: the interval is that of so many images."""
+    champion, candidate = models(60, 24, 1200)
+    singles = interval(paired(champion, candidate), 0.025)
+    assert singles == difference_interval(60, 24, 1200, 0.025)
+    groups = np.arange(1200) // 12
+    low, high = interval(paired(champion, candidate, groups), 0.025)
+    assert (low, high) == pytest.approx(difference_interval(5, 2, 100, 0.025), abs=0.004)
+    assert not no_worse(paired(champion, candidate, groups), 0.01, 0.025).passed
+    assert no_worse(paired(champion, candidate), 0.01, 0.025).passed
+
+
+def test_hypotheses_that_cannot_fall_take_no_share() -> None:
+    """Of five, three could not reach .01 whatever happened: the other two share it."""
+    assert attainable([0.5**8, 0.25, 1.0, 0.5**30, 0.125], 0.01) == [True, False, False, True, False]
+    assert attainable([0.5**7, 0.5**7], 0.01) == [False, False]
+    assert attainable([], 0.01) == []
 
 
 def test_holm_steps_down() -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from sightline.data import manifest
 from sightline.data.ingest import ingest
 from sightline.data.loader import load
 from sightline.data.shards import preprocess
@@ -59,16 +60,55 @@ def test_loader_refuses_the_test_role(prepared: Paths) -> None:
         load(prepared.shards("target"), "test")
 
 
-def test_release_is_fixed_at_first_use(prepared: Paths) -> None:
-    """New test images do not join a release that was used already."""
-    first = release.current(prepared, "r1")
+def more_images(paths: Paths, per_class: int, first: int) -> None:
     from conftest import make_images
 
-    make_images(prepared.raw("target"), per_class=40, first=500)
-    ingest(prepared, "target")
-    preprocess(prepared, "target")
+    make_images(paths.raw("target"), per_class=per_class, first=first)
+    ingest(paths, "target")
+    preprocess(paths, "target")
+
+
+def test_release_is_fixed_at_first_use(prepared: Paths) -> None:
+    """A few new test images do not join a release that was used already."""
+    first = release.current(prepared, "r1")
+    more_images(prepared, 8, 500)
     assert release.current(prepared, "r1") == first
-    assert release.waiting(prepared, first) > 0
+    assert 0 < release.waiting(prepared, first) < 0.2 * len(first.images)
+
+
+def test_release_grows_once_a_fifth_has_come(prepared: Paths) -> None:
+    """The next one has the old images in their order and the new ones as new part; both stay as they are."""
+    first = release.current(prepared, "r1")
+    more_images(prepared, 40, 500)
+    grown = release.current(prepared, "r1")
+    assert (grown.name, grown.images[: len(first.images)]) == ("r1+1", first.images)
+    assert grown.new == set(grown.images) - set(first.images)
+    assert len(grown.new) >= 0.2 * len(first.images)
+    assert release.current(prepared, "r1") == release.current(prepared, "r1+1") == grown
+    assert release.waiting(prepared, grown) == 0
+    more_images(prepared, 60, 900)
+    again = release.current(prepared, "r1")
+    assert (again.name, again.images[: len(grown.images)]) == ("r1+2", grown.images)
+    assert release.current(prepared, "r1+1") == grown
+    assert [one.name for one in release.known(prepared)] == ["r1", "r1+1", "r1+2"]
+
+
+def test_copies_in_the_test_role_count_once(prepared: Paths) -> None:
+    """The same bytes under two names are one image of a release; images of a group are told by number."""
+    (name,) = manifest.read(prepared.manifest("target")).query("role == 'test'")["path"].head(1)
+    folder = prepared.raw("target")
+    (folder / name).with_name("copy.png").write_bytes((folder / name).read_bytes())
+    ingest(prepared, "target")
+    rows = manifest.read(prepared.manifest("target")).query("role == 'test' and status == 'ok'")
+    made = release.current(prepared, "r1")
+    assert len(rows) == len(set(made.images)) + 1 == len(made.images) + 1
+    assert len(set(release.groups(prepared, made).tolist())) == len(made.images)
+
+
+def test_release_of_another_name_tells_its_new_part(prepared: Paths) -> None:
+    """A release that a user names has as new part what stood in none before."""
+    first = release.current(prepared, "r1")
+    more_images(prepared, 40, 500)
     second = release.current(prepared, "r2")
     assert len(second.images) > len(first.images)
     assert second.new == set(second.images) - set(first.images)

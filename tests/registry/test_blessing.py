@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from sightline.registry.blessing import OVERALL, REQUIRED, Blessing, Bound, decide
+from sightline.registry.blessing import ANSWERED, OVERALL, REQUIRED, Blessing, Bound, decide
 
 BOUND = Bound(data="d", code="c", weights="w", release="r")
 ALL = [Blessing(name=name, verdict="passed", sentence=f"{name} is well", digests=BOUND) for name in REQUIRED]
@@ -54,6 +54,30 @@ def test_insufficient_waits_for_a_person() -> None:
     assert "waits for a person" in decide(few, BOUND).sentence
     both = [replace(one, verdict="failed") if one.name == "cost" else one for one in few]
     assert decide(both, BOUND).verdict == "failed"
+
+
+@pytest.mark.parametrize("name", REQUIRED)
+def test_nothing_to_compare_with_blocks_nothing_and_is_not_counted(name: str) -> None:
+    """Only integrity, data and the comparison itself must always have been answered."""
+    decision = decide(instead(name, verdict="not applicable", sentence="no champion"), BOUND)
+    assert decision.promote == (name not in ANSWERED)
+    if decision.promote:
+        assert decision.sentence.endswith("all 7 checks passed, 1 had nothing to compare with")
+
+
+def test_comparison_that_another_check_made_needless_is_no_reason() -> None:
+    """The check that blocks is told, and decides whether a person is waited for."""
+    apart = [replace(one, verdict="not applicable") if one.name == OVERALL else one for one in ALL]
+    few = [replace(one, verdict="insufficient", sentence="few") if one.name == "fresh data" else one for one in apart]
+    assert decide(few, BOUND).verdict == "insufficient"
+    bad = [replace(one, verdict="failed", sentence="lost") if one.name == "slices" else one for one in apart]
+    assert (decide(bad, BOUND).verdict, decide(bad, BOUND).sentence) == ("failed", "slices: lost")
+
+
+def test_warning_stands_in_the_headline() -> None:
+    """What blocks nothing and must be known is told with the decision."""
+    weak = instead("robustness", warning="right in 9.9% under lowered contrast")
+    assert "right in 9.9% under lowered contrast; all 8 checks passed" in decide(weak, BOUND).sentence
 
 
 def test_override_is_loud() -> None:
