@@ -137,7 +137,8 @@ def live(kind: Kind, lives: int, rng: np.random.Generator) -> Lived:
     places, waits = np.zeros(lives, dtype=np.int64), np.zeros(lives, dtype=bool)
     earned: list[tuple[IntArray, FloatArray]] = []
     shipped = {"worse": waits.copy(), "wrong": waits.copy()}
-    promoted, alike = [], np.zeros((lives, len(kind.values)), dtype=np.int64)
+    promoted = []
+    alike: IntArray = np.zeros((lives, len(kind.values)), dtype=np.int64)
     for night in range(NIGHTS):
         if kind.gain and night in BETTER_FROM:
             waits = np.ones(lives, dtype=bool)
@@ -164,4 +165,5 @@ def live(kind: Kind, lives: int, rng: np.random.Generator) -> Lived:
 def favoured(kind: Kind, truth: FloatArray, rng: np.random.Generator) -> BoolArray:
     """Whether validation favours the candidates; where they are right equally often log loss decides, here a coin."""
     found = kind.draw(kind.n // 2, truth, np.ones(len(truth)), rng) @ kind.values
-    return (found > 0) | ((found == 0) & (rng.random(len(truth)) < 0.5))
+    is_favoured: BoolArray = (found > 0) | ((found == 0) & (rng.random(len(truth)) < 0.5))
+    return is_favoured

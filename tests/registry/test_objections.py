@@ -90,7 +90,7 @@ def test_same_data_and_plan_are_compared_once(ledger: Ledger) -> None:
     assert objection(candidate(ledger, "4", tags=tags), "1", CHECKS) is None
     other = {"3": scored(95, 100), "9": scored(90, 100)}
     assert objection(candidate(ledger, "3", tags=tags, validation=other), "9", CHECKS) is None
-    unknown = {"2": {}, "3": {}}
+    unknown: dict[str, dict[str, str]] = {"2": {}, "3": {}}
     assert objection(candidate(ledger, "3", tags=unknown), "1", CHECKS) is None
 
 
