@@ -245,6 +245,8 @@ class Gate(Section):
     """What `no_worse` means: worse by less than this share of the images; 0.01 is one point."""
     new_traffic: float | None = None
     """Share of the answers asked for images like the newly labelled ones: then the weighted sum is judged too."""
+    robust_margin: float = 0.05
+    """Share of the corrupted images that may be lost against the champion; blocks where a larger loss is shown."""
     approval: bool = False
     """Whether the promotion flow pauses for a person once all checks have passed."""
 
@@ -255,6 +257,8 @@ class Gate(Section):
             raise ValueError(f"margin = {self.margin:g} is outside 0 … 0.05, the share of images that may be lost")
         if self.new_traffic is not None and not 0 < self.new_traffic < 1:
             raise ValueError(f"new_traffic = {self.new_traffic:g} is no share between 0 and 1")
+        if not 0 < self.robust_margin <= 0.2:
+            raise ValueError(f"robust_margin = {self.robust_margin:g} is outside 0 … 0.2, the share that may be lost")
         if not (0 <= self.min_accuracy <= 1 and 0 <= self.min_gain_over_majority <= 1):
             raise ValueError("min_accuracy and min_gain_over_majority are shares between 0 and 1")
 

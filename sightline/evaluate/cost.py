@@ -1,8 +1,10 @@
-"""What an answer costs: latency and memory of a model bundle, each in a fresh process of its own.
+"""What an answer costs: latency and memory of a model bundle, in a fresh process.
 
-    python -m sightline.evaluate.cost BUNDLE IMAGE…     load, warm up; then a pass over the images for each line read
+    python -m sightline.evaluate.cost 1 BUNDLE IMAGE…            load, warm up; then a pass over them for each line
+    python -m sightline.evaluate.cost 2 BUNDLE BUNDLE IMAGE…     both loaded; then a block of turns for each line
 
-Several bundles take turns, pass by pass: what the machine does meanwhile slows them alike, so that they compare.
+Two bundles that shall compare answer in one process, the same image one right after the other: whatever the machine
+does meanwhile meets both. Memory is that of a process that has loaded one bundle alone.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ import json
 import subprocess
 import sys
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
@@ -27,11 +29,16 @@ if TYPE_CHECKING:
 
 PASSES = 9
 FEWEST_PASSES = 3
+BLOCKS = 40
+FEWEST_BLOCKS = 11
+"""Of so many, all on one side of the truth are one case in two thousand."""
 SECONDS = 10.0
-"""No further pass is begun once they have taken so long together, except for the first three."""
+"""No further pass or block is begun once they have taken so long together, except for the fewest."""
 CALLS, MOST_CALLS, PASS_SECONDS = 20, 200, 0.3
 """Answers of one pass: the first, or up to the second if they fit into the time. Of 20 answers the 95 % quantile
 is nearly the slowest: in milliseconds, it told two equal networks apart by 15 %."""
+TURNS, MOST_TURNS, BLOCK_SECONDS = 2, 50, 0.06
+"""The same for the turns of one block; an even number, because every other turn goes the other way round."""
 WARM_UP = 5
 
 
@@ -47,48 +54,80 @@ class Cost:
     """Most memory that the process ever held, interpreter and libraries included."""
 
 
-def measure(bundles: Sequence[Path], images: Sequence[Path]) -> list[Cost]:
-    """Cost of each bundle on the same image files, asked for one at a time.
+@dataclass(frozen=True, kw_only=True)
+class Rivals:
+    """Two bundles that took turns."""
 
-    Raises ModelError where a bundle does not load or answer.
+    candidate: Cost
+    champion: Cost
+    ratios: tuple[float, ...]
+    """Of each block of turns: the candidate's median latency over the champion's."""
+
+
+def measure(bundle: Path, images: Sequence[Path]) -> Cost:
+    """Cost of a bundle on these image files, asked for one at a time.
+
+    Raises ModelError where it does not load or answer.
     """
-    with loading(bundles, images) as ask:
+    with loading(bundle, images) as ask:
         return ask()
 
 
 @contextmanager
-def loading(bundles: Sequence[Path], images: Sequence[Path]) -> Iterator[Callable[[], list[Cost]]]:
-    """`measure` in two steps: the processes load while the caller does something else, then the caller asks once."""
-    with ExitStack() as stack:
-        children = [stack.enter_context(_start(bundle, images)) for bundle in bundles]
-        try:
-            yield lambda: _take_turns(children)
-        finally:
-            for child in children:
-                child.kill()
+def loading(bundle: Path, images: Sequence[Path]) -> Iterator[Callable[[], Cost]]:
+    """`measure` in two steps: the process loads while the caller does something else, then the caller asks once."""
+    child = _start([bundle], images)
+    try:
+        yield lambda: _passes(child)
+    finally:
+        child.kill()
 
 
-def _take_turns(children: Sequence[subprocess.Popen[str]]) -> list[Cost]:
-    for child in children:
-        _read(child)
-    passes: list[list[list[float]]] = [[] for _ in children]
+def compare(candidate: Path, champion: Path, images: Sequence[Path]) -> Rivals:
+    """Cost of two bundles beside each other, on the same image files.
+
+    Raises ModelError where one does not load or answer.
+    """
+    both, alone = _start([candidate, champion], images), _start([champion], images)
+    try:
+        memory = float(_read(both))
+        _read(alone)
+        other = _finish(alone)
+        # What loaded alone has ended by now: nothing of ours works beside the turns.
+        _read(both)
+        blocks = np.array([_ask(both) for _ in _within(BLOCKS, FEWEST_BLOCKS)])
+    finally:
+        both.kill()
+        alone.kill()
+    medians = np.median(blocks, axis=1)
+    own, rival = (_cost(peak, blocks[:, :, side]) for side, peak in enumerate((memory, other)))
+    return Rivals(candidate=own, champion=rival, ratios=tuple((medians[:, 0] / medians[:, 1]).tolist()))
+
+
+def _passes(child: subprocess.Popen[str]) -> Cost:
+    _read(child)
+    passes = np.array([_ask(child) for _ in _within(PASSES, FEWEST_PASSES)])
+    return _cost(_finish(child), passes)
+
+
+def _within(most: int, fewest: int) -> Iterator[int]:
+    """Count to `most`, or no further than `fewest` once the SECONDS are over."""
     started = time.monotonic()
-    for number in range(PASSES):
-        if number >= FEWEST_PASSES and time.monotonic() - started > SECONDS:
-            break
-        # Every other pass the other way round: nobody is always first.
-        for index in list(range(len(children)))[:: 1 if number % 2 else -1]:
-            passes[index].append(_ask(children[index]))
-    return [_cost(_finish(child), found) for child, found in zip(children, passes, strict=True)]
+    for number in range(most):
+        if number >= fewest and time.monotonic() - started > SECONDS:
+            return
+        yield number
 
 
-def _cost(memory: float, passes: list[list[float]]) -> Cost:
-    p50, p95 = np.median(np.quantile(passes, (0.5, 0.95), axis=1), axis=1)
+def _cost(memory: float, latencies: np.ndarray[tuple[int, int], np.dtype[np.float64]]) -> Cost:
+    """`latencies`: (passes, answers), milliseconds."""
+    p50, p95 = np.median(np.quantile(latencies, (0.5, 0.95), axis=1), axis=1)
     return Cost(p50_ms=float(p50), p95_ms=float(p95), memory_mb=memory)
 
 
-def _start(bundle: Path, images: Sequence[Path]) -> subprocess.Popen[str]:
-    command = [sys.executable, "-P", "-m", "sightline.evaluate.cost", str(bundle), *map(str, images)]
+def _start(bundles: Sequence[Path], images: Sequence[Path]) -> subprocess.Popen[str]:
+    paths = map(str, (*bundles, *images))
+    command = [sys.executable, "-P", "-m", "sightline.evaluate.cost", str(len(bundles)), *paths]
     pipe = subprocess.PIPE
     return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
 
@@ -115,13 +154,44 @@ def _finish(child: subprocess.Popen[str]) -> float:
 
 def serve(predictor: Predictor, images: Sequence[bytes]) -> None:
     """The child's side: a line of latencies (milliseconds) for each line read, and the peak memory (MB) at the end."""
-    each = [_latency(predictor, images[number % len(images)]) for number in range(WARM_UP)]
-    calls = max(CALLS, min(MOST_CALLS, int(1000 * PASS_SECONDS / min(each))))
+    fastest = _warm(predictor, images)
+    calls = max(CALLS, min(MOST_CALLS, int(1000 * PASS_SECONDS / fastest)))
     numbers = [number % len(images) for number in range(calls)]
     print("ready", flush=True)
     for _ in sys.stdin:
         print(json.dumps([_latency(predictor, images[number]) for number in numbers]), flush=True)
     print(peak_memory())
+
+
+def serve_both(load: Callable[[str], Predictor], bundles: Sequence[str], images: Sequence[bytes]) -> None:
+    """The child's side of `compare`: the first one's peak memory (MB), then a line of turns for each line read.
+
+    A turn is the latency of either bundle (milliseconds) on one image.
+    """
+    first = load(bundles[0])
+    fastest = _warm(first, images)
+    print(peak_memory(), flush=True)
+    both = (first, load(bundles[1]))
+    fastest += _warm(both[1], images)
+    turns = 2 * (max(TURNS, min(MOST_TURNS, int(1000 * BLOCK_SECONDS / fastest))) // 2)
+    print("ready", flush=True)
+    for _ in sys.stdin:
+        print(
+            json.dumps([_turn(both, images[number % len(images)], number % 2) for number in range(turns)]), flush=True
+        )
+
+
+def _turn(both: Sequence[Predictor], image: bytes, first: int) -> list[float]:
+    """Whoever comes second finds the image in the processor's cache, so that either one must be second as often."""
+    latency = [0.0, 0.0]
+    for side in (first, 1 - first):
+        latency[side] = _latency(both[side], image)
+    return latency
+
+
+def _warm(predictor: Predictor, images: Sequence[bytes]) -> float:
+    """The fastest of the first answers, milliseconds."""
+    return min(_latency(predictor, images[number % len(images)]) for number in range(WARM_UP))
 
 
 def _latency(predictor: Predictor, image: bytes) -> float:
@@ -142,11 +212,16 @@ def peak_memory() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
 
 
-def main(bundle: str, *images: str) -> None:
-    """Load the bundle and serve."""
+def main(count: str, *paths: str) -> None:
+    """Load the first `count` of the paths and serve the others."""
     from sightline.models.predictor import Predictor
 
-    serve(Predictor.load(bundle), [Path(image).read_bytes() for image in images])
+    bundles, files = paths[: int(count)], paths[int(count) :]
+    images = [Path(image).read_bytes() for image in files]
+    if len(bundles) == 1:
+        serve(Predictor.load(bundles[0]), images)
+    else:
+        serve_both(Predictor.load, bundles, images)
 
 
 if __name__ == "__main__":

@@ -97,7 +97,7 @@ def evaluate(
     # Packaged first: what is measured here is what will be served.
     served = write_bundle(folder / BUNDLE, card, paths.root / candidate.path / WEIGHTS, files, golden)
     # The fresh process loads while the answers are computed here.
-    with cost.loading([folder / BUNDLE], image_files(paths, rows)) as ask:
+    with cost.loading(folder / BUNDLE, image_files(paths, rows)) as ask:
         images, names = release.open_images(paths, testing)
         labels, logits = images.labels.numpy(), _logits(paths, candidate, images.pixels)
         probabilities = softmax(logits, fitted.temperature)
@@ -110,7 +110,7 @@ def evaluate(
             "robustness": corrupted(served, testing, images.pixels[:].permute(0, 2, 3, 1).numpy(), truth, right),
             "mistakes": _mistakes(images, names, probabilities),
             "comparison": _comparison(paths, others, candidate, logits, images),
-            "cost": asdict(ask()[0]),
+            "cost": asdict(ask()),
         }
     _write(folder, figures, labels, probabilities, np.array(names))
     return Evaluated(

@@ -67,7 +67,7 @@ def evaluate_version(paths: Paths, version: str | None, step: Callable[[str], No
         **measured(_confidence(served), classes, labels, logits, rows),
         "agreement": _agreement(paths, served),
         "robustness": _robustness(served, testing, pixels, truth, logits.argmax(axis=1) == labels, step),
-        "cost": asdict(cost.measure([bundle], image_files(paths, rows))[0]),
+        "cost": asdict(cost.measure(bundle, image_files(paths, rows))),
     }
     folder = paths.runs / "evaluate" / f"version-{found.version}"
     write_atomically(folder / FIGURES, json.dumps(figures, indent=1, sort_keys=True) + "\n")

@@ -1,8 +1,7 @@
-"""The other rules of the gate: calibration, robustness and cost; answers in, blessings out."""
+"""The rule about calibration; answers in, a blessing out."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,21 +10,14 @@ from sightline.evaluate import calibration, compare, metrics
 from sightline.evaluate.confidence import COVERAGE
 from sightline.models.conformal import raps_sets
 from sightline.registry import rules
-from sightline.registry.blessing import CALIBRATION, COST, NO_CHAMPION, NOT_APPLICABLE, ROBUSTNESS, Blessing
+from sightline.registry.blessing import CALIBRATION, Blessing
 from sightline.registry.check_log_loss import check_log_loss
 from sightline.registry.rules import Compared
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from sightline.evaluate.cost import Cost
-    from sightline.evaluate.metrics import BoolArray
-    from sightline.params import Gate
     from sightline.registry.blessing import Bound
     from sightline.registry.rules import Scored, Word
 
-DEARER = 1.1
-"""Latency and memory may be so many times the champion's."""
 DRAWS = 1000
 """Simulations of perfectly calibrated answers."""
 
@@ -76,34 +68,3 @@ def _coverage(candidate: Scored, calib: Scored) -> Compared:
     )
     figures = {"coverage": found, "coverage_low": low, "coverage_high": high}
     return Compared(verdict="passed" if good else "failed", sentence=sentence, figures=figures)
-
-
-def check_robustness(
-    candidate: Mapping[str, BoolArray] | None, champion: Mapping[str, BoolArray] | None, limits: Gate, bound: Bound
-) -> Blessing:
-    """Whether the mean accuracy over the corruptions (right answers (N,) by name) falls by no more than the margin."""
-    if candidate is None or champion is None:
-        return rules.blessed(ROBUSTNESS, NOT_APPLICABLE, NO_CHAMPION, {}, bound)
-    own = {name: float(right.mean()) for name, right in candidate.items()}
-    other = {name: float(champion[name].mean()) for name in own}
-    difference = float(np.mean([own[name] - other[name] for name in own]))
-    figures = {"candidate": own, "champion": other, "difference": difference, "margin": limits.margin}
-    good = difference >= -limits.margin
-    said = (
-        f"on {len(own)} corruptions right in {np.mean(list(own.values())):.1%}, the champion in "
-        f"{np.mean(list(other.values())):.1%}: {100 * difference:+.2f} points, {-100 * limits.margin:+.2f} is allowed"
-    )
-    return rules.blessed(ROBUSTNESS, "passed" if good else "failed", said, figures, bound)
-
-
-def check_cost(candidate: Cost | None, champion: Cost | None, bound: Bound) -> Blessing:
-    """Whether p95 latency and memory stay within 1.1 times the champion's."""
-    if candidate is None or champion is None:
-        return rules.blessed(COST, NOT_APPLICABLE, NO_CHAMPION, {}, bound)
-    figures = {"candidate": asdict(candidate), "champion": asdict(champion), "limit": DEARER}
-    slower, larger = candidate.p95_ms / champion.p95_ms, candidate.memory_mb / champion.memory_mb
-    said = (
-        f"an answer takes {candidate.p95_ms:.1f} ms (95 % quantile; {slower:.2f} × the champion's) and "
-        f"{candidate.memory_mb:.0f} MB ({larger:.2f} ×); {DEARER:g} × is allowed"
-    )
-    return rules.blessed(COST, "passed" if max(slower, larger) <= DEARER else "failed", said, figures, bound)

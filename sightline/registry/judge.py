@@ -10,12 +10,15 @@ import pandas as pd
 
 from sightline.data import manifest
 from sightline.evaluate import cost, release, robustness, slices
+from sightline.evaluate.evaluation import image_files
 from sightline.evaluate.paired import paired
 from sightline.registry import blessing as names
 from sightline.registry import checks, rules
 from sightline.registry.blessing import Blessing, Bound, decide
 from sightline.registry.candidate import TAGS, Candidate
+from sightline.registry.check_cost import check_cost
 from sightline.registry.check_fresh import check_fresh
+from sightline.registry.check_robustness import check_robustness
 from sightline.registry.check_slices import check_slices
 from sightline.registry.objections import objection
 from sightline.registry.provenance import data_blessing
@@ -24,22 +27,19 @@ from sightline.registry.wealth import spend
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
     from sightline.evaluate.metrics import BoolArray
     from sightline.evaluate.paired import Paired
-    from sightline.evaluate.release import Release
     from sightline.models.predictor import Predictor
     from sightline.params import Gate
-    from sightline.project import Paths
     from sightline.registry.blessing import Decision
     from sightline.registry.candidate import Request
     from sightline.registry.ledger import Ledger
     from sightline.tracking.runs import Tracker
 
-COST_IMAGES = 20
+
 HELD_OUT = ("calib", "val")
 """Roles that were not learned from, beside the test images."""
 
@@ -197,15 +197,15 @@ def _calibration(candidate: Candidate) -> Blessing:
 
 
 def _robustness(candidate: Candidate) -> Blessing:
-    if candidate.champion is None:
-        return checks.check_robustness(None, None, candidate.limits, candidate.bound)
     picked = robustness.subset(candidate.testing.images)
     files, labels = [candidate.files[row] for row in picked.tolist()], candidate.labels[picked]
     own, other = (
-        _under_corruption(candidate.predictor(one), files, labels)
+        _under_corruption(candidate.predictor(one), files, labels) if one else None
         for one in (candidate.request.version, candidate.champion)
     )
-    return checks.check_robustness(own, other, candidate.limits, candidate.bound)
+    assert own is not None  # noqa: S101 — only the champion may be none
+    clean, groups = candidate.answers.right[picked], candidate.groups[picked]
+    return check_robustness(own, other, clean, groups, candidate.limits, candidate.bound)
 
 
 def _under_corruption(predictor: Predictor, files: list[bytes], labels: NDArray[np.str_]) -> Mapping[str, BoolArray]:
@@ -218,20 +218,11 @@ def _under_corruption(predictor: Predictor, files: list[bytes], labels: NDArray[
 def _cost(candidate: Candidate) -> Blessing:
     """Measured again where it fails: a machine that was busy at the wrong moment is no fault of the model."""
     if candidate.champion is None:
-        return checks.check_cost(None, None, candidate.bound)
-    bundles = [candidate.folder(one) for one in (candidate.request.version, candidate.champion)]
-    images = _images(candidate.paths, candidate.testing)
-    own, other = cost.measure(bundles, images)
-    done = checks.check_cost(own, other, candidate.bound)
-    if done.verdict == names.PASSED:
-        return done
-    own, other = cost.measure(bundles, images)
-    return checks.check_cost(own, other, candidate.bound)
-
-
-def _images(paths: Paths, testing: Release) -> list[Path]:
-    rows = release.rows(paths, testing)
-    return [paths.raw("target") / path for path in rows["path"].head(COST_IMAGES)]
+        return check_cost(None, candidate.bound)
+    own, other = (candidate.folder(one) for one in (candidate.request.version, candidate.champion))
+    images = image_files(candidate.paths, release.rows(candidate.paths, candidate.testing))
+    done = check_cost(cost.compare(own, other, images), candidate.bound)
+    return done if done.verdict == names.PASSED else check_cost(cost.compare(own, other, images), candidate.bound)
 
 
 CHECKS: dict[str, Callable[[Candidate], Blessing]] = {

@@ -38,14 +38,40 @@ def image(tmp_path: Path) -> Path:
 
 
 def test_larger_model_costs_more(tmp_path: Path, image: Path) -> None:
-    """Two bundles that take turns: the larger network is slower and needs more memory, each in its own process."""
-    small, large = cost.measure(
-        [bundle(tmp_path / "small", "cnn", 16), bundle(tmp_path / "large", "resnet50", 64)], [image]
-    )
+    """Two bundles beside each other: the larger network is slower in every block and needs more memory by itself."""
+    found = cost.compare(bundle(tmp_path / "large", "resnet50", 64), bundle(tmp_path / "small", "cnn", 16), [image])
+    large, small = found.candidate, found.champion
     assert 0 < small.p50_ms <= small.p95_ms
-    assert large.p50_ms > 2 * small.p50_ms
+    assert min(found.ratios) > 2
+    assert len(found.ratios) >= cost.FEWEST_BLOCKS
     assert large.memory_mb > small.memory_mb + 50
     assert small.memory_mb < 2000
+
+
+def test_champion_that_comes_second_in_its_process_is_charged_for_itself_alone(tmp_path: Path, image: Path) -> None:
+    """Beside a larger candidate the champion's memory is what it needs alone."""
+    small = bundle(tmp_path / "small", "cnn", 16)
+    beside = cost.compare(bundle(tmp_path / "large", "resnet50", 64), small, [image])
+    assert beside.champion.memory_mb == pytest.approx(cost.measure(small, [image]).memory_mb, rel=0.05)
+
+
+def test_turns_go_both_ways(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each of two bundles comes first as often as the other, on the same image."""
+
+    class Told:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def predict(self, images: list[bytes]) -> None:
+            asked.append((self.name, images[0]))
+
+    asked: list[tuple[str, bytes]] = []
+    monkeypatch.setattr(cost, "BLOCK_SECONDS", 0.0)
+    monkeypatch.setattr("sys.stdin", io.StringIO("\n\n"))
+    cost.serve_both(Told, ["a", "b"], [b"1", b"2"])  # type: ignore[arg-type]
+    block = [("a", b"1"), ("b", b"1"), ("b", b"2"), ("a", b"2")]
+    assert asked[-8:] == block * 2
+    assert [len(json.loads(line)) for line in capsys.readouterr().out.splitlines()[2:]] == [2, 2]
 
 
 @pytest.mark.parametrize(("seconds", "answers"), [(0.0, cost.CALLS), (1e6, cost.MOST_CALLS)])
@@ -69,4 +95,4 @@ def test_broken_bundle_is_told(tmp_path: Path, image: Path) -> None:
     folder = bundle(tmp_path, "cnn", 16)
     (folder / WEIGHTS).write_bytes(b"no weights")
     with pytest.raises(ModelError, match=r"fresh process.*was changed since"):
-        cost.measure([folder], [image])
+        cost.measure(folder, [image])
