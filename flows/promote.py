@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import getpass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
@@ -27,6 +27,7 @@ def promote(
     rule: Literal["better", "no_worse"] = "better",
     override: list[str] | None = None,
     approval: bool | None = None,  # noqa: FBT001 — Prefect's page asks for flow parameters by name
+    overrides: dict[str, Any] | None = None,
 ) -> Outcome:
     """Make a version the champion where it passes the gate.
 
@@ -36,8 +37,10 @@ def promote(
         rule: better, or no_worse for a fix or a smaller model.
         override: Checks that a person sets aside; loud, and recorded.
         approval: Whether a person must approve; by default what gate.approval says.
+        overrides: Values for this run by their dotted names, such as {"evaluate.release": "r2"}.
     """
-    context, params = begin("promote", {} if approval is None else {"gate.approval": approval})
+    asked = {} if approval is None else {"gate.approval": approval}
+    context, params = begin("promote", {**(overrides or {}), **asked})
     request = Request(
         version=version, reason=reason, actor=getpass.getuser(), rule=rule, override=tuple(override or ())
     )

@@ -25,7 +25,7 @@ def begin(flow: str, overrides: dict[str, Any] | None) -> tuple[Context, Params]
     paths = project.enter(config.find_root())
     params = config.load(paths.root, overrides)
     for key, value in (overrides or {}).items():
-        if key.partition(".")[0] in config.DATA_SECTIONS:
+        if config.decides_data(key):
             config.write_value(paths.root, key, value)
             get_run_logger().info(f"{key} = {value} is written into {config.PARAMS}: it decides what the data is")
     run, tags = open_run(connect(paths), flow, str(flow_run.get_name() or ""), str(flow_run.get_id() or ""), params)

@@ -19,11 +19,13 @@ from sightline.params import Params, Section
 from sightline.recipe import Recipe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
 PARAMS = "params.yaml"
 DATA_SECTIONS = ("datasets", "ingest", "validate", "preprocess")
 """Sections that DVC stages read from the file: a `--set` on them is written into it."""
+DATA_KEYS = ("evaluate.kept",)
+"""Values of other sections for which that holds too: every later command must decide as this one did."""
 PRESET_KEYS = {
     "pretrain": ("pretrain", "recipe"),
     "finetune": ("finetune", "recipe"),
@@ -33,6 +35,11 @@ PRESET_KEYS = {
 SECTIONS = Section.__subclasses__()
 OPTIONAL = {known.name for section in SECTIONS for known in fields(section) if known.default_factory in SECTIONS}
 """Sections that a file may leave out."""
+
+
+def decides_data(key: str) -> bool:
+    """Whether the dotted `key` is a value that counts as it stands in `params.yaml`."""
+    return key.partition(".")[0] in DATA_SECTIONS or key in DATA_KEYS
 
 
 def find_root(start: Path | None = None) -> Path:
@@ -152,6 +159,20 @@ def parse_setting(text: str) -> tuple[str, Any]:
         return key.strip(), YAML(typ="safe").load(value)
     except YAMLError:
         return key.strip(), value
+
+
+def settings(texts: Iterable[str], sections: Collection[str]) -> dict[str, Any]:
+    """Parse several `section.key=value`, each of one of the `sections` that the command takes.
+
+    Raises ConfigError where one has another form or is of another section.
+    """
+    found = dict(parse_setting(text) for text in texts)
+    other = next((key for key in found if key.partition(".")[0] not in sections), None)
+    if other is not None:
+        raise ConfigError(
+            f"--set {other}: this command takes values of {' and '.join(sections)}; `sightline run` takes all"
+        )
+    return found
 
 
 def place(values: dict[str, Any], key: str, value: Any) -> None:

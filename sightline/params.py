@@ -223,10 +223,15 @@ class Evaluate(Section):
 
     release: str = "r1"
     """Name of the test release; its images are fixed at first use."""
+    kept: float = 0.95
+    """Share of a release's images that must still be there: without the others it goes on, and names them. `--set`
+    writes it into params.yaml."""
     wanted_accuracy: float = 0.99
     """Share of right ones among the answers that are sure enough; the others are told as `abstain`."""
 
     def __post_init__(self) -> None:
+        if not 0.5 <= self.kept <= 1:
+            raise ValueError(f"kept = {self.kept:g} is outside 0.5 … 1: a release that lost half is another one")
         if not 0.5 <= self.wanted_accuracy < 1:
             raise ValueError(f"wanted_accuracy = {self.wanted_accuracy:g} is outside 0.5 … 1: no model is always right")
 

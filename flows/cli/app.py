@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flows.cli import data, lineage, registry
-from flows.cli.common import AsJson, enter, leave
+from flows.cli.common import AsJson, Settings, enter, leave
 from flows.cli.repetition import forget, repeated
 from sightline import config
 from sightline.errors import SightlineError
@@ -150,10 +150,12 @@ def evaluate(
     full: Annotated[
         bool, typer.Option("--full", help="All 15 corruptions of ImageNet-C at all 5 severities; takes minutes.")
     ] = False,
+    settings: Settings = None,
     as_json: AsJson = False,
 ) -> None:
     """Evaluate a registered version on the present test release; the figures go to its MLflow run as well."""
     paths = enter()
+    asked = config.load(paths.root, config.settings(settings or [], ("evaluate",))).evaluate
     from flows.cli.console import counted_steps, show_evaluation
     from sightline.evaluate.corruptions import CELLS
     from sightline.evaluate.registered import evaluate_version
@@ -161,7 +163,7 @@ def evaluate(
     from sightline.tracking.runs import connect
 
     with counted_steps(CELLS if full else 0) as step:
-        done = evaluate_version(paths, version, step)
+        done = evaluate_version(paths, version, asked.release, step)
     keep_pictures(connect(paths), done.run, done.folder, done.figures)
     if as_json:
         typer.echo(json.dumps(done.figures))

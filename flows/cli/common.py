@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from sightline.project import Paths
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts instead of text for people.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="SECTION.KEY=VALUE", help="Change a value for this command, such as evaluate.release=r2."
+    ),
+]
 
 
 def enter() -> Paths:

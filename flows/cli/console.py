@@ -111,6 +111,8 @@ def show_evaluation(version: str, figures: dict[str, Any]) -> None:
     sure, sets, harm, cost = (figures[name] for name in ("abstention", "conformal", "robustness", "cost"))
     release = figures["release"]
     CONSOLE.print(f"version {version} on release {release['name']}, {release['images']} images", highlight=False)
+    for path in release["left"]:
+        CONSOLE.print(f"[red]without[/] {escape(path)}, which has left the test role", highlight=False)
     rows = Table(box=None, show_header=False)
     top5 = "" if figures["top5"] is None else f", among the first five {figures['top5']:.3f}"
     rows.add_row("accuracy", f"{figures['accuracy']:.3f}, balanced {figures['balanced_accuracy']:.3f}{top5}")

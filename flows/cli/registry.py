@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.cli.common import AsJson, enter
+from flows.cli.common import AsJson, Settings, enter
+from sightline import config
 from sightline.registry.blessing import REQUIRED
 
 if TYPE_CHECKING:
@@ -35,16 +36,18 @@ def promote(
         list[str] | None,
         typer.Option(metavar="CHECK", help=f"Set a check aside, loudly and on record: {', '.join(REQUIRED)}."),
     ] = None,
+    settings: Settings = None,
     as_json: AsJson = False,
 ) -> None:
     """Put a registered version through the gate. Exit status 1 where it does not become champion."""
     enter()
+    overrides = config.settings(settings or [], ("evaluate", "gate"))
     from flows.cli.console import use_plain_lines
 
     use_plain_lines()
     from flows.promote import promote as flow
 
-    outcome = flow(version, reason, rule.value, override)
+    outcome = flow(version, reason, rule.value, override, overrides=overrides or None)
     _show(outcome, as_json=as_json)
     if outcome.champion != version:
         raise typer.Exit(1)

@@ -175,10 +175,10 @@ def serve_both(load: Callable[[str], Predictor], bundles: Sequence[str], images:
     fastest += _warm(both[1], images)
     turns = 2 * (max(TURNS, min(MOST_TURNS, int(1000 * BLOCK_SECONDS / fastest))) // 2)
     print("ready", flush=True)
-    for _ in sys.stdin:
-        print(
-            json.dumps([_turn(both, images[number % len(images)], number % 2) for number in range(turns)]), flush=True
-        )
+    for block, _ in enumerate(sys.stdin):
+        # Who has just waited is scheduled at once: the first of a block, who therefore changes from block to block.
+        taken = [_turn(both, images[number % len(images)], (number + block) % 2) for number in range(turns)]
+        print(json.dumps(taken), flush=True)
 
 
 def _turn(both: Sequence[Predictor], image: bytes, first: int) -> list[float]:

@@ -103,7 +103,7 @@ def evaluate(
         probabilities = softmax(logits, fitted.temperature)
         truth, right = np.array(images.classes)[labels], logits.argmax(axis=1) == labels
         figures = {
-            "release": {"name": testing.name, "digest": testing.digest, "images": len(testing.images)},
+            "release": release.told(paths, testing),
             "candidate": {"stage": candidate.stage, "network": candidate.network, "weights": candidate.weights},
             **measured(fitted, list(images.classes), labels, logits, rows),
             "agreement": agreement.difference(served, files, golden),

@@ -46,8 +46,10 @@ class Evaluation:
     figures: dict[str, Any]
 
 
-def evaluate_version(paths: Paths, version: str | None, step: Callable[[str], None] | None = None) -> Evaluation:
-    """Evaluate a registered version, by default the champion, as serving would answer.
+def evaluate_version(
+    paths: Paths, version: str | None, release_name: str, step: Callable[[str], None] | None = None
+) -> Evaluation:
+    """Evaluate a registered version, by default the champion, on that release, as serving would answer.
 
     With `step` on all 15 corruptions at 5 severities: it is called after each of the 75 with the corruption's name.
     The figures go to the version's MLflow run. Raises RegistryError where there is no such version.
@@ -55,14 +57,14 @@ def evaluate_version(paths: Paths, version: str | None, step: Callable[[str], No
     tracker = connect(paths)
     found = tracker.asked_for(tracker.classifier_model, version)
     bundle = tracker.download(tracker.classifier_model, str(found.version))
-    served, testing = Predictor.load(bundle), release.current(paths, paths.params.evaluate.release)
+    served, testing = Predictor.load(bundle), release.current(paths, release_name)
     rows = release.rows(paths, testing)
     truth = release.labels(paths, testing)
     classes, labels = release.indexed(served.card.classes, truth)
     pixels = np.stack([decode(data, served.card.size) for data in release.open_files(paths, testing)])
     logits = release.widened(served.logits(pixels), len(classes), -np.inf)
     figures = {
-        "release": {"name": testing.name, "digest": testing.digest, "images": len(testing.images)},
+        "release": release.told(paths, testing),
         "version": str(found.version),
         **measured(_confidence(served), classes, labels, logits, rows),
         "agreement": _agreement(paths, served),

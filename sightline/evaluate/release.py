@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from sightline.data.loader import Images, load_any
 from sightline.data.manifest import OK
 from sightline.digests import digest_of
 from sightline.errors import DataError
+from sightline.evaluate import leaving
 from sightline.files import write_atomically
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ class Release:
     """SHA-256 of each image, in the order of evaluation."""
     new: frozenset[str] = frozenset()
     """Those that were labelled since the releases before it; none in the first one."""
+    left: tuple[str, ...] = ()
+    """SHA-256 of those that the list names too, and that have left the test role."""
 
     @property
     def digest(self) -> str:
@@ -58,33 +61,37 @@ def current(paths: Paths, name: str) -> Release:
     has its images and, as new part, those. No image of the test role was ever trained on. A name with + means exactly
     that release. Images with the same bytes count once.
 
-    Raises DataError where it cannot be made, or where one of its images is no longer there.
+    It goes on without images that have left the test role. Raises DataError where it cannot be made, or where more have
+    left than `evaluate.kept` allows.
     """
-    folder = paths.root / "data" / "releases"
+    folder = _folder(paths)
     present = list(dict.fromkeys(_test_rows(paths)["sha256"]))
     line = _line(folder, name)
     if not line:
         if not present:
             raise DataError("the target has no test images: raise datasets.target.roles.test, or add images")
-        return _keep(folder, Release(name, tuple(present), _unseen(folder, present)))
+        return _keep(paths, Release(name, tuple(present), _unseen(folder, present)))
     newest = _read(line[-1])
-    gone = set(newest.images) - set(present)
-    if gone:
-        raise DataError(
-            f"test release {newest.name}: {len(gone)} of its {len(newest.images)} images are no longer in the test "
-            f"role (first {min(gone)[:12]}…); bring them back, or name a new release with --set evaluate.release=NAME"
-        )
+    left = leaving.left(paths, newest.name, newest.images, frozenset(present))
+    rest = tuple(digest for digest in newest.images if digest not in set(left))
     came = [digest for digest in present if digest not in set(newest.images)]
     if "+" in name or len(came) < GROWTH * len(newest.images):
-        return newest
-    longer = Release(f"{name}+{len(line)}", newest.images + tuple(came), _unseen(folder, came))
-    return _keep(folder, longer)
+        return replace(newest, images=rest, new=newest.new.difference(left), left=left)
+    return _keep(paths, Release(f"{name}+{len(line)}", rest + tuple(came), _unseen(folder, came)))
+
+
+def listed(paths: Paths, release: Release) -> Release:
+    """The release as it was fixed, with the images that have left it since."""
+    return _read(_folder(paths) / f"{release.name}.json")
 
 
 def known(paths: Paths) -> list[Release]:
     """Every release of the project, by name."""
-    files = (paths.root / "data" / "releases").glob("*.json")
-    return [_read(path) for path in sorted(files, key=lambda path: path.stem)]
+    return [_read(path) for path in sorted(_folder(paths).glob("*.json"), key=lambda path: path.stem)]
+
+
+def _folder(paths: Paths) -> Path:
+    return paths.root / "data" / "releases"
 
 
 def open_images(paths: Paths, release: Release) -> tuple[Images, list[str]]:
@@ -142,6 +149,12 @@ def groups(paths: Paths, release: Release) -> NDArray[np.int64]:
     return manifest.groups(rows(paths, release))
 
 
+def told(paths: Paths, release: Release) -> dict[str, Any]:
+    """What the figures of an evaluation say of the release, with the paths of the images that have left it."""
+    left = leaving.where_were(paths, release.name, release.left)
+    return {"name": release.name, "digest": release.digest, "images": len(release.images), "left": left}
+
+
 def waiting(paths: Paths, release: Release) -> int:
     """How many images have joined the test role since the release was fixed."""
     return len(set(_test_rows(paths)["sha256"]) - set(release.images))
@@ -164,9 +177,10 @@ def _read(path: Path) -> Release:
     return Release(values["name"], tuple(values["images"]), frozenset(values.get("new", ())))
 
 
-def _keep(folder: Path, made: Release) -> Release:
-    values = {"name": made.name, "images": made.images, "new": sorted(made.new)}
-    write_atomically(folder / f"{made.name}.json", json.dumps(values, indent=0) + "\n")
+def _keep(paths: Paths, made: Release) -> Release:
+    where = leaving.paths_of(paths, made.images)
+    values = {"name": made.name, "images": made.images, "new": sorted(made.new), "paths": where}
+    write_atomically(_folder(paths) / f"{made.name}.json", json.dumps(values, indent=0) + "\n")
     return made
 
 

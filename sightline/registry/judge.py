@@ -94,8 +94,8 @@ def _asked(name: str, check: Callable[[Candidate], Blessing], candidate: Candida
 
 def _overall(candidate: Candidate) -> Blessing:
     """The comparison is spent only where nothing else speaks against the candidate."""
-    model, testing, bound = candidate.model, candidate.testing, candidate.bound
-    candidate.ledger.comparisons.note(model, testing.name, testing.digest, testing.images)
+    bound, fixed = candidate.bound, release.listed(candidate.paths, candidate.testing)
+    candidate.ledger.comparisons.note(candidate.model, fixed.name, fixed.digest, fixed.images)
     if candidate.champion is None or candidate.rival is None:
         return rules.first(candidate.answers.right, candidate.answers.labels, candidate.limits, bound)
     pair = paired(candidate.rival.right, candidate.answers.right, candidate.groups)

@@ -56,7 +56,7 @@ def test_champion_that_comes_second_in_its_process_is_charged_for_itself_alone(t
 
 
 def test_turns_go_both_ways(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """Each of two bundles comes first as often as the other, on the same image."""
+    """Each of two bundles comes first as often as the other on an image, and as often in a block."""
 
     class Told:
         def __init__(self, name: str) -> None:
@@ -70,7 +70,7 @@ def test_turns_go_both_ways(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     monkeypatch.setattr("sys.stdin", io.StringIO("\n\n"))
     cost.serve_both(Told, ["a", "b"], [b"1", b"2"])  # type: ignore[arg-type]
     block = [("a", b"1"), ("b", b"1"), ("b", b"2"), ("a", b"2")]
-    assert asked[-8:] == block * 2
+    assert asked[-8:] == [*block, ("b", b"1"), ("a", b"1"), ("a", b"2"), ("b", b"2")]
     assert [len(json.loads(line)) for line in capsys.readouterr().out.splitlines()[2:]] == [2, 2]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,8 +13,9 @@ from sightline.data import manifest
 from sightline.data.ingest import ingest
 from sightline.data.loader import load
 from sightline.data.shards import preprocess
+from sightline.data.versions import history
 from sightline.errors import DataError
-from sightline.evaluate import release
+from sightline.evaluate import leaving, release
 from sightline.evaluate.evaluation import evaluate
 from sightline.evaluate.robustness import GATE
 from sightline.models.predictor import Predictor
@@ -119,14 +122,46 @@ def test_release_of_another_name_tells_its_new_part(prepared: Paths) -> None:
     assert labels == [name.split("/")[0] for name in names] == release.labels(prepared, first).tolist()
 
 
-def test_release_that_lost_an_image_is_refused(prepared: Paths) -> None:
-    """A release one of whose images is gone cannot be scored: the remedy is named."""
+def test_release_goes_on_without_an_image_that_left(prepared: Paths) -> None:
+    """One deleted photo of a release is left out of what is evaluated, and its path is known."""
     first = release.current(prepared, "r1")
     _, names = release.open_images(prepared, first)
     (prepared.raw("target") / names[0]).unlink()
     ingest(prepared, "target")
-    with pytest.raises(DataError, match=r"1 of its .* images are no longer"):
+    preprocess(prepared, "target")
+    rest = release.current(prepared, "r1")
+    assert rest.images == first.images[1:]
+    assert rest.left == first.images[:1]
+    assert rest.digest != first.digest
+    assert release.listed(prepared, rest) == first
+    assert leaving.where_were(prepared, "r1", rest.left) == names[:1]
+    assert release.open_images(prepared, rest)[1] == names[1:]
+
+
+def test_release_that_lost_many_images_is_refused(prepared: Paths) -> None:
+    """Below the share that must be there nothing is scored: paths and a remedy are named, and no bare digest."""
+    first = release.current(prepared, "r1")
+    _, names = release.open_images(prepared, first)
+    for name in names[:8]:
+        (prepared.raw("target") / name).unlink()
+    ingest(prepared, "target")
+    with pytest.raises(DataError, match=r"8 of its .* left the test role.*--set evaluate.release") as told:
         release.current(prepared, "r1")
+    assert names[0] in str(told.value)
+    assert "3 more" in str(told.value)
+    assert not re.search("[0-9a-f]{12}", str(told.value))
+
+
+def test_path_of_an_image_that_left_comes_from_the_log(ingested: Paths) -> None:
+    """A release made before paths were kept with it finds them in the earlier versions of the data."""
+    first = release.current(ingested, "r1")
+    path = ingested.root / "data" / "releases" / "r1.json"
+    values = json.loads(path.read_text(encoding="utf-8"))
+    name = values.pop("paths")[first.images[0]]
+    path.write_text(json.dumps(values), encoding="utf-8")
+    (ingested.raw("target") / name).unlink()
+    history.ingest(ingested, "target")
+    assert leaving.where_were(ingested, "r1", first.images[:1]) == [name]
 
 
 def test_evaluation_has_every_figure(prepared: Paths) -> None:

@@ -1,0 +1,80 @@
+"""Images that have left a test release: it goes on without a few, told by path, and stops where many are gone."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from sightline.data import manifest
+from sightline.data.versions import archive
+from sightline.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+
+    from sightline.evaluate.release import Release
+    from sightline.project import Paths
+
+SHOWN = 5
+"""Paths that a message names; the others are counted."""
+
+
+def without(paths: Paths, release: Release, present: Collection[str]) -> Release:
+    """What is left of the release where only the images `present` (SHA-256) are in the test role.
+
+    Raises DataError where that is less than the share `evaluate.kept` of it.
+    """
+    gone = [digest for digest in release.images if digest not in present]
+    if not gone:
+        return release
+    left = tuple(digest for digest in release.images if digest in present)
+    kept = paths.params.evaluate.kept
+    if len(left) < kept * len(release.images):
+        where = where_were(paths, release.name, gone)
+        raise DataError(
+            f"test release {release.name}: {len(gone)} of its {len(release.images)} images have left the test role "
+            f"({shown(where)}), and evaluate.kept asks for {kept:.0%} of them; bring them back, or name a new release, "
+            "which run, evaluate and promote all take: --set evaluate.release=NAME"
+        )
+    return replace(release, images=left, new=release.new.difference(gone), left=tuple(gone))
+
+
+def where_were(paths: Paths, name: str, digests: Sequence[str]) -> list[str]:
+    """The path of each of these images (SHA-256) of the release `name`, as the release or the data's log knows it."""
+    if not digests:
+        return []
+    file = paths.root / "data" / "releases" / f"{name}.json"
+    known: dict[str, str] = json.loads(file.read_text(encoding="utf-8")).get("paths", {}) if file.is_file() else {}
+    versions = iter(_versions(paths))
+    while not known.keys() >= set(digests):
+        version = next(versions, None)
+        if version is None:
+            break
+        # A version that DVC holds no more tells nothing; an older one may.
+        with suppress(DataError):
+            rows = archive.rows(paths, version)
+            known = {**dict(zip(rows["sha256"], rows["path"], strict=True)), **known}
+    return [known.get(digest, f"an image of no known path, sha256 {digest[:12]}…") for digest in digests]
+
+
+def shown(where: Sequence[str]) -> str:
+    """The first few of the paths, and how many more there are."""
+    more = f" and {len(where) - SHOWN} more" if len(where) > SHOWN else ""
+    return ", ".join(where[:SHOWN]) + more
+
+
+def paths_of(paths: Paths, digests: Collection[str]) -> dict[str, str]:
+    """SHA-256 → path of those of the images that the present manifest has: kept with a release for when they leave."""
+    rows = manifest.read(paths.manifest("target"))
+    rows = rows[rows["sha256"].isin(digests)]
+    return dict(zip(rows["sha256"], rows["path"], strict=True))
+
+
+def _versions(paths: Paths) -> Iterable[archive.Version]:
+    """The target's versions, newest first."""
+    log = paths.history("target")
+    lines = log.read_text(encoding="utf-8").splitlines() if log.is_file() else []
+    for line in reversed(lines):
+        yield archive.Version("target", json.loads(line)["version"], None)
