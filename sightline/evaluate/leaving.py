@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sightline.data import manifest
@@ -14,31 +13,27 @@ from sightline.errors import DataError
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
-    from sightline.evaluate.release import Release
     from sightline.project import Paths
 
 SHOWN = 5
 """Paths that a message names; the others are counted."""
 
 
-def without(paths: Paths, release: Release, present: Collection[str]) -> Release:
-    """What is left of the release where only the images `present` (SHA-256) are in the test role.
+def left(paths: Paths, name: str, images: Sequence[str], present: Collection[str]) -> tuple[str, ...]:
+    """Those of the `images` (SHA-256) of the release `name` that are not `present` in the test role.
 
-    Raises DataError where that is less than the share `evaluate.kept` of it.
+    Raises DataError where the others are less than the share `evaluate.kept` of the release.
     """
-    gone = [digest for digest in release.images if digest not in present]
-    if not gone:
-        return release
-    left = tuple(digest for digest in release.images if digest in present)
+    gone = tuple(digest for digest in images if digest not in present)
     kept = paths.params.evaluate.kept
-    if len(left) < kept * len(release.images):
-        where = where_were(paths, release.name, gone)
+    if gone and len(images) - len(gone) < kept * len(images):
+        where = where_were(paths, name, gone)
         raise DataError(
-            f"test release {release.name}: {len(gone)} of its {len(release.images)} images have left the test role "
+            f"test release {name}: {len(gone)} of its {len(images)} images have left the test role "
             f"({shown(where)}), and evaluate.kept asks for {kept:.0%} of them; bring them back, or name a new release, "
             "which run, evaluate and promote all take: --set evaluate.release=NAME"
         )
-    return replace(release, images=left, new=release.new.difference(gone), left=tuple(gone))
+    return gone
 
 
 def where_were(paths: Paths, name: str, digests: Sequence[str]) -> list[str]:

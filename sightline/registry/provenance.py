@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from sightline.data import manifest
 from sightline.data.loader import Compressed, load
 from sightline.data.manifest import OK
 from sightline.data.validation.verdict import Verdict, sentences
@@ -14,12 +13,13 @@ from sightline.digests import dvc_digest
 from sightline.errors import DataError
 from sightline.evaluate import release
 from sightline.images import jpeg
+from sightline.registry import leaks
 from sightline.registry.blessing import DATA, Blessing
+from sightline.registry.trained import LEARNED_FROM, trained_on
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    import pandas as pd
     from torch import Tensor
 
     from sightline.data.loader import Stored
@@ -27,32 +27,35 @@ if TYPE_CHECKING:
     from sightline.project import Paths
     from sightline.registry.blessing import Bound
 
-LEARNED_FROM = ("train", "val", "calib")
-"""Roles whose images a version has seen in one way or another."""
-
 
 def data_blessing(paths: Paths, tags: Mapping[str, str], testing: Release, bound: Bound) -> Blessing:
-    """The verdict of the data that a version with these `tags` was trained on, and that no test image is among it.
+    """The verdict of the data that a version with these `tags` was trained on, and that it has seen no test image.
 
-    Raises DataError where manifest or verdict of that version can be found nowhere.
+    Nor may its backbone have seen a held-out image or a near copy. Raises DataError where manifest or verdict of that
+    version can be found nowhere.
     """
     found = verdict(paths, tags["validation.target"])
-    rows = trained_on(paths, bound.data)
+    rows = trained_on(paths, "target", bound.data)
     seen = rows[(rows["status"] == OK) & rows["role"].isin(LEARNED_FROM)]
-    same_file = sorted(set(seen["sha256"]) & set(testing.images))
+    same_file = sorted(seen.loc[seen["sha256"].isin(testing.images), "path"])
     same_pixels = _same_pixels(paths, testing)
+    source = leaks.learned_source(tags)
+    known = leaks.leaks(paths, source, tags.get("raw.source")) if source else []
     figures = {"checks": found.executed, "images": len(seen), "same_file": len(same_file), "same_pixels": same_pixels}
+    figures |= {"leaks": len(known)} if source else {}
     trouble = [] if found.passed else [f"the data did not pass: {'; '.join(sentences(found))}"]
     if same_file:
         trouble.append(
-            f"{len(same_file)} test images stand in the training data too (first {same_file[0][:12]}…): "
-            "what it gets right there, it may know by heart"
+            f"{len(same_file)} test images stand in the training data too (first {same_file[0]}): it may know them"
         )
     elif same_pixels:
         trouble.append(f"{same_pixels} test images have the same pixels as a training image")
+    if known:
+        trouble.append(leaks.sentence(known))
     if trouble:
         return Blessing(name=DATA, verdict="failed", sentence="; ".join(trouble), figures=figures, digests=bound)
-    said = f"the data passed {found.executed} checks, and none of its {len(seen)} images is a test image"
+    said = f"the data passed {found.executed} checks; none of its {len(seen):,} images is a test image"
+    said += ", and its backbone knows no held-out one" if source else ""
     return Blessing(name=DATA, verdict="passed", sentence=said, figures=figures, digests=bound)
 
 
@@ -62,14 +65,6 @@ def verdict(paths: Paths, digest: str) -> Verdict:
     if folder.is_dir() and dvc_digest(folder) == digest:
         return Verdict.from_json(paths.verdict("target").read_text(encoding="utf-8"))
     return Verdict.from_json(archive.member(paths, digest, paths.verdict("target").name).read_text(encoding="utf-8"))
-
-
-def trained_on(paths: Paths, digest: str) -> pd.DataFrame:
-    """The manifest with that DVC digest, columns `archive.NEEDED`: in the project, or from DVC."""
-    path = paths.manifest("target")
-    if path.is_file() and dvc_digest(path.parent) == digest:
-        return manifest.read(path)[archive.NEEDED]
-    return archive.rows(paths, archive.Version("target", digest, None))
 
 
 def _same_pixels(paths: Paths, testing: Release) -> int:

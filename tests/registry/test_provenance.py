@@ -8,7 +8,7 @@ from conftest import COLOURS, draw
 
 from sightline.data.versions import archive, history
 from sightline.digests import dvc_digest
-from sightline.registry.provenance import trained_on
+from sightline.registry.trained import trained_on
 
 if TYPE_CHECKING:
     from sightline.project import Paths
@@ -22,8 +22,8 @@ def test_folder_digest_is_that_of_dvc(ingested: Paths) -> None:
 def test_manifest_of_an_earlier_version_comes_from_dvc(ingested: Paths) -> None:
     """A version that was trained before the last images came is judged by its own manifest."""
     before = archive.current(ingested, "target").digest
-    rows = trained_on(ingested, before)
+    rows = trained_on(ingested, "target", before)
     draw(77, COLOURS["red"]).save(ingested.raw("target") / "red" / "new.png")
     history.ingest(ingested, "target")
     assert archive.current(ingested, "target").digest != before
-    assert trained_on(ingested, before)["sha256"].tolist() == rows["sha256"].tolist()
+    assert trained_on(ingested, "target", before)["sha256"].tolist() == rows["sha256"].tolist()
