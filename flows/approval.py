@@ -1,9 +1,9 @@
-"""A promotion that passed waits for a person, where `gate.approval` says so."""
+"""What waits for a person: a promotion that passed, where `gate.approval` says so, or one that lacks test images."""
 
 from __future__ import annotations
 
 import getpass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from prefect.artifacts import create_link_artifact
@@ -12,7 +12,10 @@ from prefect.input import RunInput
 from prefect.logging import get_run_logger
 
 from sightline.errors import RegistryError, Stale
-from sightline.registry.ledger import WAITING
+from sightline.registry import promotion as promotion_of
+from sightline.registry.ledger import INSUFFICIENT, WAITING
+from sightline.report.gate import write_gate_report
+from sightline.tracking.runs import connect
 from tasks import promotion
 
 if TYPE_CHECKING:
@@ -35,18 +38,17 @@ class Approval(RunInput):
     reason: str = ""
 
 
-def settle(outcome: Outcome, params: Params, report: Path, context: Context) -> Outcome:
-    """Where the promotion waits: pause this flow run with the `report` linked, and finish it once it is approved.
+def settle(outcome: Outcome, params: Params, context: Context) -> Outcome:
+    """Where the promotion waits: show both models' answers, pause this flow run, and finish it once it is approved.
 
-    What has changed meanwhile is judged, and approved, again.
+    What has changed meanwhile is judged, and approved, again. A version that lacks test images does not hold the run up
+    where nobody asked for that: it can be approved later.
     """
+    if outcome.decision == INSUFFICIENT:
+        _show(outcome, context, f"`sightline approve {outcome.version} --reason …` makes it the champion")
     while outcome.decision == WAITING:
-        create_link_artifact(report.as_uri(), link_text="What waits for approval", key="approval")
-        get_run_logger().warning(
-            f"version {outcome.version} waits for a person: look at {report}, then resume this run in Prefect's page "
-            f"or say `sightline approve {outcome.version}`"
-        )
-        words = f"Make version {outcome.version} the champion? {outcome.sentence}. Report: {report.as_uri()}"
+        page = _show(outcome, context, f"resume this run in Prefect's page, or `sightline approve {outcome.version}`")
+        words = f"Make version {outcome.version} the champion? {outcome.words}. Both models' answers: {page.as_uri()}"
         asked = Approval.with_initial_data(description=words)
         answer = pause_flow_run(wait_for_input=asked, timeout=DAYS * 86_400, poll_interval=POLL)
         try:
@@ -57,15 +59,36 @@ def settle(outcome: Outcome, params: Params, report: Path, context: Context) -> 
     return outcome
 
 
-def approve(paths: Paths, version: str | None, reason: str) -> str:
-    """Resume the flow run that waits with `version` (by default the one that waits); the version.
+def _show(outcome: Outcome, context: Context, remedy: str) -> Path:
+    """Write the page for the person who decides, and link it; its path."""
+    page = write_gate_report(context.paths, outcome, f"decide-version-{outcome.version}")
+    create_link_artifact(page.as_uri(), link_text="What waits for a person", key="approval")
+    get_run_logger().warning(f"version {outcome.version} waits for a person: look at {page}, then {remedy}")
+    return page
 
-    Raises RegistryError where none waits.
+
+def approve(paths: Paths, version: str | None, reason: str) -> str:
+    """Let the promotion of `version` (by default the last one that waits) go on; what happened, in words.
+
+    A flow run that waits is resumed; a version that lacked test images becomes champion at once. Raises RegistryError
+    where none waits.
     """
+    number, row = waiting(paths, version)
+    if row["decision"] == WAITING:
+        _resume(number, row["evidence"]["asked"]["flow_run"], reason)
+        return f"version {number} is approved: its flow run goes on"
+    if not reason:
+        raise RegistryError(
+            f"version {number} is not shown to be better: say why with --reason, it stands in the ledger"
+        )
+    outcome = promotion_of.approve_insufficient(connect(paths), number, getpass.getuser(), reason)
+    return f"version {outcome.version} is approved and champion now"
+
+
+def _resume(number: str, flow_run: str, reason: str) -> None:
     from prefect.client.orchestration import get_client
     from prefect.exceptions import ObjectNotFound
 
-    number, flow_run = waiting(paths, version)
     answer = {"by": getpass.getuser(), "reason": reason}
     try:
         with get_client(sync_client=True) as client:
@@ -74,20 +97,19 @@ def approve(paths: Paths, version: str | None, reason: str) -> str:
         raise _gone(number, "Prefect does not know the flow run any more") from None
     if done.status.value != "ACCEPT":
         raise _gone(number, getattr(done.details, "reason", None) or "its flow run does not wait any more")
-    return number
 
 
-def waiting(paths: Paths, version: str | None) -> tuple[str, str]:
-    """Version and flow run of the promotion that waits, the last one where `version` is not given."""
+def waiting(paths: Paths, version: str | None) -> tuple[str, dict[str, Any]]:
+    """Version and last ledger row of the promotion that waits, the last one where `version` is not given."""
     from sightline.registry.ledger import history
 
     last = {row["version"]: row for row in history(paths)}
-    open_ = {number: row for number, row in last.items() if row["decision"] == WAITING}
+    open_ = {number: row for number, row in last.items() if row["decision"] in {WAITING, INSUFFICIENT}}
     number = version or next(reversed(list(open_)), "")
     if number not in open_:
         said = f"version {version} does not wait" if version else "nothing waits"
         raise RegistryError(f"{said} for approval; waiting: {', '.join(open_) or 'none'}")
-    return number, open_[number]["evidence"]["asked"]["flow_run"]
+    return number, open_[number]
 
 
 def _gone(version: str, why: str) -> RegistryError:

@@ -12,7 +12,8 @@ from prefect.runtime import flow_run
 from flows.approval import settle
 from flows.start import begin
 from sightline.registry.candidate import Request
-from sightline.report.gate import write_gate_report
+from sightline.report.gate import markdown, write_gate_report
+from sightline.tracking.runs import connect
 from tasks import promotion
 from tasks.journal import ended
 
@@ -46,8 +47,8 @@ def promote(
     )
     with ended(context):
         outcome = promotion.promote(context, request, params.gate, params.evaluate.release)
-        report = write_gate_report(context.paths, outcome, str(flow_run.get_name()))
-        outcome = settle(outcome, params, report, context)
-        lines = "\n".join(f"- {one}" for one in outcome.messages)
-        create_markdown_artifact(f"# Version {version}\n\n{outcome.sentence}\n\n{lines}\n", key="promotion")
+        outcome = settle(outcome, params, context)
+        write_gate_report(context.paths, outcome, str(flow_run.get_name()))
+        create_markdown_artifact(markdown(outcome), key="promotion")
+        connect(context.paths).describe_version(version, markdown(outcome))
         return outcome

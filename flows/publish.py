@@ -11,6 +11,7 @@ from prefect.runtime import flow_run
 
 from flows.complete import record
 from flows.summary import Summary
+from sightline.report.gate import markdown
 from sightline.report.run import RunFacts, scores, write_report
 from sightline.tracking.runs import connect
 
@@ -78,7 +79,7 @@ def _artifacts(journal: Journal, rows: tuple[Score, ...], choice: str, outcome: 
     lines = [f"| {row.name} | {row.accuracy:.3f} | {row.low:.3f} to {row.high:.3f} |" for row in rows]
     table = "\n".join(["| target | test accuracy | 95 % interval |", "|---|---|---|", *lines])
     champion = outcome.champion or "none"
-    text = f"# Version {outcome.version}\n\n{outcome.sentence}\n\nChampion: {champion}\n\n{table}\n\n{choice}\n"
+    text = f"{markdown(outcome)}\n\nChampion: {champion}\n\n{table}\n\n{choice}\n"
     create_markdown_artifact(text, key="results", description="Accuracy and the decision of the gate")
     create_link_artifact(report.as_uri(), link_text="Report of this run", key="report")
 
@@ -92,3 +93,5 @@ def _track(journal: Journal, trained: tuple[Trained, ...], tested: Evaluated, ou
         context.run, {**runs, "gate": outcome.sentence, "version": outcome.version, "champion": outcome.champion or ""}
     )
     tracker.artifact(context.run, report, "report")
+    if outcome.blessings:
+        tracker.describe_version(outcome.version, markdown(outcome))

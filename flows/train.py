@@ -14,6 +14,7 @@ from flows.approval import settle
 from flows.budget import Clock
 from flows.complete import Look
 from flows.publish import publish, told
+from flows.readiness import look_ahead
 from flows.stages import Tasks, label_errors_of, lineage_tags, prepare
 from flows.start import begin
 from flows.summary import Summary  # noqa: TC001 — Prefect reads the annotations of a flow
@@ -49,6 +50,7 @@ def train(
         if not verify and (known := look.unchanged(tracker)) is not None:
             return told(tracker, context, known)
         data = prepare(journal, params)
+        look_ahead(context.paths, params)
         params = clock.resolved(journal, params, data.all)
         trained = chain.train(Tasks(journal, data), params, chain.stages_of(params))
         label_errors = None if isinstance(budget, float) else label_errors_of(journal, params, data, trained)
@@ -62,6 +64,6 @@ def train(
         request = Request(version=version.version, reason="training flow", actor=getpass.getuser())
         outcome = journal.plain(promote, request=request, limits=params.gate, release=params.evaluate.release)
         summary = publish(journal, data.all, trained.all, best, choice, tested, label_errors, outcome)
-        summary = replace(summary, outcome=settle(outcome, params, Path(summary.report), context))
+        summary = replace(summary, outcome=settle(outcome, params, context))
         look.remember(tracker, context.run, Path(summary.report).stem, summary)
         return summary

@@ -13,6 +13,7 @@ def evaluation_figures(classes: list[str], confusion: list[list[int]] | None = N
     matrix = np.array(confusion) if confusion else np.eye(count, dtype=int) * 7 + np.eye(count, k=1, dtype=int) * 3
     row = {"precision": 0.75, "recall": 0.7, "f1": 0.72}
     return {
+        "release": {"name": "r1", "digest": "d", "images": int(matrix.sum()), "left": ["raw/gone & away.png"]},
         "classes": classes,
         "accuracy": float(matrix.trace() / matrix.sum()),
         "top5": 0.987 if count > 5 else None,

@@ -88,7 +88,7 @@ def show_summary(summary: Summary) -> None:
     outcome = summary.outcome
     show_checks(outcome)
     CONSOLE.print(f"choice    {summary.choice}", highlight=False)
-    CONSOLE.print(f"gate      version {outcome.version}: {escape(outcome.sentence)}", highlight=False)
+    CONSOLE.print(f"gate      {escape(outcome.words)}", highlight=False)
     for one in outcome.messages:
         CONSOLE.print(f"registry  {escape(one)}", highlight=False)
     CONSOLE.print(f"champion  {f'version {outcome.champion}' if outcome.champion else 'none'}", highlight=False)
@@ -150,7 +150,7 @@ def show_outcome(outcome: Outcome) -> None:
     for one in outcome.messages:
         CONSOLE.print(escape(one), highlight=False)
     show_checks(outcome)
-    CONSOLE.print(f"version {outcome.version}: {escape(outcome.sentence)}", highlight=False)
+    CONSOLE.print(escape(outcome.words), highlight=False)
     CONSOLE.print(f"champion  {f'version {outcome.champion}' if outcome.champion else 'none'}", highlight=False)
 
 
@@ -160,7 +160,7 @@ def show_checks(outcome: Outcome) -> None:
         return
     table = Table("check", "verdict", "what it found", title="Gate", title_justify="left")
     for one in outcome.blessings:
-        colour = "green" if one.verdict == "passed" else "red"
+        colour = "red" if one.blocks else "green" if one.verdict == "passed" else "dim"
         table.add_row(one.name, f"[{colour}]{one.verdict}[/]", escape(one.sentence))
     CONSOLE.print(table)
 

@@ -59,14 +59,14 @@ def approve(
     ] = None,
     reason: Reason = "",
 ) -> None:
-    """Let a promotion go on that waits for a person (`gate.approval`)."""
+    """Let a promotion go on that waits for a person: as gate.approval asks, or for lack of test images."""
     paths = enter()
     from flows.cli.console import use_plain_lines
 
     use_plain_lines()
     from flows.approval import approve as resume
 
-    typer.echo(f"version {resume(paths, version, reason)} is approved: its flow run goes on")
+    typer.echo(resume(paths, version, reason))
 
 
 def rollback(reason: Reason = "rollback", as_json: AsJson = False) -> None:

@@ -14,7 +14,17 @@ from sightline.evaluate import release
 from sightline.registry import strangers
 from sightline.registry.blessing import FAILED, PASSED
 from sightline.registry.candidate import Request, folder_of_model
-from sightline.registry.ledger import INSUFFICIENT, PROMOTED, REFUSED, ROLLED_BACK, SET_BACK, UNCHANGED, WAITING, Entry
+from sightline.registry.ledger import (
+    INSUFFICIENT,
+    PROMOTED,
+    REFUSED,
+    ROLLED_BACK,
+    SET_BACK,
+    UNCHANGED,
+    WAITING,
+    Entry,
+    Identity,
+)
 from sightline.registry.outcome import Outcome
 from sightline.registry.trial import check_golden
 from sightline.tracking.versions import CHALLENGER, CHAMPION, PREVIOUS
@@ -24,7 +34,7 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from sightline.registry.judge import Judgement
-    from sightline.registry.ledger import Identity, Ledger
+    from sightline.registry.ledger import Ledger
     from sightline.tracking.runs import Tracker
 
     Judge: TypeAlias = Callable[[Request, str | None], Judgement]
@@ -58,14 +68,21 @@ def submit(tracker: Tracker, ledger: Ledger, request: Request, judge: Judge, *, 
 
 
 def record(
-    tracker: Tracker, ledger: Ledger, request: Request, judgement: Judgement, *, approval: bool = False
+    tracker: Tracker,
+    ledger: Ledger,
+    request: Request,
+    judgement: Judgement,
+    *,
+    approval: bool = False,
+    taken: bool = False,
 ) -> Outcome:
     """Write down what the gate said, then let the aliases follow.
 
-    Raises Stale where the judgement is no longer about the present champion, or the version was exchanged meanwhile.
+    With `taken` a person has approved, also where the images were too few to tell. Raises Stale where the judgement is
+    no longer about the present champion, or the version was exchanged meanwhile.
     """
     said, model = judgement.decision.sentence, tracker.classifier_model
-    word = {PASSED: WAITING if approval else PROMOTED, FAILED: REFUSED}.get(judgement.decision.verdict, INSUFFICIENT)
+    word = _word(judgement.decision.verdict, approval=approval, taken=taken)
     entry = _entry(tracker, request, judgement.champion, word, said, judgement.evidence())
     if judgement.bundle not in {None, entry.bundle}:
         raise Stale(f"version {request.version} in MLflow is no longer the one that was judged; promote it again")
@@ -88,6 +105,45 @@ def record(
     )
 
 
+def _word(verdict: str, *, approval: bool, taken: bool) -> str:
+    if verdict == FAILED:
+        return REFUSED
+    if taken or (verdict == PASSED and not approval):
+        return PROMOTED
+    return WAITING if approval else INSUFFICIENT
+
+
+def take(tracker: Tracker, ledger: Ledger, version: str, by: str, reason: str) -> Outcome:
+    """Make a version the champion whose images were too few to tell, on the evidence that a person has looked at.
+
+    Raises RegistryError where that is not what the gate said of it last or where it does not load and answer; Stale
+    where champion or test release have changed since.
+    """
+    model = tracker.classifier_model
+    last = {entry.version: entry for entry in ledger.history(model)}.get(version)
+    if last is None or last.decision not in {INSUFFICIENT, WAITING}:
+        said = "nobody has judged it yet" if last is None else f"it is {last.decision}"
+        raise RegistryError(f"version {version} does not wait for a person: {said}; `sightline promote {version}` asks")
+    bound = last.evidence["bound"]
+    _unchanged(tracker, version, last.evidence["release"], bound["release"])
+    if not Identity(version, last.bundle, bound["weights"]).is_same(
+        tracker.digest(model, version), tracker.version(model, version).tags.get("weights")
+    ):
+        raise Stale(f"version {version} in MLflow is no longer the one that was judged; promote it again")
+    answered = load_test(tracker, version)
+    evidence = {**last.evidence, "approved": {"by": by, "reason": reason, **answered}}
+    said = f"approved by {by}: {reason}"
+    # The row is refused where the champion is no longer the one that the version was compared with.
+    ledger.append(replace(last, decision=PROMOTED, actor=by, reason=said, evidence=evidence))
+    project(tracker, ledger)
+    return Outcome(version, version, PROMOTED, said)
+
+
+def _unchanged(tracker: Tracker, version: str, release_name: str, digest: str) -> None:
+    if release.current(tracker.paths, release_name).digest != digest:
+        raise Stale(f"test release {release_name} has changed since version {version} was judged on it")
+
+
 def approved(tracker: Tracker, ledger: Ledger, outcome: Outcome, by: str, reason: str) -> Outcome:
     """Go on with a promotion that waited for a person.
 
@@ -96,10 +152,9 @@ def approved(tracker: Tracker, ledger: Ledger, outcome: Outcome, by: str, reason
     assert outcome.judgement is not None  # noqa: S101 — only an outcome that waits comes here
     assert outcome.request is not None  # noqa: S101
     judgement = outcome.judgement
-    if release.current(tracker.paths, judgement.release).digest != judgement.bound.release:
-        raise Stale(f"test release {judgement.release} has changed since version {outcome.version} was judged on it")
+    _unchanged(tracker, outcome.version, judgement.release, judgement.bound.release)
     words = f"{outcome.request.reason}, approved by {by}" + (f": {reason}" if reason else "")
-    return record(tracker, ledger, replace(outcome.request, actor=by, reason=words), judgement)
+    return record(tracker, ledger, replace(outcome.request, actor=by, reason=words), judgement, taken=True)
 
 
 def project(tracker: Tracker, ledger: Ledger) -> None:

@@ -123,6 +123,11 @@ class Comparisons:
                 continue  # another process took the place
             return after + 1
 
+    def count(self, model: str) -> int:
+        """How many comparisons were made."""
+        with self._engine.connect() as connection:
+            return self._places(connection, model)
+
     def made(self, model: str, release: str, champion: str, rule: str) -> dict[str, int]:
         """The versions that were compared with that champion on that release, each with its place."""
         query = sa.select(_SPENT.c.version, _SPENT.c.place)

@@ -20,6 +20,7 @@ from sightline.registry.check_cost import check_cost
 from sightline.registry.check_fresh import check_fresh
 from sightline.registry.check_robustness import check_robustness
 from sightline.registry.check_slices import check_slices
+from sightline.registry.differences import differences
 from sightline.registry.objections import objection
 from sightline.registry.provenance import data_blessing
 from sightline.registry.rules import NO_WORSE
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from sightline.params import Gate
     from sightline.registry.blessing import Decision
     from sightline.registry.candidate import Request
+    from sightline.registry.differences import Difference
     from sightline.registry.ledger import Ledger
     from sightline.tracking.runs import Tracker
 
@@ -56,6 +58,8 @@ class Judgement:
     decision: Decision
     bundle: str | None = None
     """`tree_digest` of the bundle that was judged; None where its files could not be fetched."""
+    differences: tuple[Difference, ...] = ()
+    """What a person looks at, where one is asked."""
 
     def evidence(self) -> dict[str, Any]:
         """Everything, for the ledger."""
@@ -74,6 +78,7 @@ def judge(
     for name, check in CHECKS.items():
         candidate.found.append(_asked(name, check, candidate))
     decision = decide(candidate.found, candidate.bound, request.override)
+    asks = decision.verdict == names.INSUFFICIENT or (decision.promote and limits.approval)
     return Judgement(
         version=request.version,
         champion=champion,
@@ -81,6 +86,7 @@ def judge(
         bound=candidate.bound,
         decision=decision,
         bundle=candidate.bundle,
+        differences=differences(candidate) if asks else (),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sightline.registry.blessing import NOT_APPLICABLE
 from sightline.registry.ledger import PROMOTED
 
 if TYPE_CHECKING:
@@ -31,8 +32,16 @@ class Outcome:
 
     @property
     def words(self) -> str:
-        """What was decided, in a sentence."""
-        return self.sentence
+        """What was decided, and by which checks, in a few words: their sentences stand in the table."""
+        if not self.blessings:
+            return self.sentence
+        blocking = [one.name for one in self.blessings if one.blocks]
+        asked = [one for one in self.blessings if one.verdict != NOT_APPLICABLE]
+        said = f"version {self.version} is {self.decision}" + (f" for {', '.join(blocking)}" if blocking else "")
+        said += f"; {sum(not one.blocks for one in asked)} of {len(asked)} checks passed"
+        idle = len(self.blessings) - len(asked)
+        said += f", {idle} had nothing to compare with" if idle else ""
+        return "; ".join((said, *(one.warning for one in self.blessings if one.warning)))
 
     @property
     def promoted(self) -> bool:

@@ -9,7 +9,7 @@ from sightline.errors import RegistryError
 from sightline.evaluate.evaluation import BUNDLE
 from sightline.registry import strangers
 from sightline.registry.blessing import REQUIRED
-from sightline.registry.champion import answer_requests, approved, rollback, submit
+from sightline.registry.champion import answer_requests, approved, rollback, submit, take
 from sightline.registry.judge import Judgement, judge
 from sightline.registry.ledger import open_ledger
 
@@ -87,6 +87,18 @@ def approve(tracker: Tracker, outcome: Outcome, by: str, reason: str) -> Outcome
     try:
         done = approved(tracker, ledger, outcome, by, reason)
         return replace(done, messages=_held(tracker, ledger, done))
+    finally:
+        ledger.close()
+
+
+def approve_insufficient(tracker: Tracker, version: str, by: str, reason: str) -> Outcome:
+    """Make a version the champion that only lacked test images, because a person says so.
+
+    Raises RegistryError where it does not wait for that, or where what it was compared with has changed.
+    """
+    ledger = open_ledger(tracker.paths)
+    try:
+        return take(tracker, ledger, version, by, reason)
     finally:
         ledger.close()
 

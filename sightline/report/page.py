@@ -52,6 +52,8 @@ class CheckRow:
     sentence: str
     figures: Sequence[tuple[str, str]]
     overridden: bool
+    tone: str
+    """`good`, `bad`, or nothing where the check had nothing to compare with."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +124,8 @@ class RunReport:
     """Name and version, or None while there is no champion."""
     checks: tuple[CheckRow, ...]
     """Those of the gate; none where it had nothing to decide."""
+    beside: Sequence[tuple[str, str, str]]
+    """Figure, candidate, champion; none where there was no champion."""
     stages: tuple[StageRow, ...]
     datasets: tuple[DatasetCard, ...]
     curves: tuple[Curve, ...]

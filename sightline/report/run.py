@@ -12,7 +12,7 @@ import numpy as np
 from sightline.data import manifest
 from sightline.images.reading import png
 from sightline.params import ROLES
-from sightline.report.gate import check_rows
+from sightline.report.gate import beside, check_rows
 from sightline.report.page import Curve, DatasetCard, Mistake, RunReport, Score, StageRow, write_page
 
 if TYPE_CHECKING:
@@ -56,9 +56,10 @@ def write_report(paths: Paths, facts: RunFacts) -> Path:
         title=f"{name}: {facts.flow_run}",
         created=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
         flow_run=facts.flow_run,
-        decision_sentence=f"Version {facts.outcome.version}: {facts.outcome.sentence}.",
+        decision_sentence=f"{facts.outcome.words[0].upper()}{facts.outcome.words[1:]}.",
         champion=champion,
         checks=check_rows(facts.outcome),
+        beside=beside(facts.outcome),
         stages=facts.rows,
         datasets=tuple(_card(paths, data) for data in facts.datasets),
         curves=tuple(Curve(name=STAGE_NAMES[one.stage], points=one.history) for one in facts.trained if one.history),

@@ -158,6 +158,10 @@ class Versions:
         except MlflowException:
             return None
 
+    def describe_version(self, number: str, markdown: str) -> None:
+        """What MLflow's page says of a version of the classifier."""
+        self.client.update_model_version(self.classifier_model, number, markdown)
+
     def register_classifier(self, run: str, bundle: Path, tags: Mapping[str, str]) -> str:
         """Log the bundle as a pyfunc model that takes image bytes, and register it; its version."""
         import mlflow

@@ -16,6 +16,7 @@ from sightline.data.files.facts import SIDE as DECODED
 from sightline.data.files.statistics import SIDE, THUMBNAIL, reduced, statistics
 from sightline.digests import code_digest, digest_of
 from sightline.errors import DataError
+from sightline.files import write_atomically
 from sightline.images.reading import MAX_PIXELS, inspect
 
 if TYPE_CHECKING:
@@ -76,10 +77,7 @@ def shared(one: Album, other: Album, kept: Path) -> list[tuple[int, int]]:
     if memory.is_file():
         return [(int(first), int(second)) for first, second in pd.read_parquet(memory).to_numpy()]
     pairs = sorted({*_copies(one, other), *_near(one, other)})
-    kept.mkdir(parents=True, exist_ok=True)
-    scratch = memory.with_suffix(".tmp")
-    pd.DataFrame(pairs, columns=["one", "other"], dtype="int64").to_parquet(scratch, index=False)
-    scratch.replace(memory)
+    write_atomically(memory, pd.DataFrame(pairs, columns=["one", "other"], dtype="int64").to_parquet(index=False))
     return pairs
 
 

@@ -1,0 +1,43 @@
+"""What the gate will be able to tell of the next candidate, said before anything is trained."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sightline.evaluate import compare, power
+from sightline.registry.blessing import OVERALL
+from sightline.registry.ledger import open_ledger
+from sightline.registry.wealth import level, promotions
+
+if TYPE_CHECKING:
+    from sightline.evaluate.release import Release
+    from sightline.params import Gate
+    from sightline.project import Paths
+    from sightline.registry.ledger import Ledger
+
+
+def told(paths: Paths, testing: Release, limits: Gate) -> str:
+    """What this release can show of a candidate that is better, and how many more labelled images would help."""
+    model = f"{paths.params.project.name}-classifier"
+    ledger = open_ledger(paths)
+    try:
+        place = ledger.comparisons.count(model) + 1
+        earned = [*ledger.comparisons.earned(model), *promotions(ledger, model)]
+        asked, disagreement = float(level(place, earned, limits.alpha)), _disagreement(ledger, model)
+    finally:
+        ledger.close()
+    count = len(testing.images)
+    needed = compare.images_needed(disagreement, asked, gain=power.GAINS[1])
+    share = paths.params.datasets["target"].roles.test
+    more = f", about {round((needed - count) / share):,} more labelled ones in all" if share and needed > count else ""
+    return f"release {testing.name}: {power.sentence(count, disagreement, asked)}{more}"
+
+
+def _disagreement(ledger: Ledger, model: str) -> float:
+    """Share of images on which the last candidate and its champion differed; a typical one where none is known."""
+    for entry in reversed(ledger.history(model)):
+        for one in entry.evidence.get("blessings", ()):
+            figures = one["figures"] if one["name"] == OVERALL else {}
+            if "gained" in figures and figures["images"]:
+                return float((figures["gained"] + figures["lost"]) / figures["images"])
+    return power.TYPICAL
