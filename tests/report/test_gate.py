@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from conftest import COLOURS, draw
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 BOUND = Bound(data="d", code="c", weights="w", release="r")
 COSTS = {"candidate": {"p50_ms": 2.0, "memory_mb": 310.0}, "champion": {"p50_ms": 2.5, "memory_mb": 300.0}}
-FIGURES = {
+FIGURES: dict[str, dict[str, Any]] = {
     "overall": {"accuracy": 0.93, "champion_accuracy": 0.91, "gained": 3, "lost": 1, "images": 45, "level": 0.002},
     "robustness": {"candidate": {"noise": 0.6, "blur": 0.8}, "champion": {"noise": 0.5, "blur": 0.7}},
     "cost": COSTS,
