@@ -42,7 +42,7 @@ class Recipe:
     momentum: float = 0.9
     """Nesterov momentum of SGD, first beta of AdamW."""
     weight_decay: float = 5e-4
-    """Not applied to biases and normalisation."""
+    """Applied to kernels and matrices alone: not to biases, normalisation, scales, tokens and tables of positions."""
     clip: float = 0.0
     """Largest norm of a step's gradient over all weights, longer ones are shortened to it (Pascanu et al. 2013);
     0 = as they are. What keeps a high rate from throwing good weights away in the first steps."""

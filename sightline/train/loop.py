@@ -177,13 +177,13 @@ def learn(state: State, batch: Tensor, targets: Tensor, recipe: Recipe, weights:
     total = torch.zeros((), device=batch.device)
     dtype = precision(batch.device, recipe)
     state.model.zero_grad(set_to_none=True)
-    parts = targets.chunk(recipe.accumulate)
-    shares = [group.part(wanted) for wanted in parts]
-    for images, mine, wanted in zip(batch.split([len(one) for one in shares]), shares, parts, strict=True):
+    whole = group.weight_of(targets, weights)
+    shares = [group.part(wanted) for wanted in targets.chunk(recipe.accumulate)]
+    for images, mine in zip(batch.split([len(one) for one in shares]), shares, strict=True):
         with torch.autocast(batch.device.type, dtype=dtype, enabled=dtype != torch.float32):
             logits = state.learning(images)
         loss = F.cross_entropy(logits.float(), mine, weight=weights, label_smoothing=recipe.label_smoothing)
-        share = len(wanted) / len(targets) * group.weight_of(mine, weights) / group.weight_of(wanted, weights)
+        share = group.weight_of(mine, weights) / whole
         # The mean over the processes is taken where the sum is meant.
         state.scaler.scale(loss * share * group.members()).backward()
         total += loss.detach() * share

@@ -21,7 +21,7 @@ LAST = (0, 2, 3, 1)
 
 
 def build(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """The optimiser of `recipe`: no decay on biases and normalisation, the rate growing from the first layer on.
+    """The optimiser of `recipe`: decay on kernels and matrices alone, the rate growing from the first layer on.
 
     With `freeze_backbone` its parameters are left out and ask for no gradient.
     """
@@ -51,6 +51,16 @@ def build(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     optimiser.register_step_pre_hook(lend)
     optimiser.register_step_post_hook(take_back)
     return optimiser
+
+
+def decays(name: str, parameter: Tensor) -> bool:
+    """Whether a layer's own parameter of that name is multiplied with its inputs: a kernel or a matrix.
+
+    All others are added or scale: biases, normalisation, the tables of relative positions, class tokens, positions and
+    the scales of layers. Zero means nothing for them, so nothing draws them there (Liu et al. 2021 and 2022, Swin and
+    ConvNeXt).
+    """
+    return parameter.ndim > 1 and name.endswith("weight")
 
 
 def set_rate(optimiser: torch.optim.Optimizer, recipe: Recipe, rate: float, momentum: float) -> None:
@@ -91,16 +101,16 @@ def _groups(model: nn.Module, recipe: Recipe, views: dict[nn.Parameter, nn.Param
     groups: dict[tuple[int, bool], list[nn.Parameter]] = {}
     for number, layer in enumerate(layers):
         level = round(LEVELS * number / max(1, len(layers) - 1)) if recipe.first_layer_rate != 1 else LEVELS
-        for parameter in layer.parameters(recurse=False):
+        for name, parameter in layer.named_parameters(recurse=False):
             if parameter.requires_grad:
                 if parameter.device.type == "cpu" and not parameter.is_contiguous():
                     views[parameter] = nn.Parameter(parameter.detach().permute(LAST))
-                groups.setdefault((level, parameter.ndim > 1), []).append(views.get(parameter, parameter))
+                groups.setdefault((level, decays(name, parameter)), []).append(views.get(parameter, parameter))
     return [
         {
             "params": parameters,
-            "weight_decay": recipe.weight_decay if decays else 0.0,
+            "weight_decay": recipe.weight_decay if shrinks else 0.0,
             "share": recipe.first_layer_rate ** (1 - level / LEVELS),
         }
-        for (level, decays), parameters in groups.items()
+        for (level, shrinks), parameters in groups.items()
     ]
