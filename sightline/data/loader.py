@@ -38,6 +38,8 @@ class Images:
     pixels: Tensor | Stored
     labels: Tensor
     classes: tuple[str, ...]
+    groups: Tensor | None = None
+    """A number int64 (N,) for the group of each image; None where each is a group of its own."""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -140,9 +142,17 @@ def load_any(folder: Path, role: str) -> Images:
     size = index["size"]
     names = [shard["name"] for shard in index["shards"] if shard["role"] == role]
     paths = [folder / f"{name}.npy" for name in names]
-    labels = [np.empty(0, dtype=np.int64), *(np.load(folder / f"{name}.labels.npy") for name in names)]
-    pixels = _pixels(paths, size, sum(len(part) for part in labels))
-    return Images(pixels, torch.from_numpy(np.concatenate(labels)), tuple(index["classes"]))
+    labels = _numbers(folder, names, "labels")
+    # Shards that were archived before groups were kept have none.
+    grouped = all((folder / f"{name}.groups.npy").is_file() for name in names)
+    groups = _numbers(folder, names, "groups") if grouped else None
+    return Images(_pixels(paths, size, len(labels)), labels, tuple(index["classes"]), groups)
+
+
+def _numbers(folder: Path, names: list[str], what: str) -> Tensor:
+    """What is known of each image of the shards `names`, int64 (N,)."""
+    parts = [np.empty(0, dtype=np.int64), *(np.load(folder / f"{name}.{what}.npy") for name in names)]
+    return torch.from_numpy(np.concatenate(parts))
 
 
 def _pixels(paths: list[Path], size: int, total: int) -> Tensor | Stored:

@@ -1,7 +1,8 @@
 """Shards: the images of a role, decoded once to uint8 arrays that training maps from disk.
 
-A shard is `ROLE-NNNNN.npy` of shape (rows, size, size, 3), its labels `ROLE-NNNNN.labels.npy` (class indices), and
-`index.json` says what is there. The index is written last: where it stands, the shards are whole.
+A shard is `ROLE-NNNNN.npy` of shape (rows, size, size, 3), its labels `ROLE-NNNNN.labels.npy` (class indices), its
+groups `ROLE-NNNNN.groups.npy` (a number for each group, the same in every shard), and `index.json` says what is there.
+The index is written last: where it stands, the shards are whole.
 
 With `preprocess.store: jpeg` the training images are kept as JPEGs of that size, one behind the other in the same file
 (bytes,), and `ROLE-NNNNN.offsets.npy` (rows + 1,) says where each begins. All other roles stay pixels, so that nothing
@@ -89,6 +90,8 @@ def preprocess(paths: Paths, use: str) -> Index:
     fresh = [(shard, part) for shard, part in work if before.get(shard.name) != shard.key]
     (folder / INDEX).unlink(missing_ok=True)
     _write_all(folder, paths.raw(use), fresh, names, params, limit)
+    for shard, part in work:
+        _write_groups(folder / f"{shard.name}.groups.npy", part["group"])
     _remove_others(folder, {shard.name for shard in index.shards})
     write_atomically(folder / INDEX, json.dumps(asdict(index), indent=1) + "\n")
     return index
@@ -135,6 +138,17 @@ def _write_all(
             _save(path, np.concatenate(found) if quality else np.stack(found))
             labels = part["label"].map(position).to_numpy(dtype=np.int64)
             _save(folder / f"{shard.name}.labels.npy", labels)
+
+
+def _write_groups(path: Path, groups: pd.Series) -> None:
+    """Write a number for each name, from its digest: it does not change when other groups come.
+
+    Shards that stand may need it too: a group gets another name when one joins it.
+    """
+    digests = [hashlib.sha256(str(name).encode()).digest()[:8] for name in groups]
+    numbers = np.array([int.from_bytes(one, signed=True) for one in digests], dtype=np.int64)
+    if not path.is_file() or not np.array_equal(np.load(path), numbers):
+        _save(path, numbers)
 
 
 def _stored(raw: str, size: int, limit: float, quality: int, path: str, sha256: str) -> NDArray[np.uint8]:

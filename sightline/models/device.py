@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from threading import Lock
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sightline.recipe import Recipe
 
 
@@ -31,3 +35,49 @@ def precision(device: torch.device, recipe: Recipe) -> torch.dtype:
     if has_bf16(device):
         return torch.bfloat16
     return torch.float16 if device.type == "cuda" else torch.float32
+
+
+@contextmanager
+def exact() -> Iterator[None]:
+    """Compute float32 in float32 while the block runs: neither TF32 nor bfloat16 inside convolutions and products.
+
+    By default cuDNN rounds what a convolution multiplies to the ten bits of TF32, whatever the precision of matrix
+    products. The switches are the process's: they are set when the first thread enters and go back when the last one
+    leaves, and what another thread computes meanwhile is exact as well.
+    """
+    _full.enter()
+    try:
+        yield
+    finally:
+        _full.leave()
+
+
+class _Full:
+    """Full precision, for as long as anybody is inside."""
+
+    def __init__(self) -> None:
+        self._lock, self._inside, self._before = Lock(), 0, [""]
+
+    def enter(self) -> None:
+        with self._lock:
+            self._inside += 1
+            if self._inside == 1:
+                self._before = [switch.fp32_precision for switch in _switches()]
+                for switch in _switches():
+                    switch.fp32_precision = "ieee"
+
+    def leave(self) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                for switch, before in zip(_switches(), self._before, strict=True):
+                    switch.fp32_precision = before
+
+
+def _switches() -> list[Any]:
+    """What decides how float32 is multiplied, on GPUs and on CPUs."""
+    cuda, cudnn, onednn = torch.backends.cuda, torch.backends.cudnn, torch.backends.mkldnn
+    return [cuda.matmul, cudnn.conv, cudnn.rnn, onednn.matmul, onednn.conv]
+
+
+_full = _Full()

@@ -15,6 +15,7 @@ from sightline.images.normalise import normalise
 from sightline.images.reading import decode
 from sightline.models import bundle
 from sightline.models.conformal import raps_sets
+from sightline.models.device import exact
 from sightline.models.temperature import softmax
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class Predictor:
 
     def logits(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Logits (N, classes) of images uint8 (N, size, size, 3), before the temperature, in full precision."""
-        with torch.no_grad():
+        with torch.no_grad(), exact():
             parts = [
                 self.model(normalise(torch.from_numpy(part).permute(0, 3, 1, 2))).numpy()
                 for part in np.array_split(pixels, max(1, -(-len(pixels) // BATCH)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from sightline.images.normalise import normalise
 from sightline.models.device import best_device, has_bf16
+from sightline.models.device import exact as exactly
 from sightline.models.temperature import fit_temperature
 
 if TYPE_CHECKING:
@@ -51,12 +53,11 @@ def predict(
 ) -> Tensor:
     """Outputs of `module` in evaluation mode for uint8 (N, 3, H, W), float32 on the CPU.
 
-    `exact` computes in full precision, as serving does; `prepared` makes of pixels what the network takes.
+    `exact` computes in true float32, as serving does; `prepared` makes of pixels what the network takes.
     """
     device = best_device()
     module.to(device).eval()
-    parts = []
-    for part in pixels.split(batch):
-        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=has_bf16(device) and not exact):
-            parts.append(module(prepared(part.to(device))).float().cpu())
+    half = torch.autocast(device.type, dtype=torch.bfloat16, enabled=has_bf16(device) and not exact)
+    with exactly() if exact else nullcontext(), half:
+        parts = [module(prepared(part.to(device))).float().cpu() for part in pixels.split(batch)]
     return torch.cat(parts)

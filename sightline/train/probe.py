@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -57,15 +58,20 @@ def frozen_features(backbone: nn.Module, pixels: Tensor | Stored, recipe: Recipe
 
 
 def fit_head(
-    head: nn.Linear, features: Tensor, labels: Tensor, penalties: Sequence[float], seed: int
+    head: nn.Linear,
+    features: Tensor,
+    labels: Tensor,
+    penalties: Sequence[float],
+    seed: int,
+    groups: Tensor | None = None,
 ) -> tuple[float, float]:
     """Fit `head` in place by logistic regression; cross-validation chooses the L2 penalty.
 
-    `features` (K, N, D) of K copies of each image, which are held out together; `labels` (N,). Of the penalties whose
-    held-out log loss lies within a standard error of the lowest the largest is taken (Breiman et al. 1984): with few
-    images the folds cannot tell them apart, and a small head is what fine-tuning starts well from. Features are
-    standardised for the fit, and the scaling is folded into the head. Returns the penalty and its cross-validated
-    accuracy (nan where a class has too few images to hold some out).
+    `features` (K, N, D) of K copies of each image, which are held out together, as are the images of one of the
+    `groups` (N,); `labels` (N,). Of the penalties whose held-out log loss lies within a standard error of the lowest
+    the largest is taken (Breiman et al. 1984): with few images the folds cannot tell them apart, and a small head is
+    what fine-tuning starts well from. Features are standardised for the fit, and the scaling is folded into the head.
+    Returns the penalty and its cross-validated accuracy (nan where a class has too few groups to hold some out).
     """
     kinds, count, _ = features.shape
     features = features.flatten(0, 1)
@@ -73,14 +79,16 @@ def fit_head(
     # A nearly dead feature would get a huge weight, which explodes as soon as fine-tuning wakes it.
     scale = scale.clamp(min=max(FLOOR * float(scale.mean()), 1e-6))
     x, y = ((features - centre) / scale).double(), labels.repeat(kinds)
-    smallest = int(torch.bincount(labels, minlength=head.out_features)[labels.unique()].min())
+    sets = _sets(torch.arange(count) if groups is None else groups)
+    spread = _groups_of_each(labels, sets)
+    smallest = int(spread[spread > 0].min())
     best, accuracy = penalties[len(penalties) // 2], float("nan")
     if smallest > 1 and len(penalties) > 1:
-        folds = _folds(labels, min(FOLDS, smallest), seed).repeat(kinds)
+        folds = _folds(labels, sets, min(FOLDS, smallest), seed).repeat(kinds)
         losses, hits = _held_out(x, y, folds, penalties, head.out_features)
         losses = losses.view(len(penalties), kinds, count).mean(1)
         lowest = int(losses.mean(1).argmin())
-        limit = losses[lowest].mean() + losses[lowest].std() / count**0.5
+        limit = losses[lowest].mean() + _standard_error(losses[lowest], sets)
         best = max(penalty for penalty, loss in zip(penalties, losses.mean(1), strict=True) if loss <= limit)
         accuracy = float(hits[list(penalties).index(best)].double().mean())
     start = x.new_zeros(head.out_features, x.shape[1] + 1)
@@ -91,14 +99,38 @@ def fit_head(
     return best, accuracy
 
 
-def _folds(labels: Tensor, count: int, seed: int) -> Tensor:
-    """Fold number of each image, every class spread evenly."""
+def _sets(groups: Tensor) -> Tensor:
+    """For each image the place of the first one of its group, (N,)."""
+    _, first, which = np.unique(groups.numpy(), return_index=True, return_inverse=True)
+    return torch.from_numpy(first[which])
+
+
+def _groups_of_each(labels: Tensor, sets: Tensor) -> Tensor:
+    """In how many groups each label is found, (labels,)."""
+    return torch.bincount(torch.stack([labels, sets]).unique(dim=1)[0])
+
+
+def _folds(labels: Tensor, sets: Tensor, count: int, seed: int) -> Tensor:
+    """Fold number of each image: groups stay whole, and those of every class are spread evenly.
+
+    A group of several classes counts as one of that which the fewest groups have.
+    """
     generator = torch.Generator().manual_seed(seed)
+    common = _groups_of_each(labels, sets)[labels] * (int(labels.max()) + 1) + labels
+    kind = torch.full_like(common, int(common.max())).scatter_reduce_(0, sets, common, "amin")
+    kind %= int(labels.max()) + 1
     fold = torch.empty(len(labels), dtype=torch.long)
+    first = sets == torch.arange(len(sets))
     for label in labels.unique():
-        rows = (labels == label).nonzero().squeeze(1)
+        rows = ((kind == label) & first).nonzero().squeeze(1)
         fold[rows[torch.randperm(len(rows), generator=generator)]] = torch.arange(len(rows)) % count
-    return fold
+    return fold[sets]
+
+
+def _standard_error(losses: Tensor, sets: Tensor) -> Tensor:
+    """Of the mean of `losses` (N,), with the images of a group counted as one draw."""
+    sums = torch.zeros_like(losses).index_add_(0, sets, losses - losses.mean())[sets.unique()]
+    return sums.std() * len(sums) ** 0.5 / len(losses)
 
 
 def _held_out(x: Tensor, y: Tensor, folds: Tensor, penalties: Sequence[float], classes: int) -> tuple[Tensor, Tensor]:

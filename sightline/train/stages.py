@@ -131,7 +131,7 @@ def transfer(place: Place, backbone: Trained, params: Transfer, augmentation: Re
     )
     cache = place.root / "runs" / "features" / f"{key[:16]}.safetensors"
     features = frozen_features(model.backbone, images.pixels, augmentation, seed, cache)
-    penalty, chosen_by = fit_head(model.head, features, images.labels, params.penalties, seed)
+    penalty, chosen_by = fit_head(model.head, features, images.labels, params.penalties, seed, images.groups)
     notes = (("penalty", penalty), ("cross_validated_accuracy", chosen_by), ("backbone", backbone.weights))
     return _save(work, notes=notes)
 

@@ -7,13 +7,14 @@ import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from conftest import COLOURS, draw
 from PIL import Image
 
 from sightline.config import write_value
-from sightline.data import loader
+from sightline.data import loader, manifest
 from sightline.data.ingest import ingest
 from sightline.data.loader import Compressed, Mapped, load
 from sightline.data.roles import split
@@ -75,6 +76,37 @@ def test_mapped_images_are_those_in_memory(toy: Paths, monkeypatch: pytest.Monke
         assert torch.equal(mapped.pixels[some], held.pixels[some])
 
 
+def test_images_know_their_groups(toy: Paths) -> None:
+    """Images of one group have one number in every shard and role's tensor, also when only its name changes."""
+    write_value(toy.root, "datasets.target.group.pattern", r"(\d)\.png")
+    folder = ready(toy)
+    rows = manifest.read(toy.manifest("target"))
+    rows = rows[rows["role"] == "train"].sort_values("shard", kind="stable")
+    found = load(folder, "train").groups
+    assert found is not None
+    assert 2 <= rows["group"].nunique() < 10
+    table = pd.DataFrame({"name": rows["group"].tolist(), "number": found.tolist()})
+    assert (table.nunique() == table["name"].nunique()).all()
+    assert len(table.drop_duplicates()) == table["name"].nunique()
+
+    stamps = {path: path.stat().st_mtime_ns for path in folder.glob("train-0000?.npy")}
+    whole = manifest.read(toy.manifest("target"))
+    manifest.write(whole.assign(group="all"), toy.manifest("target"))
+    preprocess(Paths(toy.root), "target")
+    assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
+    again = load(folder, "train").groups
+    assert again is not None
+    assert len(again.unique()) == 1
+
+
+def test_shards_from_before_have_no_groups(toy: Paths) -> None:
+    """Those that were archived without groups are read, and every image is its own."""
+    folder = ready(toy)
+    next(folder.glob("train-*.groups.npy")).unlink()
+    assert load(folder, "train").groups is None
+    assert load(folder, "val").groups is not None
+
+
 def test_training_images_alone_become_jpegs(toy: Paths) -> None:
     """They still look alike; what is measured on stays as it was, byte for byte, and the way back leaves nothing."""
     folder = ready(toy)
@@ -86,7 +118,8 @@ def test_training_images_alone_become_jpegs(toy: Paths) -> None:
     assert torch.equal(images.take(rows), images.pixels[:][rows])
     after = contents(folder)
     changed = {name for name in before if after[name] != before[name]}
-    assert changed == {name for name in before if name.startswith("train") and "labels" not in name}
+    numbers = (".labels.npy", ".groups.npy")
+    assert changed == {name for name in before if name.startswith("train") and not name.endswith(numbers)}
     assert contents(ready(toy, store="raw")) == before
 
 

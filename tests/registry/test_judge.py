@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+import torch
 from conftest import copy_project, enter, make_images, make_project
 from safetensors.torch import load_file, save_file
+from torch.nn import functional
 
 from sightline.config import load
 from sightline.data import manifest
@@ -20,17 +23,16 @@ from sightline.evaluate.evaluation import Evaluated, evaluate
 from sightline.params import Gate
 from sightline.recipe import Recipe
 from sightline.registry import judge, promotion
-from sightline.registry.candidate import Request
+from sightline.registry.candidate import Request, folder_of_model
 from sightline.registry.ledger import history, open_ledger
 from sightline.registry.served import served
+from sightline.registry.trial import start_trial
 from sightline.stage import run_stage
 from sightline.tracking.runs import connect
-from sightline.train import stages
+from sightline.train import inference, stages
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import torch
 
     from sightline.project import Paths
     from sightline.registry.judge import Judgement
@@ -276,9 +278,39 @@ def test_worse_version_with_the_champions_number_does_not_become_champion(shop: 
 
 def test_preprocessing_shifted_by_one_pixel_is_blocked(shop: Shop) -> None:
     """Where the training images lie one pixel beside those that serving makes, the golden answers differ."""
-    (path,) = (one for one in shop.paths.shards("target").glob("val-*.npy") if "labels" not in one.name)
+    (path,) = (one for one in shop.paths.shards("target").glob("val-?????.npy"))
     np.save(path, np.roll(np.load(path), 1, axis=2))
     assert "differently from the training form" in blocked(shop.judged(shop.register(shop.best)), "integrity")
+
+
+def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let convolutions of this process round their factors to ten bits as cuDNN does, unless that is switched off."""
+    convolve = functional.conv2d
+
+    def rounded(values: torch.Tensor) -> torch.Tensor:
+        bits = values.contiguous().view(torch.int32)
+        return ((bits + 0x1000) & ~0x1FFF).view(torch.float32)
+
+    def convolved(images: torch.Tensor, weight: torch.Tensor, *rest: Any, **more: Any) -> torch.Tensor:
+        if torch.backends.cudnn.conv.fp32_precision == "tf32":  # type: ignore[attr-defined]
+            images, weight = rounded(images), rounded(weight)
+        return convolve(images, weight, *rest, **more)
+
+    monkeypatch.setattr(functional, "conv2d", convolved)
+
+
+@pytest.mark.parametrize("switched", [True, False])
+def test_golden_answers_are_computed_in_float32(shop: Shop, monkeypatch: pytest.MonkeyPatch, switched: bool) -> None:  # noqa: FBT001
+    """Where convolutions are in TF32 otherwise a version passes; without the switch it is told from one in float32."""
+    as_on_a_gpu(monkeypatch)
+    if not switched:
+        monkeypatch.setattr(inference, "exactly", nullcontext)
+    trouble = start_trial(folder_of_model(shop.tracker.download("toy-classifier", shop.register(shop.best)))).trouble()
+    if switched:
+        assert trouble is None
+    else:
+        assert "differently from the training form" in str(trouble)
+        assert "rounding explains" in str(trouble)
 
 
 def test_stale_test_release_is_blocked(shop: Shop) -> None:

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from sightline.models.operators import ensure
 from sightline.models.zoo import build as network
 from sightline.recipe import Recipe
 from sightline.train import optim
@@ -34,6 +35,61 @@ def test_every_parameter_is_in_one_group() -> None:
     optimiser = optim.build(model, Recipe(epochs=1, first_layer_rate=0.5, optimiser="adamw"))
     grouped = [id(one) for group in optimiser.param_groups for one in group["params"]]
     assert sorted(grouped) == sorted(id(one) for one in model.parameters())
+
+
+FAMILIES = (
+    *("alexnet", "convnext_tiny", "densenet121", "efficientnet_b0", "efficientnet_v2_s", "googlenet", "inception_v3"),
+    *("maxvit_t", "mnasnet0_5", "mobilenet_v2", "mobilenet_v3_small", "regnet_y_400mf", "resnet18", "resnext50_32x4d"),
+    *("shufflenet_v2_x0_5", "squeezenet1_1", "swin_t", "swin_v2_t", "vgg11_bn", "vit_b_32", "wide_resnet50_2"),
+)
+KERNELS = {
+    ("Conv2d", "weight"),
+    ("Linear", "weight"),
+    ("MultiheadAttention", "in_proj_weight"),
+    ("NonDynamicallyQuantizableLinear", "weight"),
+}
+"""What decays, in all of torchvision."""
+OTHERS = {
+    ("CNBlock", "layer_scale"),
+    ("Encoder", "pos_embedding"),
+    ("RelativePositionalMultiHeadAttention", "relative_position_bias_table"),
+    ("ShiftedWindowAttention", "relative_position_bias_table"),
+    ("ShiftedWindowAttentionV2", "logit_scale"),
+    ("VisionTransformer", "class_token"),
+}
+"""What has several axes and yet does not."""
+
+
+def test_kernels_and_matrices_alone_decay() -> None:
+    """Over every family of torchvision: neither biases, norms, scales, tokens nor tables of positions do."""
+    ensure()
+    from torchvision import models
+
+    decaying, kept = set(), set()
+    for name in FAMILIES:
+        options = {"init_weights": False} if name in {"googlenet", "inception_v3"} else {}
+        # Nothing is computed; but RegNet reads its widths from tensors.
+        with torch.device("cpu" if name.startswith("regnet") else "meta"):
+            model = models.get_model(name, weights=None, **options)
+        for layer in model.modules():
+            for own, parameter in layer.named_parameters(recurse=False):
+                (decaying if optim.decays(own, parameter) else kept).add((type(layer).__name__, own, parameter.ndim))
+    assert {(layer, own) for layer, own, _ in decaying} == KERNELS
+    assert {(layer, own) for layer, own, axes in kept if axes > 1} == OTHERS
+
+
+def test_tokens_and_positions_are_not_drawn_to_zero() -> None:
+    """A step without gradient shrinks a transformer's matrices and leaves its token and its positions."""
+    model = network("vit_b_32", 2, 32)
+    before = {name: value.detach().clone() for name, value in model.named_parameters()}
+    optimiser = optim.build(model, Recipe(epochs=1, optimiser="adamw", learning_rate=0.5, weight_decay=0.5))
+    for parameter in model.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    optimiser.step()
+    changed = {name for name, value in model.named_parameters() if not torch.equal(value, before[name])}
+    assert "backbone.encoder.layers.encoder_layer_0.self_attention.in_proj_weight" in changed
+    assert "head.weight" in changed
+    assert not changed & {"backbone.class_token", "backbone.encoder.pos_embedding"}
 
 
 def test_average_forgets_its_beginning() -> None:

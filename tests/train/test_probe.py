@@ -9,6 +9,7 @@ from torch import nn
 
 from sightline.images.normalise import normalise
 from sightline.recipe import Recipe
+from sightline.train import probe
 from sightline.train.probe import COPIES, SEEN, copies, fit_head, frozen_features
 
 if TYPE_CHECKING:
@@ -96,3 +97,42 @@ def test_copies_of_an_image_are_held_out_together() -> None:
     labels = torch.randperm(40, generator=generator) % 2
     _, accuracy = fit_head(nn.Linear(200, 2), features, labels, [1e-3, 1e-1], seed=0)
     assert accuracy < 0.75
+
+
+def test_images_of_a_group_are_held_out_together() -> None:
+    """Labels drawn by object stay unknown to cross-validation, though each object is seen in ten images."""
+    generator = torch.Generator().manual_seed(0)
+    objects = torch.arange(400) % 40
+    features = torch.randn(40, 200, generator=generator)[objects] + 0.1 * torch.randn(400, 200, generator=generator)
+    labels = (torch.randperm(40, generator=generator) % 2)[objects]
+    _, accuracy = fit_head(nn.Linear(200, 2), features[None], labels, [1e-3, 1e-1], 0, objects)
+    assert accuracy < 0.7
+    _, leaked = fit_head(nn.Linear(200, 2), features[None], labels, [1e-3, 1e-1], 0)
+    assert leaked == 1.0
+
+
+def test_groups_of_one_image_change_nothing() -> None:
+    """Folds, penalty, accuracy and weights are those of images that nobody grouped, whatever their numbers."""
+    features, labels = clusters(7)
+    numbers = torch.randperm(len(labels), generator=torch.Generator().manual_seed(1)) - 9
+    plain, grouped = nn.Linear(2, 3), nn.Linear(2, 3)
+    found = fit_head(plain, features[None], labels, [1e-3, 1e-1, 10.0], 0)
+    assert fit_head(grouped, features[None], labels, [1e-3, 1e-1, 10.0], 0, numbers) == found
+    assert torch.equal(plain.weight, grouped.weight)
+
+
+def test_class_of_one_group_leaves_nothing_to_hold_out() -> None:
+    """Where all images of a class show one object the middle penalty is taken, as with one image a class."""
+    features, labels = clusters()
+    groups = torch.where(labels == 2, 99, torch.arange(len(labels)))
+    penalty, accuracy = fit_head(nn.Linear(2, 3), features[None], labels, [1e-3, 1e-1, 10.0], 0, groups)
+    assert penalty == 1e-1
+    assert accuracy != accuracy  # noqa: PLR0124 — nan
+
+
+def test_groups_of_several_classes_are_spread_by_the_rarest() -> None:
+    """Objects that are seen as common and as rare ones are in every fold, so that no fold lacks the rare class."""
+    labels, groups = torch.tensor([0, 1] * 5 + [0] * 60), torch.tensor([0, 0, 1, 1, 2, 2, 3, 3, 4, 4, *range(5, 65)])
+    folds = probe._folds(labels, probe._sets(groups), 5, 0)  # noqa: SLF001
+    assert sorted(folds[labels == 1].tolist()) == [0, 1, 2, 3, 4]
+    assert torch.equal(folds[0:10:2], folds[1:10:2])
