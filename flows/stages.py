@@ -23,7 +23,7 @@ from tasks.versioning import version_of
 if TYPE_CHECKING:
     from sightline.params import Params, Pretrain, Transfer
     from sightline.project import Paths
-    from sightline.recipe import Recipe
+    from sightline.recipe import Chance, Recipe
     from sightline.report.label_errors import LabelErrors
     from sightline.train.chain import Candidates
     from sightline.train.result import Trained
@@ -53,28 +53,28 @@ class Tasks:
     journal: Journal
     data: Data
 
-    def pretrain(self, params: Pretrain, seed: int) -> Trained:
+    def pretrain(self, params: Pretrain, chance: Chance) -> Trained:
         """The backbone, registered."""
         paths = self.journal.context.paths
         start = replace(params, init=fetched(paths, params.init))
-        backbone = self.journal.cached(pretrain, data=self.data.source or self.data.target, params=start, seed=seed)
+        backbone = self.journal.cached(pretrain, data=self.data.source or self.data.target, params=start, chance=chance)
         tags = origin.data_tags(paths, self.data.source) | {"code": version_of(FLOW)}
         self.journal.plain(register_backbone, backbone=backbone, tags=tags)
         return backbone
 
-    def transfer(self, backbone: Trained, params: Transfer, augmentation: Recipe, seed: int) -> Trained:
+    def transfer(self, backbone: Trained, params: Transfer, augmentation: Recipe, chance: Chance) -> Trained:
         """A linear head on the frozen backbone."""
         return self.journal.cached(
-            transfer, data=self.data.target, backbone=backbone, params=params, augmentation=augmentation, seed=seed
+            transfer, data=self.data.target, backbone=backbone, params=params, augmentation=augmentation, chance=chance
         )
 
-    def finetune(self, head: Trained, recipe: Recipe, seed: int) -> Trained:
+    def finetune(self, head: Trained, recipe: Recipe, chance: Chance) -> Trained:
         """Backbone and head together."""
-        return self.journal.cached(finetune, data=self.data.target, head=head, recipe=recipe, seed=seed)
+        return self.journal.cached(finetune, data=self.data.target, head=head, recipe=recipe, chance=chance)
 
-    def scratch(self, network: str, recipe: Recipe, seed: int) -> Trained:
+    def scratch(self, network: str, recipe: Recipe, chance: Chance) -> Trained:
         """The network from random weights."""
-        return self.journal.cached(scratch, data=self.data.target, network=network, recipe=recipe, seed=seed)
+        return self.journal.cached(scratch, data=self.data.target, network=network, recipe=recipe, chance=chance)
 
 
 def prepare(journal: Journal, params: Params) -> Data:

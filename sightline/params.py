@@ -27,6 +27,8 @@ class Project(Section):
     """Stem of the registered models: NAME-backbone and NAME-classifier."""
     seed: int = 0
     """Decides every random choice of a run."""
+    deterministic: bool = False
+    """On a GPU: whether the same run gives the same weights bit for bit, as it does on a CPU anyway. Takes time."""
     preset: str | None = None
     """Name of an entry of `presets`: values for the three recipes. Set for one run it comes before those in the
     recipes; written beside them it must not differ from them."""

@@ -121,3 +121,12 @@ class Recipe:
             value = getattr(self, name)
             if not low <= value <= high:
                 raise ValueError(f"{name} = {value} is outside {low} … {high}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chance:
+    """How the random values and the rounding of a run come about."""
+
+    seed: int
+    deterministic: bool = False
+    """Whether the same run gives the same weights on a GPU too."""

@@ -13,7 +13,7 @@ from tasks.versioning import InputsAndCode, version_of, work_folder
 
 if TYPE_CHECKING:
     from sightline.data.reference import DataRef
-    from sightline.recipe import Recipe
+    from sightline.recipe import Chance, Recipe
     from sightline.train.result import Trained
 
 
@@ -24,14 +24,16 @@ if TYPE_CHECKING:
     cache_policy=InputsAndCode(),
     persist_result=True,
 )
-def finetune(context: Context, data: DataRef, head: Trained, recipe: Recipe, seed: int) -> Trained:
+def finetune(context: Context, data: DataRef, head: Trained, recipe: Recipe, chance: Chance) -> Trained:
     """Train backbone and head together (LP-FT); goes on from the checkpoint of a killed run with the same inputs."""
-    folder = work_folder(context.paths.root, finetune.fn, data=data, head=head, recipe=recipe, seed=seed)
-    with recorded(context, "finetune", data, {"seed": seed, "network": head.network, **asdict(recipe)}) as recorder:
+    folder = work_folder(context.paths.root, finetune.fn, data=data, head=head, recipe=recipe, chance=chance)
+    with recorded(context, "finetune", data, {**asdict(chance), "network": head.network, **asdict(recipe)}) as recorder:
         shards = context.paths.shards(data.use)
         tell = (recorder.on_epoch, recorder.on_progress)
-        place = stages.Place(context.paths.root, folder, shards, *tell, workers=context.workers)
-        return replace(stages.finetune(place, head, recipe, seed), run=recorder.run)
+        place = stages.Place(
+            context.paths.root, folder, shards, *tell, workers=context.workers, deterministic=chance.deterministic
+        )
+        return replace(stages.finetune(place, head, recipe, chance.seed), run=recorder.run)
 
 
 @task(
@@ -41,11 +43,20 @@ def finetune(context: Context, data: DataRef, head: Trained, recipe: Recipe, see
     cache_policy=InputsAndCode(),
     persist_result=True,
 )
-def scratch(context: Context, data: DataRef, network: str, recipe: Recipe, seed: int) -> Trained:
+def scratch(context: Context, data: DataRef, network: str, recipe: Recipe, chance: Chance) -> Trained:
     """Train from random weights; goes on from the checkpoint of a killed run with the same inputs."""
-    folder = work_folder(context.paths.root, scratch.fn, data=data, network=network, recipe=recipe, seed=seed)
-    with recorded(context, "scratch", data, {"seed": seed, "network": network, **asdict(recipe)}) as recorder:
+    folder = work_folder(
+        context.paths.root,
+        scratch.fn,
+        data=data,
+        network=network,
+        recipe=recipe,
+        chance=chance,
+    )
+    with recorded(context, "scratch", data, {**asdict(chance), "network": network, **asdict(recipe)}) as recorder:
         shards = context.paths.shards(data.use)
         tell = (recorder.on_epoch, recorder.on_progress)
-        place = stages.Place(context.paths.root, folder, shards, *tell, workers=context.workers)
-        return replace(stages.scratch(place, network, recipe, seed), run=recorder.run)
+        place = stages.Place(
+            context.paths.root, folder, shards, *tell, workers=context.workers, deterministic=chance.deterministic
+        )
+        return replace(stages.scratch(place, network, recipe, chance.seed), run=recorder.run)

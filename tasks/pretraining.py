@@ -14,6 +14,7 @@ from tasks.versioning import InputsAndCode, version_of, work_folder
 if TYPE_CHECKING:
     from sightline.data.reference import DataRef
     from sightline.params import Pretrain
+    from sightline.recipe import Chance
     from sightline.train.result import Trained
 
 
@@ -24,11 +25,13 @@ if TYPE_CHECKING:
     cache_policy=InputsAndCode(),
     persist_result=True,
 )
-def pretrain(context: Context, data: DataRef, params: Pretrain, seed: int) -> Trained:
+def pretrain(context: Context, data: DataRef, params: Pretrain, chance: Chance) -> Trained:
     """Train the backbone; goes on from the checkpoint of a killed run with the same inputs."""
-    folder = work_folder(context.paths.root, pretrain.fn, data=data, params=params, seed=seed)
-    with recorded(context, "pretrain", data, {"seed": seed, **asdict(params)}) as recorder:
+    folder = work_folder(context.paths.root, pretrain.fn, data=data, params=params, chance=chance)
+    with recorded(context, "pretrain", data, {**asdict(chance), **asdict(params)}) as recorder:
         shards = context.paths.shards(data.use)
         tell = (recorder.on_epoch, recorder.on_progress)
-        place = stages.Place(context.paths.root, folder, shards, *tell, workers=context.workers)
-        return replace(stages.backbone(place, data.use, params, seed), run=recorder.run)
+        place = stages.Place(
+            context.paths.root, folder, shards, *tell, workers=context.workers, deterministic=chance.deterministic
+        )
+        return replace(stages.backbone(place, data.use, params, chance.seed), run=recorder.run)

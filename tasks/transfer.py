@@ -14,7 +14,7 @@ from tasks.versioning import InputsAndCode, version_of, work_folder
 if TYPE_CHECKING:
     from sightline.data.reference import DataRef
     from sightline.params import Transfer
-    from sightline.recipe import Recipe
+    from sightline.recipe import Chance, Recipe
     from sightline.train.result import Trained
 
 
@@ -26,17 +26,18 @@ if TYPE_CHECKING:
     persist_result=True,
 )
 def transfer(
-    context: Context, data: DataRef, backbone: Trained, params: Transfer, augmentation: Recipe, seed: int
+    context: Context, data: DataRef, backbone: Trained, params: Transfer, augmentation: Recipe, chance: Chance
 ) -> Trained:
     """Fit the head; the backbone's features of the data set are computed once.
 
     `augmentation`: what of the recipe of fine-tuning changes images; its other values do not fit the head again.
     """
-    inputs = {"data": data, "backbone": backbone, "params": params, "augmentation": augmentation, "seed": seed}
-    folder = work_folder(context.paths.root, transfer.fn, **inputs)
-    with recorded(context, "transfer", data, {"seed": seed, **asdict(params)}) as recorder:
+    kept = {"augmentation": augmentation, "chance": chance}
+    folder = work_folder(context.paths.root, transfer.fn, data=data, backbone=backbone, params=params, **kept)
+    with recorded(context, "transfer", data, {**asdict(chance), **asdict(params)}) as recorder:
         shards = context.paths.shards(data.use)
-        place = stages.Place(context.paths.root, folder, shards, recorder.on_epoch, recorder.on_progress)
-        trained = stages.transfer(place, backbone, params, augmentation, seed)
+        tell = (recorder.on_epoch, recorder.on_progress)
+        place = stages.Place(context.paths.root, folder, shards, *tell, deterministic=chance.deterministic)
+        trained = stages.transfer(place, backbone, params, augmentation, chance.seed)
         recorder.tracker.log(recorder.run, {"val_accuracy": trained.val_accuracy, "val_loss": trained.val_loss})
         return replace(trained, run=recorder.run)

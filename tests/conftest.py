@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -148,6 +149,17 @@ def commit(paths: Paths, message: str) -> None:
     identity = ["-c", "user.name=Toy", "-c", "user.email=toy@example.org"]
     for words in (["add", "--all"], [*identity, "commit", "--quiet", "--message", message]):
         subprocess.run(["git", *words], cwd=paths.root, check=True, capture_output=True)
+
+
+@contextmanager
+def on_the_cpu() -> Iterator[None]:
+    """No GPU for this process and those that it starts: for what is about the CPU, or about two processes."""
+    import torch
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.cuda, "is_available", lambda: False)
+        patch.setenv("CUDA_VISIBLE_DEVICES", "")
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -44,7 +44,10 @@ def retrain(root: Path, request: Retraining) -> list[Trained]:
         use_threads(request.threads[stage])
         folder = paths.runs / stage
         folder.mkdir(parents=True)
-        return Place(paths.root, folder, paths.shards(use), lambda _: None, workers=request.workers[stage])
+        workers, deterministic = request.workers[stage], paths.params.project.deterministic
+        return Place(
+            paths.root, folder, paths.shards(use), lambda _: None, workers=workers, deterministic=deterministic
+        )
 
     trainer = InProcess(place, has_source="source" in paths.params.datasets)
     return list(chain.train(trainer, paths.params, request.threads).all)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import torch
+
+from sightline.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,6 +53,34 @@ def exact() -> Iterator[None]:
         yield
     finally:
         _full.leave()
+
+
+@contextmanager
+def repeatable(wanted: bool) -> Iterator[None]:  # noqa: FBT001
+    """Let a GPU compute the same bits each time while the block runs, where that is `wanted`.
+
+    Algorithms are then chosen by what they promise, not by a race. cuBLAS reads its variable when this process first
+    multiplies on a GPU: it is set for good. Raises ConfigError where the network needs what torch has in no such form.
+    """
+    if not wanted:
+        yield
+        return
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    cudnn = torch.backends.cudnn
+    before = torch.are_deterministic_algorithms_enabled(), cudnn.deterministic, cudnn.benchmark
+    torch.use_deterministic_algorithms(True)
+    cudnn.deterministic, cudnn.benchmark = True, False
+    try:
+        yield
+    except RuntimeError as error:
+        if "deterministic" not in str(error):
+            raise
+        raise ConfigError(
+            f"project.deterministic = true: {str(error).splitlines()[0]} Set it to false, or take another network"
+        ) from None
+    finally:
+        torch.use_deterministic_algorithms(before[0])
+        cudnn.deterministic, cudnn.benchmark = before[1:]
 
 
 class _Full:

@@ -126,11 +126,10 @@ def take(tracker: Tracker, ledger: Ledger, version: str, by: str, reason: str) -
         raise RegistryError(f"version {version} does not wait for a person: {said}; `sightline promote {version}` asks")
     bound = last.evidence["bound"]
     _unchanged(tracker, version, last.evidence["release"], bound["release"])
-    if not Identity(version, last.bundle, bound["weights"]).is_same(
-        tracker.digest(model, version), tracker.version(model, version).tags.get("weights")
-    ):
+    judged = Identity(version, last.bundle, bound["weights"])
+    if strangers.registered(tracker, judged) is None:
         raise Stale(f"version {version} in MLflow is no longer the one that was judged; promote it again")
-    answered = load_test(tracker, version)
+    answered = load_test(tracker, judged)
     evidence = {**last.evidence, "approved": {"by": by, "reason": reason, **answered}}
     said = f"approved by {by}: {reason}"
     # The row is refused where the champion is no longer the one that the version was compared with.

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from sightline.recipe import Chance
+
 if TYPE_CHECKING:
     from collections.abc import Container
 
@@ -19,19 +21,19 @@ FROM_BACKBONE = (PRETRAIN, TRANSFER, FINETUNE)
 class Trainer(Protocol):
     """Whoever carries the stages out: the tasks of a flow, or this process."""
 
-    def pretrain(self, params: Pretrain, seed: int) -> Trained:
+    def pretrain(self, params: Pretrain, chance: Chance) -> Trained:
         """The backbone, from the source or from the given weights."""
         ...
 
-    def transfer(self, backbone: Trained, params: Transfer, augmentation: Recipe, seed: int) -> Trained:
+    def transfer(self, backbone: Trained, params: Transfer, augmentation: Recipe, chance: Chance) -> Trained:
         """A linear head on the frozen backbone."""
         ...
 
-    def finetune(self, head: Trained, recipe: Recipe, seed: int) -> Trained:
+    def finetune(self, head: Trained, recipe: Recipe, chance: Chance) -> Trained:
         """Backbone and head together."""
         ...
 
-    def scratch(self, network: str, recipe: Recipe, seed: int) -> Trained:
+    def scratch(self, network: str, recipe: Recipe, chance: Chance) -> Trained:
         """The network from random weights."""
         ...
 
@@ -73,16 +75,17 @@ def stages_of(params: Params) -> tuple[str, ...]:
 
 def train(trainer: Trainer, params: Params, stages: Container[str]) -> Candidates:
     """Carry out those of the `stages` in their order; each of FROM_BACKBONE needs the one before it."""
-    seed, finetune = params.project.seed, params.finetune
+    chance = Chance(seed=params.project.seed, deterministic=params.project.deterministic)
+    finetune = params.finetune
     backbone = head = tuned = plain = None
     if PRETRAIN in stages:
-        backbone = trainer.pretrain(params.pretrain, seed)
+        backbone = trainer.pretrain(params.pretrain, chance)
     if backbone is not None and TRANSFER in stages:
-        head = trainer.transfer(backbone, params.transfer, finetune.recipe.augmentation, seed)
+        head = trainer.transfer(backbone, params.transfer, finetune.recipe.augmentation, chance)
     if head is not None and FINETUNE in stages:
-        tuned = trainer.finetune(head, finetune.recipe, seed)
+        tuned = trainer.finetune(head, finetune.recipe, chance)
     if SCRATCH in stages:
-        plain = trainer.scratch(params.pretrain.network, finetune.scratch, seed)
+        plain = trainer.scratch(params.pretrain.network, finetune.scratch, chance)
     return Candidates(backbone, head, tuned, plain)
 
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from sightline.errors import ConfigError, ModelError
+from sightline.models.device import repeatable
 from sightline.recipe import Recipe
 from sightline.train import group, loop
 from sightline.train.checkpoint import Checkpoint, Epoch
@@ -45,6 +46,7 @@ class Job:
     seed: int
     threads: int
     """Of each process."""
+    deterministic: bool = False
 
 
 def has_other_nodes() -> bool:
@@ -150,7 +152,7 @@ def work(folder: Path) -> None:
     images, val = load(Path(job.shards), "train"), load(Path(job.shards), "val")
     model = build(job.network, len(images.classes), int(images.pixels.shape[2]))
     model.load_state_dict(load_file(folder / START))
-    with group.join():
+    with group.join(), repeatable(job.deterministic):
         first = group.number() == 0
         say = tell if first else _keep_quiet
         history = loop.train(

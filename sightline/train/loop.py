@@ -111,7 +111,8 @@ def begin(model: nn.Module, recipe: Recipe) -> State:
     if device.type == "cpu":
         keep_freed()
     else:
-        torch.backends.cudnn.benchmark = True  # the fastest convolutions for batches that keep their shape
+        # The fastest convolutions for batches that keep their shape, unless the same ones are wanted each time.
+        torch.backends.cudnn.benchmark = not torch.are_deterministic_algorithms_enabled()
     model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = optim.moving_average(model, recipe.ema) if recipe.ema else None
     scaler = torch.amp.GradScaler(device.type, enabled=precision(device, recipe) == torch.float16)

@@ -16,7 +16,7 @@ from sightline.models.device import best_device, has_bf16
 def machine(device: torch.device | None = None) -> dict[str, str]:
     """Device, processor, threads and libraries of this process: where all agree, the same run gives the same weights.
 
-    `device` is the one that training picks, if not said otherwise. On a GPU the same weights are not promised.
+    `device` is the one that training picks, if not said otherwise. On a GPU that takes `project.deterministic`.
     """
     device = device or best_device()
     return {

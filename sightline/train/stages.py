@@ -11,6 +11,7 @@ import torch
 from sightline.data.loader import Images, load
 from sightline.digests import digest_of
 from sightline.errors import DataError
+from sightline.models.device import repeatable
 from sightline.models.weights import save_weights
 from sightline.train import distributed
 from sightline.train.chain import FINETUNE, PRETRAIN, SCRATCH, TRANSFER
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from sightline.models.zoo import Classifier
     from sightline.params import Pretrain, Transfer
-    from sightline.recipe import Recipe
+    from sightline.recipe import Chance, Recipe
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,8 @@ class Place:
     on_progress: Callable[[Progress], None] = quiet
     workers: int = 1
     """Processes that train together."""
+    deterministic: bool = False
+    """Whether the same run gives the same weights on a GPU too."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,22 +73,22 @@ class InProcess:
     """Stage, and source or target → where it works."""
     has_source: bool
 
-    def pretrain(self, params: Pretrain, seed: int) -> Trained:
+    def pretrain(self, params: Pretrain, chance: Chance) -> Trained:
         """The backbone, from the source or from the given weights."""
         use = "source" if self.has_source else "target"
-        return backbone(self.place(PRETRAIN, use), use, params, seed)
+        return backbone(self.place(PRETRAIN, use), use, params, chance.seed)
 
-    def transfer(self, backbone: Trained, params: Transfer, augmentation: Recipe, seed: int) -> Trained:
+    def transfer(self, backbone: Trained, params: Transfer, augmentation: Recipe, chance: Chance) -> Trained:
         """A linear head on the frozen backbone."""
-        return transfer(self.place(TRANSFER, "target"), backbone, params, augmentation, seed)
+        return transfer(self.place(TRANSFER, "target"), backbone, params, augmentation, chance.seed)
 
-    def finetune(self, head: Trained, recipe: Recipe, seed: int) -> Trained:
+    def finetune(self, head: Trained, recipe: Recipe, chance: Chance) -> Trained:
         """Backbone and head together."""
-        return finetune(self.place(FINETUNE, "target"), head, recipe, seed)
+        return finetune(self.place(FINETUNE, "target"), head, recipe, chance.seed)
 
-    def scratch(self, network: str, recipe: Recipe, seed: int) -> Trained:
+    def scratch(self, network: str, recipe: Recipe, chance: Chance) -> Trained:
         """The network from random weights."""
-        return scratch(self.place(SCRATCH, "target"), network, recipe, seed)
+        return scratch(self.place(SCRATCH, "target"), network, recipe, chance.seed)
 
 
 def backbone(place: Place, use: str, params: Pretrain, seed: int) -> Trained:
@@ -130,8 +133,9 @@ def transfer(place: Place, backbone: Trained, params: Transfer, augmentation: Re
         [backbone.weights, place.shards.name, work.size, str(images.labels.tolist()), asdict(augmentation), seed]
     )
     cache = place.root / "runs" / "features" / f"{key[:16]}.safetensors"
-    features = frozen_features(model.backbone, images.pixels, augmentation, seed, cache)
-    penalty, chosen_by = fit_head(model.head, features, images.labels, params.penalties, seed, images.groups)
+    with repeatable(place.deterministic):
+        features = frozen_features(model.backbone, images.pixels, augmentation, seed, cache)
+        penalty, chosen_by = fit_head(model.head, features, images.labels, params.penalties, seed, images.groups)
     notes = (("penalty", penalty), ("cross_validated_accuracy", chosen_by), ("backbone", backbone.weights))
     return _save(work, notes=notes)
 
@@ -170,12 +174,18 @@ def _run(work: Work, recipe: Recipe, seed: int, notes: tuple[tuple[str, object],
     if place.workers > 1 or distributed.has_other_nodes():
         threads = distributed.threads_each(place.workers)
         job = distributed.Job(
-            shards=str(place.shards.resolve()), network=work.network, recipe=recipe, seed=seed, threads=threads
+            shards=str(place.shards.resolve()),
+            network=work.network,
+            recipe=recipe,
+            seed=seed,
+            threads=threads,
+            deterministic=place.deterministic,
         )
         history = distributed.train(model, place.folder, place.workers, job, place.on_epoch, place.on_progress)
     else:
         checkpoint = Checkpoint(place.folder / CHECKPOINT)
-        history = train(model, work.images, work.val, recipe, seed, checkpoint, place.on_epoch, place.on_progress)
+        with repeatable(place.deterministic):
+            history = train(model, work.images, work.val, recipe, seed, checkpoint, place.on_epoch, place.on_progress)
     return _save(work, history=tuple(asdict(epoch) for epoch in history), notes=notes)
 
 

@@ -8,9 +8,9 @@ import pytest
 from conftest import COLOURS, draw
 
 from sightline.registry.blessing import REQUIRED, Blessing, Bound, decide
-from sightline.registry.champion import Outcome
 from sightline.registry.differences import Difference
 from sightline.registry.judge import Judgement
+from sightline.registry.outcome import Outcome
 from sightline.report.gate import beside, markdown, odds, write_gate_report
 
 if TYPE_CHECKING:

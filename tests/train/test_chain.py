@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sightline import config
+from sightline.recipe import Chance
 from sightline.scaffold import template
 from sightline.train import chain
 from sightline.train.result import Trained
@@ -23,21 +24,21 @@ class Noting:
 
     asked: list[tuple[str, object]] = field(default_factory=list)
 
-    def pretrain(self, params: Pretrain, seed: int) -> Trained:
+    def pretrain(self, params: Pretrain, chance: Chance) -> Trained:
         """Note it."""
-        return self._answer("pretrain", (params.network, seed))
+        return self._answer("pretrain", (params.network, chance))
 
-    def transfer(self, backbone: Trained, params: Transfer, augmentation: Recipe, seed: int) -> Trained:
+    def transfer(self, backbone: Trained, params: Transfer, augmentation: Recipe, chance: Chance) -> Trained:
         """Note it."""
-        return self._answer("transfer", (backbone.stage, params, augmentation, seed))
+        return self._answer("transfer", (backbone.stage, params, augmentation, chance))
 
-    def finetune(self, head: Trained, recipe: Recipe, seed: int) -> Trained:
+    def finetune(self, head: Trained, recipe: Recipe, chance: Chance) -> Trained:
         """Note it."""
-        return self._answer("finetune", (head.stage, recipe, seed))
+        return self._answer("finetune", (head.stage, recipe, chance))
 
-    def scratch(self, network: str, recipe: Recipe, seed: int) -> Trained:
+    def scratch(self, network: str, recipe: Recipe, chance: Chance) -> Trained:
         """Note it."""
-        return self._answer("scratch", (network, recipe, seed))
+        return self._answer("scratch", (network, recipe, chance))
 
     def _answer(self, stage: str, inputs: object) -> Trained:
         self.asked.append((stage, inputs))
@@ -55,12 +56,12 @@ def test_each_stage_starts_from_the_one_before(params: Params) -> None:
     """Backbone, head and fine-tuned network follow from one another; from scratch comes last, from nothing."""
     trainer = Noting()
     found = chain.train(trainer, params, chain.stages_of(params))
-    finetune, seed = params.finetune, params.project.seed
+    finetune, chance = params.finetune, Chance(seed=params.project.seed)
     assert trainer.asked == [
-        ("pretrain", (params.pretrain.network, seed)),
-        ("transfer", ("pretrain", params.transfer, finetune.recipe.augmentation, seed)),
-        ("finetune", ("transfer", finetune.recipe, seed)),
-        ("scratch", (params.pretrain.network, finetune.scratch, seed)),
+        ("pretrain", (params.pretrain.network, chance)),
+        ("transfer", ("pretrain", params.transfer, finetune.recipe.augmentation, chance)),
+        ("finetune", ("transfer", finetune.recipe, chance)),
+        ("scratch", (params.pretrain.network, finetune.scratch, chance)),
     ]
     assert [one.stage for one in found.all] == ["pretrain", "scratch", "transfer", "finetune"]
     assert [one.stage for one in found.classifiers] == ["scratch", "transfer", "finetune"]

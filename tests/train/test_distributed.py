@@ -13,18 +13,22 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
+from conftest import on_the_cpu
 from safetensors.torch import load_file
 
 from sightline.data.loader import Images
 from sightline.data.shards import preprocess
 from sightline.errors import ConfigError
 from sightline.models.weights import WEIGHTS
+from sightline.models.zoo import build
 from sightline.project import Paths
 from sightline.recipe import Recipe
-from sightline.train import group, stages
-from sightline.train.batches import batch_of
+from sightline.train import group, loop, stages
+from sightline.train.batches import batch_of, class_weights
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from torch import Tensor
 
     from sightline.train.result import Trained
@@ -43,6 +47,13 @@ RECIPE = Recipe(
 """Parts of unequal sizes, and everything that could tell one process from another; a small rate and
 few steps into the second pass, because steps magnify the rounding: where it decides which of two equal pixels a pooling
 takes, gradients jump."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _over_gloo() -> Iterator[None]:
+    """Two processes would want two GPUs."""
+    with on_the_cpu():
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +113,65 @@ def test_two_processes_train_as_one(project: Paths, pair: Trained) -> None:
         assert row["val_accuracy"] == other["val_accuracy"]
 
 
+GRADIENTS = """
+import sys
+from dataclasses import replace
+import torch
+from test_distributed import WEIGHED, gradients
+from sightline.train import group
+torch.set_num_threads(1)
+with group.join():
+    found = {str(changes): gradients(replace(recipe, **changes)) for recipe, changes in WEIGHED}
+    if group.number() == 0:
+        torch.save(found, sys.argv[1])
+"""
+PLAIN = Recipe(epochs=1, balance="weights", label_smoothing=0.1, freeze_statistics=True, precision="fp32")
+WEIGHED = [(PLAIN, {"accumulate": 4, **mixing}) for mixing in ({}, {"mixup": 0.4}, {"cutmix": 1.0})]
+"""Recipes, and what is changed in them: four parts, and how images are mixed."""
+
+
+def gradients(recipe: Recipe) -> dict[str, Tensor]:
+    """Of one step on a batch of 18 images, of which three are of the rare class."""
+    images = Images(
+        torch.randint(0, 256, (18, 3, 16, 16), generator=torch.Generator().manual_seed(0), dtype=torch.uint8),
+        (torch.arange(18) % 7 == 6).long() + (torch.arange(18) == 0).long(),
+        ("common", "rare"),
+    )
+    torch.manual_seed(0)
+    state = loop.begin(build("cnn", 2, 16), recipe)
+    state.model.eval()
+    batch, targets = batch_of(images, torch.arange(18), recipe, torch.Generator().manual_seed(1))
+    loop.learn(state, batch, targets, recipe, class_weights(images))
+    return {name: parameter.grad for name, parameter in state.model.named_parameters() if parameter.grad is not None}
+
+
+@pytest.mark.parametrize("number", range(len(WEIGHED)))
+def test_parts_weigh_by_the_classes_of_the_whole_batch(in_two: dict[str, Any], number: int) -> None:
+    """With class weights, four parts give the gradient of the whole batch, in one process and in two."""
+    recipe, changes = WEIGHED[number]
+    whole = gradients(replace(recipe, **{**changes, "accumulate": 1}))
+    for parts in (gradients(replace(recipe, **changes)), in_two[str(changes)]):
+        assert parts.keys() == whole.keys()
+        assert all(torch.allclose(parts[name], whole[name], rtol=1e-4, atol=1e-6) for name in whole)
+
+
+@pytest.fixture(scope="module")
+def in_two(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The gradients that two processes find."""
+    folder = tmp_path_factory.mktemp("gradients")
+    (folder / "job.py").write_text(GRADIENTS)
+    path = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[1]), *sys.path])
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    subprocess.run(
+        [*torchrun, str(folder / "job.py"), str(folder / "found.pt")],
+        env={**os.environ, "PYTHONPATH": path},
+        check=True,
+        timeout=240,
+    )
+    found: dict[str, Any] = torch.load(folder / "found.pt", weights_only=True)
+    return found
+
+
 DYING = """
 import os, pathlib, signal, sys
 from sightline.train import stages
@@ -117,7 +187,9 @@ def test_killed_processes_are_taken_up(project: Paths, pair: Trained) -> None:
     """After kill -9 of the stage its processes end too, and a rerun ends with the weights of an undisturbed run."""
     folder = project.runs / "killed"
     folder.mkdir(parents=True)
-    path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+    path = os.pathsep.join(
+        [str(Path(__file__).parent), str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+    )
     words = [str(project.root), str(folder), str(project.shards("target"))]
     command = [sys.executable, "-c", DYING, *words]
     # Its processes hold the pipe of the errors open: the call returns when the last of them is gone.

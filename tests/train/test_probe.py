@@ -133,6 +133,6 @@ def test_class_of_one_group_leaves_nothing_to_hold_out() -> None:
 def test_groups_of_several_classes_are_spread_by_the_rarest() -> None:
     """Objects that are seen as common and as rare ones are in every fold, so that no fold lacks the rare class."""
     labels, groups = torch.tensor([0, 1] * 5 + [0] * 60), torch.tensor([0, 0, 1, 1, 2, 2, 3, 3, 4, 4, *range(5, 65)])
-    folds = probe._folds(labels, probe._sets(groups), 5, 0)  # noqa: SLF001
+    folds = probe._folds(labels, probe._sets(groups), 5, 0)
     assert sorted(folds[labels == 1].tolist()) == [0, 1, 2, 3, 4]
     assert torch.equal(folds[0:10:2], folds[1:10:2])
