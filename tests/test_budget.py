@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import make_images, make_project
+from conftest import make_images, make_project, on_the_cpu
 
 from sightline import budget, duration
 from sightline.errors import ConfigError
@@ -16,11 +16,19 @@ from sightline.train import speeds
 from sightline.train.speed import speed
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from sightline.project import Paths
 
 COUNTS = {"target": {"train": 108, "val": 18, "calib": 18, "test": 36}}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _speeds_of_a_cpu() -> Iterator[None]:
+    """What fits a budget depends on the device; and two processes would want two GPUs."""
+    with on_the_cpu():
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -16,12 +16,16 @@ import torch
 
 from sightline.data.loader import Compressed, Images, Mapped
 from sightline.images import jpeg
+from sightline.models.device import exact, repeatable
 from sightline.models.zoo import build
 from sightline.recipe import Recipe
 from sightline.train import batches, loop
 from sightline.train.checkpoint import Checkpoint
 from sightline.train.inference import score
 from sightline.train.loop import train
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 RECIPE = Recipe(epochs=4, batch_size=8, learning_rate=0.05, rotate=5, scale=0.1)
 EVERYTHING = Recipe(
@@ -55,6 +59,13 @@ def toys(count: int = 32, bright: int = 2) -> Images:
 def _always_time_to_write(monkeypatch: pytest.MonkeyPatch) -> None:
     """A checkpoint after each step, however short the steps of toys are."""
     monkeypatch.setattr(loop, "WRITING", 1e9)
+
+
+@pytest.fixture(autouse=True)
+def _same_bits_on_a_gpu() -> Iterator[None]:
+    """What is true of a CPU anyway, and of a GPU with `project.deterministic`."""
+    with repeatable(torch.cuda.is_available()):
+        yield
 
 
 class Dying(Checkpoint):
@@ -96,7 +107,7 @@ def trained(
         torch.manual_seed(99)
         model = build(network, 2, 16)
     train(model, images, toys(8), recipe, 3, Checkpoint(path), lambda _: None)
-    return model.state_dict()
+    return model.cpu().state_dict()
 
 
 def weights_after(
@@ -132,7 +143,7 @@ def test_streamed_run_resumes_as_one_from_memory(tmp_path: Path, store: str) -> 
 
 KILLED = """
 import os, pathlib, signal, torch
-from test_loop import EVERYTHING, Dying, build, loop, toys, train
+from test_loop import EVERYTHING, Dying, build, loop, repeatable, toys, train
 class Killed(Dying):
     def save(self, values):
         try:
@@ -141,7 +152,8 @@ class Killed(Dying):
             os.kill(os.getpid(), signal.SIGKILL)
 loop.WRITING = 1e9
 torch.manual_seed(0)
-train(build("cnn", 2, 16), toys(), toys(8), EVERYTHING, 3, Killed(pathlib.Path("c.pt"), every=0), lambda _: None)
+with repeatable(torch.cuda.is_available()):
+    train(build("cnn", 2, 16), toys(), toys(8), EVERYTHING, 3, Killed(pathlib.Path("c.pt"), every=0), lambda _: None)
 """
 
 
@@ -193,15 +205,16 @@ def test_frozen_backbone_keeps_its_weights(tmp_path: Path) -> None:
     before = {name: value.clone() for name, value in model.state_dict().items()}
     recipe = Recipe(epochs=1, batch_size=8, freeze_backbone=True)
     train(model, toys(), toys(8), recipe, 0, Checkpoint(tmp_path / "c.pt"), lambda _: None)
-    changed = {name for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
+    changed = {name for name, value in model.cpu().state_dict().items() if not torch.equal(value, before[name])}
     assert changed == {"head.weight", "head.bias"}
 
 
 def test_parts_of_a_batch_give_its_gradient(tmp_path: Path) -> None:
     """A batch computed in parts teaches what it teaches as a whole, but for the statistics of normalisation."""
     whole = Recipe(epochs=2, batch_size=8, freeze_statistics=True, precision="fp32")
-    one = weights_after(tmp_path / "a.pt", whole)
-    other = weights_after(tmp_path / "b.pt", replace(whole, accumulate=4))
+    with exact():
+        one = weights_after(tmp_path / "a.pt", whole)
+        other = weights_after(tmp_path / "b.pt", replace(whole, accumulate=4))
     assert all(torch.allclose(one[name], other[name], atol=1e-4) for name in one)
 
 
@@ -260,7 +273,9 @@ def test_long_gradient_is_shortened(tmp_path: Path, precision: Any) -> None:
         epochs=1, batch_size=32, warmup=0, momentum=0, weight_decay=0, learning_rate=0.5, clip=0.01, precision=precision
     )
     train(model, toys(), toys(8), recipe, 0, Checkpoint(tmp_path / "c.pt"), lambda _: None)
-    moved = torch.stack([(value.detach() - before[name]).norm() for name, value in model.named_parameters()]).norm()
+    moved = torch.stack(
+        [(value.detach() - before[name]).norm() for name, value in model.cpu().named_parameters()]
+    ).norm()
     assert float(moved) == pytest.approx(0.5 * 0.01, rel=0.01)
 
 
