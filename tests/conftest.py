@@ -64,6 +64,7 @@ def make_images(folder: Path, per_class: int = 60, first: int = 0) -> Path:
 
 FAST = {
     "project.preset": None,
+    "project.deterministic": True,
     "preprocess.size": 16,
     "pretrain.network": "cnn",
     "pretrain.recipe.epochs": 3,
@@ -76,7 +77,7 @@ FAST = {
     "finetune.scratch.learning_rate": 0.1,
     "finetune.scratch.clip": 0.0,
 }
-"""Values with which a toy project trains in a second."""
+"""Values with which a toy project trains in a second, the same on a GPU each time as on a CPU."""
 
 
 def make_project(folder: Path, images: Path, source: Path | None = None) -> Paths:

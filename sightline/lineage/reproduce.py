@@ -114,7 +114,7 @@ def _changed(tags: Mapping[str, str], line: Sequence[Stage]) -> tuple[str, ...]:
         if then:
             sentences.append(f"{key} is another: {', '.join(then)} then, {here[key]} now")
     if here["device"] != "cpu":
-        sentences.append(f"{here['device']} does not promise the same bits twice")
+        sentences.append(f"{here['device']} promises the same bits twice only with project.deterministic = true")
     return tuple(sentences)
 
 

@@ -107,7 +107,8 @@ class _Full:
 
 def _switches() -> list[Any]:
     """What decides how float32 is multiplied, on GPUs and on CPUs."""
-    cuda, cudnn, onednn = torch.backends.cuda, torch.backends.cudnn, torch.backends.mkldnn
+    backends: Any = torch.backends  # torch's stubs do not know all of them
+    cuda, cudnn, onednn = backends.cuda, backends.cudnn, backends.mkldnn
     return [cuda.matmul, cudnn.conv, cudnn.rnn, onednn.matmul, onednn.conv]
 
 

@@ -6,6 +6,7 @@ their accidents for the class.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -130,7 +131,7 @@ def _folds(labels: Tensor, sets: Tensor, count: int, seed: int) -> Tensor:
 def _standard_error(losses: Tensor, sets: Tensor) -> Tensor:
     """Of the mean of `losses` (N,), with the images of a group counted as one draw."""
     sums = torch.zeros_like(losses).index_add_(0, sets, losses - losses.mean())[sets.unique()]
-    return sums.std() * len(sums) ** 0.5 / len(losses)
+    return sums.std() * (math.sqrt(len(sums)) / len(losses))
 
 
 def _held_out(x: Tensor, y: Tensor, folds: Tensor, penalties: Sequence[float], classes: int) -> tuple[Tensor, Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 import pytest
 import torch
@@ -12,13 +13,13 @@ from sightline.models.device import exact, repeatable
 
 
 def switches() -> list[str]:
-    backends = torch.backends
-    return [backends.cudnn.conv.fp32_precision, backends.cuda.matmul.fp32_precision]  # type: ignore[attr-defined]
+    backends: Any = torch.backends
+    return [backends.cudnn.conv.fp32_precision, backends.cuda.matmul.fp32_precision]
 
 
 def test_exact_is_float32_until_the_last_one_leaves() -> None:
     """Neither TF32 in convolutions nor in products, however they were set, while any thread is inside."""
-    torch.backends.cuda.matmul.fp32_precision = "tf32"  # type: ignore[attr-defined]
+    torch.backends.cuda.matmul.fp32_precision = "tf32"
     before, entered, leave = switches(), threading.Event(), threading.Event()
 
     def other() -> None:
@@ -39,7 +40,7 @@ def test_exact_is_float32_until_the_last_one_leaves() -> None:
         assert switches() == before
     finally:
         leave.set()
-        torch.backends.cuda.matmul.fp32_precision = "none"  # type: ignore[attr-defined]
+        torch.backends.cuda.matmul.fp32_precision = "none"
 
 
 def test_error_inside_leaves_the_switches_as_before() -> None:

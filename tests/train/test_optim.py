@@ -65,7 +65,8 @@ def test_kernels_and_matrices_alone_decay() -> None:
     ensure()
     from torchvision import models
 
-    decaying, kept = set(), set()
+    decaying: set[tuple[str, str, int]] = set()
+    kept: set[tuple[str, str, int]] = set()
     for name in FAMILIES:
         options = {"init_weights": False} if name in {"googlenet", "inception_v3"} else {}
         # Nothing is computed; but RegNet reads its widths from tensors.
