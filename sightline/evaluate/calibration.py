@@ -1,4 +1,4 @@
-"""Whether a classifier knows when it is right: calibration error, abstention and conformal sets.
+"""Whether a classifier knows when it is right: calibration error, risk and conformal sets.
 
 Everything that is fitted here is fitted on the images of role `calib` and checked on those of role `test`.
 """
@@ -35,7 +35,7 @@ def reliability(probabilities: FloatArray, labels: IntArray, bins: int = BINS) -
 
     probabilities: (N, C); labels: (N,).
     """
-    confidence, right = _answers(probabilities, labels)
+    confidence, right = answers(probabilities, labels)
     place = _place(confidence, bins)
     return [
         Bin(
@@ -49,20 +49,35 @@ def reliability(probabilities: FloatArray, labels: IntArray, bins: int = BINS) -
 
 def ece(probabilities: FloatArray, labels: IntArray, bins: int = BINS) -> float:
     """ECE, the calibration error of the answers: mean |accuracy - confidence| over the bins, weighted by count."""
-    confidence, right = _answers(probabilities, labels)
+    confidence, right = answers(probabilities, labels)
     return _gap(confidence, right, _place(confidence, bins))
 
 
 def ece_null(probabilities: FloatArray, draws: int, rng: np.random.Generator, bins: int = BINS) -> float:
     """95 % quantile of the ECE that perfectly calibrated answers with these confidences show.
 
-    The ECE of few images is above 0 for every model, so it is compared with this and not with a constant. Each of the
-    `draws` lets every answer be right with exactly the probability that it claims.
+    The ECE of few images is above 0 for every model, so it is told beside this. Each of the `draws` lets every answer
+    be right with exactly the probability that it claims.
     """
     confidence = probabilities.max(axis=1).astype(np.float64)
     place = _place(confidence, bins)
     simulated = [_gap(confidence, rng.random(len(confidence)) < confidence, place) for _ in range(draws)]
     return float(np.quantile(simulated, 0.95))
+
+
+def overclaim(confidence: FloatArray, right: BoolArray) -> FloatArray:
+    """That part of the ECE where answers claim more than they keep, in standard deviations of its chance.
+
+    confidence: (N,); right: (N,), or (D, N) for D draws, which give (D,). It is 0 for a model that is always right,
+    however little it claims.
+    """
+    place = _place(confidence, BINS)
+    order = np.argsort(place, kind="stable")
+    starts = np.flatnonzero(np.diff(place[order], prepend=-1))
+    gaps = np.add.reduceat((confidence - right)[..., order], starts, axis=-1)
+    chance = np.sqrt(np.sum(confidence * (1 - confidence)))
+    total: FloatArray = np.maximum(gaps, 0).sum(axis=-1) / max(float(chance), np.finfo(np.float64).eps)
+    return total
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,20 +94,8 @@ class RiskCoverage:
 
 def risk_coverage(probabilities: FloatArray, labels: IntArray) -> RiskCoverage:
     """Risk-coverage curve (El-Yaniv and Wiener 2010) of probabilities (N, C) and labels (N,)."""
-    threshold, answered, wrong = _ranked(probabilities, labels)
+    threshold, answered, wrong = ranked(probabilities, labels)
     return RiskCoverage(threshold=threshold, coverage=answered / len(labels), risk=wrong / answered)
-
-
-def abstention_threshold(probabilities: FloatArray, labels: IntArray, wanted_accuracy: float) -> float | None:
-    """Lowest confidence from which on the answers are right in at least `wanted_accuracy`; None if there is none.
-
-    One more wrong answer than seen is counted in: without it, a handful of images that happen to be right would
-    promise any accuracy. So 95 % needs at least 19 answers. It aims at the wanted accuracy on new images and promises
-    no lower bound: the accuracy found there scatters around it as counts of this size do.
-    """
-    threshold, answered, wrong = _ranked(probabilities, labels)
-    fitting = np.flatnonzero(wrong + 1 <= (1 - wanted_accuracy) * (answered + 1) + 1e-9)
-    return float(threshold[fitting[-1]]) if len(fitting) else None
 
 
 def raps_fit(
@@ -130,7 +133,18 @@ def conformal_rank(images: int, coverage: float) -> int:
     return math.ceil((images + 1) * coverage - 1e-9)
 
 
-def _answers(probabilities: FloatArray, labels: IntArray) -> tuple[FloatArray, BoolArray]:
+def coverage_p(held: int, test: int, calib: int, coverage: float) -> float:
+    """How often sets hold the truth in at most `held` of `test` images where they were fitted on `calib` like these.
+
+    Beta-binomial, exact for randomised sets (Angelopoulos and Bates 2023); larger ones hold it more often.
+    """
+    from scipy.stats import betabinom
+
+    rank = conformal_rank(calib, coverage)
+    return float(betabinom.cdf(held, test, rank, calib + 1 - rank)) if rank <= calib else 1.0
+
+
+def answers(probabilities: FloatArray, labels: IntArray) -> tuple[FloatArray, BoolArray]:
     """Confidence (N,) of each answer, and whether it is right."""
     return probabilities.max(axis=1).astype(np.float64), probabilities.argmax(axis=1) == labels
 
@@ -144,9 +158,9 @@ def _gap(confidence: FloatArray, right: BoolArray, place: IntArray) -> float:
     return float(np.abs(np.bincount(place, weights=right - confidence)).sum() / len(confidence))
 
 
-def _ranked(probabilities: FloatArray, labels: IntArray) -> tuple[FloatArray, IntArray, IntArray]:
+def ranked(probabilities: FloatArray, labels: IntArray) -> tuple[FloatArray, IntArray, IntArray]:
     """Distinct confidences, highest first, with the count of answers from there on and of the wrong ones."""
-    confidence, right = _answers(probabilities, labels)
+    confidence, right = answers(probabilities, labels)
     order = np.argsort(-confidence, kind="stable")
     falling = confidence[order]
     # Images of equal confidence are answered together or not at all.

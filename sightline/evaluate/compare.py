@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sightline.evaluate.calibration import conformal_rank
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -146,18 +144,3 @@ def holm(pvalues: Sequence[float], family: float = 0.05) -> list[bool]:
             break
         fallen[index] = True
     return fallen
-
-
-def coverage_interval(calib: int, test: int, coverage: float = 0.9, share: float = 0.99) -> tuple[float, float]:
-    """Where the share of right conformal sets lies on `test` images in the central `share` of all cases.
-
-    The threshold came from `calib` images of the same kind: beta-binomial, exact for randomised sets (Angelopoulos
-    and Bates 2023). Only the lower end binds deterministic ones, which may be right more often.
-    """
-    from scipy.stats import betabinom
-
-    rank = conformal_rank(calib, coverage)
-    if rank > calib:
-        return 1.0, 1.0
-    low, high = betabinom.ppf([(1 - share) / 2, (1 + share) / 2], test, rank, calib + 1 - rank)
-    return float(low / test), float(high / test)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sightline.evaluate import calibration
-from sightline.models.conformal import raps_sets
+from sightline.evaluate.abstention import abstention_threshold, most_shown
+from sightline.models.conformal import answered_sets
 from sightline.models.temperature import fit_temperature, softmax
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class Confidence:
     wanted_accuracy: float | None
     """Share of right ones that answers above the threshold shall have; None in old bundles."""
     abstain_below: float | None
-    """The threshold; None where no confidence was seen to promise that accuracy."""
+    """The threshold; None where no confidence is shown to keep that accuracy: then it cannot be promised."""
     conformal: Conformal | None
     """None where there were no calib images."""
 
@@ -46,7 +47,7 @@ def fit(logits: FloatArray, labels: IntArray, wanted_accuracy: float) -> Confide
     return Confidence(
         temperature=temperature,
         wanted_accuracy=wanted_accuracy,
-        abstain_below=calibration.abstention_threshold(probabilities, labels, wanted_accuracy),
+        abstain_below=abstention_threshold(probabilities, labels, wanted_accuracy),
         conformal=calibration.raps_fit(probabilities, labels, COVERAGE, rng=rng),
     )
 
@@ -86,6 +87,7 @@ def _curve(probabilities: FloatArray, labels: IntArray) -> list[dict[str, float]
 def _abstention(fitted: Confidence, probabilities: FloatArray, labels: IntArray) -> dict[str, Any]:
     """What the threshold does to the test images; `accuracy` is None where it answers none of them."""
     figures: dict[str, Any] = {"wanted_accuracy": fitted.wanted_accuracy, "threshold": fitted.abstain_below}
+    figures["most_shown"] = most_shown(fitted.conformal.images) if fitted.conformal else None
     if fitted.abstain_below is None:
         return {**figures, "coverage": None, "accuracy": None}
     answered = probabilities.max(axis=1) >= fitted.abstain_below
@@ -94,14 +96,13 @@ def _abstention(fitted: Confidence, probabilities: FloatArray, labels: IntArray)
 
 
 def _sets(conformal: Conformal | None, probabilities: FloatArray, labels: IntArray) -> dict[str, Any] | None:
-    """Coverage and size of the randomised sets: those whose coverage is exact, some of them empty."""
+    """Coverage and size of the sets as they are answered: the randomised ones, with the answer added."""
     if conformal is None:
         return None
-    sets = raps_sets(conformal, probabilities, np.random.default_rng(1))
+    sets = answered_sets(conformal, probabilities, np.random.default_rng(1))
     return {
         **asdict(conformal),
         "wanted": conformal.coverage,
         "coverage": float(sets[np.arange(len(sets)), labels].mean()),
         "mean_size": float(sets.sum(axis=1).mean()),
-        "empty": float((sets.sum(axis=1) == 0).mean()),
     }

@@ -42,6 +42,13 @@ def raps_sets(conformal: Conformal, probabilities: FloatArray, rng: np.random.Ge
     return sets
 
 
+def answered_sets(conformal: Conformal, probabilities: FloatArray, rng: np.random.Generator) -> BoolArray:
+    """The randomised sets (N, C) with the answer added to each: right in at least the share that was asked for."""
+    sets = raps_sets(conformal, probabilities, rng)
+    sets[np.arange(len(sets)), probabilities.argmax(axis=1)] = True
+    return sets
+
+
 def raps_scores(
     probabilities: FloatArray, penalty: float, free_ranks: int, rng: np.random.Generator | None
 ) -> FloatArray:

@@ -13,9 +13,10 @@ from sightline.evaluate import cost, release, robustness, slices
 from sightline.evaluate.evaluation import image_files
 from sightline.evaluate.paired import paired
 from sightline.registry import blessing as names
-from sightline.registry import checks, rules
+from sightline.registry import rules
 from sightline.registry.blessing import Blessing, Bound, decide
 from sightline.registry.candidate import TAGS, Candidate
+from sightline.registry.check_calibration import check_calibration
 from sightline.registry.check_cost import check_cost
 from sightline.registry.check_fresh import check_fresh
 from sightline.registry.check_robustness import check_robustness
@@ -199,7 +200,7 @@ def _right_on_all(candidate: Candidate, version: str) -> BoolArray:
 
 
 def _calibration(candidate: Candidate) -> Blessing:
-    return checks.check_calibration(candidate.answers, candidate.calib, candidate.rival, candidate.bound)
+    return check_calibration(candidate.answers, candidate.calib, candidate.rival, candidate.bound)
 
 
 def _robustness(candidate: Candidate) -> Blessing:

@@ -8,7 +8,6 @@ from scipy import optimize, stats
 
 from sightline.evaluate.compare import (
     attainable,
-    coverage_interval,
     difference_interval,
     discordant,
     holm,
@@ -190,20 +189,3 @@ def test_holm_finds_at_least_what_bonferroni_finds(pvalues: list[float]) -> None
     assert all(yes or p > 0.05 / len(pvalues) for p, yes in zip(pvalues, fallen, strict=True))
     assert all(p <= 0.05 for p, yes in zip(pvalues, fallen, strict=True) if yes)
     assert sum(fallen) == 0 or max(np.array(pvalues)[fallen]) <= min([2.0, *np.array(pvalues)[np.invert(fallen)]])
-
-
-def test_coverage_interval_holds_its_share() -> None:
-    """The central 99 % of right sets, simulated: threshold by rank among uniform scores, then new images."""
-    rng = np.random.default_rng(0)
-    threshold = np.sort(rng.random((20_000, 200)), axis=1)[:, 180]  # rank 181 = ceil(201 · 0.9)
-    right = rng.binomial(400, threshold) / 400
-    low, high = coverage_interval(200, 400)
-    assert 0.988 <= np.mean((right >= low) & (right <= high)) <= 0.997
-    assert np.mean(right < low) <= 0.006
-    assert np.mean(right > high) <= 0.006
-
-
-def test_coverage_of_too_few_images_is_whole() -> None:
-    """Where the sets hold all classes nothing but full coverage is right."""
-    assert coverage_interval(8, 100) == (1, 1)
-    assert coverage_interval(9, 100)[0] < 1

@@ -48,4 +48,5 @@ def test_without_calib_images_nothing_is_promised() -> None:
     assert (fitted.temperature, fitted.abstain_below, fitted.conformal) == (1.0, None, None)
     told = confidence.tell(fitted, *answers(50, 3))
     assert told["conformal"] is None
-    assert told["abstention"] == {"wanted_accuracy": 0.9, "threshold": None, "coverage": None, "accuracy": None}
+    nothing = dict.fromkeys(("threshold", "most_shown", "coverage", "accuracy"))
+    assert told["abstention"] == {"wanted_accuracy": 0.9, **nothing}

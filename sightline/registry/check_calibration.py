@@ -1,0 +1,81 @@
+"""The gate's rule of calibration: whether a model is as right as it says, and no worse at that than the champion."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sightline.evaluate import calibration, fitted_null, metrics
+from sightline.models.conformal import answered_sets
+from sightline.registry import rules
+from sightline.registry.blessing import CALIBRATION, FAILED, Blessing
+from sightline.registry.check_log_loss import check_log_loss
+from sightline.registry.rules import Compared
+
+if TYPE_CHECKING:
+    from sightline.evaluate.metrics import FloatArray
+    from sightline.registry.blessing import Bound
+    from sightline.registry.rules import Scored, Word
+
+SHOWN = 0.001
+"""p from which on a model counts as shown not to keep what it says."""
+COVERAGE = 0.9
+"""Share of conformal sets that shall hold the true class."""
+
+
+def check_calibration(candidate: Scored, calib: Scored, champion: Scored | None, bound: Bound) -> Blessing:
+    """Whether harm is shown: claims that are not kept, sets that hold the truth too seldom, a higher log loss.
+
+    `calib`: the candidate's answers for the calibration images, which temperature and sets are fitted on. Claims block
+    beside a champion only where its calibration error is lower.
+    """
+    if not len(calib.labels):
+        said = "there are no calibration images, so it did not run: raise datasets.target.roles.calib"
+        return Blessing(name=CALIBRATION, verdict="missing", sentence=said, digests=bound)
+    parts = [_claims(candidate, calib, champion), _coverage(candidate, calib)]
+    if champion is not None:
+        parts.append(check_log_loss(candidate, champion))
+    failing = [part for part in parts if part.verdict == FAILED]
+    verdict: Word = "failed" if failing else "passed"
+    figures = {key: value for part in parts for key, value in part.figures.items()}
+    figures["log_loss"] = metrics.log_loss(candidate.labels, candidate.probabilities)
+    # What does not block is led by the calibration error; the other figures are on the page.
+    return rules.blessed(
+        CALIBRATION, verdict, "; ".join(part.sentence for part in failing or parts[:1]), figures, bound
+    )
+
+
+def _claims(candidate: Scored, calib: Scored, champion: Scored | None) -> Compared:
+    """One rng for it alone: what is drawn here must not depend on what the sets draw."""
+    p = fitted_null.chance(_pair(calib), _pair(candidate), np.random.default_rng([0, 0]))
+    error = calibration.ece(*_pair(candidate))
+    best = None if champion is None else calibration.ece(*_pair(champion))
+    good = p > SHOWN or (best is not None and error <= best)
+    claimed, right = float(candidate.probabilities.max(axis=1).mean()), float(candidate.right.mean())
+    sentence = f"calibration error {error:.1%}: it claims {claimed:.1%} on average and is right in {right:.1%}"
+    if not good:
+        sentence = (
+            f"not as right as it says: {sentence}, by chance in {p:.2g} of models fitted on "
+            f"{len(calib.labels)} images (datasets.target.roles.calib)"
+        )
+    figures = {"ece": error, "ece_p": p, "ece_champion": best, "claimed": claimed}
+    return Compared(verdict="passed" if good else "failed", sentence=sentence, figures=figures)
+
+
+def _coverage(candidate: Scored, calib: Scored) -> Compared:
+    """The sets as they are answered: the randomised ones, for which chance is known exactly, and the answer."""
+    # A stream for each role: shared draws would tie the scores of calib and test together.
+    fitting, testing = np.random.default_rng([0, 1]), np.random.default_rng([0, 2])
+    fitted = calibration.raps_fit(calib.probabilities, calib.labels, COVERAGE, rng=fitting)
+    held = answered_sets(fitted, candidate.probabilities, testing)[np.arange(len(candidate.labels)), candidate.labels]
+    p = calibration.coverage_p(int(held.sum()), len(held), len(calib.labels), COVERAGE)
+    sentence = (
+        f"its sets of likely classes hold the true one in {held.mean():.1%} of images, {COVERAGE:.0%} is promised"
+    )
+    figures = {"coverage": float(held.mean()), "coverage_p": p}
+    return Compared(verdict="passed" if p > SHOWN else "failed", sentence=f"{sentence} (p = {p:.2g})", figures=figures)
+
+
+def _pair(scored: Scored) -> tuple[FloatArray, metrics.IntArray]:
+    return scored.probabilities, scored.labels
