@@ -135,7 +135,8 @@ def predict(
         typer.echo(json.dumps(rows))
     else:
         for row in rows:
-            unsure = "  not sure enough" if row.get("abstain") else ""
+            doubt = "unlike the images it knows" if row.get("foreign") else "not sure enough"
+            unsure = f"  {doubt}" if row.get("abstain") else ""
             said = row.get("error") or f"{row['label']}  {row['probability']:.3f}{unsure}"
             typer.echo(f"{row['path']}: {said}", err="error" in row)
     if any("error" in row for row in rows):

@@ -11,7 +11,7 @@ import numpy as np
 
 from sightline.data.loader import load
 from sightline.digests import file_digest, tree_digest
-from sightline.evaluate import agreement, confidence, cost, metrics, release, robustness, slices
+from sightline.evaluate import agreement, confidence, cost, foreign, metrics, release, robustness, slices
 from sightline.files import replacing, write_atomically
 from sightline.images.reading import png
 from sightline.models.bundle import Card
@@ -95,10 +95,12 @@ def evaluate(
     files, golden = agreement.golden_files(paths), _logits(paths, candidate, agreement.golden_pixels(paths))
     card = Card(candidate.network, candidate.size, candidate.classes, weights=candidate.weights, **vars(fitted))
     # Packaged first: what is measured here is what will be served.
-    served = write_bundle(folder / BUNDLE, card, paths.root / candidate.path / WEIGHTS, files, golden)
+    weights, known = paths.root / candidate.path / WEIGHTS, foreign.known(paths, candidate)
+    served = write_bundle(folder / BUNDLE, card, weights, files, golden, known)
     # The fresh process loads while the answers are computed here.
     with cost.loading(folder / BUNDLE, image_files(paths, rows)) as ask:
         images, names = release.open_images(paths, testing)
+        pixels = images.pixels[:].permute(0, 2, 3, 1).numpy()
         labels, logits = images.labels.numpy(), _logits(paths, candidate, images.pixels)
         probabilities = softmax(logits, fitted.temperature)
         truth, right = np.array(images.classes)[labels], logits.argmax(axis=1) == labels
@@ -107,7 +109,8 @@ def evaluate(
             "candidate": {"stage": candidate.stage, "network": candidate.network, "weights": candidate.weights},
             **measured(fitted, list(images.classes), labels, logits, rows),
             "agreement": agreement.difference(served, files, golden),
-            "robustness": corrupted(served, testing, images.pixels[:].permute(0, 2, 3, 1).numpy(), truth, right),
+            "robustness": corrupted(served, testing, pixels, truth, right),
+            "foreign": foreign.figures(served, pixels),
             "mistakes": _mistakes(images, names, probabilities),
             "comparison": _comparison(paths, others, candidate, logits, images),
             "cost": asdict(ask()),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sightline.data.shards import read_index
-from sightline.evaluate import agreement, cost, release, robustness
+from sightline.evaluate import agreement, cost, foreign, release, robustness
 from sightline.evaluate.confidence import Confidence
 from sightline.evaluate.evaluation import FIGURES, corrupted, image_files, measured
 from sightline.files import write_atomically
@@ -69,6 +69,7 @@ def evaluate_version(
         **measured(_confidence(served), classes, labels, logits, rows),
         "agreement": _agreement(paths, served),
         "robustness": _robustness(served, testing, pixels, truth, logits.argmax(axis=1) == labels, step),
+        "foreign": foreign.figures(served, pixels),
         "cost": asdict(cost.measure(bundle, image_files(paths, rows))),
     }
     folder = paths.runs / "evaluate" / f"version-{found.version}"
@@ -103,6 +104,7 @@ def scalars(figures: Mapping[str, Any]) -> dict[str, float]:
     found |= {f"conformal/{name}": sets.get(name) for name in ("coverage", "mean_size", "threshold")}
     found |= {f"robustness/{name}": value for name, value in figures["robustness"]["accuracy"].items()}
     found |= {f"robustness/{name}": figures["robustness"].get(name) for name in ("mean", "mean_corruption_error")}
+    found["foreign/share"] = (figures["foreign"] or {}).get("share")
     found |= {f"cost/{name}": value for name, value in figures["cost"].items()}
     found |= {f"f1/{number}": row["f1"] for number, row in enumerate(figures["per_class"].values())}
     return {name: float(value) for name, value in found.items() if value is not None}

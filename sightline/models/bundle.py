@@ -5,12 +5,13 @@ from __future__ import annotations
 import base64
 import json
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from sightline.digests import file_digest
 from sightline.errors import ModelError
 from sightline.models.conformal import Conformal
+from sightline.models.foreign import KNOWN, Known
 from sightline.models.weights import WEIGHTS
 
 if TYPE_CHECKING:
@@ -42,10 +43,12 @@ class Card:
     """Answers that are less sure than this had better go to a person; None where no threshold was found."""
     conformal: Conformal | None = None
     """What makes the sets of likely classes; None where there were no images to calibrate on."""
+    known: str | None = None
+    """SHA-256 of the file that tells foreign images; None where there is none, as in bundles older than this field."""
 
 
-def load(folder: Path) -> tuple[Card, Classifier]:
-    """Card and network of the bundle in `folder`.
+def load(folder: Path) -> tuple[Card, Classifier, Known | None]:
+    """Card and network of the bundle in `folder`, and what tells foreign images.
 
     Raises ModelError where a file is missing, was changed or does not fit.
     """
@@ -56,13 +59,15 @@ def load(folder: Path) -> tuple[Card, Classifier]:
 
     try:
         card = _card(json.loads((folder / BUNDLE).read_text(encoding="utf-8")))
-        if file_digest(folder / WEIGHTS) != card.weights:
-            raise ModelError(f"{folder / WEIGHTS} was changed since it was registered: do not use this model")
+        for name, digest in ((WEIGHTS, card.weights), (KNOWN, card.known)):
+            if digest is not None and file_digest(folder / name) != digest:
+                raise ModelError(f"{folder / name} was changed since it was registered: do not use this model")
         model = build(card.network, len(card.classes), card.size)
         model.load_state_dict(load_file(folder / WEIGHTS))
+        known = None if card.known is None else Known.read(folder / KNOWN)
     except (OSError, ValueError, TypeError, KeyError, RuntimeError, SafetensorError) as error:
         raise ModelError(f"{folder} is not a whole model bundle: {error}") from error
-    return card, model
+    return card, model, known
 
 
 def _card(values: dict[str, Any]) -> Card:
@@ -71,10 +76,13 @@ def _card(values: dict[str, Any]) -> Card:
     return Card(**{**values, "classes": tuple(values["classes"]), "conformal": known})
 
 
-def write(folder: Path, card: Card, weights: Path) -> None:
-    """Make a bundle of `card` and the `weights` file in the new folder `folder`."""
+def write(folder: Path, card: Card, weights: Path, known: Known | None = None) -> None:
+    """Make a bundle of `card`, the `weights` file and what is `known` in the new folder `folder`."""
     folder.mkdir()
     shutil.copyfile(weights, folder / WEIGHTS)
+    if known is not None:
+        known.write(folder / KNOWN)
+        card = replace(card, known=file_digest(folder / KNOWN))
     (folder / BUNDLE).write_text(json.dumps(asdict(card), indent=1) + "\n", encoding="utf-8")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -14,17 +14,19 @@ from sightline.files import replacing
 from sightline.images.normalise import normalise
 from sightline.images.reading import decode
 from sightline.models import bundle
-from sightline.models.conformal import raps_sets
+from sightline.models.conformal import answered_sets
 from sightline.models.device import exact
+from sightline.models.foreign import describe
 from sightline.models.temperature import softmax
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
     from sightline.models.bundle import Card
     from sightline.models.conformal import Conformal
+    from sightline.models.foreign import Known
     from sightline.models.zoo import Classifier
 
 BATCH = 64
@@ -39,17 +41,31 @@ class Answer:
     probabilities: tuple[float, ...]
     """One for each class, in the order of the card."""
     abstain: bool | None
-    """Whether the answer is too unsure for the accuracy that was wanted; None where the card has no threshold."""
+    """Whether a person had better answer: too unsure for the accuracy that was wanted, or foreign; None if untold."""
     likely: tuple[str, ...] | None
     """Classes of the conformal set, the answer among them; None where the card cannot tell."""
+    foreign: bool | None
+    """Whether the image is unlike those that the model knows; None where the bundle cannot tell."""
+    foreign_score: float | None
+    """How unlike; the bundle's threshold is 1."""
+
+
+class Outputs(NamedTuple):
+    """What the network makes of N images, float32."""
+
+    logits: NDArray[np.float32]
+    """(N, classes), before the temperature."""
+    described: NDArray[np.floating[Any]]
+    """(N, D) by which foreign images are told: the backbone's features, and statistics of the pixels."""
 
 
 class Predictor:
     """A loaded bundle."""
 
-    def __init__(self, card: Card, model: Classifier) -> None:
+    def __init__(self, card: Card, model: Classifier, known: Known | None = None) -> None:
         self.card = card
         self.model = model.eval()
+        self.known = known
 
     @classmethod
     def load(cls, folder: Path | str) -> Predictor:
@@ -59,14 +75,19 @@ class Predictor:
         """
         return cls(*bundle.load(Path(folder)))
 
+    def outputs(self, pixels: NDArray[np.uint8]) -> Outputs:
+        """What the network makes of images uint8 (N, size, size, 3), in full precision."""
+        logits, described = [], []
+        with torch.no_grad(), exact():
+            for part in np.array_split(pixels, max(1, -(-len(pixels) // BATCH))):
+                features = self.model.backbone(normalise(torch.from_numpy(part).permute(0, 3, 1, 2)))
+                logits.append(self.model.head(features).numpy())
+                described.append(describe(features.numpy(), part))
+        return Outputs(np.concatenate(logits), np.concatenate(described))
+
     def logits(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Logits (N, classes) of images uint8 (N, size, size, 3), before the temperature, in full precision."""
-        with torch.no_grad(), exact():
-            parts = [
-                self.model(normalise(torch.from_numpy(part).permute(0, 3, 1, 2))).numpy()
-                for part in np.array_split(pixels, max(1, -(-len(pixels) // BATCH)))
-            ]
-        return np.concatenate(parts)
+        return self.outputs(pixels).logits
 
     def probabilities(self, images: Sequence[bytes]) -> NDArray[np.float64]:
         """Probabilities (N, classes) for image files.
@@ -80,50 +101,64 @@ class Predictor:
 
         Raises UnreadableImage where one cannot be read.
         """
-        if not images:
-            return np.empty((0, len(self.card.classes)), dtype=np.float32)
-        parts = []
+        parts = [part.logits for part in self._outputs(images)]
+        return np.concatenate([np.empty((0, len(self.card.classes)), dtype=np.float32), *parts])
+
+    def _outputs(self, images: Sequence[bytes]) -> Iterator[Outputs]:
         for start in range(0, len(images), BATCH):
-            pixels = np.stack([decode(data, self.card.size) for data in images[start : start + BATCH]])
-            parts.append(self.logits(pixels))
-        return np.concatenate(parts)
+            yield self.outputs(np.stack([decode(data, self.card.size) for data in images[start : start + BATCH]]))
 
     def predict(self, images: Sequence[bytes]) -> list[Answer]:
         """One answer for each image file, in order.
 
         Raises UnreadableImage where one cannot be read.
         """
-        return [self._answer(data, row) for data, row in zip(images, self.probabilities(images), strict=True)]
+        found: list[Answer] = []
+        for part in self._outputs(images):
+            rows = softmax(part.logits, self.card.temperature)
+            scores = [None] * len(rows) if self.known is None else self.known.scores(part.described).tolist()
+            asked = images[len(found) : len(found) + len(rows)]
+            found += [self._answer(*one) for one in zip(asked, rows, scores, strict=True)]
+        return found
 
-    def _answer(self, data: bytes, row: NDArray[np.float64]) -> Answer:
+    def _answer(self, data: bytes, row: NDArray[np.float64], score: float | None) -> Answer:
         card, best = self.card, int(row.argmax())
+        unsure = None if card.abstain_below is None else float(row[best]) < card.abstain_below
+        foreign = None if score is None else score > 1
         return Answer(
             label=card.classes[best],
             probability=float(row[best]),
             probabilities=tuple(row.tolist()),
-            abstain=None if card.abstain_below is None else float(row[best]) < card.abstain_below,
+            abstain=True if foreign else unsure if unsure is not None else foreign,
             likely=None if card.conformal is None else self._likely(card.conformal, data, row),
+            foreign=foreign,
+            foreign_score=score,
         )
 
     def _likely(self, conformal: Conformal, data: bytes, row: NDArray[np.float64]) -> tuple[str, ...]:
         """The randomised set with the answer added to it: right in at least the share that was asked for."""
         # The image's own bytes draw, so that the same file always gets the same set.
         rng = np.random.default_rng(int.from_bytes(hashlib.sha256(data).digest()[:8]))
-        (members,) = raps_sets(conformal, row[None], rng)
-        members[row.argmax()] = True
+        (members,) = answered_sets(conformal, row[None], rng)
         order = np.argsort(-row, kind="stable")
         return tuple(self.card.classes[place] for place in order.tolist() if members[place])
 
 
 def write_bundle(
-    folder: Path, card: Card, weights: Path, golden: Sequence[bytes], logits: NDArray[np.floating[Any]] | None = None
+    folder: Path,
+    card: Card,
+    weights: Path,
+    golden: Sequence[bytes],
+    logits: NDArray[np.floating[Any]] | None = None,
+    known: Known | None = None,
 ) -> Predictor:
     """Make a bundle of `card` and the `weights` file, with a few `golden` images to check it by.
 
-    logits: (N, classes) that the training form gives them; the bundle's own where there are none.
+    logits: (N, classes) that the training form gives them; the bundle's own where there are none. `known`: what tells
+    foreign images.
     """
     with replacing(folder) as scratch:
-        bundle.write(scratch, card, weights)
+        bundle.write(scratch, card, weights, known)
         predictor = Predictor.load(scratch)
         found = predictor.logits_of(golden) if logits is None else logits
         bundle.write_golden(scratch, golden, found, softmax(found, card.temperature))

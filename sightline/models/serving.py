@@ -1,6 +1,7 @@
 """The MLflow model: a file that MLflow runs to load the classifier ("models from code", no pickle).
 
-Input: a table with the column `image`, the bytes of an image file. Output: `label`, `probability` and `probabilities`.
+Input: a table with the column `image`, the bytes of an image file. Output: `label`, `probability`, `probabilities`,
+`abstain`, `foreign` and `foreign_score`; the last three are empty where the bundle cannot tell.
 """
 
 from __future__ import annotations
@@ -29,6 +30,9 @@ class ImageClassifier(PythonModel):
                 "label": [answer.label for answer in answers],
                 "probability": [answer.probability for answer in answers],
                 "probabilities": [list(answer.probabilities) for answer in answers],
+                "abstain": [answer.abstain for answer in answers],
+                "foreign": [answer.foreign for answer in answers],
+                "foreign_score": [answer.foreign_score for answer in answers],
             }
         )
 

@@ -13,10 +13,11 @@ if TYPE_CHECKING:
 
 
 def predict_files(bundle: Path, version: str, images: Sequence[Path]) -> list[dict[str, Any]]:
-    """One row for each file: path, label, probability, version, abstain, set; or path and error where it is unreadable.
+    """One row for each file: path and what the version answers; or path and error where it is unreadable.
 
-    `bundle`: the folder of that version. `abstain` and `set` (the likely classes, most likely first) are None where
-    the version cannot tell. Raises ModelError where the bundle is not whole.
+    `bundle`: the folder of that version. `set` holds the likely classes, most likely first, and a `foreign_score` above
+    1 makes an image foreign; each of `abstain`, `set`, `foreign` and its score is None where the version cannot tell.
+    Raises ModelError where the bundle is not whole.
     """
     predictor = Predictor.load(bundle)
     rows = []
@@ -26,6 +27,7 @@ def predict_files(bundle: Path, version: str, images: Sequence[Path]) -> list[di
             (answer,) = predictor.predict([image.read_bytes()])
             row |= {"label": answer.label, "probability": answer.probability, "version": version}
             row |= {"abstain": answer.abstain, "set": None if answer.likely is None else list(answer.likely)}
+            row |= {"foreign": answer.foreign, "foreign_score": answer.foreign_score}
         except UnreadableImage as error:
             row |= {"error": str(error)}
         except OSError as error:

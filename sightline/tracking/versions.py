@@ -175,6 +175,9 @@ class Versions:
             ColSpec("string", "label"),
             ColSpec("double", "probability"),
             ColSpec(Array(DataType.double), "probabilities"),
+            ColSpec("boolean", "abstain", required=False),
+            ColSpec("boolean", "foreign", required=False),
+            ColSpec("double", "foreign_score", required=False),
         ]
         package = Path(__file__).parents[1]
         own = {BUNDLE_TAG: tree_digest(bundle)}

@@ -16,6 +16,7 @@ from sightline.errors import ModelError
 from sightline.images.reading import UnreadableImage
 from sightline.models.bundle import Card
 from sightline.models.conformal import Conformal
+from sightline.models.foreign import fit
 from sightline.models.predictor import Predictor, write_bundle
 from sightline.models.weights import save_weights
 from sightline.models.zoo import build
@@ -113,6 +114,38 @@ def test_card_travels_with_threshold_and_sets(bundle: tuple[Path, Classifier], t
     assert Predictor.load(tmp_path / "again").card == card
 
 
+def knowing(bundle: tuple[Path, Classifier], folder: Path) -> Predictor:
+    """A bundle that knows dark noise; its card asks for no confidence."""
+    plain = Predictor.load(bundle[0])
+    rng = np.random.default_rng(0)
+    described = plain.outputs(rng.integers(0, 100, (200, 16, 16, 3), dtype=np.uint8)).described
+    known = fit(described[:120], np.arange(120) % 2, described[120:], plain.model.head.in_features)
+    return write_bundle(folder, plain.card, bundle[0] / "weights.safetensors", [picture(0)], known=known)
+
+
+def test_foreign_image_abstains(bundle: tuple[Path, Classifier], tmp_path: Path) -> None:
+    """An image unlike those of training is foreign, with its score, and abstains whatever the confidence is."""
+    predictor = knowing(bundle, tmp_path / "knowing")
+    dark, bright = io.BytesIO(), picture(1)
+    Image.fromarray(np.random.default_rng(5).integers(0, 100, (16, 16, 3), dtype=np.uint8)).save(dark, "PNG")
+    usual, foreign = predictor.predict([dark.getvalue(), bright])
+    assert (usual.foreign, usual.abstain) == (False, False)
+    assert (foreign.foreign, foreign.abstain) == (True, True)
+    assert usual.foreign_score is not None
+    assert foreign.foreign_score is not None
+    assert usual.foreign_score <= 1 < foreign.foreign_score
+    assert foreign.probabilities == pytest.approx(Predictor.load(bundle[0]).probabilities([bright])[0], abs=1e-6)
+
+
+def test_what_is_known_is_under_the_card(bundle: tuple[Path, Classifier], tmp_path: Path) -> None:
+    """A changed file of what the model knows is refused like changed weights."""
+    knowing(bundle, tmp_path / "knowing")
+    file = tmp_path / "knowing" / "known.safetensors"
+    file.write_bytes(file.read_bytes()[:-1] + b"x")
+    with pytest.raises(ModelError, match="was changed since"):
+        Predictor.load(tmp_path / "knowing")
+
+
 def test_bundle_from_before_still_loads(bundle: tuple[Path, Classifier]) -> None:
     """A bundle that knows neither threshold nor sets answers, and says that it cannot tell."""
     path = bundle[0] / "bundle.json"
@@ -123,3 +156,4 @@ def test_bundle_from_before_still_loads(bundle: tuple[Path, Classifier]) -> None
     assert answer.probability == max(answer.probabilities)
     assert answer.abstain is None
     assert answer.likely is None
+    assert (answer.foreign, answer.foreign_score) == (None, None)
