@@ -37,7 +37,9 @@ def abstention_threshold(probabilities: FloatArray, labels: IntArray, wanted_acc
     firsts = {int(np.searchsorted(answered, max(share * len(labels), fewest))) for share in STARTS}
     # Of one sequence the last before the first that is not shown.
     lasts = [
-        first - 1 + int(np.argmin(np.append(shown[first:], False))) for first in firsts if shown[first : first + 1]
+        first - 1 + int(np.argmin(np.append(shown[first:], False)))
+        for first in firsts
+        if first < len(shown) and shown[first]
     ]
     return float(threshold[max(lasts)]) if lasts else None
 

@@ -27,6 +27,7 @@ def test_threshold_needs_enough_answers() -> None:
     few = answers(falling.tolist(), [index < 71 for index in range(100)])
     enough = answers(falling.tolist(), [index < 72 for index in range(100)])
     assert abstention_threshold(*few, 0.95) is None
+    assert abstention_threshold(enough[0][:20], enough[1][:20], 0.95) is None
     assert abstention_threshold(*enough, 0.95) == pytest.approx(falling[71])
     assert most_shown(71) < 0.95 < most_shown(72)
 
