@@ -8,7 +8,8 @@ it knows, so that plain statistics of the pixels stand beside its features.
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -54,9 +55,20 @@ class Known:
     """(1,) distance of the farthest image that is not foreign."""
 
     def scores(self, described: Floats) -> Floats:
-        """Distances (N,) of images (N, D) as `describe` tells them; above 1 they are foreign."""
-        scores: Floats = _distances(self, described) / self.limit
+        """Distances (N,) of images (N, D) as `describe` tells them to the nearest mean; above 1 they are foreign."""
+        means, projected, lengths, directions = self._prepared
+        scaled = (described - self.center) / self.spread
+        along = ((scaled @ directions)[:, None] - projected) ** 2 @ self.weights
+        # |a - b|² = |a|² + |b|² - 2ab, so that no (N, C, D) is made.
+        whole = (scaled**2).sum(axis=1)[:, None] + lengths - 2 * scaled @ means.T
+        scores: Floats = np.sqrt(np.maximum(along + whole * self.rest, 0).min(axis=1)) / self.limit
         return scores
+
+    @cached_property
+    def _prepared(self) -> tuple[Floats, Floats, Floats, Floats]:
+        """What every image needs: means, these along the directions, their squared lengths, and the directions."""
+        means, directions = self.means.astype(np.float32), self.directions.astype(np.float32)
+        return means, means @ directions, (means**2).sum(axis=1), directions
 
     def write(self, path: Path) -> None:
         """Write to a file without pickle."""
@@ -69,7 +81,7 @@ class Known:
         """What `write` wrote; raises SafetensorError or TypeError where the file is another."""
         from safetensors.numpy import load_file
 
-        return cls(**{name: value.astype(np.float32) for name, value in load_file(path).items()})
+        return cls(**load_file(path))
 
 
 def describe(features: Floats, pixels: NDArray[np.uint8]) -> Floats:
@@ -77,14 +89,20 @@ def describe(features: Floats, pixels: NDArray[np.uint8]) -> Floats:
 
     Of each colour mean and deviation, how colourful the image is, and how much brightness changes over 1 … 8 pixels.
     """
-    colours = _averaged(pixels, max(1, pixels.shape[1] // FINEST)).astype(np.float32) / 255
-    grey = colours.mean(axis=3, keepdims=True)
-    parts = [colours.mean(axis=(1, 2)), colours.std(axis=(1, 2)), np.ptp(colours, axis=3).mean(axis=(1, 2))[:, None]]
+    # Colour by colour: along an axis of three NumPy is slow.
+    colours = (
+        _averaged(pixels.transpose(3, 0, 1, 2), max(1, pixels.shape[1] // FINEST)).astype(np.float32, order="C") / 255
+    )
+    means = colours.mean(axis=(2, 3), keepdims=True)
+    deviations = np.sqrt(np.square(colours - means).mean(axis=(2, 3)))
+    colourful = (colours.max(axis=0) - colours.min(axis=0)).mean(axis=(1, 2))
+    parts = [features.T, means[..., 0, 0], deviations, colourful[None]]
+    grey = colours.mean(axis=0)
     for scale in SCALES:
         if grey.shape[1] >= 2 * scale:
             coarse = _averaged(grey, scale)
-            parts += [np.abs(np.diff(coarse, axis=axis)).mean(axis=(1, 2)) for axis in (1, 2)]
-    return np.concatenate([features, *parts], axis=1)
+            parts += [np.abs(np.diff(coarse, axis=axis)).mean(axis=(1, 2))[None] for axis in (1, 2)]
+    return np.concatenate(parts).T
 
 
 def fit(described: Floats, labels: NDArray[np.integer], calib: Floats, features: int) -> Known | None:
@@ -117,27 +135,16 @@ def fit(described: Floats, labels: NDArray[np.integer], calib: Floats, features:
         limit=np.ones(1, dtype=np.float32),
     )
     rank = min(math.ceil((len(calib) + 1) * (1 - FALSE_ALARMS)), len(calib))
-    limit = np.sort(_distances(found, calib))[rank - 1 : rank].astype(np.float32)
-    return Known(**{**vars(found), "limit": limit})
-
-
-def _distances(known: Known, described: Floats) -> Floats:
-    """Distances (N,) to the nearest class mean; |a - b|² = |a|² + |b|² - 2ab, so that no (N, C, D) is made."""
-    scaled = ((described - known.center) / known.spread).astype(np.float32)
-    means, directions = known.means.astype(np.float32), known.directions.astype(np.float32)
-    along = ((scaled @ directions)[:, None] - means @ directions) ** 2 @ known.weights
-    whole = (scaled**2).sum(axis=1)[:, None] + (means**2).sum(axis=1) - 2 * scaled @ means.T
-    distances: Floats = np.sqrt(np.maximum(along + whole * known.rest, 0).min(axis=1))
-    return distances
+    limit = np.sort(found.scores(calib))[rank - 1 : rank].astype(np.float32)
+    return replace(found, limit=limit)
 
 
 def _averaged(images: NDArray[Any], factor: int) -> NDArray[Any]:
-    """Means over squares of `factor` pixels of images (N, S, S, C); a rest at the edge is left out."""
+    """Means over squares of `factor` pixels of images (…, S, S); a rest at the edge is left out."""
     if factor == 1:
         return images
-    count, side, channels = len(images), images.shape[1] // factor, images.shape[3]
-    whole = images[:, : side * factor, : side * factor]
-    averaged: NDArray[Any] = whole.reshape(count, side, factor, side, factor, channels).mean(
-        axis=(2, 4), dtype=np.float32
-    )
+    side = images.shape[-1] // factor
+    whole = images[..., : side * factor, : side * factor]
+    squares = whole.reshape(*images.shape[:-2], side, factor, side, factor)
+    averaged: NDArray[Any] = squares.mean(axis=(-3, -1), dtype=np.float32)
     return averaged
