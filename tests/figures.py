@@ -38,8 +38,15 @@ def evaluation_figures(classes: list[str], confusion: list[list[int]] | None = N
             {"threshold": 0.95, "coverage": 0.2, "risk": 0.0},
             {"threshold": 0.4, "coverage": 1.0, "risk": 0.25},
         ],
-        "abstention": {"wanted_accuracy": 0.99, "threshold": 0.912, "coverage": 0.6, "accuracy": 0.985},
-        "conformal": {"wanted": 0.9, "coverage": 0.893, "mean_size": 1.23, "threshold": 0.8, "empty": 0.02},
+        "abstention": {
+            "wanted_accuracy": 0.99,
+            "threshold": 0.912,
+            "most_shown": 0.993,
+            "coverage": 0.6,
+            "accuracy": 0.985,
+        },
+        "conformal": {"wanted": 0.9, "coverage": 0.893, "mean_size": 1.23, "threshold": 0.8},
+        "foreign": {"share": 0.012, "median_score": 0.6},
         "agreement": 3e-7,
         "slices": [
             {"name": f"label={classes[0]}", "images": 20, "accuracy": 0.5, "low": 0.3, "high": 0.7},

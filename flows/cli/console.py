@@ -121,6 +121,8 @@ def show_evaluation(version: str, figures: dict[str, Any]) -> None:
     rows.add_row("calibration error", f"{figures['ece_after']:.3f}, before temperature {figures['ece_before']:.3f}")
     if sure["threshold"] is not None:
         rows.add_row("abstains below", f"{sure['threshold']:.3f}: answers {sure['coverage']:.1%}")
+    elif sure["wanted_accuracy"] is not None:
+        rows.add_row("abstains", f"for no lack of sureness: {sure['wanted_accuracy']:g} cannot be promised")
     if sets is not None:
         rows.add_row("sets", f"hold the true class in {sets['coverage']:.1%}, {sets['mean_size']:.2f} classes")
     rows.add_row("corrupted", f"{harm['mean']:.3f}, as they are {harm['clean']:.3f} ({harm['images']} images)")
