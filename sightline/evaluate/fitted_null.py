@@ -10,7 +10,7 @@ from sightline.evaluate.calibration import answers, overclaim
 from sightline.models.temperature import fit_temperature, softmax
 
 if TYPE_CHECKING:
-    from sightline.evaluate.metrics import FloatArray, IntArray
+    from sightline.evaluate.metrics import BoolArray, FloatArray, IntArray
 
 MOST, BATCH, ENOUGH = 2000, 50, 10
 """Simulations at most, at once, and as large an error among them as ends them."""
@@ -23,23 +23,26 @@ STEP = 0.04
 
 
 def chance(calib: tuple[FloatArray, IntArray], test: tuple[FloatArray, IntArray], rng: np.random.Generator) -> float:
-    """How often chance alone makes `test` show as much overclaim, at least 1 / 2001.
+    """How often chance alone makes both sets together show as much overclaim, at least 1 / 2001.
 
     Both are probabilities (N, C) with N ≥ 1 and labels (N,); those of `calib` answer the images that the temperature
     was fitted on. Assumed is that at one temperature, the one that fits both together best, all answers are as right as
     they say. Each simulation draws the labels of both from that, fits the temperature to those of calib again and
-    counts on those of test. They end once p is plainly not small (Besag and Clifford 1991).
+    counts. They end once p is plainly not small (Besag and Clifford 1991).
     """
-    (sure, right), fitting, judged = answers(*test), _logs(calib[0]), _logs(test[0])
-    found = overclaim(sure, right)
+    fitting, judged = _logs(calib[0]), _logs(test[0])
+    # Of calib too: it is next to nothing where the temperature is its own, and tells one that is not.
+    found = overclaim(*answers(*test)) + overclaim(*answers(*calib))
     truth = fit_temperature(np.concatenate([fitting, judged]), np.concatenate([calib[1], test[1]]))
     refit, meant = Refit(fitting, truth), softmax(judged, truth).max(axis=1)
     drawn = above = 0
     while drawn < MOST and above < ENOUGH:
-        steps = np.round(np.log(refit.draw(BATCH, rng)) / STEP)
-        for step, count in zip(*np.unique(steps, return_counts=True), strict=True):
-            claimed = softmax(judged, float(np.exp(step * STEP))).max(axis=1)
-            simulated = overclaim(claimed, rng.random((count, len(meant))) < meant)
+        temperatures, kept = refit.draw(BATCH, rng)
+        steps = np.round(np.log(temperatures) / STEP)
+        for step in np.unique(steps):
+            sure, own = (softmax(one, float(np.exp(step * STEP))).max(axis=1) for one in (judged, fitting))
+            right = kept[steps == step]
+            simulated = overclaim(sure, rng.random((len(right), len(meant))) < meant) + overclaim(own, right)
             # The same outcome again may differ by rounding: a model that is always right has one.
             above += int(np.sum(simulated >= found - 1e-9))
         drawn += BATCH
@@ -54,21 +57,21 @@ class Refit:
 
     def __init__(self, logits: FloatArray, truth: float) -> None:
         self.logits = logits - logits.max(axis=1, keepdims=True)
+        self.best = logits.argmax(axis=1)[:, None]
         self.share = softmax(self.logits, truth).cumsum(axis=1)
         self.second = float(np.partition(self.logits, -2, axis=1)[:, -2].mean())
         means = [(softmax(self.logits, np.exp(-cold)) * self.logits).sum() for cold in GRID]
         self.sums = np.array(means) * (1 + 1 / len(logits))
 
-    def draw(self, count: int, rng: np.random.Generator) -> FloatArray:
-        """The temperature (count,) of so many draws of the labels."""
+    def draw(self, count: int, rng: np.random.Generator) -> tuple[FloatArray, BoolArray]:
+        """For so many draws of the labels the temperature (count,), and which answers (count, N) are right."""
         images, classes = self.logits.shape
         rows = np.arange(images)[:, None]
         # Rows of shares that rise from one image to the next are searched as one.
         chosen = np.searchsorted((self.share[:, :-1] + rows).ravel(), rng.random((images, count)) + rows)
         labels = chosen - rows * (classes - 1)
         sums = np.take_along_axis(self.logits, labels, axis=1).sum(axis=0)
-        temperatures: FloatArray = np.exp(-np.interp(sums + self.second, self.sums, GRID))
-        return temperatures
+        return np.exp(-np.interp(sums + self.second, self.sums, GRID)), (labels == self.best).T
 
 
 def _logs(probabilities: FloatArray) -> FloatArray:

@@ -34,7 +34,7 @@ def test_table_answers_as_the_fit() -> None:
     """Over draws of the labels the table gives the temperatures that the fit gives."""
     rng = np.random.default_rng(0)
     logits, _ = model(100, 8, rng)
-    drawn = np.sort(Refit(logits, 1.3).draw(400, rng))
+    drawn = np.sort(Refit(logits, 1.3).draw(400, rng)[0])
     share = softmax(logits, 1.3).cumsum(axis=1)
     fits = np.sort([fit_temperature(logits, (share > rng.random((100, 1))).argmax(axis=1)) for _ in range(400)])
     for quantile in (0.1, 0.5, 0.9):
