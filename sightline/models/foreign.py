@@ -123,7 +123,7 @@ def fit(described: Floats, labels: NDArray[np.integer], calib: Floats, features:
     around = scaled - means[np.searchsorted(known, labels)]
     variances, directions = np.linalg.eigh(around.T @ around / len(around))
     others = variances[:-DIRECTIONS] if len(variances) > DIRECTIONS else variances[:1]
-    rest = max(float(others.mean()), FLOOR * float(variances.mean()), np.finfo(np.float32).eps)
+    rest = max(float(others.mean()), FLOOR * float(variances.mean()), float(np.finfo(np.float32).eps))
     weights = 1 / np.maximum(variances[-DIRECTIONS:], rest) - 1 / rest
     found = Known(
         center=center.astype(np.float32),
