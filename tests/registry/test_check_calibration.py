@@ -95,7 +95,7 @@ def test_worse_log_loss_than_the_champion_is_blocked() -> None:
     vague = Scored(version="2", labels=honest.labels, probabilities=blurred)
     done = check_calibration(vague, calib, honest, BOUND)
     assert done.verdict == FAILED
-    assert "against the champion, shown to be more" in done.sentence
+    assert "against the champion: more than 0.01 is shown" in done.sentence
 
 
 def test_log_loss_within_the_margin_passes() -> None:
