@@ -1,8 +1,8 @@
 """Images unlike those that a model knows: how far an image lies from them, by the network's features and its pixels.
 
-The distance is Mahalanobis' to the nearest class mean under one covariance (Lee et al. 2018), of which the strongest
-directions are kept and the others count alike (Tipping and Bishop 1999). A network may map what it never saw onto what
-it knows, so that plain statistics of the pixels stand beside its features.
+Distance to the nearest training image (Sun et al. 2022), in units in which images of one class spread alike (as in
+Mahalanobis' distance, Lee et al. 2018). A network may map what it never saw onto what it knows, so that plain
+statistics of the pixels stand beside its features.
 """
 
 from __future__ import annotations
@@ -26,9 +26,12 @@ FALSE_ALARMS = 0.01
 """Share of calibration images beyond the threshold."""
 FEWEST = 30
 """Calibration images below which there is no threshold: the farthest of so few would be passed too often."""
-DIRECTIONS = 64
-FLOOR = 0.1
-"""Of the variance in each other direction, as a share of the mean."""
+DIRECTIONS = 128
+"""The strongest in which distances are taken."""
+SHRINKAGE = 0.05
+"""Share of the mean variance in that of each direction: few images would make the weak ones too weak."""
+CLOSEST, NARROWEST, HIGHEST = 1e-2, 0.05, 50.0
+"""Least squared distance, least half width of the usual ones, and largest logarithm of a score: all stay finite."""
 FINEST = 64
 """Side in pixels to which larger images are averaged before their statistics are taken."""
 SCALES = (1, 2, 4, 8)
@@ -36,58 +39,83 @@ SCALES = (1, 2, 4, 8)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Known:
-    """What a model knows, as `fit` found it; D features and statistics, C classes."""
+class Neighbours:
+    """Training images in one view, of D numbers, as `_learn` found them."""
 
     center: Floats
     """(D,) mean."""
     spread: Floats
     """(D,) standard deviation."""
-    means: Floats
-    """(C, D) of the classes, in units of the spread."""
     directions: Floats
-    """(D, R) orthonormal."""
-    weights: Floats
-    """(R,) of a squared distance along each, beyond `rest`."""
-    rest: Floats
-    """(1,) weight of a squared distance in any direction."""
-    limit: Floats
-    """(1,) distance of the farthest image that is not foreign."""
+    """(D, R) along which images of a class spread by 1."""
+    bank: Floats
+    """(M, R) training images."""
+    usual: Floats
+    """(2,) median and half of the middle 68 % of the logarithm of a calibration image's distance."""
 
-    def scores(self, described: Floats) -> Floats:
-        """Distances (N,) of images (N, D) as `describe` tells them to the nearest mean; above 1 they are foreign."""
-        means, projected, lengths, directions = self._prepared
-        scaled = (described - self.center) / self.spread
-        along = ((scaled @ directions)[:, None] - projected) ** 2 @ self.weights
-        # |a - b|² = |a|² + |b|² - 2ab, so that no (N, C, D) is made.
-        whole = (scaled**2).sum(axis=1)[:, None] + lengths - 2 * scaled @ means.T
-        scores: Floats = np.sqrt(np.maximum(along + whole * self.rest, 0).min(axis=1)) / self.limit
-        return scores
+    def distances(self, view: Floats) -> Floats:
+        """Logarithm (N,) of the squared distance of images (N, D) to the nearest training image."""
+        bank, lengths, directions = self._prepared
+        placed = ((view - self.center) / self.spread) @ directions
+        squares = (placed**2).sum(axis=1)[:, None] + lengths - 2 * placed @ bank.T
+        logs: Floats = np.log(np.maximum(squares.min(axis=1), CLOSEST))
+        return logs
+
+    def surprise(self, view: Floats) -> Floats:
+        """Distances (N,) in units of the usual ones; being near in one view excuses nothing in the other."""
+        found: Floats = np.maximum((self.distances(view) - self.usual[0]) / self.usual[1], -1)
+        return found
 
     @cached_property
-    def _prepared(self) -> tuple[Floats, Floats, Floats, Floats]:
-        """What every image needs: means, these along the directions, their squared lengths, and the directions."""
-        means, directions = self.means.astype(np.float32), self.directions.astype(np.float32)
-        return means, means @ directions, (means**2).sum(axis=1), directions
+    def _prepared(self) -> tuple[Floats, Floats, Floats]:
+        """What every image needs: the bank, its squared lengths, and the directions."""
+        bank, directions = self.bank.astype(np.float32), self.directions.astype(np.float32)
+        return bank, (bank**2).sum(axis=1), directions
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """What a model knows, as `fit` found it."""
+
+    features: Neighbours
+    pixels: Neighbours
+    limit: Floats
+    """(1,) sum of the surprises of the farthest image that is not foreign."""
+
+    def scores(self, described: Floats) -> Floats:
+        """How foreign images (N, D) are, as `describe` tells them: above 1 they are called so."""
+        split = len(self.features.center)
+        total = self.features.surprise(described[:, :split]) + self.pixels.surprise(described[:, split:])
+        scores: Floats = np.exp(np.minimum(total - self.limit, HIGHEST))
+        return scores
 
     def write(self, path: Path) -> None:
         """Write to a file without pickle."""
         from safetensors.numpy import save_file
 
-        save_file({name: np.ascontiguousarray(value) for name, value in asdict(self).items()}, path)
+        parts = {"features": self.features, "pixels": self.pixels}
+        named = {f"{part}.{name}": value for part, one in parts.items() for name, value in asdict(one).items()}
+        save_file({name: np.ascontiguousarray(value) for name, value in (named | {"limit": self.limit}).items()}, path)
 
     @classmethod
     def read(cls, path: Path) -> Known:
-        """What `write` wrote; raises SafetensorError or TypeError where the file is another."""
+        """What `write` wrote; raises SafetensorError, KeyError or TypeError where the file is another."""
         from safetensors.numpy import load_file
 
-        return cls(**load_file(path))
+        values = load_file(path)
+        limit = values.pop("limit")
+        parts = {
+            part: Neighbours(**{name.partition(".")[2]: one for name, one in values.items() if name.startswith(part)})
+            for part in ("features.", "pixels.")
+        }
+        return cls(features=parts["features."], pixels=parts["pixels."], limit=limit)
 
 
 def describe(features: Floats, pixels: NDArray[np.uint8]) -> Floats:
     """Features (N, F) with the statistics of the images uint8 (N, S, S, 3) behind them: (N, D).
 
-    Of each colour mean and deviation, how colourful the image is, and how much brightness changes over 1 … 8 pixels.
+    They are the roots of each colour's mean and deviation, of how colourful the image is, and of how much brightness
+    changes over 1 … 8 pixels.
     """
     # Colour by colour: along an axis of three NumPy is slow.
     colours = (
@@ -96,13 +124,14 @@ def describe(features: Floats, pixels: NDArray[np.uint8]) -> Floats:
     means = colours.mean(axis=(2, 3), keepdims=True)
     deviations = np.sqrt(np.square(colours - means).mean(axis=(2, 3)))
     colourful = (colours.max(axis=0) - colours.min(axis=0)).mean(axis=(1, 2))
-    parts = [features.T, means[..., 0, 0], deviations, colourful[None]]
+    parts = [means[..., 0, 0], deviations, colourful[None]]
     grey = colours.mean(axis=0)
     for scale in SCALES:
         if grey.shape[1] >= 2 * scale:
             coarse = _averaged(grey, scale)
             parts += [np.abs(np.diff(coarse, axis=axis)).mean(axis=(1, 2))[None] for axis in (1, 2)]
-    return np.concatenate(parts).T
+    # By their roots small ones count too: how fine is the grain of a dark image.
+    return np.concatenate([features, np.sqrt(np.concatenate(parts)).T], axis=1)
 
 
 def fit(described: Floats, labels: NDArray[np.integer], calib: Floats, features: int) -> Known | None:
@@ -112,31 +141,35 @@ def fit(described: Floats, labels: NDArray[np.integer], calib: Floats, features:
     """
     if len(calib) < FEWEST:
         return None
-    spread = described.std(axis=0)
-    # What never changes in training would make any change infinite: a feature's hundredth part, a level of grey.
-    spread[:features] = np.maximum(spread[:features], max(0.01 * float(spread[:features].mean()), 1e-6))
-    spread[features:] = np.maximum(spread[features:], 1 / 255)
-    center = described.mean(axis=0)
-    scaled = ((described - center) / spread).astype(np.float64)
-    known = np.unique(labels)
-    means = np.stack([scaled[labels == one].mean(axis=0) for one in known])
-    around = scaled - means[np.searchsorted(known, labels)]
+    views = slice(None, features), slice(features, None)
+    both = [_learn(described[:, view], labels, calib[:, view]) for view in views]
+    found = Known(features=both[0], pixels=both[1], limit=np.zeros(1, dtype=np.float32))
+    rank = min(math.ceil((len(calib) + 1) * (1 - FALSE_ALARMS)), len(calib))
+    limit = np.log(np.sort(found.scores(calib))[rank - 1 : rank]).astype(np.float32)
+    return replace(found, limit=limit)
+
+
+def _learn(view: Floats, labels: NDArray[np.integer], calib: Floats) -> Neighbours:
+    """The neighbours in one view (N, D), and how far calibration images (M, D) usually lie from them."""
+    spread = view.std(axis=0)
+    # What never changes in training would make any change infinite.
+    spread = np.maximum(spread, max(0.02 * float(spread.mean()), 1e-6))
+    center = view.mean(axis=0)
+    scaled = ((view - center) / spread).astype(np.float64)
+    known, place = np.unique(labels, return_inverse=True)
+    around = scaled - np.stack([scaled[labels == one].mean(axis=0) for one in known])[place]
     variances, directions = np.linalg.eigh(around.T @ around / len(around))
-    others = variances[:-DIRECTIONS] if len(variances) > DIRECTIONS else variances[:1]
-    rest = max(float(others.mean()), FLOOR * float(variances.mean()), float(np.finfo(np.float32).eps))
-    weights = 1 / np.maximum(variances[-DIRECTIONS:], rest) - 1 / rest
-    found = Known(
+    variances = (1 - SHRINKAGE) * variances + SHRINKAGE * max(float(variances.mean()), 1e-6)
+    strongest = directions[:, -DIRECTIONS:] / np.sqrt(variances[-DIRECTIONS:])
+    found = Neighbours(
         center=center.astype(np.float32),
         spread=spread.astype(np.float32),
-        means=means.astype(np.float16),
-        directions=directions[:, -DIRECTIONS:].astype(np.float16),
-        weights=weights.astype(np.float32),
-        rest=np.array([1 / rest], dtype=np.float32),
-        limit=np.ones(1, dtype=np.float32),
+        directions=strongest.astype(np.float16),
+        bank=(scaled @ strongest).astype(np.float16),
+        usual=np.array([0, 1], dtype=np.float32),
     )
-    rank = min(math.ceil((len(calib) + 1) * (1 - FALSE_ALARMS)), len(calib))
-    limit = np.sort(found.scores(calib))[rank - 1 : rank].astype(np.float32)
-    return replace(found, limit=limit)
+    low, middle, high = np.quantile(found.distances(calib), [0.16, 0.5, 0.84])
+    return replace(found, usual=np.array([middle, max((high - low) / 2, NARROWEST)], dtype=np.float32))
 
 
 def _averaged(images: NDArray[Any], factor: int) -> NDArray[Any]:
