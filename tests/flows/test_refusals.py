@@ -8,7 +8,7 @@ import pytest
 from conftest import make_images, make_project
 
 from sightline import project
-from sightline.errors import ModelError, ValidationFailed
+from sightline.errors import DataError, ModelError, ValidationFailed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,3 +52,34 @@ def test_training_size_that_the_network_cannot_take_is_refused(toy: Paths) -> No
     with pytest.raises(ModelError, match=r"vit_b_16.*8 px.*recipe of (pretrain|scratch)"):
         train({"pretrain.network": "vit_b_16", "pretrain.recipe.size": 8, "finetune.scratch.size": 8})
     assert not any(toy.runs.glob("*/*/weights.safetensors"))
+
+
+def test_source_that_holds_the_target_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same folder as target and source would teach the backbone the test images: told by path, nothing trained."""
+    images = make_images(tmp_path / "images")
+    paths = make_project(tmp_path / "same", images, images)
+    for key, value in project.environment(paths.root).items():
+        monkeypatch.setenv(key, value)
+    monkeypatch.chdir(paths.root)
+    from flows.train import train
+
+    with pytest.raises(DataError, match=r"holds .* test, .* calib, .* images of the target.*\.png = source .*\.png"):
+        train()
+    assert not paths.runs.exists()
+    assert (paths.reports / "leaks.html").is_file()
+
+
+def test_release_that_lost_many_images_is_refused_before_training(toy: Paths) -> None:
+    """Where too many test images were deleted, the run stops at once, with their paths and a remedy."""
+    from flows.train import train
+    from sightline.data.ingest import ingest
+    from sightline.evaluate import release
+
+    ingest(toy, "target")
+    names = release.rows(toy, release.current(toy, "r1"))["path"].tolist()[::9]
+    for name in names:
+        (toy.raw("target") / name).unlink()
+    with pytest.raises(DataError, match=r"of its .* images have left .*--set evaluate.release=NAME") as told:
+        train()
+    assert names[0] in str(told.value)
+    assert not toy.runs.exists()

@@ -18,12 +18,14 @@ from torch.nn import functional
 from sightline.config import load
 from sightline.data import manifest
 from sightline.digests import dvc_digest, file_digest, tree_digest
-from sightline.errors import ConfigError, RegistryError
+from sightline.errors import ConfigError, RegistryError, Stale
 from sightline.evaluate.evaluation import Evaluated, evaluate
 from sightline.params import Gate
 from sightline.recipe import Recipe
-from sightline.registry import judge, promotion
+from sightline.registry import judge, leaks, promotion
 from sightline.registry.candidate import Request, folder_of_model
+from sightline.registry.champion import record
+from sightline.registry.leaks import Leak
 from sightline.registry.ledger import history, open_ledger
 from sightline.registry.served import served
 from sightline.registry.trial import start_trial
@@ -380,3 +382,55 @@ def test_lost_files_are_blocked(shop: Shop) -> None:
     shutil.rmtree(shop.paths.mlflow / "artifacts")
     judgement = shop.judged(version)
     assert "cannot be fetched" in blocked(judgement, "integrity")
+
+
+def lacking(shop: Shop) -> str:
+    """A second version of which the gate said that the images are too few to tell it from the first, the champion."""
+    champion = shop.register()
+    assert shop.promote(champion).promoted
+
+    def nudge(weights: dict[str, torch.Tensor]) -> None:
+        weights[list(weights)[-1]][0] += 1e-6
+
+    version = shop.register(shop.changed("nudged", nudge))
+    judgement = shop.judged(version, champion)
+    decision = replace(judgement.decision, verdict="insufficient")
+    ledger = open_ledger(shop.paths)
+    asked = Request(version=version, reason="test", actor="ann")
+    assert record(shop.tracker, ledger, asked, replace(judgement, decision=decision)).decision == "insufficient"
+    ledger.close()
+    return version
+
+
+def test_person_may_take_a_version_that_lacks_images(shop: Shop) -> None:
+    """With a reason it becomes champion on the evidence of before, and the ledger tells who took it and why."""
+    version = lacking(shop)
+    with pytest.raises(RegistryError, match=r"version 1 does not wait for a person: it is promoted"):
+        promotion.approve_insufficient(shop.tracker, "1", "bob", "looks right")
+    outcome = promotion.approve_insufficient(shop.tracker, version, "bob", "looks right")
+    assert (outcome.promoted, outcome.champion) == (True, version)
+    last = promotion.history(shop.tracker)[-1]
+    assert (last["actor"], last["champion_before"]) == ("bob", "1")
+    assert "looks right" in last["reason"]
+    assert last["evidence"]["approved"]["by"] == "bob"
+
+
+def test_what_has_changed_since_is_not_taken(shop: Shop) -> None:
+    """A person who looked at other test images approves nothing."""
+    version = lacking(shop)
+    path = shop.paths.root / "data" / "releases" / "r1.json"
+    values = json.loads(path.read_text())
+    path.write_text(json.dumps(values | {"images": values["images"][1:]}))
+    with pytest.raises(Stale, match="has changed since version 2 was judged"):
+        promotion.approve_insufficient(shop.tracker, version, "bob", "looks right")
+
+
+def test_backbone_that_saw_a_test_image_is_blocked(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A version whose source held a test image is blocked with both paths; a source that cannot be found blocks too."""
+    version = shop.register(None, **{"data.source": "gone.dir"})
+    assert "did not run" in blocked(shop.judged(version), "data")
+    one = Leak("glyph.png", "red/0001.png", "test")
+    monkeypatch.setattr(leaks, "leaks", lambda *_: [one])
+    said = blocked(shop.judged(version), "data")
+    assert "1 test images of the target" in said
+    assert "red/0001.png = source glyph.png" in said
