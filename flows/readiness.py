@@ -12,6 +12,7 @@ from sightline.errors import DataError
 from sightline.evaluate import leaving, release
 from sightline.registry import leaks, prospects
 from sightline.report.leaks import write_leaks
+from sightline.words import counted
 
 if TYPE_CHECKING:
     from sightline.params import Params
@@ -26,7 +27,9 @@ def look_ahead(paths: Paths, params: Params) -> None:
     testing = release.current(paths, params.evaluate.release)
     if testing.left:
         where = leaving.shown(leaving.where_were(paths, testing.name, testing.left))
-        get_run_logger().warning(f"test release {testing.name} goes on without {len(testing.left)} images: {where}")
+        get_run_logger().warning(
+            f"test release {testing.name} goes on without {counted(len(testing.left), 'image')}: {where}"
+        )
     if "source" in params.datasets:
         _refuse_leaks(paths)
     get_run_logger().info(prospects.told(paths, testing, params.gate))
