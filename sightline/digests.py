@@ -17,13 +17,18 @@ TEMPLATES = (".j2", ".json")
 
 
 def digest_of(value: Any) -> str:
-    """SHA-256 of `value` (dataclasses, mappings, lists, numbers, texts) in canonical JSON."""
+    """SHA-256 of `value` (dataclasses, mappings, lists, numbers, texts) in canonical JSON.
+
+    Fields of a dataclass that count for nothing when two are compared do not count here either.
+    """
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=_plain).encode()).hexdigest()
 
 
 def _plain(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
-        return {"type": type(value).__name__, **asdict(value)}
+        counted = {one.name for one in fields(value) if one.compare}
+        kept = {name: inner for name, inner in asdict(value).items() if name in counted}
+        return {"type": type(value).__name__, **kept}
     if isinstance(value, Path):
         return value.as_posix()
     raise TypeError(f"{value!r} of type {type(value).__name__} has no digest: pass plain values")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sightline.digests import file_digest
@@ -37,11 +37,12 @@ class Trained:
     val_fitted_loss: float
     """Log loss at the temperature that fits these answers: unlike `val_loss` it can be compared between stages, of
     which some smooth their labels."""
-    seconds: float
-    history: tuple[dict[str, float], ...] = ()
-    notes: tuple[tuple[str, Any], ...] = ()
+    # What was noted on the way does not decide what follows: trained again, the same weights are the same input.
+    seconds: float = field(compare=False)
+    history: tuple[dict[str, float], ...] = field(default=(), compare=False)
+    notes: tuple[tuple[str, Any], ...] = field(default=(), compare=False)
     """Further figures worth logging."""
-    run: str = ""
+    run: str = field(default="", compare=False)
     """MLflow run that recorded the stage."""
 
     @property
