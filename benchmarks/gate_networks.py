@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sightline.project import Paths
-    from sightline.registry.champion import Outcome
+    from sightline.registry.outcome import Outcome
 
 BOUND = Bound(data="", code="", weights="", release="")
 NAMES, SEEDS, FEW = ("steel", "apple"), range(4), 12

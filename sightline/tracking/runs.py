@@ -142,9 +142,13 @@ def connect(paths: Paths) -> Tracker:
     from filelock import FileLock
     from mlflow.exceptions import MlflowException
 
-    uri = os.environ.get("MLFLOW_TRACKING_URI") or own_store(paths)
+    given = os.environ.get("MLFLOW_TRACKING_URI")
+    uri = given or own_store(paths)
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
+    if not given:
+        # MLflow sets the variable, and the next project of this process would open the store of this one.
+        os.environ.pop("MLFLOW_TRACKING_URI", None)
     paths.mlflow.mkdir(exist_ok=True)
     name = paths.params.project.name
     client = mlflow.MlflowClient(uri, uri)

@@ -409,7 +409,7 @@ def test_person_may_take_a_version_that_lacks_images(shop: Shop) -> None:
         promotion.approve_insufficient(shop.tracker, "1", "bob", "looks right")
     outcome = promotion.approve_insufficient(shop.tracker, version, "bob", "looks right")
     assert (outcome.promoted, outcome.champion) == (True, version)
-    last = promotion.history(shop.tracker)[-1]
+    last = history(shop.paths)[-1]
     assert (last["actor"], last["champion_before"]) == ("bob", "1")
     assert "looks right" in last["reason"]
     assert last["evidence"]["approved"]["by"] == "bob"
