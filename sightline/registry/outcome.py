@@ -35,9 +35,12 @@ class Outcome:
         """What was decided, and by which checks, in a few words: their sentences stand in the table."""
         if not self.blessings:
             return self.sentence
-        blocking = [one.name for one in self.blessings if one.blocks]
         asked = [one for one in self.blessings if one.verdict != NOT_APPLICABLE]
+        override = self.request.override if self.request else ()
+        blocking = [one.name for one in self.blessings if one.blocks and one.name not in override]
+        aside = [one.name for one in self.blessings if one.blocks and one.name in override]
         said = f"version {self.version} is {self.decision}" + (f" for {', '.join(blocking)}" if blocking else "")
+        said += f", OVERRIDDEN: {', '.join(aside)}" if aside else ""
         said += f"; {sum(not one.blocks for one in asked)} of {len(asked)} checks passed"
         idle = len(self.blessings) - len(asked)
         said += f", {idle} had nothing to compare with" if idle else ""

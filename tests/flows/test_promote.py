@@ -92,7 +92,7 @@ def test_promotion_waits_until_it_is_approved(trained: Paths) -> None:
     from flows.promote import promote
 
     found: dict[str, Any] = {}
-    wanted = ["overall", "calibration", "robustness", "cost"]
+    wanted = ["overall", "slices", "calibration", "robustness", "cost"]
     flow = threading.Thread(
         target=lambda: found.update(outcome=promote("2", "a fix", override=wanted, approval=True)), daemon=True
     )
