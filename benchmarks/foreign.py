@@ -170,9 +170,10 @@ def cost(predictor: Predictor) -> float:
 
     pixels = np.zeros((1, predictor.card.size, predictor.card.size, 3), dtype=np.uint8)
     features = np.zeros((1, predictor.model.head.in_features), dtype=np.float32)
+    logits = np.zeros((1, len(predictor.card.classes)), dtype=np.float32)
     start = time.process_time()
     for _ in range(200):
-        predictor.known.scores(describe(features, pixels))  # type: ignore[union-attr]
+        predictor.known.scores(describe(features, logits, pixels))  # type: ignore[union-attr]
     return (time.process_time() - start) / 200 * 1e6
 
 

@@ -13,11 +13,11 @@ from sightline.train.inference import predict
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from torch import nn
 
     from sightline.data.loader import Images
     from sightline.models.foreign import Known
     from sightline.models.predictor import Predictor
+    from sightline.models.zoo import Classifier
     from sightline.project import Paths
     from sightline.train.result import Trained
 
@@ -31,7 +31,7 @@ def known(paths: Paths, trained: Trained) -> Known | None:
     if not len(calib):
         return None
     model = trained.load(paths.root)
-    (learned, labels), (kept, _) = (_described(model.backbone, images) for images in (training, calib))
+    (learned, labels), (kept, _) = (_described(model, images) for images in (training, calib))
     return fit(learned, labels, kept, model.head.in_features)
 
 
@@ -43,8 +43,9 @@ def figures(served: Predictor, pixels: NDArray[np.uint8]) -> dict[str, Any] | No
     return {"share": float((scores > 1).mean()), "median_score": float(np.median(scores))}
 
 
-def _described(backbone: nn.Module, images: Images) -> tuple[NDArray[np.floating[Any]], NDArray[np.integer]]:
+def _described(model: Classifier, images: Images) -> tuple[NDArray[np.floating[Any]], NDArray[np.integer]]:
     rows = np.sort(np.random.default_rng(0).permutation(len(images))[:MOST])
     pixels = images.take(torch.from_numpy(rows))
-    features = predict(backbone, pixels, exact=True).numpy()
-    return describe(features, pixels.permute(0, 2, 3, 1).numpy()), images.labels.numpy()[rows]
+    features = predict(model.backbone, pixels, exact=True)
+    logits = predict(model.head, features, exact=True, prepared=torch.as_tensor).numpy()
+    return describe(features.numpy(), logits, pixels.permute(0, 2, 3, 1).numpy()), images.labels.numpy()[rows]

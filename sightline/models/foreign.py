@@ -2,7 +2,7 @@
 
 Distance to the nearest training image (Sun et al. 2022), in units in which images of one class spread alike (as in
 Mahalanobis' distance, Lee et al. 2018). A network may map what it never saw onto what it knows, so that plain
-statistics of the pixels stand beside its features.
+statistics of the pixels stand beside its features, and the energy of its logits (Liu et al. 2020) beside both.
 """
 
 from __future__ import annotations
@@ -62,9 +62,8 @@ class Neighbours:
         return logs
 
     def surprise(self, view: Floats) -> Floats:
-        """Distances (N,) in units of the usual ones; being near in one view excuses nothing in the other."""
-        found: Floats = np.maximum((self.distances(view) - self.usual[0]) / self.usual[1], -1)
-        return found
+        """Distances (N,) of images (N, D) in units of the usual ones."""
+        return _beside(self.distances(view), self.usual)
 
     @cached_property
     def _prepared(self) -> tuple[Floats, Floats, Floats]:
@@ -79,13 +78,16 @@ class Known:
 
     features: Neighbours
     pixels: Neighbours
+    energy: Floats
+    """(2,) median and half of the middle 68 % of the calibration images' energies."""
     limit: Floats
     """(1,) sum of the surprises of the farthest image that is not foreign."""
 
     def scores(self, described: Floats) -> Floats:
         """How foreign images (N, D) are, as `describe` tells them: above 1 they are called so."""
         split = len(self.features.center)
-        total = self.features.surprise(described[:, :split]) + self.pixels.surprise(described[:, split:])
+        total = self.features.surprise(described[:, :split]) + self.pixels.surprise(described[:, split:-1])
+        total += _beside(described[:, -1], self.energy)
         scores: Floats = np.exp(np.minimum(total - self.limit, HIGHEST))
         return scores
 
@@ -95,7 +97,8 @@ class Known:
 
         parts = {"features": self.features, "pixels": self.pixels}
         named = {f"{part}.{name}": value for part, one in parts.items() for name, value in asdict(one).items()}
-        save_file({name: np.ascontiguousarray(value) for name, value in (named | {"limit": self.limit}).items()}, path)
+        named |= {"energy": self.energy, "limit": self.limit}
+        save_file({name: np.ascontiguousarray(value) for name, value in named.items()}, path)
 
     @classmethod
     def read(cls, path: Path) -> Known:
@@ -103,19 +106,18 @@ class Known:
         from safetensors.numpy import load_file
 
         values = load_file(path)
-        limit = values.pop("limit")
         parts = {
             part: Neighbours(**{name.partition(".")[2]: one for name, one in values.items() if name.startswith(part)})
             for part in ("features.", "pixels.")
         }
-        return cls(features=parts["features."], pixels=parts["pixels."], limit=limit)
+        return cls(features=parts["features."], pixels=parts["pixels."], energy=values["energy"], limit=values["limit"])
 
 
-def describe(features: Floats, pixels: NDArray[np.uint8]) -> Floats:
-    """Features (N, F) with the statistics of the images uint8 (N, S, S, 3) behind them: (N, D).
+def describe(features: Floats, logits: Floats, pixels: NDArray[np.uint8]) -> Floats:
+    """Features (N, F), behind them statistics of the images uint8 (N, S, S, 3), and the energy of the logits: (N, D).
 
-    They are the roots of each colour's mean and deviation, of how colourful the image is, and of how much brightness
-    changes over 1 … 8 pixels.
+    The statistics are the roots of each colour's mean and deviation, of how colourful the image is, and of how much
+    brightness changes over 1 … 8 pixels.
     """
     # Colour by colour: along an axis of three NumPy is slow.
     colours = (
@@ -131,7 +133,10 @@ def describe(features: Floats, pixels: NDArray[np.uint8]) -> Floats:
             coarse = _averaged(grey, scale)
             parts += [np.abs(np.diff(coarse, axis=axis)).mean(axis=(1, 2))[None] for axis in (1, 2)]
     # By their roots small ones count too: how fine is the grain of a dark image.
-    return np.concatenate([features, np.sqrt(np.concatenate(parts)).T], axis=1)
+    statistics = np.sqrt(np.concatenate(parts)).T
+    highest = logits.max(axis=1, keepdims=True)
+    energy = -highest - np.log(np.exp(logits - highest).sum(axis=1, keepdims=True))
+    return np.concatenate([features, statistics, energy], axis=1)
 
 
 def fit(described: Floats, labels: NDArray[np.integer], calib: Floats, features: int) -> Known | None:
@@ -141,9 +146,10 @@ def fit(described: Floats, labels: NDArray[np.integer], calib: Floats, features:
     """
     if len(calib) < FEWEST:
         return None
-    views = slice(None, features), slice(features, None)
+    views = slice(None, features), slice(features, -1)
     both = [_learn(described[:, view], labels, calib[:, view]) for view in views]
-    found = Known(features=both[0], pixels=both[1], limit=np.zeros(1, dtype=np.float32))
+    nothing = np.zeros(1, dtype=np.float32)
+    found = Known(features=both[0], pixels=both[1], energy=_usual(calib[:, -1]), limit=nothing)
     rank = min(math.ceil((len(calib) + 1) * (1 - FALSE_ALARMS)), len(calib))
     limit = np.log(np.sort(found.scores(calib))[rank - 1 : rank]).astype(np.float32)
     return replace(found, limit=limit)
@@ -168,8 +174,19 @@ def _learn(view: Floats, labels: NDArray[np.integer], calib: Floats) -> Neighbou
         bank=(scaled @ strongest).astype(np.float16),
         usual=np.array([0, 1], dtype=np.float32),
     )
-    low, middle, high = np.quantile(found.distances(calib), [0.16, 0.5, 0.84])
-    return replace(found, usual=np.array([middle, max((high - low) / 2, NARROWEST)], dtype=np.float32))
+    return replace(found, usual=_usual(found.distances(calib)))
+
+
+def _usual(values: Floats) -> Floats:
+    """Median and half of the middle 68 % of values (M,)."""
+    low, middle, high = np.quantile(values, [0.16, 0.5, 0.84])
+    return np.array([middle, max(float(high - low) / 2, NARROWEST)], dtype=np.float32)
+
+
+def _beside(values: Floats, usual: Floats) -> Floats:
+    """Values (N,) in units of the usual ones; being near in one regard excuses nothing in another."""
+    found: Floats = np.maximum((values - usual[0]) / usual[1], 0)
+    return found
 
 
 def _averaged(images: NDArray[Any], factor: int) -> NDArray[Any]:

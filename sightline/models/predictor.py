@@ -82,7 +82,7 @@ class Predictor:
             for part in np.array_split(pixels, max(1, -(-len(pixels) // BATCH))):
                 features = self.model.backbone(normalise(torch.from_numpy(part).permute(0, 3, 1, 2)))
                 logits.append(self.model.head(features).numpy())
-                described.append(describe(features.numpy(), part))
+                described.append(describe(features.numpy(), logits[-1], part))
         return Outputs(np.concatenate(logits), np.concatenate(described))
 
     def logits(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -7,12 +7,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from sightline.models.foreign import FEWEST, Known, describe, fit
+from sightline.models import foreign
+from sightline.models.foreign import FEWEST, Known, fit
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 FEATURES = 80
+
+
+def describe(features: np.ndarray, pixels: np.ndarray) -> np.ndarray:
+    """As `foreign.describe` does it, with a sure logit for each image."""
+    return foreign.describe(features, np.tile(np.float32([9, 0, 0]), (len(features), 1)), pixels)
 
 
 def images(count: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -54,6 +60,12 @@ def test_unusual_pixels_are_foreign() -> None:
         assert (known().scores(describe(features, other)) > 1).all()
 
 
+def test_unusual_energy_is_foreign() -> None:
+    """Where features and pixels are usual, logits that ask for no class are enough."""
+    features, pixels, _ = images(100, 3)
+    assert (known().scores(foreign.describe(features, np.zeros((100, 3), dtype=np.float32), pixels)) > 1).all()
+
+
 def test_limit_is_that_of_calib() -> None:
     """Of 400 calibration images the four farthest lie beyond; of fewer than a hundred none does."""
     features, pixels, labels = images(600, 1)
@@ -86,7 +98,7 @@ def test_statistics_at_every_side(side: int, scales: int) -> None:
     """Each has seven statistics of colour and two for each scale that fits, and all are numbers."""
     pixels = np.random.default_rng(0).integers(0, 255, (3, side, side, 3), dtype=np.uint8)
     found = describe(np.zeros((3, 1), dtype=np.float32), pixels)
-    assert found.shape == (3, 1 + 7 + 2 * scales)
+    assert found.shape == (3, 1 + 7 + 2 * scales + 1)
     assert np.isfinite(found).all()
 
 
