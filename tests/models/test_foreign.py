@@ -18,7 +18,7 @@ FEATURES = 80
 
 def describe(features: np.ndarray, pixels: np.ndarray) -> np.ndarray:
     """As `foreign.describe` does it, with a sure logit for each image."""
-    return foreign.describe(features, np.tile(np.float32([9, 0, 0]), (len(features), 1)), pixels)
+    return foreign.describe(features, np.tile(np.array([9, 0, 0], dtype=np.float32), (len(features), 1)), pixels)
 
 
 def images(count: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
