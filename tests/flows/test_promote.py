@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from flows.cli.app import app
 from sightline.errors import RegistryError
+from sightline.registry.blessing import REQUIRED
 from sightline.registry.ledger import WAITING
 from sightline.tracking.runs import connect
 
@@ -92,7 +93,7 @@ def test_promotion_waits_until_it_is_approved(trained: Paths) -> None:
     from flows.promote import promote
 
     found: dict[str, Any] = {}
-    wanted = ["overall", "slices", "calibration", "robustness", "cost"]
+    wanted = list(REQUIRED)
     flow = threading.Thread(
         target=lambda: found.update(outcome=promote("2", "a fix", override=wanted, approval=True)), daemon=True
     )

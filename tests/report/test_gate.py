@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from conftest import COLOURS, draw
 
 from sightline.registry.blessing import REQUIRED, Blessing, Bound, decide
+from sightline.registry.candidate import Request
 from sightline.registry.differences import Difference
 from sightline.registry.judge import Judgement
 from sightline.registry.outcome import Outcome
@@ -61,6 +63,13 @@ def test_only_what_was_asked_is_counted() -> None:
         "version 2 is insufficient for overall; 5 of 6 checks passed, 2 had nothing to compare with; "
         "weak: right in 9.9% under lowered contrast"
     )
+
+
+def test_override_is_loud_in_the_few_words() -> None:
+    """What a person set aside is named beside the decision."""
+    asked = Request(version="2", reason="test", actor="ann", override=("overall",))
+    said = replace(outcome(), request=asked, decision="promoted").words
+    assert said.startswith("version 2 is promoted, OVERRIDDEN: overall; 5 of 6 checks passed")
 
 
 def test_pages_of_prefect_and_mlflow_show_the_table() -> None:
