@@ -39,7 +39,8 @@ class Outcome:
         override = self.request.override if self.request else ()
         blocking = [one.name for one in self.blessings if one.blocks and one.name not in override]
         aside = [one.name for one in self.blessings if one.blocks and one.name in override]
-        said = f"version {self.version} is {self.decision}" + (f" for {', '.join(blocking)}" if blocking else "")
+        why = "in spite of" if self.promoted else "for"  # a person may take what lacks images
+        said = f"version {self.version} is {self.decision}" + (f" {why} {', '.join(blocking)}" if blocking else "")
         said += f", OVERRIDDEN: {', '.join(aside)}" if aside else ""
         said += f"; {sum(not one.blocks for one in asked)} of {len(asked)} checks passed"
         idle = len(self.blessings) - len(asked)
