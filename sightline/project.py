@@ -142,6 +142,18 @@ def environment(root: Path, given: Mapping[str, str] = os.environ) -> dict[str, 
     return {**ours, **given, "PATH": path, "SIGHTLINE_PROJECT": str(root)}
 
 
+def machine_cache() -> Path | None:
+    """Where this machine keeps what is the same in all projects of a user; None where nothing can be kept."""
+    from platformdirs import user_cache_path
+
+    folder = user_cache_path("sightline")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return None
+    return folder if os.access(folder, os.W_OK) else None
+
+
 def enter(root: Path) -> Paths:
     """Make this process work in the project at `root`: variables that are not set yet, and the working directory."""
     os.environ.update(environment(root))

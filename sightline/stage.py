@@ -1,17 +1,20 @@
 """The commands behind the DVC stages: `python -m sightline.stage code|ingest|validate|preprocess [source|target]`.
 
-`serve` does one after the other in one process, as `sightline.data.versions.warm` asks for them.
+`serve` does one after the other in one process, as `sightline.data.versions.warm` asks for them; `serve ahead` imports
+meanwhile what validation will need.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+from importlib import import_module
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING
 
 from sightline.data.versions.code import STAGES, write_code_digests
-from sightline.data.versions.warm import SERVE
+from sightline.data.versions.warm import AHEAD, SERVE
 from sightline.errors import SightlineError, ValidationFailed
 from sightline.files import write_atomically
 from sightline.project import Paths
@@ -67,7 +70,9 @@ def main(words: list[str]) -> int:
     """Run the stage that `words` name in the project of the working directory; the exit status."""
     paths = Paths(Path.cwd())
     try:
-        if words == [SERVE]:
+        if words[:1] == [SERVE]:
+            if words[1:] == [AHEAD]:
+                Thread(target=import_module, args=["great_expectations"], daemon=True).start()
             serve()
         elif words == ["code"]:
             write_code_digests(paths)

@@ -98,17 +98,18 @@ def test_plan_is_made_once(paths: Paths, tmp_path: Path) -> None:
 
 
 def test_speed_is_measured_once(paths: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another budget, rate or length takes the known speed; another batch, machine or a damaged record is measured."""
+    """Another project, budget, rate or length takes the known speed; another batch or machine is measured."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     first = budget.resolve(tmp_path, 60.0, lambda: 60.0, paths.params, COUNTS).rates
     scratch = paths.params.finetune.scratch
 
     def rates(recipe: Recipe) -> dict[str, float]:
         params = replace(paths.params, finetune=replace(paths.params.finetune, scratch=recipe))
-        return budget.resolve(tmp_path, 90.0, lambda: 90.0, params, COUNTS).rates
+        return budget.resolve(tmp_path / "another", 90.0, lambda: 90.0, params, COUNTS).rates
 
     assert rates(replace(scratch, epochs=9, learning_rate=0.01)) == first
     assert rates(replace(scratch, batch_size=32)) != first
-    for kept in (tmp_path / "speeds").iterdir():
+    for kept in (tmp_path / "cache" / "sightline" / "speeds").iterdir():
         kept.write_text("{")
     anew = rates(replace(scratch, epochs=7))
     assert anew != first

@@ -106,8 +106,10 @@ def run(
     summary = None if verify else repeated(paths, overrides, time_given)
     if summary is None:
         from flows.cli.prefect_server import prefect_ready
+        from sightline.data.versions.warm import start_ahead
 
-        with prefect_ready():
+        with prefect_ready(paths):
+            start_ahead(paths)
             from flows.train import train
             from sightline.tracking.runs import connect
 

@@ -1,28 +1,101 @@
-"""Prefect's own server, started while the libraries are imported."""
+"""Prefect's own server, started while the libraries are imported, and ended with the command."""
 
 from __future__ import annotations
 
+import atexit
+import os
+import re
+import socket
+import subprocess
+import sys
+import tomllib
 from contextlib import contextmanager
 from threading import Thread
 from typing import TYPE_CHECKING
 
+from sightline.errors import ConfigError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
+
+    from sightline.project import Paths
+
+ADDRESS = "PREFECT_API_URL"
+SAID = ".prefect/server.log"
+ERROR = re.compile(r"[\w.]+(Error|Exception): ")
+"""Line that ends a traceback."""
+ENDING = 10
+"""Seconds that the server has to write down what it was told."""
 
 
 @contextmanager
-def prefect_ready() -> Iterator[None]:
+def prefect_ready(paths: Paths) -> Iterator[None]:
     """Wake the Prefect server beside the work inside the block; at its end the server answers.
 
-    Where `PREFECT_API_URL` names a server this is one question to it; else Prefect starts one of its own, a process
-    that needs seconds in which this one has its imports to do.
+    Where `PREFECT_API_URL` names a server this is one question to it. Else one for this command alone is started: it
+    ends with this process, however that ends. Raises ConfigError where it does not come up.
     """
+    started = None
+    if ADDRESS not in os.environ and not _names_a_server(paths.root):
+        started = start(paths.root)
     thread = Thread(target=_ask, daemon=True)
     thread.start()
     try:
         yield
     finally:
-        thread.join()
+        while thread.is_alive() and (started is None or started.poll() is None):
+            thread.join(0.1)
+    if started is not None and started.poll() is not None:
+        raise ConfigError(
+            f"Prefect's server for this command did not start: {_why(paths.root / SAID)} (all of it: {SAID}); where "
+            ".prefect/prefect.db is damaged remove it: it holds the pages of past runs and nothing else"
+        )
+
+
+def _why(said: Path) -> str:
+    """The error in what the server said, else its last line."""
+    lines = [line for line in said.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    errors = [line for line in lines if ERROR.match(line)]
+    return (errors or lines or ["it said nothing"])[-1].strip()
+
+
+def _names_a_server(root: Path) -> bool:
+    """Whether Prefect's settings of the project do: then Prefect decides, as it always does."""
+    try:
+        own = tomllib.loads((root / "prefect.toml").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        own = {}
+    return "url" in own.get("api", {}) or (root / ".prefect" / "profiles.toml").exists()
+
+
+def start(root: Path) -> subprocess.Popen[bytes]:
+    """A server of the project on a free port of this machine's own address, named in PREFECT_API_URL from now on."""
+    with socket.socket() as listener, (root / SAID).open("wb") as said:
+        listener.bind(("127.0.0.1", 0))
+        # It listens before anybody answers: a client that comes early waits, and need not ask again.
+        listener.listen(128)
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "flows.cli.prefect_process", str(listener.fileno())],
+            stdin=subprocess.PIPE,
+            stdout=said,
+            stderr=said,
+            pass_fds=[listener.fileno()],
+        )
+        os.environ[ADDRESS] = f"http://127.0.0.1:{listener.getsockname()[1]}/api"
+    atexit.register(_end, process)
+    return process
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Let the server finish: its standard input ends, as it does when this process is killed."""
+    assert process.stdin is not None  # noqa: S101 — it is a pipe
+    process.stdin.close()
+    try:
+        process.wait(ENDING)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _ask() -> None:

@@ -40,12 +40,14 @@ def promote(
     as_json: AsJson = False,
 ) -> None:
     """Put a registered version through the gate. Exit status 1 where it does not become champion."""
-    enter()
+    paths = enter()
     overrides = config.settings(settings or [], ("evaluate", "gate"))
     from flows.cli.console import use_plain_lines
+    from flows.cli.prefect_server import prefect_ready
 
     use_plain_lines()
-    from flows.promote import promote as flow
+    with prefect_ready(paths):
+        from flows.promote import promote as flow
 
     outcome = flow(version, reason, rule.value, override, overrides=overrides or None)
     _show(outcome, as_json=as_json)
@@ -62,9 +64,11 @@ def approve(
     """Let a promotion go on that waits for a person: as gate.approval asks, or for lack of test images."""
     paths = enter()
     from flows.cli.console import use_plain_lines
+    from flows.cli.prefect_server import prefect_ready
 
     use_plain_lines()
-    from flows.approval import approve as resume
+    with prefect_ready(paths):
+        from flows.approval import approve as resume
 
     typer.echo(resume(paths, version, reason))
 

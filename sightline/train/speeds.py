@@ -1,4 +1,4 @@
-"""The speeds that this machine was measured to have, remembered in the project.
+"""The speeds that this machine was measured to have, remembered for all projects of a user.
 
 A measurement holds for the same machine, libraries, processes, code of the training step and values that a step's time
 depends on; whatever else a recipe says, it is not measured again.
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from sightline.digests import code_digest, digest_of
 from sightline.files import write_atomically
+from sightline.project import machine_cache
 from sightline.train import speed
 from sightline.train.machine import machine
 from sightline.train.speed import Speed
@@ -27,7 +28,7 @@ def remembered(runs: Path, network: str, size: int, recipe: Recipe, workers: int
     # How far and how fast the rate climbs, and for how long, takes no time.
     step = replace(recipe, epochs=1, min_steps=0, steps=0, learning_rate=0.1, warmup=0.0)
     key = digest_of([machine(), code_digest(speed.__name__), network, size, step, workers])
-    path = runs / "speeds" / f"{key[:16]}.json"
+    path = (machine_cache() or runs) / "speeds" / f"{key[:16]}.json"
     try:
         return Speed(**json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):

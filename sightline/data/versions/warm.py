@@ -6,6 +6,7 @@ place of a new one each. `python -m sightline.stage serve` is that process.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -17,8 +18,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from sightline.project import Paths
+
 COMMAND = re.compile(r"python (?:-P )?-m sightline\.stage (\w+ \w+)")
-SERVE = "serve"
+SERVE, AHEAD = "serve", "ahead"
+_ahead: list[Shared] = []
+"""The process that was started before it is needed, until somebody takes it."""
+
+
+def start_ahead(paths: Paths) -> None:
+    """Start the process of `one_process` now, where data were never validated here: its imports take seconds."""
+    if not all(paths.verdict(use).is_file() for use in paths.params.datasets):
+        _ahead.append(Shared())
+        _ahead[0].start({"cwd": str(paths.root), "env": dict(os.environ)}, AHEAD)
 
 
 @contextmanager
@@ -26,7 +38,7 @@ def one_process() -> Iterator[Shared]:
     """Inside the block DVC has our stages done by one process, which starts with the first of them."""
     from dvc.stage import run
 
-    usual, shared = run._run, Shared()  # noqa: SLF001 — DVC has no public place to say who executes a command
+    usual, shared = run._run, _ahead.pop() if _ahead else Shared()  # noqa: SLF001 — DVC has no public place to say who executes a command
     run._run = shared.instead_of(usual)  # noqa: SLF001
     try:
         yield shared
@@ -60,12 +72,17 @@ class Shared:
 
         return execute
 
+    def start(self, settings: Mapping[str, Any], *words: str) -> subprocess.Popen[str]:
+        """Start it in the folder `cwd` with the environment `env`."""
+        command = [sys.executable, "-P", "-m", "sightline.stage", SERVE, *words]
+        where = {"cwd": settings["cwd"], "env": settings["env"]}
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, **where)
+        return self._process
+
     def _ask(self, stage: str, settings: Mapping[str, Any]) -> int:
         """The status with which the process did the stage; where it ended, its own, and the next stage gets another."""
         if self._process is None:
-            words = [sys.executable, "-P", "-m", "sightline.stage", SERVE]
-            where = {"cwd": settings["cwd"], "env": settings["env"]}
-            self._process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, **where)
+            self._process = self.start(settings)
         assert self._process.stdin is not None  # noqa: S101 — both are pipes
         assert self._process.stdout is not None  # noqa: S101
         with suppress(BrokenPipeError):
