@@ -7,6 +7,8 @@ from them carries over.
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ProcessPoolExecutor
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -25,6 +27,8 @@ BLOCK = 4
 """Height and width of the block that one stored pixel of a digit counts: 8×8 pixels, levels 0 … 16."""
 CHARACTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 GLYPHS_PER_CLASS = 150
+PROCESSES = 8
+"""Processes that print glyphs, at most: more would take longer to start than they save."""
 FONTS = (
     *(f"DejaVuSans{style}" for style in ("", "-Bold", "-BoldOblique", "-Oblique")),
     *(f"DejaVuSansMono{style}" for style in ("", "-Bold", "-BoldOblique", "-Oblique")),
@@ -80,12 +84,19 @@ def _digits() -> Iterator[tuple[str, int, np.ndarray]]:
 
 
 def _glyphs() -> Iterator[tuple[str, int, np.ndarray]]:
-    for index, character in enumerate(CHARACTERS):
-        prints = _prints(character)
-        for number in range(GLYPHS_PER_CLASS):
-            # Seeded by place: no glyph depends on those before it.
-            rng = np.random.default_rng((index, number))
-            yield character, number, _levels(prints[rng.integers(len(prints))], rng)
+    with ProcessPoolExecutor(min(PROCESSES, os.cpu_count() or 1)) as pool:
+        for found in pool.map(_glyphs_of, range(len(CHARACTERS))):
+            yield from found
+
+
+def _glyphs_of(index: int) -> list[tuple[str, int, np.ndarray]]:
+    """All glyphs of a character."""
+    prints, found = _prints(CHARACTERS[index]), []
+    for number in range(GLYPHS_PER_CLASS):
+        # Seeded by place: no glyph depends on those before it.
+        rng = np.random.default_rng((index, number))
+        found.append((CHARACTERS[index], number, _levels(prints[rng.integers(len(prints))], rng)))
+    return found
 
 
 def _prints(character: str) -> list[Image.Image]:
