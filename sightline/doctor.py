@@ -51,6 +51,7 @@ def examine(paths: Paths | None, *, deep: bool = False) -> list[Diagnosis]:
         *_packages(),
         _torch() if deep else _cores(),
     ]
+    diagnoses.append(_walls())
     diagnoses += [_tool(name) for name in ("git", "dvc", "prefect", "mlflow")]
     if paths is None:
         return [
@@ -88,6 +89,15 @@ def _torch() -> Diagnosis:
     return Diagnosis(
         "training", good=True, said=f"{device.type} ({name}), {bf16}; torchvision's operators: {operators}"
     )
+
+
+def _walls() -> Diagnosis:
+    """What stands behind the rule that no code of a model is executed; a kernel without it is no fault."""
+    from sightline.registry.sandbox import WALLS, standing
+
+    up = standing()
+    kept = "; ".join(f"{name}: {what}" if name in up else f"no {name} in this kernel" for name, what in WALLS.items())
+    return Diagnosis("walls around a model on trial", good=True, said=kept)
 
 
 def _tool(name: str) -> Diagnosis:

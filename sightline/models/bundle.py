@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import shutil
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from sightline.models.zoo import Classifier
 
 BUNDLE, GOLDEN = "bundle.json", "golden.json"
+LARGEST = 4096
+"""Pixels of an image's side beyond which a card is no card: the network alone would fill the memory."""
 
 
 @dataclass(frozen=True)
@@ -66,14 +69,27 @@ def load(folder: Path) -> tuple[Card, Classifier, Known | None]:
         model.load_state_dict(load_file(folder / WEIGHTS))
         known = None if card.known is None else Known.read(folder / KNOWN)
     except (OSError, ValueError, TypeError, KeyError, RuntimeError, SafetensorError) as error:
-        raise ModelError(f"{folder} is not a whole model bundle: {error}") from error
+        said = " ".join(str(error).split())[:300]
+        raise ModelError(f"{folder} is not a whole model bundle: {said}") from error
     return card, model, known
 
 
 def _card(values: dict[str, Any]) -> Card:
     conformal = values.get("conformal")
     known = Conformal(**conformal) if conformal else None
-    return Card(**{**values, "classes": tuple(values["classes"]), "conformal": known})
+    card = Card(**{**values, "classes": tuple(values["classes"]), "conformal": known})
+    if not (type(card.size) is int and 1 <= card.size <= LARGEST):
+        raise ValueError(f"size = {card.size!r} is no number of pixels up to {LARGEST}")
+    if not card.classes or {type(name) for name in card.classes} != {str} or len({*card.classes}) < len(card.classes):
+        raise ValueError("classes are not the names of one class or more, each once")
+    numbers = {"temperature": card.temperature, "abstain_below": card.abstain_below or 0.0}
+    numbers |= {name: float(value) for name, value in vars(known).items()} if known else {}
+    for name, value in numbers.items():
+        if not isinstance(value, float | int) or not math.isfinite(value):
+            raise ValueError(f"{name} = {value!r} is no number")
+    if card.temperature <= 0:
+        raise ValueError(f"temperature = {card.temperature!r} is not above 0")
+    return card
 
 
 def write(folder: Path, card: Card, weights: Path, known: Known | None = None) -> None:

@@ -32,6 +32,10 @@ def fetched(paths: Paths, init: str | None) -> str | None:
     found = next(tracker.files(version.name, str(version.version)).rglob(WEIGHTS), None)
     if found is None:
         raise RegistryError(f"{init}: version {version.version} of {version.name} holds no {WEIGHTS}")
+    if found.is_symlink() or version.tags.get("weights") not in {None, file_digest(found)}:
+        raise RegistryError(
+            f"{init}: {found} is not what was registered: put the artifacts back, or name another version"
+        )
     target = paths.runs / "init" / f"{file_digest(found)}.safetensors"
     with replacing(target) as scratch:
         shutil.copyfile(found, scratch)

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sightline.data import manifest
-from sightline.digests import file_digest, tree_digest
-from sightline.errors import RegistryError
+from sightline.digests import file_digest
+from sightline.errors import RegistryError, SightlineError
 from sightline.evaluate import release
 from sightline.models.predictor import Predictor
 from sightline.models.weights import WEIGHTS
 from sightline.registry import rules
 from sightline.registry.blessing import Bound
+from sightline.registry.genuine import verify_version
 from sightline.registry.rules import Scored
 from sightline.registry.trial import start_trial
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from sightline.evaluate.release import Release
     from sightline.params import Gate
     from sightline.registry.blessing import Blessing
+    from sightline.registry.genuine import Genuine
     from sightline.registry.ledger import Ledger
     from sightline.registry.rules import Rule
     from sightline.registry.trial import Trial
@@ -68,13 +70,13 @@ class Candidate:
         self.tags: dict[str, str] = dict(tracker.version(self.model, request.version).tags)
         self.testing: Release = release.current(self.paths, release_name)
         self.trial: Trial | None = None
-        self.bundle: str | None = None
+        self.own: Genuine | None = None
         self.broken, weights = "", ""
         try:
-            folder = tracker.download(self.model, request.version)
-            self.bundle, weights = tree_digest(folder), file_digest(folder / WEIGHTS)
-            self.trial = start_trial(folder_of_model(folder))
-        except (RegistryError, OSError) as error:
+            self.own = verify_version(tracker, ledger, request.version)
+            weights = file_digest(self.own.bundle / WEIGHTS)
+            self.trial = start_trial(self.own.bundle)
+        except (SightlineError, OSError) as error:
             self.broken = str(error)
         self.bound = Bound(
             data=self.tags.get(TAGS["data"], ""),
@@ -120,7 +122,9 @@ class Candidate:
         Raises RegistryError where it can be had nowhere.
         """
         if version == self.request.version:
-            return self.tracker.download(self.model, version)
+            if self.own is None:
+                raise RegistryError(self.broken)
+            return self.own.bundle
         known = self.ledger.identity(self.model, version)
         digest, weights = (known.bundle, known.weights) if known else (None, None)
         return self.tracker.bundle(self.model, version, digest, weights)
@@ -165,11 +169,6 @@ class Candidate:
     def calib(self) -> Scored:
         """The candidate's answers for the calibration images."""
         return self.on_role("calib", self.request.version)
-
-
-def folder_of_model(bundle: Path) -> Path:
-    """The folder that MLflow logged, above the bundle in it."""
-    return next(folder for folder in bundle.parents if (folder / "MLmodel").is_file())
 
 
 def _scored(

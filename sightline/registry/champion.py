@@ -13,7 +13,8 @@ from sightline.errors import RegistryError, Stale
 from sightline.evaluate import release
 from sightline.registry import strangers
 from sightline.registry.blessing import FAILED, PASSED
-from sightline.registry.candidate import Request, folder_of_model
+from sightline.registry.candidate import Request
+from sightline.registry.genuine import verify_version
 from sightline.registry.ledger import (
     INSUFFICIENT,
     PROMOTED,
@@ -26,7 +27,7 @@ from sightline.registry.ledger import (
     Identity,
 )
 from sightline.registry.outcome import Outcome
-from sightline.registry.trial import check_golden
+from sightline.registry.trial import start_trial
 from sightline.tracking.versions import CHALLENGER, CHAMPION, PREVIOUS
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ def take(tracker: Tracker, ledger: Ledger, version: str, by: str, reason: str) -
     judged = Identity(version, last.bundle, bound["weights"])
     if strangers.registered(tracker, judged) is None:
         raise Stale(f"version {version} in MLflow is no longer the one that was judged; promote it again")
-    answered = load_test(tracker, judged)
+    answered = load_test(tracker, ledger, judged)
     evidence = {**last.evidence, "approved": {"by": by, "reason": reason, **answered}}
     said = f"approved by {by}: {reason}"
     # The row is refused where the champion is no longer the one that the version was compared with.
@@ -213,7 +214,7 @@ def rollback(tracker: Tracker, ledger: Ledger, reason: str) -> Outcome:
         now = f"version {champion}" if champion else "none"
         raise RegistryError(f"{model} has no earlier champion to go back to; the champion is {now}")
     previous = standing.previous.version
-    answered = load_test(tracker, standing.previous)
+    answered = load_test(tracker, ledger, standing.previous)
     request = Request(version=previous, reason=reason, actor=getpass.getuser())
     said = f"rolled back from version {champion} to version {previous}, which {answered['said']}"
     entry = _entry(tracker, request, champion, ROLLED_BACK, said, answered)
@@ -222,8 +223,8 @@ def rollback(tracker: Tracker, ledger: Ledger, reason: str) -> Outcome:
     return Outcome(previous, previous, ROLLED_BACK, said)
 
 
-def load_test(tracker: Tracker, crowned: Identity) -> dict[str, Any]:
-    """Load a former champion as MLflow serves it, compare its golden answers, and time it; what was found.
+def load_test(tracker: Tracker, ledger: Ledger, crowned: Identity) -> dict[str, Any]:
+    """Load a former champion in a fresh, restricted process, compare its golden answers, and time it; what was found.
 
     Raises RegistryError where it fails, or where the registry holds another version under its number.
     """
@@ -232,13 +233,9 @@ def load_test(tracker: Tracker, crowned: Identity) -> dict[str, Any]:
     trouble = strangers.told(tracker, crowned)
     if trouble:
         raise RegistryError(f"{model} version {version} is not used: {trouble}")
-    folder = tracker.download(model, version)
-    try:
-        check_golden(folder_of_model(folder))
-    except Exception as error:
-        raise RegistryError(
-            f"{model} version {version} does not load and answer, so it is not used: {error}"
-        ) from error
+    trouble = start_trial(verify_version(tracker, ledger, version).bundle).trouble()
+    if trouble:
+        raise RegistryError(f"{model} version {version} does not load and answer, so it is not used: {trouble}")
     seconds = time.perf_counter() - started
     return {"said": f"loaded and gave its golden answers in {seconds:.1f} s", "seconds": seconds}
 

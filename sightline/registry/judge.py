@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -58,13 +58,15 @@ class Judgement:
     bound: Bound
     decision: Decision
     bundle: str | None = None
-    """`tree_digest` of the bundle that was judged; None where its files could not be fetched."""
+    """`tree_digest` of the bundle that was judged; None where its files could not be fetched, or are not genuine."""
+    seals: dict[str, str] = field(default_factory=dict)
+    """SHA-256 of every file of the version that was judged."""
     differences: tuple[Difference, ...] = ()
     """What a person looks at, where one is asked."""
 
     def evidence(self) -> dict[str, Any]:
         """Everything, for the ledger."""
-        return {"release": self.release, "bound": asdict(self.bound), **asdict(self.decision)}
+        return {"release": self.release, "bound": asdict(self.bound), "seals": self.seals, **asdict(self.decision)}
 
 
 def judge(
@@ -86,7 +88,8 @@ def judge(
         release=candidate.testing.name,
         bound=candidate.bound,
         decision=decision,
-        bundle=candidate.bundle,
+        bundle=candidate.own.digest if candidate.own else None,
+        seals=candidate.own.seals if candidate.own else {},
         differences=differences(candidate) if asks else (),
     )
 

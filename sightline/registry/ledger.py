@@ -152,6 +152,11 @@ class Ledger:
         changes = [row for row in rows if row.change is not None]
         return _identity((changes or rows)[-1]) if rows else None
 
+    def seals(self, model: str, version: str, bundle: str) -> dict[str, str] | None:
+        """The seals of a version's files when it was last judged with that bundle; None where it was not yet."""
+        known = [entry.evidence for entry in self.history(model) if (entry.version, entry.bundle) == (version, bundle)]
+        return next((one["seals"] for one in reversed(known) if one.get("seals")), None)
+
     def mark_projected(self, model: str, change: int) -> None:
         """Note that the aliases stand as this change wants them."""
         with suppress(sa.exc.IntegrityError), self._engine.begin() as connection:

@@ -16,10 +16,10 @@ import torch
 from sightline.errors import RegistryError
 from sightline.images.normalise import normalise
 from sightline.images.reading import decode
-from sightline.models.bundle import BUNDLE, GOLDEN
+from sightline.models.bundle import GOLDEN
 from sightline.models.predictor import Predictor
+from sightline.models.weights import WEIGHTS
 from sightline.registry.sandbox import environment, restrict
-from sightline.tracking.versions import load_served
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -57,33 +57,25 @@ class Trial:
         return (said.strip().splitlines() or [f"exit status {self.process.returncode}"])[-1]
 
 
-def start_trial(folder: Path) -> Trial:
-    """Try the model whose files lie in `folder` (as `Tracker.files` gives it)."""
-    command = [sys.executable, "-P", "-m", "sightline.registry.trial", str(folder)]
+def start_trial(bundle: Path) -> Trial:
+    """Try the model in the folder `bundle`, whose files were verified."""
+    # Not in that folder: its files would stand before the libraries of their names.
+    command = [sys.executable, "-P", "-B", "-m", "sightline.registry.trial", str(bundle.resolve())]
     return Trial(
         subprocess.Popen(
-            command, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, cwd=folder
+            command, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, cwd="/"
         )
     )
 
 
-def check_golden(folder: Path) -> None:
-    """Load a classifier as MLflow serves it and compare its answers with those of the training form at logging.
+def check_answers(bundle: Path) -> None:
+    """Load a classifier and compare its answers with those of the training form at logging.
 
     Raises RegistryError where one is no number, names another class, or differs by more than correct float32 can.
     """
-    import pandas as pd
-
-    bundle = next(iter(folder.rglob(BUNDLE))).parent
-    files, golden = _golden(bundle)
-    answers = load_served(folder).predict(pd.DataFrame({"image": files}))
-    _compare(Predictor.load(bundle), files, golden, np.array(answers["probabilities"].tolist()))
-
-
-def check_answers(bundle: Path) -> None:
-    """The same for a bundle as it lies in the project, without MLflow."""
     files, golden = _golden(bundle)
     predictor = Predictor.load(bundle)
+    predictor.predict(files)
     _compare(predictor, files, golden, predictor.probabilities(files))
 
 
@@ -91,6 +83,8 @@ def _golden(bundle: Path) -> tuple[list[bytes], list[dict[str, Any]]]:
     golden = json.loads((bundle / GOLDEN).read_text(encoding="utf-8"))
     if not golden:
         raise RegistryError("it has no golden images to check it by")
+    if not all(np.isfinite(one["probabilities"]).all() for one in golden):
+        raise RegistryError("its golden answers hold NaN, which is no probability")
     return [b64decode(one["image"]) for one in golden], golden
 
 
@@ -136,6 +130,15 @@ def _reference(predictor: Predictor, files: list[bytes]) -> tuple[NDArray[np.flo
     return right, ROUNDINGS * max(least, float(np.abs(own - right).max()))
 
 
+def main(bundle: Path) -> str | None:
+    """What is wrong with the model in `bundle`, in a line; None where nothing is."""
+    restrict(bundle, (bundle / WEIGHTS).stat().st_size)
+    try:
+        check_answers(bundle)
+    except Exception as error:  # noqa: BLE001 — whatever it does to a library must be told, not shown as a traceback
+        return " ".join(str(error).split()) or type(error).__name__
+    return None
+
+
 if __name__ == "__main__":
-    restrict()
-    check_golden(Path(sys.argv[1]))
+    sys.exit(main(Path(sys.argv[1])))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sightline.digests import tree_digest
 from sightline.files import replacing
+from sightline.models.sealed import whole
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 def held(paths: Paths, digest: str) -> Path | None:
     """The bundle with that `tree_digest`; None where the project has none, or one that was damaged."""
     folder = _place(paths, digest)
-    return folder if tree_digest(folder) == digest else None
+    return folder if whole(folder) and tree_digest(folder) == digest else None
 
 
 def keep(paths: Paths, bundle: Path) -> Path:

@@ -11,14 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sightline.digests import file_digest, tree_digest
-from sightline.errors import RegistryError
-from sightline.models.bundle import BUNDLE, GOLDEN
+from sightline.errors import RegistryError, SightlineError
+from sightline.models import sealed
+from sightline.models.bundle import GOLDEN
 from sightline.models.weights import WEIGHTS
 from sightline.tracking import bundles, records
 from sightline.tracking.records import Record, RunRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
     from mlflow.entities.model_registry import ModelVersion as ModelVersion  # noqa: PLC0414 — others name it from here
 
@@ -30,6 +31,8 @@ ALIAS_TRIES = 5
 """Times that a registry is asked to move an alias that another process moves too."""
 BUNDLE_TAG = "bundle"
 """Tag that holds the `tree_digest` of the bundle as it was registered; older versions have none."""
+SEALS_TAG = "seals"
+"""Tag that holds the seals of the whole folder as it was registered; older versions have none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,7 +167,7 @@ class Versions:
 
     def register_classifier(self, run: str, bundle: Path, tags: Mapping[str, str]) -> str:
         """Log the bundle as a pyfunc model that takes image bytes, and register it; its version."""
-        import mlflow
+        import mlflow.artifacts
         import pandas as pd
         from mlflow.models import ModelSignature
         from mlflow.types.schema import Array, ColSpec, DataType, Schema, TensorSpec
@@ -179,18 +182,19 @@ class Versions:
             ColSpec("boolean", "foreign", required=False),
             ColSpec("double", "foreign_score", required=False),
         ]
-        package = Path(__file__).parents[1]
-        own = {BUNDLE_TAG: tree_digest(bundle)}
         with mlflow.start_run(run_id=run):
             logged = mlflow.pyfunc.log_model(
                 name="classifier",
-                python_model=str(package / "models" / "serving.py"),
+                python_model=str(sealed.PACKAGE / "models" / sealed.SERVING),
                 artifacts={"bundle": str(bundle)},
                 signature=ModelSignature(Schema([ColSpec("binary", "image")]), Schema(outputs)),
                 input_example=example,
                 pip_requirements=_requirements(),
-                code_paths=[str(package)],
+                code_paths=[str(sealed.PACKAGE)],
             )
+        # Read back from where it is stored: what cannot be had again as it was written is not registered.
+        found = sealed.seals(Path(mlflow.artifacts.download_artifacts(logged.model_uri)))
+        own = {BUNDLE_TAG: tree_digest(bundle), SEALS_TAG: json.dumps(found)}
         return self._register(self.classifier_model, logged.model_uri, run, {**tags, **own})
 
     def register_backbone(self, run: str, folder: Path, tags: Mapping[str, str]) -> str:
@@ -225,25 +229,37 @@ class Versions:
     def download(self, model: str, number: str) -> Path:
         """The bundle folder of a classifier version, on this machine, as it was registered.
 
-        Raises RegistryError where its files cannot be fetched or were changed.
+        Raises RegistryError where its files cannot be fetched or were changed, ModelError where one is no model's.
         """
-        registered = self.version(model, number).tags.get(BUNDLE_TAG)
-        card = next(iter(self.files(model, number).rglob(BUNDLE)), None)
-        if card is None:
-            raise RegistryError(f"{model} version {number} holds no {BUNDLE}: it is no classifier of ours")
-        if registered not in {None, tree_digest(card.parent)}:
+        return self.sealed(model, number)[0]
+
+    def sealed(self, model: str, number: str) -> tuple[Path, dict[str, str]]:
+        """The bundle folder of a classifier version, and the seals of the folder around it; raises as `download`."""
+        tags, folder = self.version(model, number).tags, self.files(model, number)
+        card = folder / sealed.CARD
+        if not card.is_file():
+            raise RegistryError(f"{model} version {number} holds no {card.name}: it is no classifier of ours")
+        if folder.resolve().is_relative_to(self.paths.root.resolve()):
+            sealed.sweep(folder)
+        found = sealed.seals(folder)
+        other = sealed.changed(_recorded(tags[SEALS_TAG]), found) if SEALS_TAG in tags else None
+        if other is None and tags.get(BUNDLE_TAG) not in {None, tree_digest(card.parent)}:
+            other = card.parent.relative_to(folder).as_posix()
+        if other is not None:
             raise RegistryError(
-                f"a file of {model} version {number} in {card.parent} was changed since it was registered: "
+                f"{other} of {model} version {number} in {folder} was changed since it was registered: "
                 "do not use it; put the artifacts back, or train and register it again"
             )
-        return card.parent
+        if SEALS_TAG not in tags:
+            sealed.refuse_strange_code(folder)
+        return card.parent, found
 
     def digest(self, model: str, number: str) -> str | None:
         """`tree_digest` of a version's bundle as it was registered; None where there is no such bundle."""
         try:
             told = self.version(model, number).tags.get(BUNDLE_TAG)
             return told or tree_digest(self.download(model, number))
-        except RegistryError:
+        except SightlineError:
             return None
 
     def bundle(self, model: str, number: str, digest: str | None, weights: str | None = None) -> Path:
@@ -306,14 +322,15 @@ def split(model: str) -> tuple[str, str, str]:
     return name, "" if number else CHAMPION, number
 
 
-def load_served(folder: Path) -> Any:
-    """The model whose files lie in `folder` (as `Tracker.files` gives it), as MLflow serves it."""
-    import mlflow.pyfunc
-
-    return mlflow.pyfunc.load_model(str(folder))
+def _recorded(tag: str) -> dict[str, str]:
+    """The seals in a tag; none where it holds something else, so that whatever is found differs from them."""
+    try:
+        found = json.loads(tag)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _requirements() -> list[str]:
     """What the logged model needs to answer, at the versions in use; a local build tag such as +cpu is dropped."""
-    names: Sequence[str] = ("torch", "torchvision", "pillow", "numpy", "pandas", "safetensors")
-    return [f"{name}=={installed(name).partition('+')[0]}" for name in names]
+    return [f"{name}=={installed(name).partition('+')[0]}" for name in sealed.LIBRARIES]

@@ -20,10 +20,11 @@ from sightline.data import manifest
 from sightline.digests import dvc_digest, file_digest, tree_digest
 from sightline.errors import ConfigError, RegistryError, Stale
 from sightline.evaluate.evaluation import Evaluated, evaluate
+from sightline.models.sealed import seals
 from sightline.params import Gate
 from sightline.recipe import Recipe
 from sightline.registry import judge, leaks, promotion
-from sightline.registry.candidate import Request, folder_of_model
+from sightline.registry.candidate import Request
 from sightline.registry.champion import record
 from sightline.registry.leaks import Leak
 from sightline.registry.ledger import history, open_ledger
@@ -209,7 +210,8 @@ def test_nan_is_blocked(shop: Shop) -> None:
     shutil.copyfile(shop.paths.root / bad.path / "weights.safetensors", model / "weights.safetensors")
     card = json.loads((model / "bundle.json").read_text()) | {"weights": bad.weights}
     (model / "bundle.json").write_text(json.dumps(card))
-    shop.tracker.tag_version("toy-classifier", version, {"weights": bad.weights, "bundle": tree_digest(model)})
+    tags = {"weights": bad.weights, "bundle": tree_digest(model), "seals": json.dumps(seals(model.parents[1]))}
+    shop.tracker.tag_version("toy-classifier", version, tags)
     assert "NaN" in blocked(shop.judged(version), "integrity")
 
 
@@ -304,7 +306,7 @@ def test_golden_answers_are_computed_in_float32(shop: Shop, monkeypatch: pytest.
     as_on_a_gpu(monkeypatch)
     if not switched:
         monkeypatch.setattr(inference, "exactly", nullcontext)
-    trouble = start_trial(folder_of_model(shop.tracker.download("toy-classifier", shop.register(shop.best)))).trouble()
+    trouble = start_trial(shop.tracker.download("toy-classifier", shop.register(shop.best))).trouble()
     if switched:
         assert trouble is None
     else:
