@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
 from prefect.cache_policies import CachePolicy
 
 from sightline.digests import code_digest, digest_of, handed_modules
+from tasks.results import typed_results
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -86,8 +87,9 @@ def work_folder(root: Path, function: Callable[..., Any], **inputs: Any) -> Path
 
 def run_trusted(task: Task[P, OutputT], root: Path, *args: P.args, **inputs: P.kwargs) -> tuple[OutputT, bool]:
     """Run a cached task, again where its cached output is missing or damaged; the output, and whether it ran."""
-    state = task(*args, return_state=True, **inputs)
-    output: OutputT = state.result()
-    if state.name == "Cached" and not output.is_whole(root):
-        return task.with_options(refresh_cache=True)(*args, **inputs), True
+    with typed_results():
+        state = task(*args, return_state=True, **inputs)
+        output: OutputT = state.result()
+        if state.name == "Cached" and not output.is_whole(root):
+            return task.with_options(refresh_cache=True)(*args, **inputs), True
     return output, state.name != "Cached"

@@ -1,0 +1,111 @@
+"""What a cached task returned, kept as typed JSON: a stored result says what came out and never what to execute.
+
+Prefect stores pickles by default, and each stored record names the code that reads it: a callable for its JSON too. So
+only records of our own kind are read, and of these only the types below.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from dataclasses import asdict
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from prefect.context import FlowRunContext
+from prefect.filesystems import LocalFileSystem
+from prefect.logging import get_run_logger
+from prefect.serializers import Serializer
+from prefect.settings import get_current_settings
+from pydantic import Field, TypeAdapter
+
+from sightline.errors import SightlineError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+KIND = "sightline"
+TYPES = {
+    "Trained": "sightline.train.result",
+    "Evaluated": "sightline.evaluate.evaluation",
+    "LabelErrors": "sightline.report.label_errors",
+}
+"""Where the types of results are defined. Imported when one is read: no task depends on what another one returns."""
+ERROR = "error"
+
+
+class TypedJson(Serializer):  # type: ignore[type-arg]  # Prefect cannot register one with an argument
+    """Dataclasses of `TYPES` as JSON, and back; of an error what it said."""
+
+    type: str = Field(default=KIND, frozen=True)
+
+    def dumps(self, obj: Any) -> bytes:
+        """The JSON of a result; raises TypeError where it is of another type."""
+        name = type(obj).__name__
+        if isinstance(obj, BaseException):
+            return json.dumps({"type": ERROR, "value": f"{name}: {obj}"}).encode()
+        if TYPES.get(name) != type(obj).__module__:
+            raise TypeError(f"a task returned {name}, which tasks.results.TYPES does not name")
+        return json.dumps({"type": name, "value": asdict(obj)}).encode()
+
+    def loads(self, blob: bytes) -> Any:
+        """The result in that JSON; raises ValueError or KeyError where it is of no such type."""
+        stored = json.loads(blob)
+        name, value = stored["type"], stored["value"]
+        if name == ERROR:
+            return SightlineError(str(value))
+        kind = getattr(import_module(TYPES[name]), name)
+        # Validated by pydantic, but not made by it: it would turn whole numbers in floats' places into floats.
+        TypeAdapter(kind).validate_json(json.dumps(value), strict=True)
+        return kind(**{key: _tuples(inner) for key, inner in value.items()})
+
+
+class OwnResults(LocalFileSystem):
+    """Files of which those that hold another kind of result are not read, whatever code they name."""
+
+    _block_type_name = "Sightline's results"
+
+    async def aread_path(self, path: str) -> bytes:
+        """As `read_path`."""
+        return self.read_path(path)
+
+    def read_path(self, path: str, *, _sync: bool = True) -> bytes:  # type: ignore[override]
+        """The record in a file of ours; raises ValueError where there is none."""
+        file = self._resolve_path(path)
+        if not file.is_file():
+            raise ValueError(f"{file} does not exist")
+        try:
+            return _checked(file.read_bytes())
+        except (ValueError, TypeError, KeyError, RecursionError):
+            get_run_logger().warning(f"{file} is no result that Sightline stored: it is not read, and made anew")
+            raise ValueError(f"{file} is no result that Sightline stored") from None
+
+
+@contextmanager
+def typed_results() -> Iterator[None]:
+    """Let the tasks that the present flow calls inside the block keep typed results, and read no others."""
+    flow = FlowRunContext.get()
+    if flow is None:
+        raise RuntimeError("results are kept for the tasks of a flow; there is no flow here")
+    files = OwnResults(basepath=str(get_current_settings().results.local_storage_path))
+    store = flow.result_store.model_copy(update={"result_storage": files, "serializer": TypedJson()})
+    with flow.model_copy(update={"result_store": store}):
+        yield
+
+
+def _checked(content: bytes) -> bytes:
+    """A record with the parts that were looked at, and no others; raises ValueError where it is not one of ours."""
+    record = json.loads(content)
+    own = {"type": KIND}
+    if record.keys() != {"metadata", "result"} or record["metadata"]["serializer"] != own:
+        raise ValueError("another serializer")
+    TypedJson().loads(record["result"].encode())
+    kept = {name: record["metadata"].get(name) for name in ("storage_key", "expiration", "prefect_version")}
+    return json.dumps({"metadata": {**kept, "serializer": own}, "result": record["result"]}).encode()
+
+
+def _tuples(value: Any) -> Any:
+    """Lists as the tuples that they were."""
+    if isinstance(value, dict):
+        return {key: _tuples(inner) for key, inner in value.items()}
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
