@@ -34,7 +34,7 @@ TYPES = {
 ERROR = "error"
 
 
-class TypedJson(Serializer):  # type: ignore[type-arg]  # Prefect cannot register one with an argument
+class TypedJson(Serializer):
     """Dataclasses of `TYPES` as JSON, and back; of an error what it said."""
 
     type: str = Field(default=KIND, frozen=True)

@@ -16,6 +16,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from sightline.digests import PACKAGES
+from sightline.project import environment
 
 ROOT = Path(__file__).parents[1]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -42,6 +43,22 @@ def test_training_needs_torch_alone() -> None:
 def test_mlflow_folder_holds_no_code() -> None:
     """A Python file in mlflow/ would shadow the library of that name."""
     assert not [path for path in tracked() if path.startswith("mlflow/") and path.endswith(".py")]
+
+
+def test_nothing_is_unpickled() -> None:
+    """No file of ours reads or writes pickles, but for torch's reader of weights alone; libraries are told so."""
+    words = re.compile(
+        r"^\s*(?:import|from) (?:pickle|cPickle|_pickle|cloudpickle|dill|joblib|shelve|marshal)\b"
+        r"|allow_pickle=True|weights_only=False|read_pickle|to_pickle|\bPickleSerializer\b|unsafe_load|typ=\"unsafe\""
+        r"|torch\.load\((?!.*weights_only=True)",
+        re.MULTILINE,
+    )
+    code = [ROOT / path for path in tracked() if path.endswith(".py") and path != "tests/test_house.py"]
+    found = {path.name: words.findall(text) for path in code if words.search(text := path.read_text(encoding="utf-8"))}
+    assert found == {}
+    settings = environment(ROOT, {})
+    assert settings["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] == "false"
+    assert settings["PREFECT_RESULTS_DEFAULT_SERIALIZER"] == "json"
 
 
 def floors() -> dict[str, list[list[str]]]:

@@ -131,17 +131,22 @@ def _reference(predictor: Predictor, files: list[bytes]) -> tuple[NDArray[np.flo
     return right, ROUNDINGS * max(least, float(np.abs(own - right).max()))
 
 
-def main(bundle: Path) -> str | None:
+def trouble_with(bundle: Path) -> str | None:
     """What is wrong with the model in `bundle`, in a line; None where nothing is."""
-    if b'"network": "cnn"' not in (bundle / BUNDLE).read_bytes():
-        # Where it is loaded torchvision makes a folder, so that it comes before the walls; our own network needs none.
-        zoo.names()
-    restrict(bundle, (bundle / WEIGHTS).stat().st_size)
     try:
         check_answers(bundle)
     except Exception as error:  # noqa: BLE001 — whatever it does to a library must be told, not shown as a traceback
         return " ".join(str(error).split()) or type(error).__name__
     return None
+
+
+def main(bundle: Path) -> str | None:
+    """The same in this process, which can do nothing else afterwards."""
+    if b'"network": "cnn"' not in (bundle / BUNDLE).read_bytes():
+        # Where it is loaded torchvision makes a folder, so that it comes before the walls; our own network needs none.
+        zoo.names()
+    restrict(bundle, (bundle / WEIGHTS).stat().st_size)
+    return trouble_with(bundle)
 
 
 if __name__ == "__main__":
