@@ -195,21 +195,22 @@ class Versions:
         # Read back from where it is stored: what cannot be had again as it was written is not registered.
         found = sealed.seals(Path(mlflow.artifacts.download_artifacts(logged.model_uri)))
         own = {BUNDLE_TAG: tree_digest(bundle), SEALS_TAG: json.dumps(found)}
-        return self._register(self.classifier_model, logged.model_uri, run, {**tags, **own})
+        return self._register(self.classifier_model, logged.model_uri, run, {**tags, **own}, logged.model_id)
 
     def register_backbone(self, run: str, folder: Path, tags: Mapping[str, str]) -> str:
         """Store the backbone's files with its run and register them; the version."""
         self.client.log_artifacts(run, str(folder), "backbone")
         return self._register(self.backbone_model, f"{self.client.get_run(run).info.artifact_uri}/backbone", run, tags)
 
-    def _register(self, model: str, source: str, run: str, tags: Mapping[str, str]) -> str:
+    def _register(self, model: str, source: str, run: str, tags: Mapping[str, str], logged: str | None = None) -> str:
         from mlflow.exceptions import MlflowException
 
         try:
             self.client.get_registered_model(model)
         except MlflowException:
             self.client.create_registered_model(model)
-        created = self.client.create_model_version(model, source, run_id=run, tags=dict(tags))
+        # A server takes a logged model for a source only from who names its id as well.
+        created = self.client.create_model_version(model, source, run_id=run, tags=dict(tags), model_id=logged)
         self.record(self.version(model, str(created.version)))
         return str(created.version)
 

@@ -1,0 +1,89 @@
+"""A project whose runs and versions are on a real MLflow server, which hands the artifacts through."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from conftest import COLOURS, commit, make_images, make_project
+from servers import mlflow_server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from sightline.project import Paths
+
+
+class Project:
+    """A project on a server, and the commands that a person gives in it."""
+
+    def __init__(self, paths: Paths, images: Path, given: dict[str, str]) -> None:
+        self.paths, self.images = paths, images
+        own = {key: value for key, value in os.environ.items() if not key.startswith(("PREFECT", "MLFLOW", "SIGHT"))}
+        self.env = {**own, **given}
+
+    def call(self, *words: str, status: int = 0) -> str:
+        """Give a command; its output. It must leave with `status`, and without a traceback."""
+        command = [sys.executable, "-P", "-m", "flows.cli", *words]
+        done = subprocess.run(command, cwd=self.paths.root, env=self.env, capture_output=True, text=True, check=False)
+        assert done.returncode == status, (done.stdout + done.stderr)[-3000:]
+        assert "Traceback" not in done.stderr
+        return done.stdout
+
+    def asked(self, *words: str, status: int = 0) -> Any:
+        """The JSON that a command answers: nothing else may stand in its output."""
+        return json.loads(self.call(*words, "--json", status=status))
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """A toy project on a server, and a ledger beside it."""
+    home = tmp_path_factory.mktemp("shared")
+    images = make_images(home / "images", per_class=20)
+    paths = make_project(home / "toy project", images)
+    commit(paths, "first")
+    with mlflow_server(home) as address:
+        stores = {"MLFLOW_TRACKING_URI": address, "SIGHTLINE_LEDGER_URI": f"sqlite:///{home / 'ledger.db'}"}
+        yield Project(paths, images, stores)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_whole_chain_works_against_a_server(shared: Project) -> None:
+    """Run, promote, roll back, ask, evaluate, trace, reproduce and relabel: each against the server alone."""
+    asked, image = shared.asked, str(next((shared.images / "blue").iterdir()))
+    assert asked("run")["outcome"]["champion"] == "1"
+    assert asked("predict", image)[0]["version"] == "1"
+    assert asked("evaluate")["accuracy"] > 0
+    found = asked("lineage")
+    assert (found["version"], found["missing"]) == ("1", [])
+    assert [one["version"] for one in asked("impact", image)["models"]] == ["1"]
+    assert asked("reproduce", "1")["verdict"] == "identical"
+    assert asked("run", "--set", "finetune.scratch.min_steps=40")["outcome"]["version"] == "2"
+    aside = [word for check in ("overall", "calibration", "robustness", "cost") for word in ("--override", check)]
+    assert asked("promote", "2", "--reason", "trained longer", *aside)["champion"] == "2"
+    assert asked("rollback")["champion"] == "1"
+    assert asked("predict", image)[0]["version"] == "1"
+    assert relabelled(shared)
+    assert all(one["good"] for one in asked("doctor", "--deep"))
+    assert {one["version"] for one in asked("history")} == {"1", "2"}
+
+
+def relabelled(shared: Project) -> Any:
+    """Export the images with the champion's suggestions, give one another label, and import that."""
+    shared.call("data", "label", "export", "todo.csv", "--suggest", "--all")
+    with (shared.paths.root / "todo.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert all(row["suggestion"] in COLOURS for row in rows)
+    rows[0]["label"] = next(one for one in COLOURS if one != rows[0]["label"])
+    with (shared.paths.root / "done.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows[:1])
+    return shared.asked("data", "label", "import", "done.csv")
