@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import os
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import numpy as np
 
@@ -100,7 +102,7 @@ def _card(paths: Paths, data: DataRef) -> DatasetCard:
         roles={role: dict(data.counts)[role] for role in ROLES if role in dict(data.counts)},
         per_class={str(key): int(count) for key, count in usable["label"].value_counts().sort_index().items()},
         quarantined=list(zip(refused["path"], refused["reason"], strict=True)),
-        validation_page=page.as_uri() if page.is_file() else None,
+        validation_page=_link(paths, page) if page.is_file() else None,
         samples=_samples(paths, data),
     )
 
@@ -138,4 +140,9 @@ def _links(
     ]
     if label_errors is not None and label_errors.labels:
         pages.append((f"Labels that are probably wrong ({label_errors.labels:,})", paths.root / label_errors.path))
-    return tuple((title, page.as_uri()) for title, page in pages if page.is_file())
+    return tuple((title, _link(paths, page)) for title, page in pages if page.is_file())
+
+
+def _link(paths: Paths, page: Path) -> str:
+    """From the report to another page of the project, wherever the project lies."""
+    return quote(os.path.relpath(page, paths.reports))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import time
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from sightline.errors import RegistryError
+from sightline.tracking import places
 from sightline.tracking.records import own_store
 from sightline.tracking.versions import Versions
 
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
     from sightline.project import Paths
+
+_LOGGER = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,19 +155,32 @@ def connect(paths: Paths) -> Tracker:
         os.environ.pop("MLFLOW_TRACKING_URI", None)
     paths.mlflow.mkdir(exist_ok=True)
     name = paths.params.project.name
+    embedded = uri.startswith("sqlite:")
     client = mlflow.MlflowClient(uri, uri)
     try:
         # A new SQLite store migrates at first touch, and two processes at once would break it.
         with FileLock(paths.mlflow / "store.lock"):
+            if embedded:
+                _lead_here(paths)
             found = client.get_experiment_by_name(name)
             if found is None:
-                location = (paths.mlflow / "artifacts").as_uri() if uri.startswith("sqlite:") else None
+                location = places.location(paths) if embedded else None
                 experiment = client.create_experiment(name, artifact_location=location)
             else:
                 experiment = found.experiment_id
     except (MlflowException, OSError) as error:
         raise RegistryError(f"the MLflow store at {uri} does not answer: {error}") from error
     return Tracker(paths=paths, name=name, client=client, experiment=str(experiment))
+
+
+def _lead_here(paths: Paths) -> None:
+    """Where the project came here from elsewhere, let its store follow, and say so."""
+    from mlflow.tracking._tracking_service import utils
+
+    for old in places.follow(paths):
+        _LOGGER.warning(f"the project came here from elsewhere: its MLflow store led to {old}, now it leads here")
+    # MLflow remembers by the number of a run where its files lie, which a copy in the same process has elsewhere.
+    utils._artifact_repos_cache.clear()  # noqa: SLF001
 
 
 def flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:

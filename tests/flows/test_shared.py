@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import csv
-import json
-import os
-import subprocess
-import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from commands import asked, call
 from conftest import COLOURS, commit, make_images, make_project
 from servers import mlflow_server
 
@@ -20,29 +18,16 @@ if TYPE_CHECKING:
     from sightline.project import Paths
 
 
-class Project:
+class Shared:
     """A project on a server, and the commands that a person gives in it."""
 
     def __init__(self, paths: Paths, images: Path, given: dict[str, str]) -> None:
-        self.paths, self.images = paths, images
-        own = {key: value for key, value in os.environ.items() if not key.startswith(("PREFECT", "MLFLOW", "SIGHT"))}
-        self.env = {**own, **given}
-
-    def call(self, *words: str, status: int = 0) -> str:
-        """Give a command; its output. It must leave with `status`, and without a traceback."""
-        command = [sys.executable, "-P", "-m", "flows.cli", *words]
-        done = subprocess.run(command, cwd=self.paths.root, env=self.env, capture_output=True, text=True, check=False)
-        assert done.returncode == status, (done.stdout + done.stderr)[-3000:]
-        assert "Traceback" not in done.stderr
-        return done.stdout
-
-    def asked(self, *words: str, status: int = 0) -> Any:
-        """The JSON that a command answers: nothing else may stand in its output."""
-        return json.loads(self.call(*words, "--json", status=status))
+        self.root, self.images, self.given = paths.root, images, given
+        self.asked = partial(asked, paths.root, given=given)
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
     """A toy project on a server, and a ledger beside it."""
     home = tmp_path_factory.mktemp("shared")
     images = make_images(home / "images", per_class=20)
@@ -50,12 +35,12 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     commit(paths, "first")
     with mlflow_server(home) as address:
         stores = {"MLFLOW_TRACKING_URI": address, "SIGHTLINE_LEDGER_URI": f"sqlite:///{home / 'ledger.db'}"}
-        yield Project(paths, images, stores)
+        yield Shared(paths, images, stores)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_whole_chain_works_against_a_server(shared: Project) -> None:
+def test_whole_chain_works_against_a_server(shared: Shared) -> None:
     """Run, promote, roll back, ask, evaluate, trace, reproduce and relabel: each against the server alone."""
     asked, image = shared.asked, str(next((shared.images / "blue").iterdir()))
     assert asked("run")["outcome"]["champion"] == "1"
@@ -75,14 +60,14 @@ def test_whole_chain_works_against_a_server(shared: Project) -> None:
     assert {one["version"] for one in asked("history")} == {"1", "2"}
 
 
-def relabelled(shared: Project) -> Any:
+def relabelled(shared: Shared) -> Any:
     """Export the images with the champion's suggestions, give one another label, and import that."""
-    shared.call("data", "label", "export", "todo.csv", "--suggest", "--all")
-    with (shared.paths.root / "todo.csv").open(newline="") as file:
+    call(shared.root, "data", "label", "export", "todo.csv", "--suggest", "--all", given=shared.given)
+    with (shared.root / "todo.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert all(row["suggestion"] in COLOURS for row in rows)
     rows[0]["label"] = next(one for one in COLOURS if one != rows[0]["label"])
-    with (shared.paths.root / "done.csv").open("w", newline="") as file:
+    with (shared.root / "done.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, rows[0])
         writer.writeheader()
         writer.writerows(rows[:1])
