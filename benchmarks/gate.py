@@ -31,7 +31,7 @@ PARTS: dict[str, Callable[[int, np.random.Generator], list[Measured]]] = {
     "fresh": gate_fresh.measure,
 }
 LONG = "first"
-"""This part fits temperatures and simulates each model's chance: hours of CPU for 10,000 series of each kind."""
+"""This part fits temperatures and simulates each model's chance: a quarter of an hour."""
 
 
 def main() -> None:
@@ -56,7 +56,8 @@ def shown(name: str, series: int) -> list[Measured]:
     rows = PARTS[name](series, np.random.default_rng(0))
     print(f"{name}: {series:,} series, {time.process_time() - began:.0f} s of CPU")
     for one in rows:
-        print(f"  {one.share:7.4f}  {one.mark:8}{'' if one.met else 'NOT MET  '}{one.what}")
+        drawn = f" ({one.series:,}: {'≥' if one.at_least else '≤'} {one.bound:.4f})" if one.series else ""
+        print(f"  {one.share:7.4f}  {one.mark:8}{'' if one.met else 'NOT MET  '}{one.what}{drawn}")
     print(flush=True)
     return rows
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from scipy.stats import beta
+
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
@@ -13,6 +15,18 @@ class Measured:
     share: float
     at_most: float = 1.0
     at_least: float = 0.0
+    series: int = 0
+    """How many were drawn, where the bound of the share and not the share alone must keep the mark."""
+
+    @property
+    def bound(self) -> float:
+        """The 95 % bound (Clopper and Pearson 1934) on the side of the mark; the share where `series` is not given."""
+        if not self.series:
+            return self.share
+        seen = round(self.share * self.series)
+        if self.at_least > 0:
+            return float(beta.ppf(0.05, seen, self.series - seen + 1)) if seen else 0.0
+        return float(beta.ppf(0.95, seen + 1, self.series - seen)) if seen < self.series else 1.0
 
     @property
     def mark(self) -> str:
@@ -23,5 +37,5 @@ class Measured:
 
     @property
     def met(self) -> bool:
-        """Whether the share keeps its mark."""
-        return self.at_least <= self.share <= self.at_most
+        """Whether the share keeps its mark, beyond chance where the series are told."""
+        return self.at_least <= self.bound <= self.at_most

@@ -65,19 +65,26 @@ def ece_null(probabilities: FloatArray, draws: int, rng: np.random.Generator, bi
     return float(np.quantile(simulated, 0.95))
 
 
-def overclaim(confidence: FloatArray, right: BoolArray) -> FloatArray:
-    """That part of the ECE where answers claim more than they keep, in standard deviations of its chance.
+class Claims:
+    """The confidences (N,) of some answers, with their bins: what of them is kept can be asked again and again."""
 
-    confidence: (N,); right: (N,), or (D, N) for D draws, which give (D,). It is 0 for a model that is always right,
-    however little it claims.
-    """
-    place = _place(confidence, BINS)
-    order = np.argsort(place, kind="stable")
-    starts = np.flatnonzero(np.diff(place[order], prepend=-1))
-    gaps = np.add.reduceat((confidence - right)[..., order], starts, axis=-1)
-    chance = np.sqrt(np.sum(confidence * (1 - confidence)))
-    total: FloatArray = np.maximum(gaps, 0).sum(axis=-1) / max(float(chance), np.finfo(np.float64).eps)
-    return total
+    def __init__(self, confidence: FloatArray) -> None:
+        place = _place(confidence, BINS)
+        self.order = np.argsort(place.astype(np.int8), kind="stable")
+        self.starts = np.flatnonzero(np.diff(place[self.order], prepend=-1))
+        self.confidence = confidence[self.order]
+        chance = np.sqrt(np.sum(confidence * (1 - confidence)))
+        self.chance = max(float(chance), np.finfo(np.float64).eps)
+
+    def over(self, right: BoolArray) -> FloatArray:
+        """That part of the ECE where answers claim more than they keep, in standard deviations of its chance.
+
+        right: (N,), or (D, N) for D draws, which give (D,). It is 0 for a model that is always right, however little it
+        claims.
+        """
+        gaps = np.add.reduceat(self.confidence - right[..., self.order], self.starts, axis=-1)
+        total: FloatArray = np.maximum(gaps, 0).sum(axis=-1) / self.chance
+        return total
 
 
 @dataclass(frozen=True, kw_only=True)

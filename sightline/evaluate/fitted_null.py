@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sightline.evaluate.calibration import answers, overclaim
+from sightline.evaluate.calibration import Claims, answers
 from sightline.models.temperature import fit_temperature, softmax
 
 if TYPE_CHECKING:
@@ -32,21 +33,31 @@ def chance(calib: tuple[FloatArray, IntArray], test: tuple[FloatArray, IntArray]
     """
     fitting, judged = _logs(calib[0]), _logs(test[0])
     # Of calib too: it is next to nothing where the temperature is its own, and tells one that is not.
-    found = overclaim(*answers(*test)) + overclaim(*answers(*calib))
+    found = _over(test) + _over(calib)
     truth = fit_temperature(np.concatenate([fitting, judged]), np.concatenate([calib[1], test[1]]))
-    refit, meant = Refit(fitting, truth), softmax(judged, truth).max(axis=1)
+    refit, own, other = Refit(fitting, truth), columns(fitting), columns(judged)
+    meant = confidences(other, truth)
+    claims: dict[float, tuple[Claims, Claims]] = {}
     drawn = above = 0
     while drawn < MOST and above < ENOUGH:
         temperatures, kept = refit.draw(BATCH, rng)
         steps = np.round(np.log(temperatures) / STEP)
-        for step in np.unique(steps):
-            sure, own = (softmax(one, float(np.exp(step * STEP))).max(axis=1) for one in (judged, fitting))
+        for step in np.unique(steps).tolist():
+            if step not in claims:
+                at = math.exp(step * STEP)
+                claims[step] = Claims(confidences(own, at)), Claims(confidences(other, at))
+            of_calib, of_test = claims[step]
             right = kept[steps == step]
-            simulated = overclaim(sure, rng.random((len(right), len(meant))) < meant) + overclaim(own, right)
+            simulated = of_calib.over(right) + of_test.over(rng.random((len(right), len(meant))) < meant)
             # The same outcome again may differ by rounding: a model that is always right has one.
             above += int(np.sum(simulated >= found - 1e-9))
         drawn += BATCH
     return (above + 1) / (drawn + 1)
+
+
+def off(probabilities: FloatArray, labels: IntArray) -> float:
+    """How many times too low the temperature of answers (N, C) is for labels (N,): 1 where it was fitted on them."""
+    return fit_temperature(_logs(probabilities), labels)
 
 
 class Refit:
@@ -60,7 +71,8 @@ class Refit:
         self.best = logits.argmax(axis=1)[:, None]
         self.share = softmax(self.logits, truth).cumsum(axis=1)
         self.second = float(np.partition(self.logits, -2, axis=1)[:, -2].mean())
-        means = [(softmax(self.logits, np.exp(-cold)) * self.logits).sum() for cold in GRID]
+        across = columns(logits)
+        means = [_mean(across, math.exp(-cold)).sum() for cold in GRID]
         self.sums = np.array(means) * (1 + 1 / len(logits))
 
     def draw(self, count: int, rng: np.random.Generator) -> tuple[FloatArray, BoolArray]:
@@ -72,6 +84,29 @@ class Refit:
         labels = chosen - rows * (classes - 1)
         sums = np.take_along_axis(self.logits, labels, axis=1).sum(axis=0)
         return np.exp(-np.interp(sums + self.second, self.sums, GRID)), (labels == self.best).T
+
+
+def columns(logits: FloatArray) -> FloatArray:
+    """Logits (N, C) as (C, N), less the largest of each: adding up a few numbers is slow where they lie in a row."""
+    return np.ascontiguousarray((logits - logits.max(axis=1, keepdims=True)).T)
+
+
+def confidences(across: FloatArray, temperature: float) -> FloatArray:
+    """(N,) the largest probability of each image at a temperature, of `columns` (C, N)."""
+    largest: FloatArray = 1 / np.exp(across / temperature).sum(axis=0)
+    return largest
+
+
+def _mean(across: FloatArray, temperature: float) -> FloatArray:
+    """(N,) the mean logit where classes are drawn at a temperature, of `columns` (C, N)."""
+    odds = np.exp(across / temperature)
+    mean: FloatArray = (odds * across).sum(axis=0) / odds.sum(axis=0)
+    return mean
+
+
+def _over(pair: tuple[FloatArray, IntArray]) -> FloatArray:
+    confidence, right = answers(*pair)
+    return Claims(confidence).over(right)
 
 
 def _logs(probabilities: FloatArray) -> FloatArray:

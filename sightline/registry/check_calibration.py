@@ -20,20 +20,25 @@ if TYPE_CHECKING:
 
 SHOWN = 0.001
 """p from which on a model counts as shown not to keep what it says."""
+OFF, SUSPECT = 1.5, 0.2
+"""A temperature that is so many times too low for the very images that it was fitted on is a fault in itself, where the
+claims have this p: fitted again it is 1, by rounding and by how the images were stored for training."""
 COVERAGE = 0.9
 """Share of conformal sets that shall hold the true class."""
 
 
-def check_calibration(candidate: Scored, calib: Scored, champion: Scored | None, bound: Bound) -> Blessing:
+def check_calibration(
+    candidate: Scored, calib: Scored, champion: Scored | None, bound: Bound, *, own: bool = False
+) -> Blessing:
     """Whether harm is shown: claims that are not kept, sets that hold the truth too seldom, a higher log loss.
 
-    `calib`: the candidate's answers for the calibration images, which temperature and sets are fitted on. Claims block
-    beside a champion only where its calibration error is lower.
+    `calib`: the candidate's answers for the calibration images, which temperature and sets are fitted on; `own`: on
+    exactly these, none came or went since. Claims block beside a champion only where its calibration error is lower.
     """
     if not len(calib.labels):
         said = "there are no calibration images, so it did not run: raise datasets.target.roles.calib"
         return Blessing(name=CALIBRATION, verdict="missing", sentence=said, digests=bound)
-    parts = [_claims(candidate, calib, champion), _coverage(candidate, calib)]
+    parts = [_claims(candidate, calib, champion, own=own), _coverage(candidate, calib)]
     if champion is not None:
         parts.append(check_log_loss(candidate, champion))
     failing = [part for part in parts if part.verdict == FAILED]
@@ -46,20 +51,24 @@ def check_calibration(candidate: Scored, calib: Scored, champion: Scored | None,
     )
 
 
-def _claims(candidate: Scored, calib: Scored, champion: Scored | None) -> Compared:
+def _claims(candidate: Scored, calib: Scored, champion: Scored | None, *, own: bool) -> Compared:
     """One rng for it alone: what is drawn here must not depend on what the sets draw."""
     p = fitted_null.chance(_pair(calib), _pair(candidate), np.random.default_rng([0, 0]))
     error = calibration.ece(*_pair(candidate))
     best = None if champion is None else calibration.ece(*_pair(champion))
-    good = p > SHOWN or (best is not None and error <= best)
+    off = fitted_null.off(*_pair(calib))
+    wrong = own and off >= OFF
+    good = p > (SUSPECT if wrong else SHOWN) or (best is not None and error <= best)
     claimed, right = float(candidate.probabilities.max(axis=1).mean()), float(candidate.right.mean())
-    sentence = f"calibration error {error:.1%}: it claims {claimed:.1%} on average and is right in {right:.1%}"
-    if not good:
-        sentence = (
-            f"not as right as it says: {sentence}, by chance in {p:.2g} of models fitted on "
-            f"{len(calib.labels)} images (datasets.target.roles.calib)"
-        )
-    figures = {"ece": error, "ece_p": p, "ece_champion": best, "claimed": claimed}
+    figure = f"it claims {claimed:.1%} and is right in {right:.1%}"
+    if good:
+        sentence = f"calibration error {error:.1%}: {figure}"
+    elif wrong:
+        sentence = f"its temperature is {off:.1f} times too low for its own calibration images: {figure} (p = {p:.2g})"
+    else:
+        known = f"{len(calib.labels)} images (datasets.target.roles.calib)"
+        sentence = f"not as right as it says: {figure} (p = {p:.2g}), fitted on {known}"
+    figures = {"ece": error, "ece_p": p, "ece_champion": best, "claimed": claimed, "temperature_off": off}
     return Compared(verdict="passed" if good else "failed", sentence=sentence, figures=figures)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from sightline.data import manifest
+from sightline.digests import dvc_digest
 from sightline.evaluate import cost, release, robustness, slices
 from sightline.evaluate.evaluation import image_files
 from sightline.evaluate.paired import paired
@@ -203,7 +204,8 @@ def _right_on_all(candidate: Candidate, version: str) -> BoolArray:
 
 
 def _calibration(candidate: Candidate) -> Blessing:
-    return check_calibration(candidate.answers, candidate.calib, candidate.rival, candidate.bound)
+    own = candidate.bound.data == dvc_digest(candidate.paths.manifest("target").parent)
+    return check_calibration(candidate.answers, candidate.calib, candidate.rival, candidate.bound, own=own)
 
 
 def _robustness(candidate: Candidate) -> Blessing:

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sightline.evaluate.calibration import (
+    Claims,
     coverage_p,
     ece,
     ece_null,
-    overclaim,
     raps_fit,
     reliability,
     risk_coverage,
@@ -120,9 +120,10 @@ def test_calibrated_answers_pass_their_null_nineteen_times_in_twenty() -> None:
 def test_overclaim_by_hand() -> None:
     """Only the bin that claims more than it keeps counts, in standard deviations of all claims; draws come as rows."""
     claimed, right = np.array([0.9, 0.9, 0.6, 0.6]), np.array([True, False, True, True])
+    claims = Claims(claimed)
     expected = 0.8 / np.sqrt(2 * 0.09 + 2 * 0.24)
-    assert overclaim(claimed, right) == pytest.approx(expected)
-    assert overclaim(claimed, np.stack([right, np.ones(4, bool)])).tolist() == pytest.approx([expected, 0])
+    assert claims.over(right) == pytest.approx(expected)
+    assert claims.over(np.stack([right, np.ones(4, bool)])).tolist() == pytest.approx([expected, 0])
 
 
 def test_null_shrinks_with_the_images() -> None:

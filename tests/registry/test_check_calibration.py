@@ -72,6 +72,29 @@ def test_overconfident_model_is_blocked() -> None:
     assert done.figures["ece_p"] <= 0.001
 
 
+def quarrel(calib: int, test: int, rng: np.random.Generator) -> tuple[Scored, Scored]:
+    """Answers for test and calibration images, right in 97 %, at half of the temperature that the latter ask for."""
+    logits = rng.normal(0, 32, (calib + test, 10))
+    labels = (softmax(logits).cumsum(axis=1) > rng.random((len(logits), 1))).argmax(axis=1)
+    probabilities = softmax(logits, fit_temperature(logits[:calib], labels[:calib]) / 2)
+    first, second = (
+        Scored(version="1", labels=labels[part], probabilities=probabilities[part])
+        for part in (slice(None, calib), slice(calib, None))
+    )
+    return second, first
+
+
+def test_temperature_that_its_own_images_contradict_is_blocked() -> None:
+    """Where few answers are wrong, the claims alone show little; a fit to the same images tells."""
+    rng = np.random.default_rng(0)
+    pairs = [quarrel(300, 300, rng) for _ in range(20)]
+    done = [check_calibration(*pair, None, BOUND, own=True) for pair in pairs]
+    assert sum(one.verdict == FAILED for one in done) >= 19
+    assert any("its temperature is 2.0 times too low" in one.sentence for one in done)
+    # Of images that came since nothing says which the fit has seen.
+    assert sum(check_calibration(*pair, None, BOUND).verdict == FAILED for pair in pairs) < 17
+
+
 def test_model_that_claims_too_little_passes() -> None:
     """Answers that are right more often than they say harm nobody: it is told and blocks nothing."""
     done = check_calibration(answers(2000, 0.5), answers(1000, 0.5, 1), None, BOUND)
