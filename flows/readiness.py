@@ -10,8 +10,10 @@ from prefect.logging import get_run_logger
 from sightline.data.versions import archive
 from sightline.errors import DataError
 from sightline.evaluate import leaving, release
-from sightline.registry import leaks, prospects
+from sightline.registry import leaks, learned, prospects
+from sightline.registry.learned import Learned
 from sightline.report.leaks import write_leaks
+from sightline.tracking.runs import connect
 from sightline.words import counted
 
 if TYPE_CHECKING:
@@ -19,10 +21,11 @@ if TYPE_CHECKING:
     from sightline.project import Paths
 
 
-def look_ahead(paths: Paths, params: Params) -> None:
-    """Say what the test release can show, and which images have left it.
+def look_ahead(paths: Paths, params: Params, init: str | None) -> None:
+    """Say what the release and the calibration images can show, and which test images have left.
 
-    Raises DataError where too many have left, or where the source would teach the backbone held-out images.
+    `init`: the weights that the backbone begins with, as `pinned` names them. Raises DataError where too many have
+    left, or where the source, or what those weights learned from, holds held-out images.
     """
     testing = release.current(paths, params.evaluate.release)
     if testing.left:
@@ -30,18 +33,23 @@ def look_ahead(paths: Paths, params: Params) -> None:
         get_run_logger().warning(
             f"test release {testing.name} goes on without {counted(len(testing.left), 'image')}: {where}"
         )
-    if "source" in params.datasets:
-        _refuse_leaks(paths)
+    _refuse_leaks(paths, params, init)
     get_run_logger().info(prospects.told(paths, testing, params.gate))
+    if said := prospects.unpromised(paths, params.evaluate.wanted_accuracy):
+        get_run_logger().info(said)
 
 
-def _refuse_leaks(paths: Paths) -> None:
-    source = archive.current(paths, "source")
-    found = leaks.leaks(paths, source.digest, source.raw)
-    if found:
-        page = write_leaks(paths, found)
-        create_link_artifact(page.as_uri(), link_text="Images that the backbone must not see", key="leaks")
-        raise DataError(
-            f"{leaks.sentence(found)}; remove them from {paths.raw('source')} or run without a source, then run again. "
-            f"All of them, with pictures: {page}"
-        )
+def _refuse_leaks(paths: Paths, params: Params, init: str | None) -> None:
+    source = archive.current(paths, "source") if "source" in params.datasets else None
+    own = (Learned("source", source.digest, source.raw),) if source else ()
+    found, past = leaks.leaks(paths, learned.past(connect(paths), own, init))
+    if past.unknown:
+        get_run_logger().warning(f"{past.doubt}: whether it saw images that the model will be judged by cannot be told")
+    if not found:
+        return
+    page = write_leaks(paths, found)
+    create_link_artifact(page.as_uri(), link_text="Images that the backbone must not see", key="leaks")
+    begun = any(leak.learned.of for leak in found)
+    remedy = "begin with other weights (pretrain.init)" if begun else f"remove them from {paths.raw('source')}"
+    said = f"{leaks.sentence(found)}; {remedy} or run without a backbone, then run again"
+    raise DataError(f"{said}. All of them, with pictures: {page}")

@@ -9,6 +9,7 @@ from sightline.data.reference import DataRef, describe
 from sightline.data.versions.warm import one_process
 from sightline.lineage import origin
 from sightline.registry.backbones import fetched
+from sightline.registry.learned import INIT
 from sightline.tracking.versions import CHAMPION
 from tasks.finetuning import finetune, scratch
 from tasks.ingestion import ingest
@@ -52,13 +53,15 @@ class Tasks:
 
     journal: Journal
     data: Data
+    init: str | None
+    """The weights that the backbone begins with, as `pinned` names them."""
 
     def pretrain(self, params: Pretrain, chance: Chance) -> Trained:
         """The backbone, registered."""
         paths = self.journal.context.paths
-        start = replace(params, init=fetched(paths, params.init))
+        start = replace(params, init=fetched(paths, self.init))
         backbone = self.journal.cached(pretrain, data=self.data.source or self.data.target, params=start, chance=chance)
-        tags = origin.data_tags(paths, self.data.source) | {"code": version_of(FLOW)}
+        tags = origin.data_tags(paths, self.data.source) | {"code": version_of(FLOW), **began_with(self.init)}
         self.journal.plain(register_backbone, backbone=backbone, tags=tags)
         return backbone
 
@@ -95,9 +98,15 @@ def label_errors_of(journal: Journal, params: Params, data: Data, trained: Candi
     return journal.cached(find_label_errors, data=data.target, backbone=neutral)
 
 
-def lineage_tags(paths: Paths, data: Data, trained: Candidates, choice: str) -> dict[str, str]:
+def began_with(init: str | None) -> dict[str, str]:
+    """The tag of a backbone that began with other weights."""
+    return {INIT: init} if init else {}
+
+
+def lineage_tags(paths: Paths, data: Data, trained: Candidates, choice: str, init: str | None) -> dict[str, str]:
     """What a version must remember of where it came from."""
     tags = {"choice": choice, "code": version_of(FLOW), **origin.data_tags(paths, *data.all)}
     if trained.backbone is not None:
         tags |= {"backbone.weights": trained.backbone.weights, "backbone.network": trained.backbone.network}
+        tags |= began_with(init)
     return tags

@@ -19,6 +19,7 @@ from flows.stages import Tasks, label_errors_of, lineage_tags, prepare
 from flows.start import begin
 from flows.summary import Summary  # noqa: TC001 — Prefect reads the annotations of a flow
 from sightline.lineage import origin
+from sightline.registry.backbones import pinned
 from sightline.registry.candidate import Request
 from sightline.tracking.runs import connect
 from sightline.train import chain
@@ -50,16 +51,17 @@ def train(
         if not verify and (known := look.unchanged(tracker)) is not None:
             return told(tracker, context, known)
         data = prepare(journal, params)
-        look_ahead(context.paths, params)
+        init = pinned(context.paths, params.pretrain.init)
+        look_ahead(context.paths, params, init)
         params = clock.resolved(journal, params, data.all)
-        trained = chain.train(Tasks(journal, data), params, chain.stages_of(params))
+        trained = chain.train(Tasks(journal, data, init), params, chain.stages_of(params))
         label_errors = None if isinstance(budget, float) else label_errors_of(journal, params, data, trained)
         best, choice = trained.choose()
         tested = journal.cached(
             evaluate, data=data.target, candidate=best, others=trained.classifiers, params=params.evaluate
         )
         line = origin.line_of(best, *trained.from_backbone)
-        tags = lineage_tags(context.paths, data, trained, choice) | origin.training_tags(params, overrides, line)
+        tags = lineage_tags(context.paths, data, trained, choice, init) | origin.training_tags(params, overrides, line)
         version = journal.plain(register, best=best, evaluated=tested, tags=tags)
         request = Request(version=version.version, reason="training flow", actor=getpass.getuser())
         outcome = journal.plain(promote, request=request, limits=params.gate, release=params.evaluate.release)

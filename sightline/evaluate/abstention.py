@@ -33,7 +33,7 @@ def abstention_threshold(probabilities: FloatArray, labels: IntArray, wanted_acc
 
     threshold, answered, wrong = ranked(probabilities, labels)
     shown = binom.cdf(wrong, answered, 1 - wanted_accuracy) <= DELTA / len(STARTS)
-    fewest = math.log(DELTA / len(STARTS)) / math.log(wanted_accuracy)
+    fewest = fewest_images(wanted_accuracy)
     firsts = {int(np.searchsorted(answered, max(share * len(labels), fewest))) for share in STARTS}
     # Of one sequence the last before the first that is not shown.
     lasts = [
@@ -42,6 +42,11 @@ def abstention_threshold(probabilities: FloatArray, labels: IntArray, wanted_acc
         if first < len(shown) and shown[first]
     ]
     return float(threshold[max(lasts)]) if lasts else None
+
+
+def fewest_images(wanted_accuracy: float) -> int:
+    """So many calibration images, every answer right, show that accuracy; fewer cannot."""
+    return math.ceil(math.log(DELTA / len(STARTS)) / math.log(wanted_accuracy))
 
 
 def most_shown(images: int) -> float:

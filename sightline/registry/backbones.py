@@ -18,6 +18,30 @@ if TYPE_CHECKING:
 SCHEME = "registry:"
 
 
+def pinned(paths: Paths, init: str | None) -> str | None:
+    """`pretrain.init` with the version that it means now: registry:NAME/VERSION instead of an alias or the champion.
+
+    A file that holds the weights of a registered version is that version; other files and the names of other weights
+    stay as they are. Raises RegistryError where there is no such version.
+    """
+    if init is None or is_exact(init):
+        return init
+    tracker, file = connect(paths), paths.root / init
+    if init == CHAMPION or init.startswith(SCHEME):
+        version = find(tracker, f"@{CHAMPION}" if init == CHAMPION else init.removeprefix(SCHEME))
+    else:
+        known = tracker.holding(file_digest(file)) if file.is_file() else None
+        if known is None:
+            return init
+        version = known
+    return f"{SCHEME}{version.name}/{version.version}"
+
+
+def is_exact(init: str) -> bool:
+    """Whether it names one registered version, which stays the same."""
+    return init.startswith(SCHEME) and "@" not in init and "/" in init
+
+
 def fetched(paths: Paths, init: str | None) -> str | None:
     """`pretrain.init` as training reads it: a file of the project for registered weights, else `init` itself.
 

@@ -165,7 +165,7 @@ def _integrity(candidate: Candidate) -> Blessing:
 
 
 def _data(candidate: Candidate) -> Blessing:
-    return data_blessing(candidate.paths, candidate.tags, candidate.testing, candidate.bound)
+    return data_blessing(candidate.tracker, candidate.tags, candidate.testing, candidate.bound)
 
 
 def _fresh(candidate: Candidate) -> Blessing:

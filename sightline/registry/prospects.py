@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sightline.data import manifest
 from sightline.evaluate import compare, power
+from sightline.evaluate.abstention import fewest_images, most_shown
 from sightline.registry.blessing import OVERALL
 from sightline.registry.ledger import open_ledger
 from sightline.registry.wealth import level, promotions
+from sightline.words import counted
 
 if TYPE_CHECKING:
     from sightline.evaluate.release import Release
@@ -31,6 +34,20 @@ def told(paths: Paths, testing: Release, limits: Gate) -> str:
     share = paths.params.datasets["target"].roles.test
     more = f", about {round((needed - count) / share):,} more labelled ones in all" if share and needed > count else ""
     return f"release {testing.name}: {power.sentence(count, disagreement, asked)}{more}"
+
+
+def unpromised(paths: Paths, wanted_accuracy: float) -> str:
+    """That the calibration images are too few to say when to abstain, and how many would do; empty where they do."""
+    rows = manifest.read(paths.manifest("target"))
+    count = int(((rows["status"] == manifest.OK) & (rows["role"] == "calib")).sum())
+    needed = fewest_images(wanted_accuracy)
+    if count >= needed:
+        return ""
+    most = f"so many show {most_shown(count):.1%} at most, " if count else ""
+    return (
+        f"abstention: {wanted_accuracy:g} right answers cannot be promised with {counted(count, 'calibration image')}: "
+        f"{most}{needed:,} are needed, or a lower evaluate.wanted_accuracy"
+    )
 
 
 def _disagreement(ledger: Ledger, model: str) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sightline.data.loader import Compressed, load
 from sightline.data.manifest import OK
@@ -15,6 +15,7 @@ from sightline.evaluate import release
 from sightline.images import jpeg
 from sightline.registry import leaks
 from sightline.registry.blessing import DATA, Blessing
+from sightline.registry.learned import past_of
 from sightline.registry.trained import LEARNED_FROM, trained_on
 
 if TYPE_CHECKING:
@@ -26,23 +27,30 @@ if TYPE_CHECKING:
     from sightline.evaluate.release import Release
     from sightline.project import Paths
     from sightline.registry.blessing import Bound
+    from sightline.tracking.runs import Tracker
 
 
-def data_blessing(paths: Paths, tags: Mapping[str, str], testing: Release, bound: Bound) -> Blessing:
+def data_blessing(tracker: Tracker, tags: Mapping[str, str], testing: Release, bound: Bound) -> Blessing:
     """The verdict of the data that a version with these `tags` was trained on, and that it has seen no test image.
 
-    Nor may its backbone have seen a held-out image or a near copy. Raises DataError where manifest or verdict of that
+    Nor may its backbone have seen a held-out image or a near copy, in whatever the weights that it began with learned
+    from; where that is not known it is told. Raises DataError where manifest or verdict of that
     version can be found nowhere.
     """
+    paths = tracker.paths
     found = verdict(paths, tags["validation.target"])
     rows = trained_on(paths, "target", bound.data)
     seen = rows[(rows["status"] == OK) & rows["role"].isin(LEARNED_FROM)]
     same_file = sorted(seen.loc[seen["sha256"].isin(testing.images), "path"])
     same_pixels = _same_pixels(paths, testing)
-    source = leaks.learned_source(tags)
-    known = leaks.leaks(paths, source, tags.get("raw.source")) if source else []
-    figures = {"checks": found.executed, "images": len(seen), "same_file": len(same_file), "same_pixels": same_pixels}
-    figures |= {"leaks": len(known)} if source else {}
+    known, past = leaks.leaks(paths, past_of(tracker, tags))
+    figures: dict[str, Any] = {
+        "checks": found.executed,
+        "images": len(seen),
+        "same_file": len(same_file),
+        "same_pixels": same_pixels,
+    }
+    figures |= {"leaks": len(known), "unknown": list(past.unknown)} if past.data or past.unknown else {}
     trouble = [] if found.passed else [f"the data did not pass: {'; '.join(sentences(found))}"]
     if same_file:
         trouble.append(
@@ -55,7 +63,8 @@ def data_blessing(paths: Paths, tags: Mapping[str, str], testing: Release, bound
     if trouble:
         return Blessing(name=DATA, verdict="failed", sentence="; ".join(trouble), figures=figures, digests=bound)
     said = f"the data passed {found.executed} checks; none of its {len(seen):,} images is a test image"
-    said += ", and its backbone knows no held-out one" if source else ""
+    said += ", and its backbone knows no held-out one" if past.data and not past.unknown else ""
+    said += f"; {past.doubt}" if past.unknown else ""
     return Blessing(name=DATA, verdict="passed", sentence=said, figures=figures, digests=bound)
 
 

@@ -1,4 +1,4 @@
-"""The page of the target's images that the source holds too."""
+"""The page of the target's images that a backbone learned from."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 from sightline.data.duplicates.across import picture
 from sightline.data.files.facts import read_bytes
+from sightline.data.versions.archive import Version
 from sightline.files import write_atomically
+from sightline.registry.leaks import bytes_of
 from sightline.report.rendering import templates
 
 if TYPE_CHECKING:
@@ -25,15 +27,17 @@ PICTURES = 200
 def write_leaks(paths: Paths, found: Sequence[Leak]) -> Path:
     """Write the page `reports/leaks.html`; its path."""
     pairs = [
-        (leak, *(picture(read_bytes(paths.raw(use), path), SIDE) for use, path in _ends(leak)))
+        (leak, picture(read_bytes(paths.raw("target"), leak.target), SIDE), _learned(paths, leak))
         for leak in found[:PICTURES]
     ]
-    title = f"{paths.params.project.name}: images of the target that the source holds too"
+    title = f"{paths.params.project.name}: images of the target that the backbone learned from"
     html = templates().get_template("leaks.html.j2").render(title=title, pairs=pairs, rest=found[PICTURES:])
     path = paths.reports / "leaks.html"
     write_atomically(path, html)
     return path
 
 
-def _ends(leak: Leak) -> tuple[tuple[str, str], tuple[str, str]]:
-    return ("target", leak.target), ("source", leak.source)
+def _learned(paths: Paths, leak: Leak) -> bytes | None:
+    one = leak.learned
+    data = bytes_of(paths, Version(one.use, one.digest, one.raw), leak.source, leak.sha256)
+    return None if data is None else picture(data, SIDE)

@@ -59,6 +59,11 @@ class Versions:
         found = self.client.search_model_versions(f"name = '{model}' and tags.weights = '{weights}'")
         return max(found, key=lambda version: int(version.version), default=None)
 
+    def holding(self, weights: str) -> ModelVersion | None:
+        """A version of any registered model that was registered with these weights; of several the oldest."""
+        found = self.client.search_model_versions(f"tags.weights = '{weights}'")
+        return min(found, key=lambda version: version.creation_timestamp, default=None)
+
     def aliased(self, model: str, alias: str) -> ModelVersion | None:
         """The version that carries `alias`, if any."""
         from mlflow.exceptions import MlflowException

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sightline.evaluate.abstention import abstention_threshold, most_shown
+from sightline.evaluate.abstention import abstention_threshold, fewest_images, most_shown
 from sightline.models.temperature import softmax
 
 
@@ -30,6 +30,9 @@ def test_threshold_needs_enough_answers() -> None:
     assert abstention_threshold(enough[0][:20], enough[1][:20], 0.95) is None
     assert abstention_threshold(*enough, 0.95) == pytest.approx(falling[71])
     assert most_shown(71) < 0.95 < most_shown(72)
+    assert fewest_images(0.95) == 72
+    assert most_shown(367) < 0.99 < most_shown(368)
+    assert fewest_images(0.99) == 368
 
 
 def test_threshold_answers_as_much_as_it_can() -> None:

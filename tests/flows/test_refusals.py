@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import make_images, make_project
+from conftest import enter, make_images, make_project
 
 from sightline import project
+from sightline.data.versions import archive, history
 from sightline.errors import DataError, ModelError, ValidationFailed
+from sightline.models.weights import save_weights
+from sightline.models.zoo import build
+from sightline.tracking.runs import connect
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,10 +68,29 @@ def test_source_that_holds_the_target_is_refused(tmp_path: Path, monkeypatch: py
     monkeypatch.chdir(paths.root)
     from flows.train import train
 
-    with pytest.raises(DataError, match=r"holds .* test, .* calib, .* images of the target.*\.png = source .*\.png"):
+    with pytest.raises(DataError, match=r"from .* test, .* calib, .* images of the target.*\.png = source .*\.png"):
         train()
     assert not paths.runs.exists()
     assert (paths.reports / "leaks.html").is_file()
+
+
+def test_registered_weights_that_saw_the_target_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights that learned from held-out images are refused before training, though the present source is clean."""
+    from flows.train import train
+
+    images = make_images(tmp_path / "images")
+    paths = enter(make_project(tmp_path / "same", images, images), monkeypatch)
+    history.ingest(paths, "source")
+    seen, tracker = archive.current(paths, "source"), connect(paths)
+    (tmp_path / "weights").mkdir()
+    save_weights(build("cnn", 3, 16), tmp_path / "weights")
+    tags = {"data.source": seen.digest, "raw.source": str(seen.raw)}
+    version = tracker.register_backbone(tracker.start("toy", {}), tmp_path / "weights", tags)
+    shutil.rmtree(paths.raw("source"))
+    make_images(paths.raw("source"), per_class=8, first=5000)
+    with pytest.raises(DataError, match=rf"\.png = toy-backbone/{version} source .*begin with other weights"):
+        train({"pretrain.init": "registry:toy-backbone/1"})
+    assert not any(paths.runs.glob("*/*/weights.safetensors"))
 
 
 def test_release_that_lost_many_images_is_refused_before_training(toy: Paths) -> None:

@@ -22,4 +22,7 @@ def test_given_weights_start_the_target(toy: Paths) -> None:
     assert {row.name: row.what for row in summary.rows}["pretrain"] == "cnn, the given weights"
     assert summary.backbone_accuracy is None
     assert len(summary.scores) == len({"scratch", "transfer", "finetune"})
-    assert len(connect(toy).versions("toy-backbone")) == 1
+    tracker = connect(toy)
+    (backbone,) = tracker.versions("toy-backbone")
+    assert backbone.tags["backbone.init"] == "registry:toy-classifier/1"
+    assert tracker.version("toy-classifier", "2").tags["backbone.init"] == "registry:toy-classifier/1"

@@ -27,6 +27,7 @@ from sightline.registry import judge, leaks, promotion
 from sightline.registry.candidate import Request
 from sightline.registry.champion import record
 from sightline.registry.leaks import Leak
+from sightline.registry.learned import INIT, Learned
 from sightline.registry.ledger import history, open_ledger
 from sightline.registry.served import served
 from sightline.registry.trial import start_trial
@@ -431,8 +432,21 @@ def test_backbone_that_saw_a_test_image_is_blocked(shop: Shop, monkeypatch: pyte
     """A version whose source held a test image is blocked with both paths; a source that cannot be found blocks too."""
     version = shop.register(None, **{"data.source": "gone.dir"})
     assert "did not run" in blocked(shop.judged(version), "data")
-    one = Leak("glyph.png", "red/0001.png", "test")
-    monkeypatch.setattr(leaks, "leaks", lambda *_: [one])
+    one = Leak("glyph.png", "red/0001.png", "test", Learned("source", "gone.dir", None), "")
+    monkeypatch.setattr(leaks, "leaks", lambda _, past: ([one], past))
     said = blocked(shop.judged(version), "data")
     assert "1 test images of the target" in said
     assert "red/0001.png = source glyph.png" in said
+
+
+def test_weights_that_a_backbone_began_with_are_asked_too(shop: Shop) -> None:
+    """What registered weights learned from must be found; of others it is told that nothing is known."""
+    folder = shop.paths.root / shop.best.path
+    number = shop.tracker.register_backbone(shop.tracker.start("toy", {}), folder, {"data.source": "gone.dir"})
+    version = shop.register(None, **{INIT: f"registry:{shop.tracker.backbone_model}/{number}"})
+    assert "did not run" in blocked(shop.judged(version), "data")
+    shop.tracker.tag_version(shop.tracker.classifier_model, version, {INIT: "ResNet18_Weights.DEFAULT"})
+    judged = shop.judged(version)
+    assert judged.decision.promote, judged.decision.sentence
+    (data,) = (one for one in judged.decision.blessings if one.name == "data")
+    assert data.sentence.endswith("what ResNet18_Weights.DEFAULT learned from is not known")

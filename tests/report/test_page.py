@@ -221,6 +221,15 @@ def test_run_without_mistakes_champion_or_calibration(tmp_path: Path) -> None:
     assert "Dividing the logits" not in page.text
 
 
+def test_accuracy_that_cannot_be_promised_is_told(tmp_path: Path) -> None:
+    """Where no threshold is shown to keep the wanted accuracy, the page says so, and what so many images can show."""
+    evaluation = evaluation_figures(["cat", "dog"], [[5, 1], [0, 5]])
+    asked = {**evaluation["abstention"], "threshold": None, "wanted_accuracy": 0.99, "most_shown": 0.974}
+    _, page = _written(replace(_toy(["cat", "dog"]), evaluation={**evaluation, "abstention": asked}), tmp_path)
+    said = page.text.replace("\u00a0", " ")
+    assert "99.0 % cannot be promised by any confidence: so many calibration images show 97.4 % at most" in said
+
+
 def test_long_lists_are_cut_and_counted(tmp_path: Path) -> None:
     """Of many quarantined images a hundred are listed, and the rest is counted."""
     report = _toy(["cat", "dog"])

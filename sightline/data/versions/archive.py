@@ -122,9 +122,10 @@ def pictures(paths: Paths, version: Version, wanted: Iterable[tuple[str, str]]) 
     """Path → bytes of those of the `wanted` (path, sha256) that the raw folder or DVC's cache still holds."""
     found = {}
     missing = {}
+    # A data set of the past may be none of the project's today.
+    folder = paths.raw(version.use) if version.use in paths.params.datasets else None
     for path, sha256 in wanted:
-        file = paths.raw(version.use) / path
-        data = file.read_bytes() if file.is_file() else b""
+        data = (folder / path).read_bytes() if folder and (folder / path).is_file() else b""
         if hashlib.sha256(data).hexdigest() == sha256:
             found[path] = data
         else:
