@@ -4,6 +4,7 @@
     ├── ConfigError                params.yaml or --set: unknown name, wrong type, value out of range
     ├── ProjectError               no project here, a file of the project is missing or is not ours
     ├── DataError                  a folder, a manifest or a shard that cannot be used
+    │   ├── Damaged                something stored is missing or not as it was written
     │   └── ValidationFailed       Great Expectations said no (carries the verdict's sentences)
     ├── ModelError                 unknown network, weights that do not fit or were tampered with
     └── RegistryError              MLflow registry, promotion and ledger
@@ -30,6 +31,10 @@ class ProjectError(SightlineError):
 
 class DataError(SightlineError):
     """A folder, manifest or shard cannot be used as it is."""
+
+
+class Damaged(DataError):
+    """Something stored is missing, or not as it was written."""
 
 
 class ValidationFailed(DataError):

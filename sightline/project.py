@@ -74,6 +74,10 @@ class Paths:
         """Digest of what the last ingestion on this machine was made from."""
         return self.root / "data" / "cache" / f"{use}.inputs"
 
+    def decoded(self, use: str) -> Path:
+        """Digest of the code that made the shards on this machine."""
+        return self.root / "data" / "cache" / f"{use}.decoded"
+
     def near(self, use: str) -> Path:
         """The near duplicates that this machine has found already."""
         return self.root / "data" / "cache" / f"{use}.near.parquet"

@@ -37,7 +37,14 @@ def transfer(
     with recorded(context, "transfer", data, {**asdict(chance), **asdict(params)}) as recorder:
         shards = context.paths.shards(data.use)
         tell = (recorder.on_epoch, recorder.on_progress)
-        place = stages.Place(context.paths.root, folder, shards, *tell, deterministic=chance.deterministic)
+        place = stages.Place(
+            context.paths.root,
+            folder,
+            shards,
+            *tell,
+            deterministic=chance.deterministic,
+            code=version_of(__name__),
+        )
         trained = stages.transfer(place, backbone, params, augmentation, chance.seed)
         recorder.tracker.log(recorder.run, {"val_accuracy": trained.val_accuracy, "val_loss": trained.val_loss})
         return replace(trained, run=recorder.run)

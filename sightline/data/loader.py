@@ -9,16 +9,18 @@ left of the order on the disk. Two neighbours of a shard meet in a batch of B of
 
 from __future__ import annotations
 
-import json
 import os
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from sightline import stored
+from sightline.digests import digest_of
+from sightline.errors import Damaged, DataError
 from sightline.images import jpeg
 
 if TYPE_CHECKING:
@@ -40,6 +42,8 @@ class Images:
     classes: tuple[str, ...]
     groups: Tensor | None = None
     """A number int64 (N,) for the group of each image; None where each is a group of its own."""
+    digest: str = ""
+    """Of the files that hold them."""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -129,7 +133,8 @@ class Compressed(Stored):
 def load(folder: Path, role: str) -> Images:
     """The images of `role` in the shard folder.
 
-    Raises PermissionError for the test role: whoever trains or tunes has no business there.
+    Raises PermissionError for the test role: whoever trains or tunes has no business there. Raises DataError where a
+    file of the role is missing or was changed.
     """
     if role == "test":
         raise PermissionError(f"{folder}: the test images are opened by evaluation alone (sightline.evaluate.release)")
@@ -138,15 +143,31 @@ def load(folder: Path, role: str) -> Images:
 
 def load_any(folder: Path, role: str) -> Images:
     """`load` for every role; `evaluate.release` is its only other caller."""
-    index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
+    index, names, digest = _verified(folder, role)
     size = index["size"]
-    names = [shard["name"] for shard in index["shards"] if shard["role"] == role]
     paths = [folder / f"{name}.npy" for name in names]
     labels = _numbers(folder, names, "labels")
     # Shards that were archived before groups were kept have none.
     grouped = all((folder / f"{name}.groups.npy").is_file() for name in names)
     groups = _numbers(folder, names, "groups") if grouped else None
-    return Images(_pixels(paths, size, len(labels)), labels, tuple(index["classes"]), groups)
+    return Images(_pixels(paths, size, len(labels)), labels, tuple(index["classes"]), groups, digest)
+
+
+def _verified(folder: Path, role: str) -> tuple[dict[str, Any], list[str], str]:
+    """The index, the shards of `role`, and the digest of their files, which are as they were written."""
+    try:
+        index = stored.unseal(folder / "index.json", ("size", "classes", "shards"))
+        names = [shard["name"] for shard in index["shards"] if shard["role"] == role]
+        files = index.get(stored.FILES)
+        if files is None:
+            # Out of DVC's store, from before there were digests: DVC has checked them.
+            there = [path.name for path in folder.glob(f"{role}-*.npy") if path.name.partition(".")[0] in names]
+            return index, names, digest_of(stored.digests(folder, there))
+        files = {name: digest for name, digest in files.items() if name.partition(".")[0] in names}
+        stored.check(folder, files)
+    except Damaged as error:
+        raise DataError(f"{error}; run `sightline run` or `dvc repro`, which make it anew") from None
+    return index, names, digest_of(files)
 
 
 def _numbers(folder: Path, names: list[str], what: str) -> Tensor:

@@ -2,7 +2,7 @@
 
 A shard is `ROLE-NNNNN.npy` of shape (rows, size, size, 3), its labels `ROLE-NNNNN.labels.npy` (class indices), its
 groups `ROLE-NNNNN.groups.npy` (a number for each group, the same in every shard), and `index.json` says what is there.
-The index is written last: where it stands, the shards are whole.
+The index is written last, with the digest of each file: where both agree, the shards are whole.
 
 With `preprocess.store: jpeg` the training images are kept as JPEGs of that size, one behind the other in the same file
 (bytes,), and `ROLE-NNNNN.offsets.npy` (rows + 1,) says where each begins. All other roles stay pixels, so that nothing
@@ -12,27 +12,27 @@ is measured on images that were compressed once more.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from importlib.metadata import version as installed
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sightline import stored
 from sightline.data import manifest
 from sightline.data.files.facts import read_bytes
 from sightline.data.manifest import OK
-from sightline.digests import digest_of
-from sightline.errors import DataError
+from sightline.digests import code_digest, digest_of, file_digest
+from sightline.errors import Damaged, DataError
 from sightline.files import SCRATCH, replacing, write_atomically
 from sightline.images import jpeg
 from sightline.images.reading import decode
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import pandas as pd
     from numpy.typing import NDArray
 
@@ -40,6 +40,10 @@ if TYPE_CHECKING:
     from sightline.project import Paths
 
 INDEX = "index.json"
+BEFORE = ("size", "classes", "shards")
+"""What an index said before there were digests in it."""
+DECODERS = ("sightline.images.reading", "sightline.images.jpeg")
+"""Modules that make pixels of bytes, and bytes of pixels."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,7 @@ class Index:
 
 
 def preprocess(paths: Paths, use: str) -> Index:
-    """Decode the usable images of data set `use` to shards; those that stand unchanged are kept.
+    """Decode the usable images of data set `use` to shards; those that stand whole, made by this code, are kept.
 
     Raises DataError where an image can no longer be read as the manifest says.
     """
@@ -86,27 +90,64 @@ def preprocess(paths: Paths, use: str) -> Index:
         for (role, number), part in usable.groupby(["role", "shard"], sort=True)
     ]
     index = Index(params.size, tuple(names), tuple(shard for shard, _ in work))
-    before = {shard.name: shard.key for shard in read_index(folder).shards} if (folder / INDEX).is_file() else {}
-    fresh = [(shard, part) for shard, part in work if before.get(shard.name) != shard.key]
+    kept = _kept(folder) if _is_by_this_code(paths.decoded(use)) else {}
+    fresh = [(shard, part) for shard, part in work if kept.get(shard.name) != shard.key]
     (folder / INDEX).unlink(missing_ok=True)
+    write_atomically(paths.decoded(use), "")
     _write_all(folder, paths.raw(use), fresh, names, params, limit)
     for shard, part in work:
         _write_groups(folder / f"{shard.name}.groups.npy", part["group"])
     _remove_others(folder, {shard.name for shard in index.shards})
-    write_atomically(folder / INDEX, json.dumps(asdict(index), indent=1) + "\n")
+    stored.write(folder / INDEX, [path.name for path in folder.glob("*.npy")], **asdict(index))
+    write_atomically(paths.decoded(use), _code())
     return index
 
 
 def read_index(folder: Path) -> Index:
     """The index of a shard folder.
 
-    Raises DataError where it is missing: the shards are then not whole.
+    Raises DataError where it is missing or damaged: the shards are then not whole.
     """
-    path = folder / INDEX
-    if not path.is_file():
-        raise DataError(f"{path} is missing: the shards are not whole; run `sightline run` or `dvc repro`")
-    values = json.loads(path.read_text(encoding="utf-8"))
-    return Index(values["size"], tuple(values["classes"]), tuple(Shard(**shard) for shard in values["shards"]))
+    return _index(_told(folder))
+
+
+def _told(folder: Path) -> dict[str, Any]:
+    try:
+        return stored.unseal(folder / INDEX, BEFORE)
+    except Damaged as error:
+        raise DataError(f"{error}: the shards are not whole; run `sightline run` or `dvc repro`") from None
+
+
+def _index(told: dict[str, Any]) -> Index:
+    return Index(told["size"], tuple(told["classes"]), tuple(Shard(**shard) for shard in told["shards"]))
+
+
+def _kept(folder: Path) -> dict[str, str]:
+    """Name → key of the shards that stand as they were written; of the others, what is damaged goes."""
+    try:
+        told = _told(folder)
+    except DataError:
+        return {}
+    damaged = stored.changed(folder, told.get(stored.FILES, {}))
+    for name in damaged:
+        (folder / name).unlink(missing_ok=True)
+    # Groups alone are looked at each time and written anew without the images.
+    lost = {name.partition(".")[0] for name in damaged if not name.endswith(".groups.npy")}
+    whole = {name.partition(".")[0] for name in told.get(stored.FILES, {})} - lost
+    return {shard.name: shard.key for shard in _index(told).shards if shard.name in whole}
+
+
+def _is_by_this_code(note: Path) -> bool:
+    return note.is_file() and note.read_bytes() == _code().encode()
+
+
+def _code() -> str:
+    """Digest of what decides the bytes of shards besides images and values.
+
+    It stands in no version of the data: the same pixels are the same version, whatever made them.
+    """
+    libraries = [installed(name) for name in ("pillow", "numpy", "simplejpeg")]
+    return digest_of([*map(code_digest, DECODERS), file_digest(Path(__file__)), *libraries])
 
 
 def _compresses(role: str, params: Preprocess) -> bool:

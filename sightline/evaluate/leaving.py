@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sightline.data import manifest
 from sightline.data.versions import archive
 from sightline.errors import DataError
+from sightline.evaluate import fixed
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -41,7 +42,7 @@ def where_were(paths: Paths, name: str, digests: Sequence[str]) -> list[str]:
     if not digests:
         return []
     file = paths.root / "data" / "releases" / f"{name}.json"
-    known: dict[str, str] = json.loads(file.read_text(encoding="utf-8")).get("paths", {}) if file.is_file() else {}
+    known: dict[str, str] = fixed.read(file).get("paths", {}) if file.is_file() else {}
     versions = iter(_versions(paths))
     while not known.keys() >= set(digests):
         version = next(versions, None)

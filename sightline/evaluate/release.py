@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +13,7 @@ from sightline.data.loader import Images, load_any
 from sightline.data.manifest import OK
 from sightline.digests import digest_of
 from sightline.errors import DataError
-from sightline.evaluate import leaving
-from sightline.files import write_atomically
+from sightline.evaluate import fixed, leaving
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -173,14 +171,14 @@ def _grew(stem: str, name: str) -> bool:
 
 
 def _read(path: Path) -> Release:
-    values = json.loads(path.read_text(encoding="utf-8"))
+    values = fixed.read(path)
     return Release(values["name"], tuple(values["images"]), frozenset(values.get("new", ())))
 
 
 def _keep(paths: Paths, made: Release) -> Release:
     where = leaving.paths_of(paths, made.images)
     values = {"name": made.name, "images": made.images, "new": sorted(made.new), "paths": where}
-    write_atomically(_folder(paths) / f"{made.name}.json", json.dumps(values, indent=0) + "\n")
+    fixed.write(_folder(paths) / f"{made.name}.json", values)
     return made
 
 

@@ -7,12 +7,15 @@ their accidents for the class.
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from sightline import stored
+from sightline.errors import Damaged
 from sightline.files import replacing
 from sightline.train.augment import augment
 from sightline.train.draws import Draws
@@ -40,11 +43,13 @@ def copies(images: int) -> int:
 def frozen_features(backbone: nn.Module, pixels: Tensor | Stored, recipe: Recipe, seed: int, cache: Path) -> Tensor:
     """Features (1 + copies, N, D) of uint8 images (N, 3, H, W), as they are and changed as by `recipe`.
 
-    Taken from `cache` where they stand there.
+    Taken from the file `cache` where they stand there as they were written.
     """
     from safetensors.torch import load_file, save_file
 
-    if cache.is_file():
+    manifest = cache.with_suffix(".json")
+    with suppress(Damaged):
+        stored.verified(manifest, [cache.name])
         return load_file(cache)["features"]
     generator = torch.Generator().manual_seed(seed)
 
@@ -55,6 +60,7 @@ def frozen_features(backbone: nn.Module, pixels: Tensor | Stored, recipe: Recipe
     features = torch.stack([predict(backbone, pixels), *seen])
     with replacing(cache) as scratch:
         save_file({"features": features}, scratch)
+    stored.write(manifest, [cache.name])
     return features
 
 

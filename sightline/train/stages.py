@@ -44,6 +44,8 @@ class Place:
     """Processes that train together."""
     deterministic: bool = False
     """Whether the same run gives the same weights on a GPU too."""
+    code: str = ""
+    """Digest of the code of the stage: what is kept between runs counts for the same code alone."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,9 +131,7 @@ def transfer(place: Place, backbone: Trained, params: Transfer, augmentation: Re
     work = _fresh(place, TRANSFER, backbone.network, seed)
     model, images = work.model, work.images
     model.backbone.load_state_dict(backbone.load(place.root).backbone.state_dict())
-    key = digest_of(
-        [backbone.weights, place.shards.name, work.size, str(images.labels.tolist()), asdict(augmentation), seed]
-    )
+    key = digest_of([backbone.weights, images.digest, work.size, asdict(augmentation), seed, place.code])
     cache = place.root / "runs" / "features" / f"{key[:16]}.safetensors"
     with repeatable(place.deterministic):
         features = frozen_features(model.backbone, images.pixels, augmentation, seed, cache)

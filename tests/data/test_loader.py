@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -14,11 +15,12 @@ from conftest import COLOURS, draw
 from PIL import Image
 
 from sightline.config import write_value
-from sightline.data import loader, manifest
+from sightline.data import loader, manifest, shards
 from sightline.data.ingest import ingest
 from sightline.data.loader import Compressed, Mapped, load
 from sightline.data.roles import split
 from sightline.data.shards import preprocess
+from sightline.errors import DataError
 from sightline.images import jpeg
 from sightline.params import Preprocess
 from sightline.project import Paths
@@ -100,9 +102,12 @@ def test_images_know_their_groups(toy: Paths) -> None:
 
 
 def test_shards_from_before_have_no_groups(toy: Paths) -> None:
-    """Those that were archived without groups are read, and every image is its own."""
+    """Those that were archived without groups and digests are read, and every image is its own."""
     folder = ready(toy)
     next(folder.glob("train-*.groups.npy")).unlink()
+    told = json.loads((folder / "index.json").read_text(encoding="utf-8"))
+    kept = {name: told[name] for name in ("size", "classes", "shards")}
+    (folder / "index.json").write_text(json.dumps(kept), encoding="utf-8")
     assert load(folder, "train").groups is None
     assert load(folder, "val").groups is not None
 
@@ -121,6 +126,56 @@ def test_training_images_alone_become_jpegs(toy: Paths) -> None:
     numbers = (".labels.npy", ".groups.npy")
     assert changed == {name for name in before if name.startswith("train") and not name.endswith(numbers)}
     assert contents(ready(toy, store="raw")) == before
+
+
+@pytest.mark.parametrize("name", ["", ".labels", ".groups"])
+def test_damaged_shard_is_refused_and_made_anew(toy: Paths, name: str) -> None:
+    """A flipped byte is told before use, with the remedy; so is a cut; and both come back bit for bit."""
+    folder = ready(toy)
+    before, file = contents(folder), folder / f"train-00001{name}.npy"
+    whole = file.read_bytes()
+    stamps = {path: path.stat().st_mtime_ns for path in folder.glob("*.npy") if not path.name.startswith("train-00001")}
+    for damage in (whole[:-3] + bytes([whole[-3] ^ 16]) + whole[-2:], whole[:-5], whole[:40], b""):
+        file.write_bytes(damage)
+        assert load(folder, "val").digest
+        with pytest.raises(DataError, match=rf"train-00001{name}.npy was changed .*`sightline run`"):
+            load(folder, "train")
+        preprocess(Paths(toy.root), "target")
+        assert contents(folder) == before
+        assert load(folder, "train").digest
+    assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
+
+
+def test_damaged_index_is_refused_and_made_anew(toy: Paths) -> None:
+    """Another class name in it, or half of it, is told; preprocessing writes it anew."""
+    folder = ready(toy)
+    before, file = contents(folder), folder / "index.json"
+    text = file.read_text(encoding="utf-8")
+    for damage in (text.replace('"green"', '"grean"'), text[:200], text.replace("digest", "dogest"), "null", "\x00"):
+        file.write_text(damage, encoding="utf-8")
+        with pytest.raises(DataError, match=r"index.json"):
+            load(folder, "train")
+        preprocess(Paths(toy.root), "target")
+        assert file.read_text(encoding="utf-8") == text
+        assert contents(folder) == before
+
+
+def test_other_decoding_code_makes_other_shards(toy: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What decodes differently than before leaves no old pixels; where the pixels are the same, the version is too."""
+    folder = ready(toy)
+    before, index = contents(folder), (folder / "index.json").read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr(shards, "code_digest", lambda module: f"another {module}")
+        patch.setattr(shards, "_stored", _black)
+        preprocess(Paths(toy.root), "target")
+        assert not load(folder, "train").pixels[:].any()
+    preprocess(Paths(toy.root), "target")
+    assert contents(folder) == before
+    assert (folder / "index.json").read_bytes() == index
+
+
+def _black(_raw: str, size: int, *_: object) -> NDArray[np.uint8]:
+    return np.zeros((size, size, 3), dtype=np.uint8)
 
 
 @pytest.mark.parametrize("store", ["raw", "jpeg"])

@@ -53,7 +53,7 @@ def test_training_does_without_the_test_images(prepared: Paths) -> None:
     plain = stages.scratch(place(prepared, "scratch"), "cnn", RECIPE, 0)
     folder = prepared.runs / "evaluation"
     folder.mkdir()
-    with pytest.raises(FileNotFoundError, match="test-"):
+    with pytest.raises(DataError, match="test-"):
         evaluate(prepared, folder, plain, Evaluate())
 
 
@@ -138,6 +138,35 @@ def test_release_goes_on_without_an_image_that_left(prepared: Paths) -> None:
     assert release.open_images(prepared, rest)[1] == names[1:]
 
 
+def test_release_that_was_changed_is_refused(prepared: Paths) -> None:
+    """A list cut by hand, another release's file and half a file are told before anything is scored."""
+    release.current(prepared, "r1")
+    release.current(prepared, "r2")
+    folder = prepared.root / "data" / "releases"
+    file = folder / "r1.json"
+    whole = file.read_text(encoding="utf-8")
+    values = json.loads(whole)
+    cut = json.dumps({**values, "images": values["images"][:5]})
+    unsealed = json.dumps({name: value for name, value in json.loads(cut).items() if name != "digest"})
+    for damage in (cut, unsealed, whole[:100], whole.replace("a", "b", 1), (folder / "r2.json").read_text()):
+        file.write_text(damage, encoding="utf-8")
+        with pytest.raises(DataError, match=r"r1.json .*fixed for ever.*git checkout"):
+            release.current(prepared, "r1")
+    file.write_text(whole, encoding="utf-8")
+    assert len(release.current(prepared, "r1").images) == len(values["images"])
+
+
+def test_release_from_before_is_sealed(prepared: Paths) -> None:
+    """One without a digest is taken as it is, once: from then on a change shows."""
+    first = release.current(prepared, "r1")
+    file = prepared.root / "data" / "releases" / "r1.json"
+    values = json.loads(file.read_text(encoding="utf-8"))
+    old = {name: value for name, value in values.items() if name != "digest"}
+    file.write_text(json.dumps(old, indent=0), encoding="utf-8")
+    assert release.current(prepared, "r1") == first
+    assert json.loads(file.read_text(encoding="utf-8")) == values
+
+
 def test_release_that_lost_many_images_is_refused(prepared: Paths) -> None:
     """Below the share that must be there nothing is scored: paths and a remedy are named, and no bare digest."""
     first = release.current(prepared, "r1")
@@ -158,6 +187,7 @@ def test_path_of_an_image_that_left_comes_from_the_log(ingested: Paths) -> None:
     path = ingested.root / "data" / "releases" / "r1.json"
     values = json.loads(path.read_text(encoding="utf-8"))
     name = values.pop("paths")[first.images[0]]
+    del values["digest"]
     path.write_text(json.dumps(values), encoding="utf-8")
     (ingested.raw("target") / name).unlink()
     history.ingest(ingested, "target")

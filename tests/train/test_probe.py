@@ -70,6 +70,25 @@ def test_features_are_computed_once(tmp_path: Path) -> None:
     assert torch.equal(first, again)
 
 
+def test_damaged_features_are_made_anew(tmp_path: Path) -> None:
+    """A flipped byte, a cut and another cache's file under this name are noticed, and give the same features again."""
+    pixels = torch.arange(2 * 64 * 3, dtype=torch.uint8).view(2, 3, 8, 8)
+    file, other = tmp_path / "f.safetensors", tmp_path / "g.safetensors"
+
+    def features(pixels: torch.Tensor, file: Path) -> torch.Tensor:
+        return frozen_features(nn.Flatten(), pixels, Recipe(epochs=1), 0, file)
+
+    first, _ = features(pixels, file), features(255 - pixels, other)
+    whole, told = file.read_bytes(), file.with_suffix(".json").read_bytes()
+    for damage in (whole[:-3] + bytes([whole[-3] ^ 64]) + whole[-2:], whole[:-3], b"", other.read_bytes()):
+        file.write_bytes(damage)
+        assert torch.equal(features(pixels, file), first)
+        assert file.read_bytes() == whole
+    for damage in (told[:20], told.replace(b"f.safe", b"g.safe"), other.with_suffix(".json").read_bytes()):
+        file.with_suffix(".json").write_bytes(damage)
+        assert torch.equal(features(pixels, file), first)
+
+
 def test_few_images_are_seen_changed(tmp_path: Path) -> None:
     """Each image once as it is, then changed as by the recipe, another way each time; many images only as they are."""
     pixels = torch.arange(2 * 64 * 3, dtype=torch.uint8).view(2, 8, 8, 3).permute(0, 3, 1, 2)

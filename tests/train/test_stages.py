@@ -1,0 +1,58 @@
+"""The training stages beside what they share."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import numpy as np
+from conftest import make_images, make_project
+
+from sightline.data import shards
+from sightline.data.ingest import ingest
+from sightline.data.loader import load
+from sightline.data.shards import preprocess
+from sightline.recipe import Recipe
+from sightline.train import stages
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+    from numpy.typing import NDArray
+
+
+def test_other_pixels_give_another_head(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same labels and backbone, all images inverted: the features of before are not taken for theirs."""
+    paths = make_project(tmp_path / "toy", make_images(tmp_path / "images", 20))
+    ingest(paths, "target")
+    preprocess(paths, "target")
+    params = paths.params
+
+    def place(name: str) -> stages.Place:
+        (paths.runs / name).mkdir(parents=True, exist_ok=True)
+        return stages.Place(paths.root, paths.runs / name, paths.shards("target"), lambda _: None)
+
+    backbone = stages.scratch(place("backbone"), "cnn", Recipe(epochs=1), 0)
+    augmentation = params.finetune.recipe.augmentation
+    first = stages.transfer(place("head"), backbone, params.transfer, augmentation, 0)
+    assert stages.transfer(place("again"), backbone, params.transfer, augmentation, 0).weights == first.weights
+    assert len(list((paths.runs / "features").glob("*.safetensors"))) == 1
+
+    pixels, digest = load(paths.shards("target"), "train").pixels[:], load(paths.shards("target"), "train").digest
+    usual = shards._stored
+
+    def inverted(*words: str) -> NDArray[np.uint8]:
+        return np.invert(usual(*words))  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shards, "_stored", inverted)
+        patch.setattr(shards, "ProcessPoolExecutor", ThreadPoolExecutor)
+        paths.decoded("target").unlink()
+        preprocess(paths, "target")
+    inside = load(paths.shards("target"), "train")
+    assert (inside.pixels[:] == 255 - pixels).all()
+    assert inside.digest != digest
+    other = stages.transfer(place("other"), backbone, params.transfer, augmentation, 0)
+    assert other.weights != first.weights
+    assert len(list((paths.runs / "features").glob("*.safetensors"))) == 2
