@@ -6,7 +6,6 @@ run whose version is the champion is remembered: any other one is judged anew.
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -14,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from flows.recording import open_run
 from flows.summary import Summary
-from sightline import config, stamps
+from sightline import config, stamps, stored
 from sightline.data.versions.code import STAGES
 from sightline.digests import digest_of
+from sightline.errors import Damaged
 from sightline.files import write_atomically
 from sightline.registry.ledger import UNCHANGED, open_ledger
 from sightline.registry.outcome import Outcome
@@ -69,8 +69,8 @@ class Look:
     def last(self) -> Complete | None:
         """The last complete run, where everything but the registry is as at its end; no library is asked."""
         try:
-            known = _read(self._file.read_text(encoding="utf-8"))
-        except (OSError, ValueError, TypeError, KeyError):
+            known = _read(stored.unseal(self._file))
+        except (Damaged, ValueError, TypeError, KeyError):
             return None
         same = known.stamps == self._stamps() and Path(known.summary.report).is_file()
         return known if same else None
@@ -87,7 +87,7 @@ class Look:
             self._file.unlink(missing_ok=True)
             return
         known = Complete(flow_run, run, self._stamps(), _registry(tracker), _repeated(summary))
-        write_atomically(self._file, json.dumps(asdict(known), indent=1) + "\n")
+        write_atomically(self._file, stored.seal(asdict(known)))
 
     def _stamps(self) -> dict[str, str]:
         return {"values": self.asked} | self.inputs | stamps.outputs(self.paths, self.params)
@@ -146,8 +146,7 @@ def _registry(tracker: Tracker) -> str:
     return digest_of([standing, numbers, sorted(versions, key=str)])
 
 
-def _read(text: str) -> Complete:
-    values = json.loads(text)
+def _read(values: dict[str, Any]) -> Complete:
     summary = values.pop("summary")
     outcome = Outcome(**{**summary["outcome"], "blessings": (), "messages": ()})
     rows, scores = (StageRow(**row) for row in summary["rows"]), (Score(**row) for row in summary["scores"])

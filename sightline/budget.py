@@ -6,12 +6,12 @@ decided for, so that a rerun takes the steps of the record, whatever the machine
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from sightline import stored
 from sightline.digests import digest_of
-from sightline.errors import ConfigError
+from sightline.errors import ConfigError, Damaged
 from sightline.evaluate import robustness
 from sightline.files import write_atomically
 from sightline.train import chain, loop, probe
@@ -245,10 +245,11 @@ def _time(seconds: float) -> str:
 def recorded(runs: Path, key: Any, decide: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """What was decided for `key` before, else what `decide` says now, written down."""
     path = runs / "plans" / f"{digest_of(key)[:16]}.json"
-    if not path.is_file():
-        write_atomically(path, json.dumps(decide(), indent=1) + "\n")
-    values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return values
+    try:
+        return stored.unseal(path)
+    except Damaged:
+        write_atomically(path, stored.seal(decide()))
+    return stored.unseal(path)
 
 
 def _said(seconds: float, params: Params, steps: Mapping[str, int], counts: Mapping[str, Mapping[str, int]]) -> str:

@@ -68,6 +68,24 @@ def verified(manifest: Path, names: Iterable[str]) -> dict[str, Any]:
     return values
 
 
+def sign(path: Path, **made_from: Any) -> None:
+    """Write the manifest of the one file `path`, as it stands now."""
+    write(_beside(path), [path.name], **made_from)
+
+
+def is_whole(path: Path) -> bool:
+    """Whether the file `path` is there as it was signed."""
+    try:
+        verified(_beside(path), [path.name])
+    except Damaged:
+        return False
+    return True
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(path.name + ".json")
+
+
 def check(folder: Path, files: Mapping[str, str]) -> None:
     """Raise Damaged where one of the `files` (name → SHA-256) in `folder` is missing or another one."""
     for name in changed(folder, files):

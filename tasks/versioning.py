@@ -36,7 +36,12 @@ class Told(Protocol):
 
 
 class Output(Told, Protocol):
-    """What a cached task returns: it knows whether its files are still there and unchanged."""
+    """What a cached task returns: it knows where its files lie, and whether they are still there and unchanged."""
+
+    @property
+    def path(self) -> str:
+        """Its files, in the task's folder; relative to the project."""
+        ...
 
     def is_whole(self, root: Path) -> bool:
         """Whether every file stands below `root` as it was written."""
@@ -79,17 +84,26 @@ class InputsAndCode(CachePolicy):
 
 def work_folder(root: Path, function: Callable[..., Any], **inputs: Any) -> Path:
     """The folder of a task's outputs, named by its cache key, so that a killed run finds its checkpoint again."""
-    name = function.__name__.removesuffix("_task")
-    folder = root / "runs" / name / key_of(function.__module__, function.__name__, inputs)[:16]
+    folder = root / _place(function, inputs)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def _place(function: Callable[..., Any], inputs: Mapping[str, Any]) -> str:
+    name = function.__name__.removesuffix("_task")
+    return f"runs/{name}/{key_of(function.__module__, function.__name__, inputs)[:16]}"
 
 
 def run_trusted(task: Task[P, OutputT], root: Path, *args: P.args, **inputs: P.kwargs) -> tuple[OutputT, bool]:
     """Run a cached task, again where its cached output is missing or damaged; the output, and whether it ran."""
     with typed_results():
         state = task(*args, return_state=True, **inputs)
-        output: OutputT = state.result()
-        if state.name == "Cached" and not output.is_whole(root):
-            return task.with_options(refresh_cache=True)(*args, **inputs), True
-    return output, state.name != "Cached"
+        if state.name != "Cached":
+            return state.result(), True
+        try:
+            output: OutputT = state.result()
+            # A result under another one's name would be whole too.
+            trusted = output.path.startswith(_place(task.fn, inputs)) and output.is_whole(root)
+        except Exception:  # noqa: BLE001 — whatever a damaged file makes of it: what it kept is made anew
+            trusted = False
+        return (output, False) if trusted else (task.with_options(refresh_cache=True)(*args, **inputs), True)

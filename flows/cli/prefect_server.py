@@ -10,15 +10,17 @@ import subprocess
 import sys
 import tomllib
 from contextlib import contextmanager
+from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING
 
+import typer
+
 from sightline.errors import ConfigError
+from sightline.tracking import databases
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
-
     from sightline.project import Paths
 
 ADDRESS = "PREFECT_API_URL"
@@ -38,6 +40,7 @@ def prefect_ready(paths: Paths) -> Iterator[None]:
     """
     started = None
     if ADDRESS not in os.environ and not _names_a_server(paths.root):
+        _set_aside()
         started = start(paths.root)
     thread = Thread(target=_ask, daemon=True)
     thread.start()
@@ -47,10 +50,8 @@ def prefect_ready(paths: Paths) -> Iterator[None]:
         while thread.is_alive() and (started is None or started.poll() is None):
             thread.join(0.1)
     if started is not None and started.poll() is not None:
-        raise ConfigError(
-            f"Prefect's server for this command did not start: {_why(paths.root / SAID)} (all of it: {SAID}); where "
-            ".prefect/prefect.db is damaged remove it: it holds the pages of past runs and nothing else"
-        )
+        why = _why(paths.root / SAID)
+        raise ConfigError(f"Prefect's server for this command did not start: {why} (all of it: {SAID})")
 
 
 def _why(said: Path) -> str:
@@ -96,6 +97,20 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+
+
+def _set_aside() -> None:
+    """Move a damaged database of Prefect's own server out of the way: only its pages need what it holds."""
+    place = Path(os.environ.get("PREFECT_HOME", "")) / "prefect.db"
+    if not place.is_file():
+        return
+    trouble = databases.damage(place)
+    if trouble:
+        kept = place.with_name(f"prefect.db.damaged-{place.stat().st_mtime_ns}")
+        place.replace(kept)
+        for more in ("-wal", "-shm"):
+            place.with_name(place.name + more).unlink(missing_ok=True)
+        typer.echo(f"Prefect's database was damaged ({trouble}): it is now {kept}, and its pages begin anew", err=True)
 
 
 def _ask() -> None:

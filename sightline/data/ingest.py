@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import os
+from contextlib import suppress
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from sightline import stored
 from sightline.data import manifest
 from sightline.data.duplicates import pairs
 from sightline.data.files import cache, thumbnails
@@ -19,7 +22,9 @@ from sightline.data.labels import given
 from sightline.data.manifest import COLUMNS, OK, QUARANTINED
 from sightline.data.roles import groups, split
 from sightline.data.sources import scan
-from sightline.digests import code_digest, digest_of, file_digest
+from sightline.data.versions import archive
+from sightline.digests import code_digest, digest_of, dvc_digest, file_digest
+from sightline.errors import Damaged
 from sightline.files import write_atomically
 
 if TYPE_CHECKING:
@@ -41,9 +46,10 @@ def ingest(paths: Paths, use: str) -> pd.DataFrame:
     """
     params = paths.params
     folder, target = paths.raw(use), paths.manifest(use)
-    previous = manifest.read(target) if target.is_file() else None
+    last = _last(paths, use)
+    previous = _previous(paths, use, last)
     layout = read_layout(folder)
-    if previous is not None and cache.recalled(paths.ingested(use)) == _inputs(paths, use, layout):
+    if previous is not None and last.get("inputs") == _inputs(paths, use, layout):
         return previous
     found = given.apply(read_files(layout, folder, params.ingest, paths.cache(use)), paths.labels(use))
     near = pairs.find(found, folder, params.ingest, paths.near(use), thumbnails.beside(paths.cache(use)))
@@ -53,8 +59,44 @@ def ingest(paths: Paths, use: str) -> pd.DataFrame:
     write_atomically(paths.quarantine(use), left_out.to_csv(index=False, lineterminator="\n"))
     # A file that must be read again next time is not in the cache.
     whole = cache.rows(paths.cache(use)) == len(layout)
-    cache.remember(paths.ingested(use), _inputs(paths, use, layout) if whole else "")
+    _remember(paths, use, _inputs(paths, use, layout) if whole else "")
     return rows
+
+
+def _remember(paths: Paths, use: str, inputs: str) -> None:
+    """Note what was ingested, and what came of it."""
+    note = paths.ingested(use)
+    made = [os.path.relpath(path, note.parent) for path in (paths.manifest(use), paths.quarantine(use))]
+    stored.write(note, made, inputs=inputs)
+
+
+def _last(paths: Paths, use: str) -> dict[str, Any]:
+    """What was noted of the last ingestion, where manifest and quarantine list stand as it left them; else nothing."""
+    note = paths.ingested(use)
+    with suppress(Damaged):
+        said = stored.unseal(note)
+        stored.check(note.parent, said[stored.FILES])
+        return said
+    return {}
+
+
+def _previous(paths: Paths, use: str, last: dict[str, Any]) -> pd.DataFrame | None:
+    """The manifest before this one, of which images keep role and shard; None where there is none.
+
+    Where it was changed by other hands, the version of `dvc.lock` comes back from DVC's store. Raises DataError where
+    that lacks it: roles that were given once must not be given anew.
+    """
+    target = paths.manifest(use)
+    if not target.is_file():
+        return None
+    if not last:
+        version = archive.locked(paths, use)
+        if version is None:
+            # It was never finished, and comes out the same again.
+            return None
+        if dvc_digest(target.parent) != version.digest:
+            archive.restore(paths, version.digest, target.parent)
+    return manifest.read(target)
 
 
 def _inputs(paths: Paths, use: str, layout: pd.DataFrame) -> str:
@@ -125,7 +167,7 @@ def read_files(layout: pd.DataFrame, folder: Path, params: Ingest, known: Path) 
     )
     key = digest_of([limits, code_digest("sightline.data.files.facts")])
     before, shelf = cache.load(known, key), thumbnails.beside(known)
-    if before is None or thumbnails.count(shelf) <= before[THUMBNAIL].fillna(-1).max():
+    if before is None or not thumbnails.is_whole(shelf) or _lacks(shelf, before[THUMBNAIL]):
         before = None
         shelf.unlink(missing_ok=True)
     with thumbnails.adding(shelf) as add:
@@ -134,12 +176,17 @@ def read_files(layout: pd.DataFrame, folder: Path, params: Ingest, known: Path) 
         # First, so that a run killed in between leaves no facts with numbers of the old file.
         known.unlink(missing_ok=True)
         facts[THUMBNAIL] = thumbnails.squeeze(shelf, facts[THUMBNAIL])
+    thumbnails.sign(shelf)
     again = facts.pop(AGAIN) | (layout["stamp"] == cache.NEVER)
     cache.save(facts.assign(path=layout["path"], stamp=layout["stamp"])[~again], known, key)
     rows = facts.drop(columns="reason").join(layout[list(LAYOUT)])
     rows["reason"] = rows["reason"].fillna(facts["reason"])
     rows["status"] = rows["reason"].isna().map({True: OK, False: QUARANTINED})
     return rows.reindex(columns=[*COLUMNS, THUMBNAIL]).astype(COLUMNS)
+
+
+def _lacks(shelf: Path, numbers: pd.Series) -> bool:
+    return bool(thumbnails.count(shelf) <= numbers.fillna(-1).max())
 
 
 def read_layout(folder: Path) -> pd.DataFrame:

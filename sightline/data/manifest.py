@@ -54,7 +54,10 @@ def read(path: Path) -> pd.DataFrame:
         raise DataError(f"{path}: there is no manifest; run `sightline run`, or `dvc repro`, to make it")
     import pandas as pd
 
-    rows = pd.read_parquet(path, engine="pyarrow")
+    try:
+        rows = pd.read_parquet(path, engine="pyarrow")
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} is damaged ({error}): `sightline run` brings it back from DVC's store") from None
     missing = [name for name in COLUMNS if name not in rows]
     if missing:
         raise DataError(

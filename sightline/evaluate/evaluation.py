@@ -63,11 +63,14 @@ class Evaluated:
         return f"test accuracy {self.accuracy:.3f}"
 
     def is_whole(self, root: Path) -> bool:
-        """Whether the bundle and both files are there and unchanged."""
+        """Whether the bundle and both files are there and unchanged, and say what is said here."""
         folder = root / self.path
         pairs = ((folder / FIGURES, self.digest), (folder / PREDICTIONS, self.predictions))
         whole = all(path.is_file() and file_digest(path) == digest for path, digest in pairs)
-        return whole and tree_digest(folder / BUNDLE) == self.bundle
+        if not whole or tree_digest(folder / BUNDLE) != self.bundle:
+            return False
+        figures = self.figures(root)
+        return bool((figures["release"]["digest"], figures["accuracy"]) == (self.release, self.accuracy))
 
     def figures(self, root: Path) -> dict[str, Any]:
         """Everything that was measured."""

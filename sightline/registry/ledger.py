@@ -11,23 +11,29 @@ from __future__ import annotations
 import json
 import os
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from sightline.digests import digest_of
 from sightline.errors import RegistryError, Stale
 from sightline.registry.comparisons import Comparisons
+from sightline.tracking import databases
 from sightline.tracking.versions import classifier_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from sightline.project import Paths
 
 PROMOTED, REFUSED, ROLLED_BACK = "promoted", "refused", "rolled back"
 INSUFFICIENT, WAITING, UNCHANGED = "insufficient", "waiting", "unchanged"
 SET_BACK = "set back"
 CHANGES = (PROMOTED, ROLLED_BACK)
+ADDED = ("bundle", "seal")
+"""Columns that a table of an earlier release lacks."""
 SQLITE_WAIT = 60
 """Seconds that a process waits for another one to finish writing."""
 
@@ -46,10 +52,12 @@ _ROWS = sa.Table(
     sa.Column("evidence", sa.String, nullable=False),
     # Each change of champion has a number of its own per model: of two at once, the database refuses one.
     sa.Column("change", sa.Integer),
-    # None in rows that were written before this column was there.
+    # None in rows that were written before these columns were there.
     sa.Column("bundle", sa.String),
+    sa.Column("seal", sa.String),
     sa.UniqueConstraint("model", "change"),
 )
+SEALED = tuple(column.name for column in _ROWS.columns if column.name not in {"id", "seal"})
 _PROJECTED = sa.Table(
     "projected",
     _METADATA,
@@ -116,7 +124,8 @@ class Ledger:
         except sa.exc.OperationalError:
             # Another process made the tables between our look and our try.
             _METADATA.create_all(self._engine, checkfirst=True)
-        _add_bundle(self._engine)
+        for name in ADDED:
+            _add_column(self._engine, name)
         self.comparisons = Comparisons(self._engine)
 
     def champion(self, model: str) -> str | None:
@@ -131,7 +140,7 @@ class Ledger:
         """Champion and previous, from the changes in their order."""
         query = sa.select(_ROWS).where(_ROWS.c.model == model, _ROWS.c.change.is_not(None)).order_by(_ROWS.c.change)
         with self._engine.connect() as connection:
-            rows = connection.execute(query).all()
+            rows = _whole(connection.execute(query).all())
             change = rows[-1].change if rows else 0
             mark = sa.select(_PROJECTED).where(_PROJECTED.c.model == model, _PROJECTED.c.change == change)
             projected = change == 0 or connection.execute(mark).first() is not None
@@ -148,7 +157,7 @@ class Ledger:
         """What the last change to a version says that it is, or else the last row about it; None where no row does."""
         query = sa.select(_ROWS).where(_ROWS.c.model == model, _ROWS.c.version == version).order_by(_ROWS.c.id)
         with self._engine.connect() as connection:
-            rows = connection.execute(query).all()
+            rows = _whole(connection.execute(query).all())
         changes = [row for row in rows if row.change is not None]
         return _identity((changes or rows)[-1]) if rows else None
 
@@ -184,9 +193,10 @@ class Ledger:
         """All rows of a model, oldest first."""
         query = sa.select(_ROWS).where(_ROWS.c.model == model).order_by(_ROWS.c.id)
         with self._engine.connect() as connection:
-            rows = connection.execute(query).mappings().all()
+            rows = [row._mapping for row in _whole(connection.execute(query).all())]  # noqa: SLF001 — SQLAlchemy's public name
+        own = {one.name for one in fields(Entry)}
         return [
-            Entry(**{**{k: v for k, v in row.items() if k != "id"}, "evidence": json.loads(row["evidence"])})
+            Entry(**{**{k: v for k, v in row.items() if k in own}, "evidence": json.loads(row["evidence"])})
             for row in rows
         ]
 
@@ -215,6 +225,7 @@ def open_ledger(paths: Paths) -> Ledger:
             )
         paths.mlflow.mkdir(exist_ok=True)
         uri = f"sqlite:///{paths.mlflow / 'ledger.db'}"
+    databases.check(uri, "the promotion ledger")
     return Ledger(uri)
 
 
@@ -227,20 +238,36 @@ def history(paths: Paths) -> list[dict[str, Any]]:
         ledger.close()
 
 
-def _add_bundle(engine: sa.Engine) -> None:
-    """Give a table of an earlier release the column `bundle`; of several processes at once, one does."""
-    if _has_bundle(engine):
+def _add_column(engine: sa.Engine, name: str) -> None:
+    """Give a table of an earlier release the column; of several processes at once, one does."""
+    if _has_column(engine, name):
         return
     try:
         with engine.begin() as connection:
-            connection.execute(sa.text("ALTER TABLE promotions ADD COLUMN bundle VARCHAR"))
+            connection.execute(sa.text(f"ALTER TABLE promotions ADD COLUMN {name} VARCHAR"))
     except sa.exc.DBAPIError:
-        if not _has_bundle(engine):
+        if not _has_column(engine, name):
             raise
 
 
-def _has_bundle(engine: sa.Engine) -> bool:
-    return any(column["name"] == "bundle" for column in sa.inspect(engine).get_columns(_ROWS.name))
+def _has_column(engine: sa.Engine, name: str) -> bool:
+    return any(column["name"] == name for column in sa.inspect(engine).get_columns(_ROWS.name))
+
+
+def _whole(rows: Sequence[Any]) -> list[Any]:
+    """The rows, each of which says what it said when it was written; those from before they were sealed count too."""
+    for row in rows:
+        if row.seal is not None and row.seal != _sealed({name: getattr(row, name) for name in SEALED}):
+            what = f"{row.model} version {row.version}, {row.decision} at {row.at}"
+            raise RegistryError(
+                f"row {row.id} of the promotion ledger ({what}) was changed since it was written: put a copy of the "
+                "ledger back that you trust"
+            )
+    return list(rows)
+
+
+def _sealed(values: Mapping[str, Any]) -> str:
+    return digest_of({name: values[name] for name in SEALED})
 
 
 def _identity(row: Any) -> Identity:
@@ -252,7 +279,7 @@ def _number(identity: Identity | None) -> str | None:
 
 
 def _values(entry: Entry, change: int | None) -> dict[str, Any]:
-    return {
+    values = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "model": entry.model,
         "version": entry.version,
@@ -264,6 +291,7 @@ def _values(entry: Entry, change: int | None) -> dict[str, Any]:
         "change": change,
         "bundle": entry.bundle,
     }
+    return {**values, "seal": _sealed(values)}
 
 
 def _stale(entry: Entry, present: str | None) -> str:

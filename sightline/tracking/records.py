@@ -5,13 +5,14 @@ It counts for the project's own store alone, which nobody writes but the project
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlparse
 
+from sightline import stored
+from sightline.errors import Damaged
 from sightline.files import write_atomically
 
 if TYPE_CHECKING:
@@ -64,11 +65,14 @@ def is_own(paths: Paths) -> bool:
 def read(paths: Paths, model: str, version: str) -> Record | None:
     """The record of a version; None where there is none, or where it does not count."""
     try:
-        text = _place(paths, model, version).read_text(encoding="utf-8") if is_own(paths) else ""
-        values = json.loads(text)
+        if not is_own(paths):
+            return None
+        values = stored.unseal(_place(paths, model, version))
+        if (values["model"], values["version"]) != (model, version):
+            return None
         facts = values["facts"] and RunRecord(**values["facts"])
         return Record(**{**values, "facts": facts, "backbone": values["backbone"] and tuple(values["backbone"])})
-    except (OSError, ValueError, TypeError, KeyError):
+    except (Damaged, ValueError, TypeError, KeyError):
         # Damaged, or of another release: MLflow is asked, and it is written anew.
         return None
 
@@ -76,8 +80,7 @@ def read(paths: Paths, model: str, version: str) -> Record | None:
 def write(paths: Paths, record: Record) -> None:
     """Keep a record, where it counts."""
     if is_own(paths):
-        text = json.dumps(asdict(record), indent=1, sort_keys=True, ensure_ascii=False)
-        write_atomically(_place(paths, record.model, record.version), text + "\n")
+        write_atomically(_place(paths, record.model, record.version), stored.seal(asdict(record)))
 
 
 def drop(paths: Paths, model: str, version: str) -> None:

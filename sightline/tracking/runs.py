@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from sightline.errors import RegistryError
-from sightline.tracking import places
+from sightline.tracking import databases, places
 from sightline.tracking.records import own_store
 from sightline.tracking.versions import Versions
 
@@ -156,10 +156,11 @@ def connect(paths: Paths) -> Tracker:
     paths.mlflow.mkdir(exist_ok=True)
     name = paths.params.project.name
     embedded = uri.startswith("sqlite:")
-    client = mlflow.MlflowClient(uri, uri)
     try:
         # A new SQLite store migrates at first touch, and two processes at once would break it.
         with FileLock(paths.mlflow / "store.lock"):
+            databases.check(uri, "MLflow's store")
+            client = mlflow.MlflowClient(uri, uri)
             if embedded:
                 _lead_here(paths)
             found = client.get_experiment_by_name(name)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import asdict, dataclass, field
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from torch.optim.swa_utils import AveragedModel
+
+
+SHA256 = hashlib.sha256().digest_size
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,13 +108,19 @@ class Checkpoint:
     """Seconds between two of them inside a pass; each report writes one too."""
 
     def load(self) -> dict[str, Any] | None:
-        """The values that were saved last, on the CPU; None where there are none."""
-        if not self.path.is_file():
+        """The values that were saved last, on the CPU; None where there are none, or damaged ones."""
+        content = self.path.read_bytes() if self.path.is_file() else b""
+        digest, saved = content[:SHA256], content[SHA256:]
+        if digest != hashlib.sha256(saved).digest():
             return None
-        values: dict[str, Any] = torch.load(self.path, map_location="cpu", weights_only=True)
+        values: dict[str, Any] = torch.load(BytesIO(saved), map_location="cpu", weights_only=True)
         return values
 
     def save(self, values: dict[str, Any]) -> None:
         """Write the values, whole or not at all."""
+        buffer = BytesIO()
+        torch.save(values, buffer)
+        # In one file with what it is the digest of: a kill between two files would cost the run so far.
         with replacing(self.path) as scratch, scratch.open("wb") as handle:
-            torch.save(values, handle)
+            handle.write(hashlib.sha256(buffer.getbuffer()).digest())
+            handle.write(buffer.getbuffer())

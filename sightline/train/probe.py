@@ -7,7 +7,6 @@ their accidents for the class.
 from __future__ import annotations
 
 import math
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +14,6 @@ import torch
 from torch import Tensor, nn
 
 from sightline import stored
-from sightline.errors import Damaged
 from sightline.files import replacing
 from sightline.train.augment import augment
 from sightline.train.draws import Draws
@@ -47,9 +45,7 @@ def frozen_features(backbone: nn.Module, pixels: Tensor | Stored, recipe: Recipe
     """
     from safetensors.torch import load_file, save_file
 
-    manifest = cache.with_suffix(".json")
-    with suppress(Damaged):
-        stored.verified(manifest, [cache.name])
+    if stored.is_whole(cache):
         return load_file(cache)["features"]
     generator = torch.Generator().manual_seed(seed)
 
@@ -60,7 +56,7 @@ def frozen_features(backbone: nn.Module, pixels: Tensor | Stored, recipe: Recipe
     features = torch.stack([predict(backbone, pixels), *seen])
     with replacing(cache) as scratch:
         save_file({"features": features}, scratch)
-    stored.write(manifest, [cache.name])
+    stored.sign(cache)
     return features
 
 

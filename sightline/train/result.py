@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sightline.digests import file_digest
-from sightline.errors import ModelError
+from sightline import stored
+from sightline.digests import digest_of, file_digest
+from sightline.errors import Damaged, ModelError
 from sightline.files import write_atomically
 from sightline.models.weights import WEIGHTS
 
@@ -58,7 +58,16 @@ class Trained:
         return f"{self.network}, validation accuracy {self.val_accuracy:.3f}"
 
     def is_whole(self, root: Path) -> bool:
-        """Whether the weights are there and unchanged."""
+        """Whether weights and figures are there as training left them."""
+        try:
+            told = stored.unseal(root / self.path / RESULT)
+        except Damaged:
+            return False
+        # The run is known only when the stage is done.
+        same = digest_of({**told, "run": ""}) == digest_of({**asdict(self), "run": ""})
+        return same and self._has_weights(root)
+
+    def _has_weights(self, root: Path) -> bool:
         path = root / self.path / WEIGHTS
         return path.is_file() and file_digest(path) == self.weights
 
@@ -71,7 +80,7 @@ class Trained:
 
         from sightline.models.zoo import build
 
-        if not self.is_whole(root):
+        if not self._has_weights(root):
             raise ModelError(f"{root / self.path / WEIGHTS} is missing or was changed since training: run again")
         model = build(self.network, len(self.classes), self.size)
         model.load_state_dict(load_file(root / self.path / WEIGHTS))
@@ -81,6 +90,6 @@ class Trained:
 def finish(trained: Trained, root: Path) -> Trained:
     """Record that the stage is complete: the result is written last, and the checkpoint goes."""
     folder = root / trained.path
-    write_atomically(folder / RESULT, json.dumps(asdict(trained), indent=1) + "\n")
+    write_atomically(folder / RESULT, stored.seal(asdict(trained)))
     (folder / CHECKPOINT).unlink(missing_ok=True)
     return trained

@@ -6,11 +6,12 @@ depends on; whatever else a recipe says, it is not measured again.
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
+from sightline import stored
 from sightline.digests import code_digest, digest_of
+from sightline.errors import Damaged
 from sightline.files import write_atomically
 from sightline.project import machine_cache
 from sightline.train import speed
@@ -30,8 +31,8 @@ def remembered(runs: Path, network: str, size: int, recipe: Recipe, workers: int
     key = digest_of([machine(), code_digest(speed.__name__), network, size, step, workers])
     path = (machine_cache() or runs) / "speeds" / f"{key[:16]}.json"
     try:
-        return Speed(**json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        return Speed(**stored.unseal(path))
+    except (Damaged, TypeError):
         found = speed.speed(network, size, recipe, workers, seconds)
-    write_atomically(path, json.dumps(asdict(found)) + "\n")
+    write_atomically(path, stored.seal(asdict(found)))
     return found

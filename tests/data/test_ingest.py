@@ -400,3 +400,20 @@ def test_an_unchanged_set_is_not_worked_through_again(ingested: Paths) -> None:
     assert (ingest.ingest(changed, "target")["status"] == "held_back").any()
     draw(77_777, COLOURS["red"]).save(ingested.raw("target") / "red" / "late.png")
     assert "red/late.png" in set(ingest.ingest(changed, "target")["path"])
+
+
+@pytest.mark.parametrize("name", ["target.parquet", "target.thumbnails", "target.near.parquet", "target.inputs"])
+def test_damaged_cache_heals_itself(toy: Paths, name: str) -> None:
+    """A flipped byte, a cut and an empty file among what this machine remembers change no manifest and stop nothing."""
+    ingest.ingest(toy, "target")
+    place = toy.root / "data" / "cache" / name
+    before, whole = toy.manifest("target").read_bytes(), place.read_bytes()
+    middle = len(whole) // 3
+    flipped = whole[:middle] + bytes([whole[middle] ^ 4]) + whole[middle + 1 :]
+    for number, damage in enumerate((flipped, whole[:middle], b"")):
+        place.write_bytes(damage)
+        draw(8_000_000 + number, COLOURS["red"]).save(toy.raw("target") / "red" / "more.png")
+        ingest.ingest(toy, "target")
+        (toy.raw("target") / "red" / "more.png").unlink()
+        ingest.ingest(toy, "target")
+        assert toy.manifest("target").read_bytes() == before

@@ -10,7 +10,7 @@ from conftest import enter, make_images, make_project
 
 from sightline import project
 from sightline.data.versions import archive, history
-from sightline.errors import DataError, ModelError, ValidationFailed
+from sightline.errors import DataError, ModelError, RegistryError, ValidationFailed
 from sightline.models.weights import save_weights
 from sightline.models.zoo import build
 from sightline.tracking.runs import connect
@@ -106,4 +106,15 @@ def test_release_that_lost_many_images_is_refused_before_training(toy: Paths) ->
     with pytest.raises(DataError, match=r"of its .* images have left .*--set evaluate.release=NAME") as told:
         train()
     assert names[0] in str(told.value)
+    assert not toy.runs.exists()
+
+
+@pytest.mark.parametrize("name", ["ledger.db", "mlflow.db"])
+def test_damaged_store_is_refused(toy: Paths, name: str) -> None:
+    """A ledger or a registry that cannot be used is told before anything is trained, not after."""
+    (toy.mlflow / name).write_bytes(b"SQLite format 3\0" + bytes(5000))
+    from flows.train import train
+
+    with pytest.raises(RegistryError, match=rf"{name} is damaged .*Put a copy of it back"):
+        train()
     assert not toy.runs.exists()

@@ -152,3 +152,45 @@ def test_remote_mlflow_needs_a_shared_ledger(toy: Paths, monkeypatch: pytest.Mon
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
     with pytest.raises(RegistryError, match="SIGHTLINE_LEDGER_URI"):
         open_ledger(toy)
+
+
+def test_changed_row_is_refused(tmp_path: Path) -> None:
+    """A row in which a version, a digest or a decision became another one is not believed; older ones have no seal."""
+    ledger = Ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
+    ledger.append(replace(FIRST, bundle="b" * 64))
+    with closing(sqlite3.connect(tmp_path / "ledger.db")) as store:
+        for change in ("version = '7'", "bundle = 'c'", "decision = 'rolled back'", "evidence = '{}'", "seal = 'x'"):
+            (whole,) = store.execute("select version, bundle, decision, evidence, seal from promotions").fetchall()
+            store.execute(f"update promotions set {change}")  # noqa: S608 — constants
+            store.commit()
+            for ask in (ledger.standing, ledger.history, ledger.champion):
+                with pytest.raises(RegistryError, match=r"row 1 of the promotion ledger .* was changed"):
+                    ask("m")
+            store.execute("update promotions set version = ?, bundle = ?, decision = ?, evidence = ?, seal = ?", whole)
+            store.commit()
+        assert ledger.champion("m") == "1"
+        store.execute("update promotions set seal = null")
+        store.commit()
+    assert ledger.champion("m") == "1"
+    ledger.close()
+
+
+@pytest.mark.parametrize("harm", ["cut", "page", "header", "empty"])
+def test_damaged_ledger_is_told_with_the_remedy(toy: Paths, harm: str) -> None:
+    """A file that is no whole database any more is a sentence, and no new, empty ledger."""
+    ledger = open_ledger(toy)
+    for number in range(40):
+        ledger.append(replace(FIRST, decision=REFUSED, version=str(number), evidence={"text": "x" * 400}))
+    ledger.close()
+    file = toy.mlflow / "ledger.db"
+    data = file.read_bytes()
+    file.write_bytes(
+        {
+            "cut": data[: len(data) // 2],
+            "page": data[:4096] + bytes(4096) + data[8192:],
+            "header": b"x" + data[1:],
+            "empty": b"",
+        }[harm]
+    )
+    with pytest.raises(RegistryError, match=r"ledger at .*ledger.db is damaged .*Put a copy of it back"):
+        open_ledger(toy)

@@ -288,3 +288,16 @@ def test_long_pass_tells_how_far_it_is(tmp_path: Path, monkeypatch: pytest.Monke
     assert [one.step for one in told] == [1, 2, 3]
     assert told[0].steps == 4
     assert told[-1].images_per_second > 0
+
+
+@pytest.mark.parametrize("harm", ["byte", "cut", "empty"])
+def test_damaged_checkpoint_is_none(tmp_path: Path, harm: str) -> None:
+    """The run begins anew instead of going on from something else, or never again."""
+    checkpoint = Checkpoint(tmp_path / "c.pt")
+    checkpoint.save({"step": 7, "weights": torch.arange(1000.0)})
+    whole = checkpoint.path.read_bytes()
+    assert checkpoint.load() is not None
+    middle = len(whole) // 2
+    flipped = whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :]
+    checkpoint.path.write_bytes({"byte": flipped, "cut": whole[:middle], "empty": b""}[harm])
+    assert checkpoint.load() is None

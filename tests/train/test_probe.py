@@ -79,13 +79,14 @@ def test_damaged_features_are_made_anew(tmp_path: Path) -> None:
         return frozen_features(nn.Flatten(), pixels, Recipe(epochs=1), 0, file)
 
     first, _ = features(pixels, file), features(255 - pixels, other)
-    whole, told = file.read_bytes(), file.with_suffix(".json").read_bytes()
+    whole, told = file.read_bytes(), (tmp_path / "f.safetensors.json").read_bytes()
     for damage in (whole[:-3] + bytes([whole[-3] ^ 64]) + whole[-2:], whole[:-3], b"", other.read_bytes()):
         file.write_bytes(damage)
         assert torch.equal(features(pixels, file), first)
         assert file.read_bytes() == whole
-    for damage in (told[:20], told.replace(b"f.safe", b"g.safe"), other.with_suffix(".json").read_bytes()):
-        file.with_suffix(".json").write_bytes(damage)
+    theirs = (tmp_path / "g.safetensors.json").read_bytes()
+    for damage in (told[:20], told.replace(b"f.safe", b"g.safe"), theirs):
+        (tmp_path / "f.safetensors.json").write_bytes(damage)
         assert torch.equal(features(pixels, file), first)
 
 

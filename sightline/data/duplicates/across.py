@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from sightline import stored
 from sightline.data.duplicates import search
 from sightline.data.files import thumbnails
 from sightline.data.files.facts import SIDE as DECODED
@@ -74,10 +75,11 @@ def shared(one: Album, other: Album, kept: Path) -> list[tuple[int, int]]:
     """Positions (in `one`, in `other`) of pictures that both hold, sorted; remembered below the folder `kept`."""
     key = digest_of([code_digest(__name__), one.digests.tolist(), other.digests.tolist()])
     memory = kept / f"{key[:16]}.parquet"
-    if memory.is_file():
+    if stored.is_whole(memory):
         return [(int(first), int(second)) for first, second in pd.read_parquet(memory).to_numpy()]
     pairs = sorted({*_copies(one, other), *_near(one, other)})
     write_atomically(memory, pd.DataFrame(pairs, columns=["one", "other"], dtype="int64").to_parquet(index=False))
+    stored.sign(memory)
     return pairs
 
 
@@ -104,7 +106,7 @@ def _near(one: Album, other: Album) -> list[tuple[int, int]]:
 
 def _numbers(facts: Path, digests: NDArray[np.object_]) -> NDArray[np.int64]:
     """(N,) number of each image's thumbnail on the shelf, -1 where there is none."""
-    if not facts.is_file():
+    if not stored.is_whole(facts) or not thumbnails.is_whole(thumbnails.beside(facts)):
         return np.full(len(digests), -1, dtype=np.int64)
     known = pd.read_parquet(facts, columns=["sha256", THUMBNAIL]).dropna().drop_duplicates("sha256")
     number_of = dict(zip(known["sha256"], known[THUMBNAIL].astype(int), strict=True))

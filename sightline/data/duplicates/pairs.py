@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from sightline import stored
 from sightline.data.duplicates import search
 from sightline.data.files import thumbnails
 from sightline.data.files.facts import SIDE as DECODED
@@ -87,7 +88,7 @@ def names(rows: pd.DataFrame, pairs: Ints) -> pd.Series:
 
 def _known(cache: Path, digests: NDArray[np.object_]) -> tuple[Ints, NDArray[np.bool_]]:
     """Read the pairs among `digests` that were found before, and which of these were there then."""
-    if not cache.is_file():
+    if not stored.is_whole(cache):
         return np.zeros((0, 2), dtype=np.int64), np.zeros(len(digests), dtype=bool)
     kept = pd.read_parquet(cache)
     if kept["first"].iloc[0] != code_digest(search.__name__):
@@ -106,3 +107,4 @@ def _remember(cache: Path, digests: NDArray[np.object_], pairs: Ints) -> None:
     first, second = (np.concatenate([[code], digests, digests[pairs[:, side]]]) for side in (0, 1))
     with replacing(cache) as scratch:
         pd.DataFrame({"first": first, "second": second}).to_parquet(scratch, index=False)
+    stored.sign(cache)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from sightline.files import replacing, write_atomically
+from sightline import stored
+from sightline.files import replacing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,8 +31,8 @@ def stamp(folder: str, path: str) -> str:
 
 
 def load(path: Path, key: str) -> pd.DataFrame | None:
-    """The facts that were saved under the same `key`; None where there are none."""
-    if not path.is_file():
+    """The facts that were saved under the same `key`; None where there are none, or damaged ones."""
+    if not stored.is_whole(path):
         return None
     from pyarrow import parquet
 
@@ -48,6 +49,7 @@ def save(facts: pd.DataFrame, path: Path, key: str) -> None:
     keyed = table.replace_schema_metadata({**(table.schema.metadata or {}), KEY: key.encode()})
     with replacing(path) as scratch:
         parquet.write_table(keyed, scratch)
+    stored.sign(path)
 
 
 def rows(path: Path) -> int:
@@ -55,13 +57,3 @@ def rows(path: Path) -> int:
     from pyarrow import parquet
 
     return int(parquet.read_metadata(path).num_rows)
-
-
-def remember(path: Path, inputs: str) -> None:
-    """Remember the digest of what was done last; an empty one for nothing."""
-    write_atomically(path, inputs)
-
-
-def recalled(path: Path) -> str | None:
-    """The digest of what was done last."""
-    return path.read_text(encoding="ascii") if path.is_file() else None

@@ -6,13 +6,16 @@ be most of what ingesting a million images takes. A file's facts hold the number
 
 from __future__ import annotations
 
+import hashlib
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sightline import stored
 from sightline.data.files.statistics import SIDE
-from sightline.files import replacing
+from sightline.errors import Damaged
+from sightline.files import replacing, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,6 +38,33 @@ def beside(cache: Path) -> Path:
 def count(path: Path) -> int:
     """How many there are."""
     return path.stat().st_size // SIZE if path.is_file() else 0
+
+
+def sign(path: Path) -> None:
+    """Note how many there are and what they are."""
+    write_atomically(_signed(path), stored.seal({"count": count(path), "first": _digest(path, count(path))}))
+
+
+def is_whole(path: Path) -> bool:
+    """Whether those that were signed are there unchanged, whatever a killed run added."""
+    try:
+        said = stored.unseal(_signed(path))
+        return bool(count(path) >= said["count"] and _digest(path, said["count"]) == said["first"])
+    except (Damaged, KeyError):
+        return False
+
+
+def _signed(path: Path) -> Path:
+    return path.with_name(path.name + ".json")
+
+
+def _digest(path: Path, number: int) -> str:
+    """Of the first thumbnails."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        for start in range(0, number, SPARE):
+            digest.update(file.read(SIZE * min(SPARE, number - start)))
+    return digest.hexdigest()
 
 
 def mapped(path: Path) -> NDArray[np.uint8]:

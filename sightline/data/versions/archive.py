@@ -16,6 +16,7 @@ from sightline.data.manifest import COLUMNS
 from sightline.data.versions.dvc import opened
 from sightline.digests import git
 from sightline.errors import DataError
+from sightline.files import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from sightline.project import Paths
 
 LOCK = "dvc.lock"
+MEND_LOCK = "bring it back with `git checkout -- dvc.lock`, or remove it: the next run writes it anew"
 NEEDED = ["path", "sha256", "label", "role", "status", "reason", "bytes"]
 """Columns that every manifest has had, whatever release of Sightline wrote it."""
 
@@ -45,11 +47,22 @@ def current(paths: Paths, use: str) -> Version:
 
     Raises DataError where there is none.
     """
-    lock = paths.root / LOCK
-    found = _locked(lock.read_text(encoding="utf-8"), use) if lock.is_file() else None
+    found = locked(paths, use)
     if found is None:
         raise DataError(f"data set {use} has no version yet: run `sightline run`, or `dvc repro`, to make one")
     return found
+
+
+def locked(paths: Paths, use: str) -> Version | None:
+    """The version that `dvc.lock` names, if it names one.
+
+    Raises DataError where it is damaged.
+    """
+    lock = paths.root / LOCK
+    try:
+        return _locked(lock.read_text(encoding="utf-8"), use) if lock.is_file() else None
+    except (ValueError, KeyError, TypeError, AttributeError, LookupError) as error:
+        raise DataError(f"{lock} is damaged ({_line(error)}): {MEND_LOCK}") from None
 
 
 def at_revision(paths: Paths, use: str, revision: str) -> Version | None:
@@ -88,9 +101,7 @@ def member(paths: Paths, folder: str, name: str) -> Path:
     Raises DataError where neither has it.
     """
     with opened(paths.root) as repo:
-        listing = json.loads(_object(repo, folder).read_text(encoding="utf-8"))
-        (digest,) = (one["md5"] for one in listing if one["relpath"] == name)
-        return _object(repo, digest)
+        return _object(repo, _listing(repo, folder)[name])
 
 
 def restore(paths: Paths, folder: str, place: Path) -> None:
@@ -100,22 +111,12 @@ def restore(paths: Paths, folder: str, place: Path) -> None:
     """
     with opened(paths.root) as repo:
         for name, digest in _listing(repo, folder).items():
-            data = _object(repo, digest).read_bytes()
-            if hashlib.md5(data, usedforsecurity=False).hexdigest() != digest:
-                raise DataError(
-                    f"{name} of {folder} was changed in DVC's cache: remove {digest} there, then `dvc fetch`"
-                )
-            file = place / name
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(data)
+            write_atomically(place / name, _object(repo, digest).read_bytes())
 
 
 def _listing(repo: Any, folder: str) -> dict[str, str]:
-    """Path → digest of each file of a folder, the listing checked against the folder's digest."""
-    data = _object(repo, folder).read_bytes()
-    if hashlib.md5(data, usedforsecurity=False).hexdigest() != folder.removesuffix(".dir"):
-        raise DataError(f"{folder} was changed in DVC's cache: remove it there, then `dvc fetch`")
-    return {one["relpath"]: one["md5"] for one in json.loads(data)}
+    """Path → digest of each file of a folder."""
+    return {one["relpath"]: one["md5"] for one in json.loads(_object(repo, folder).read_bytes())}
 
 
 def pictures(paths: Paths, version: Version, wanted: Iterable[tuple[str, str]]) -> dict[str, bytes]:
@@ -140,41 +141,62 @@ def _from_cache(repo: Any, raw: str, wanted: dict[str, str]) -> dict[str, bytes]
     """Out of the cache alone: a remote would have to send the whole folder."""
     place = repo.cache.local.oid_to_path
     listing = Path(place(raw))
-    if not listing.is_file():
+    if not _is_whole(listing, raw):
         return {}
     entries = {one["relpath"]: one["md5"] for one in json.loads(listing.read_text(encoding="utf-8"))}
     files = {path: Path(place(entries[path])) for path in wanted if path in entries}
-    return {path: file.read_bytes() for path, file in files.items() if file.is_file()}
+    found = {path: file.read_bytes() for path, file in files.items() if file.is_file()}
+    return {path: data for path, data in found.items() if hashlib.sha256(data).hexdigest() == wanted[path]}
 
 
 def _object(repo: Any, digest: str) -> Path:
-    """The file of the cache that holds `digest`, pulled from the remote where it is missing."""
+    """The file of the cache that holds `digest`, pulled from the remote where it is missing or damaged."""
     from dvc.config import NoRemoteError, RemoteConfigError
     from dvc_data.hashfile.hash_info import HashInfo
     from dvc_objects.errors import ObjectDBError
 
     path = Path(repo.cache.local.oid_to_path(digest))
-    if not path.is_file():
+    if not _is_whole(path, digest):
+        # DVC pulls what is not there.
+        path.unlink(missing_ok=True)
         try:
             repo.cloud.pull([HashInfo("md5", digest)])
         except (NoRemoteError, RemoteConfigError, ObjectDBError, OSError) as error:
             raise _gone(digest, f"the remote could not be asked: {error}") from error
-    if not path.is_file():
+    if not _is_whole(path, digest):
         raise _gone(digest, "the remote does not hold it either")
     return path
 
 
+def _is_whole(path: Path, digest: str) -> bool:
+    """Whether a file of the cache is there and holds what its name says."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+    return found == digest.removesuffix(".dir")
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__
+
+
 def _gone(digest: str, why: str) -> DataError:
     return DataError(
-        f"{digest} is not in DVC's cache, and {why}. "
+        f"{digest} is not in DVC's cache, or damaged there, and {why}. "
         "Versions stay comparable where they were pushed (`dvc push`) and not removed by `dvc gc`"
     )
 
 
 def _locked(text: str, use: str) -> Version | None:
     from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
 
-    stages = (YAML(typ="safe").load(text) or {}).get("stages", {})
+    try:
+        found = YAML(typ="safe").load(text)
+    except YAMLError as error:
+        raise ValueError(error) from None
+    stages = {} if found is None else found.get("stages", {})
     stage = stages.get(f"ingest@{use}")
     if stage is None:
         return None

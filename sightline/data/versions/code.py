@@ -27,5 +27,5 @@ def write_code_digests(paths: Paths) -> None:
     for name, place in (("labels", paths.labels), ("baseline", paths.baseline)):
         digests = {use: file_digest(place(use)) if place(use).is_file() else "none" for use in USES}
         text += f"{name}:\n" + "".join(f"  {use}: {digest}\n" for use, digest in digests.items())
-    if not paths.code.is_file() or paths.code.read_text(encoding="utf-8") != text:
+    if not paths.code.is_file() or paths.code.read_bytes() != text.encode():
         write_atomically(paths.code, text)

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from sightline.project import Paths
 
 
+MEND = "where one of its files is damaged, bring it back with `git checkout -- FILE`; `dvc.lock` may be removed too"
+
+
 @dataclass(frozen=True)
 class Reproduced:
     """What DVC did with a stage."""
@@ -43,7 +46,7 @@ def opened(root: Path) -> Iterator[Any]:
 
     Raises DataError where there is none.
     """
-    from dvc.exceptions import NotDvcRepoError
+    from dvc.exceptions import DvcException, NotDvcRepoError
     from dvc.lock import LockError
     from dvc.repo import Repo
 
@@ -58,8 +61,20 @@ def opened(root: Path) -> Iterator[Any]:
         yield repo
     except LockError as error:
         raise StoreBusy(f"another DVC command is at work in {root}: {error}") from error
+    except DvcException as error:
+        raise DataError(f"DVC cannot go on in {root}: {_line(error)}; {MEND}") from error
     finally:
         repo.close()
+
+
+def _line(error: BaseException) -> str:
+    """An error and its causes in one line: DVC names the file in one, what is wrong with it in another."""
+    said = []
+    one: BaseException | None = error
+    while one is not None:
+        said.append(" ".join(str(one).split())[:300])
+        one = one.__cause__
+    return ": ".join(part for part in said if part)
 
 
 def track_raw(paths: Paths, use: str) -> bool:

@@ -44,7 +44,7 @@ def write_listings(paths: Paths) -> None:
                 f"its images: bring the folder back, or write into params.yaml where it is now"
             )
         text = _listing(paths.raw(use))
-        if not place.is_file() or place.read_text(encoding="utf-8") != text:
+        if not place.is_file() or place.read_bytes() != text.encode():
             write_atomically(place, text)
 
 

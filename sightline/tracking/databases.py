@@ -1,0 +1,61 @@
+"""SQLite files: whether one is whole, asked before anything is built on it."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from contextlib import closing
+from pathlib import Path
+
+from sightline.errors import RegistryError
+
+WAIT = 60
+"""Seconds that a process waits for another one to finish writing."""
+TRIES = 25
+EMPTY = "it is empty"
+SCHEME = "sqlite:///"
+_seen: dict[Path, tuple[int, int]] = {}
+"""Size and time of change of the files that were found whole by this process."""
+
+
+def check(uri: str, what: str) -> None:
+    """Raise RegistryError where the SQLite file at `uri` is damaged; `what` says in words what it is.
+
+    Other databases, and a file that is not there yet, are left to whoever opens them.
+    """
+    path = Path(uri.removeprefix(SCHEME).partition("?")[0])
+    if not uri.startswith(SCHEME) or not path.is_file():
+        return
+    known = path.stat()
+    stamp = known.st_size, known.st_mtime_ns
+    if _seen.get(path) == stamp:
+        return
+    trouble = damage(path)
+    for _ in range(TRIES):
+        if trouble != EMPTY:
+            break
+        # Another process may be about to make its tables.
+        time.sleep(0.2)
+        trouble = damage(path)
+    if trouble:
+        raise RegistryError(
+            f"{what} at {path} is damaged ({trouble}). Nothing was done. Put a copy of it back; without one, `sqlite3 "
+            f"{path.name} .recover | sqlite3 new.db` saves what can be read"
+        )
+    _seen[path] = stamp
+
+
+def damage(path: Path) -> str | None:
+    """What is wrong with a SQLite file, in a line; None where it is whole."""
+    try:
+        with closing(sqlite3.connect(path, timeout=WAIT)) as store:
+            (found,) = store.execute("PRAGMA integrity_check(1)").fetchone()
+            if not store.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+                # A file that was cut to nothing is a database to SQLite; one that we or MLflow made has tables.
+                return EMPTY
+    except sqlite3.OperationalError as error:
+        # Locked, or a folder without the right to write: whoever opens it says so better.
+        return str(error) if "malformed" in str(error) else None
+    except sqlite3.DatabaseError as error:
+        return str(error)
+    return None if found == "ok" else " ".join(str(found).split())[:200]
