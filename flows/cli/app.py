@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.cli import data, lineage, registry
+from flows.cli import data, lineage, registry, verify
 from flows.cli.common import AsJson, Settings, enter, leave
 from flows.cli.repetition import forget, repeated
 from sightline import config
@@ -31,6 +31,7 @@ app.add_typer(data.app, name="data")
 for command in (registry.promote, registry.approve, registry.rollback, registry.history):
     app.command()(command)
 app.add_typer(lineage.app)
+app.command()(verify.verify)
 
 
 @app.command()

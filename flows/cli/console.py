@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sightline.doctor import Diagnosis
     from sightline.lineage.impact import Impact
     from sightline.registry.outcome import Outcome
+    from sightline.verify.finding import Finding
 
 CONSOLE = Console()
 ENGINE = {"flow_engine", "task_engine", "engine", "server", "runner"}
@@ -259,6 +260,15 @@ def show_versions(use: str, entries: Sequence[dict[str, Any]]) -> None:
         table.add_row(
             one["version"][:8], when, one["by"], held, f"{one['usable']:,}", size, escape("\n".join(one["what"]))
         )
+    CONSOLE.print(table)
+
+
+def show_found(findings: Sequence[Finding]) -> None:
+    """What was verified: a line for each kind that is whole, one for each thing that is not, or was not."""
+    table = Table("what", "which", "state", "what there is to say")
+    colours = {"whole": "green", "healed": "yellow", "damaged": "red"}
+    for one in findings:
+        table.add_row(one.what, escape(one.which), f"[{colours[one.state]}]{one.state}[/]", escape(one.said))
     CONSOLE.print(table)
 
 

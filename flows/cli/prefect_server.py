@@ -106,10 +106,7 @@ def _set_aside() -> None:
         return
     trouble = databases.damage(place)
     if trouble:
-        kept = place.with_name(f"prefect.db.damaged-{place.stat().st_mtime_ns}")
-        place.replace(kept)
-        for more in ("-wal", "-shm"):
-            place.with_name(place.name + more).unlink(missing_ok=True)
+        kept = databases.set_aside(place)
         typer.echo(f"Prefect's database was damaged ({trouble}): it is now {kept}, and its pages begin anew", err=True)
 
 

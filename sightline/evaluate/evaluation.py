@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sightline import stored
 from sightline.data.loader import load
 from sightline.digests import file_digest, tree_digest
 from sightline.evaluate import agreement, confidence, cost, foreign, metrics, release, robustness, slices
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
 MISTAKES = 24
 """The most confident wrong answers are kept with their pictures."""
-FIGURES, PREDICTIONS, BUNDLE = "evaluation.json", "predictions.npz", "bundle"
+FIGURES, PREDICTIONS, BUNDLE, MANIFEST = "evaluation.json", "predictions.npz", "bundle", "manifest.json"
 
 
 @dataclass(frozen=True)
@@ -170,6 +171,8 @@ def _write(
     with replacing(folder / PREDICTIONS) as scratch, scratch.open("wb") as handle:
         np.savez(handle, labels=labels, probabilities=probabilities, paths=paths)
     write_atomically(folder / FIGURES, json.dumps(figures, indent=1, sort_keys=True) + "\n")
+    inside = sorted(path.relative_to(folder).as_posix() for path in (folder / BUNDLE).rglob("*") if path.is_file())
+    stored.write(folder / MANIFEST, [FIGURES, PREDICTIONS, *inside])
 
 
 def _logits(paths: Paths, trained: Trained, pixels: Tensor | Stored) -> NDArray[np.float32]:

@@ -58,7 +58,8 @@ def fetched(paths: Paths, init: str | None) -> str | None:
         raise RegistryError(f"{init}: version {version.version} of {version.name} holds no {WEIGHTS}")
     if found.is_symlink() or version.tags.get("weights") not in {None, file_digest(found)}:
         raise RegistryError(
-            f"{init}: {found} is not what was registered: put the artifacts back, or name another version"
+            f"{init}: {found} was changed since version {version.version} of {version.name} was registered: "
+            "`sightline verify --fix` puts it back where it can"
         )
     target = paths.runs / "init" / f"{file_digest(found)}.safetensors"
     with replacing(target) as scratch:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sightline.errors import RegistryError
 from sightline.evaluate.evaluation import BUNDLE
-from sightline.registry import strangers
+from sightline.registry import mending, strangers
 from sightline.registry.blessing import REQUIRED
 from sightline.registry.champion import answer_requests, approved, rollback, submit, take
 from sightline.registry.judge import Judgement, judge
@@ -74,7 +74,7 @@ def promote(tracker: Tracker, request: Request, limits: Gate, release_name: str)
         return judge(tracker, ledger, asked, champion, limits, release_name)
 
     try:
-        messages = answer_requests(tracker, ledger, ask)
+        messages = _mended(tracker, ledger) + answer_requests(tracker, ledger, ask)
         outcome = submit(tracker, ledger, request, ask, approval=limits.approval)
         return replace(outcome, messages=messages + _held(tracker, ledger, outcome))
     finally:
@@ -111,6 +111,18 @@ def roll_back(tracker: Tracker, reason: str) -> Outcome:
         return replace(done, messages=_held(tracker, ledger, done))
     finally:
         ledger.close()
+
+
+def _mended(tracker: Tracker, ledger: Ledger) -> tuple[str, ...]:
+    """The champion's files in the registry made whole, told in words: it is what others are compared with, and serves.
+
+    Raises RegistryError where they are damaged and no whole copy is left.
+    """
+    crowned = ledger.standing(tracker.classifier_model).champion
+    if crowned is None or strangers.registered(tracker, crowned) is None:
+        return ()
+    done = mending.mend_classifier(tracker, crowned.version)
+    return (done,) if done else ()
 
 
 def _held(tracker: Tracker, ledger: Ledger, outcome: Outcome) -> tuple[str, ...]:

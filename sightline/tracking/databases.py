@@ -45,6 +45,15 @@ def check(uri: str, what: str) -> None:
     _seen[path] = stamp
 
 
+def set_aside(path: Path) -> Path:
+    """Move a database out of the way, where nothing is lost with it; where it is now."""
+    kept = path.with_name(f"{path.name}.damaged-{path.stat().st_mtime_ns}")
+    path.replace(kept)
+    for more in ("-wal", "-shm"):
+        path.with_name(path.name + more).unlink(missing_ok=True)
+    return kept
+
+
 def damage(path: Path) -> str | None:
     """What is wrong with a SQLite file, in a line; None where it is whole."""
     try:

@@ -101,7 +101,7 @@ def member(paths: Paths, folder: str, name: str) -> Path:
     Raises DataError where neither has it.
     """
     with opened(paths.root) as repo:
-        return _object(repo, _listing(repo, folder)[name])
+        return fetched(repo, _listing(repo, folder)[name])
 
 
 def restore(paths: Paths, folder: str, place: Path) -> None:
@@ -111,12 +111,12 @@ def restore(paths: Paths, folder: str, place: Path) -> None:
     """
     with opened(paths.root) as repo:
         for name, digest in _listing(repo, folder).items():
-            write_atomically(place / name, _object(repo, digest).read_bytes())
+            write_atomically(place / name, fetched(repo, digest).read_bytes())
 
 
 def _listing(repo: Any, folder: str) -> dict[str, str]:
     """Path → digest of each file of a folder."""
-    return {one["relpath"]: one["md5"] for one in json.loads(_object(repo, folder).read_bytes())}
+    return {one["relpath"]: one["md5"] for one in json.loads(fetched(repo, folder).read_bytes())}
 
 
 def pictures(paths: Paths, version: Version, wanted: Iterable[tuple[str, str]]) -> dict[str, bytes]:
@@ -141,7 +141,7 @@ def _from_cache(repo: Any, raw: str, wanted: dict[str, str]) -> dict[str, bytes]
     """Out of the cache alone: a remote would have to send the whole folder."""
     place = repo.cache.local.oid_to_path
     listing = Path(place(raw))
-    if not _is_whole(listing, raw):
+    if not is_whole(listing, raw):
         return {}
     entries = {one["relpath"]: one["md5"] for one in json.loads(listing.read_text(encoding="utf-8"))}
     files = {path: Path(place(entries[path])) for path in wanted if path in entries}
@@ -149,26 +149,26 @@ def _from_cache(repo: Any, raw: str, wanted: dict[str, str]) -> dict[str, bytes]
     return {path: data for path, data in found.items() if hashlib.sha256(data).hexdigest() == wanted[path]}
 
 
-def _object(repo: Any, digest: str) -> Path:
+def fetched(repo: Any, digest: str) -> Path:
     """The file of the cache that holds `digest`, pulled from the remote where it is missing or damaged."""
     from dvc.config import NoRemoteError, RemoteConfigError
     from dvc_data.hashfile.hash_info import HashInfo
     from dvc_objects.errors import ObjectDBError
 
     path = Path(repo.cache.local.oid_to_path(digest))
-    if not _is_whole(path, digest):
+    if not is_whole(path, digest):
         # DVC pulls what is not there.
         path.unlink(missing_ok=True)
         try:
             repo.cloud.pull([HashInfo("md5", digest)])
         except (NoRemoteError, RemoteConfigError, ObjectDBError, OSError) as error:
             raise _gone(digest, f"the remote could not be asked: {error}") from error
-    if not _is_whole(path, digest):
+    if not is_whole(path, digest):
         raise _gone(digest, "the remote does not hold it either")
     return path
 
 
-def _is_whole(path: Path, digest: str) -> bool:
+def is_whole(path: Path, digest: str) -> bool:
     """Whether a file of the cache is there and holds what its name says."""
     if not path.is_file():
         return False
@@ -188,7 +188,31 @@ def _gone(digest: str, why: str) -> DataError:
     )
 
 
+def outputs(paths: Paths) -> dict[str, str]:
+    """Folder → digest of everything that the stages in `dvc.lock` made and DVC looks after.
+
+    Raises DataError where it is damaged.
+    """
+    try:
+        stages = _stages((paths.root / LOCK).read_text(encoding="utf-8"))
+        return {one["path"]: one["md5"] for stage in stages.values() for one in stage.get("outs", ()) if _is_dir(one)}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(f"{paths.root / LOCK} is damaged ({_line(error)}): {MEND_LOCK}") from None
+
+
+def _is_dir(out: dict[str, str]) -> bool:
+    return out["md5"].endswith(".dir") and not out["path"].endswith("external")
+
+
 def _locked(text: str, use: str) -> Version | None:
+    stage = _stages(text).get(f"ingest@{use}")
+    if stage is None:
+        return None
+    raw = [dep.get("md5") for dep in stage.get("deps", ())]
+    return Version(use, stage["outs"][0]["md5"], raw[0] if raw else None)
+
+
+def _stages(text: str) -> dict[str, Any]:
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 
@@ -196,9 +220,5 @@ def _locked(text: str, use: str) -> Version | None:
         found = YAML(typ="safe").load(text)
     except YAMLError as error:
         raise ValueError(error) from None
-    stages = {} if found is None else found.get("stages", {})
-    stage = stages.get(f"ingest@{use}")
-    if stage is None:
-        return None
-    raw = [dep.get("md5") for dep in stage.get("deps", ())]
-    return Version(use, stage["outs"][0]["md5"], raw[0] if raw else None)
+    stages: dict[str, Any] = {} if found is None else found.get("stages", {})
+    return stages

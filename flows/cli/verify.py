@@ -1,0 +1,32 @@
+"""The command line: `sightline verify`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from flows.cli.common import AsJson, enter
+
+
+def verify(
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Make whole what can be: from DVC's store, a copy in the project, or anew.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Read everything that is stored and compare it with its digests. Exit status 1 where something stays damaged."""
+    paths = enter()
+    from sightline.verify import DAMAGED, everything
+
+    found = everything(paths, fix=fix)
+    if as_json:
+        typer.echo(json.dumps([asdict(one) for one in found]))
+    else:
+        from flows.cli.console import show_found
+
+        show_found(found)
+    if any(one.state == DAMAGED for one in found):
+        raise typer.Exit(1)

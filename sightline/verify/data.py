@@ -1,0 +1,154 @@
+"""The data: what DVC says of it, DVC's store, what this machine remembers, and the test releases."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from typing import TYPE_CHECKING
+
+from sightline import stored
+from sightline.data.files import thumbnails
+from sightline.data.versions import archive, history
+from sightline.data.versions.dvc import opened
+from sightline.digests import dvc_digest, git
+from sightline.errors import Damaged, DataError, SightlineError
+from sightline.evaluate import fixed
+from sightline.files import write_atomically
+from sightline.verify.finding import Finding, settled
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from sightline.project import Paths
+
+ANEW = "the next run makes it anew"
+
+
+def findings(paths: Paths, *, fix: bool) -> Iterator[Finding]:
+    """Everything below `data/` and `.dvc/cache`."""
+    # The store first: what is restored comes out of it.
+    yield from _store(paths, fix=fix)
+    yield from _outputs(paths, fix=fix)
+    yield from _caches(paths, fix=fix)
+    yield from _releases(paths, fix=fix)
+    for use in paths.params.datasets:
+        try:
+            history.read(paths, use)
+            yield settled("log of the data", use, None, None, fix=fix)
+        except DataError as error:
+            yield settled("log of the data", use, str(error), None, fix=fix)
+
+
+def _outputs(paths: Paths, *, fix: bool) -> Iterator[Finding]:
+    """Manifests, verdicts and shards, against the digests in `dvc.lock`."""
+    lock = paths.root / archive.LOCK
+    if not lock.is_file():
+        return
+    try:
+        outputs = archive.outputs(paths)
+    except DataError as error:
+        yield settled("dvc.lock", archive.LOCK, str(error), lambda: _removed(lock), fix=fix)
+        return
+    yield settled("dvc.lock", archive.LOCK, None, None, fix=fix)
+    for place, digest in outputs.items():
+        folder = paths.root / place
+        if not folder.is_dir():
+            trouble: str | None = "it is missing"
+        else:
+            trouble = None if dvc_digest(folder) == digest else "it is not the version that `dvc.lock` names"
+
+        def restore(digest: str = digest, folder: Path = folder) -> str:
+            archive.restore(paths, digest, folder)
+            if dvc_digest(folder) != digest:
+                raise DataError(f"{folder} holds files that its version has not: remove them")
+            return "it came back out of DVC's store"
+
+        yield settled("version of the data", place, trouble, restore, fix=fix)
+
+
+def _removed(path: Path) -> str:
+    kept = path.with_name(f"{path.name}.damaged")
+    path.replace(kept)
+    return f"it is now {kept.name}, and {ANEW}"
+
+
+def _store(paths: Paths, *, fix: bool) -> Iterator[Finding]:
+    """Every object of DVC's cache is named by its digest."""
+    folder = paths.root / ".dvc" / "cache" / "files" / "md5"
+    twins = cache(lambda: _twins(paths))
+    for path in sorted(folder.glob("??/*")):
+        name = path.parent.name + path.name
+        if archive.is_whole(path, name):
+            yield settled("DVC's store", name, None, None, fix=fix)
+            continue
+
+        def replace(path: Path = path, name: str = name) -> str:
+            twin = twins().get(name)
+            if twin is not None:
+                path.unlink()
+                write_atomically(path, twin.read_bytes())
+                return f"it came back from {twin.relative_to(paths.root)}"
+            with opened(paths.root) as repo:
+                archive.fetched(repo, name)
+            return "it came back from the remote"
+
+        yield settled("DVC's store", name, "its content is not what its name says", replace, fix=fix)
+
+
+def _twins(paths: Paths) -> dict[str, Path]:
+    """MD5 → file of the project with that content, of all that DVC looks after."""
+    parts = ("raw", "manifests", "validation", "shards")
+    files = [path for part in parts for path in (paths.root / "data" / part).rglob("*") if path.is_file()]
+    return {hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest(): path for path in files}
+
+
+def _caches(paths: Paths, *, fix: bool) -> Iterator[Finding]:
+    """What this machine remembers: all of it can go."""
+    folder = paths.root / "data" / "cache"
+    for path in sorted(folder.rglob("*")):
+        if not path.is_file() or (path.suffix == ".json" and path.with_suffix("").is_file()):
+            continue
+        trouble = None if _is_whole_cache(path) else "it is not as it was written"
+
+        def forget(path: Path = path) -> str:
+            path.unlink()
+            return f"it is gone, and {ANEW}"
+
+        yield settled("cache", path.relative_to(folder).as_posix(), trouble, forget, fix=fix)
+
+
+def _is_whole_cache(path: Path) -> bool:
+    if path.suffix == ".thumbnails":
+        return thumbnails.is_whole(path)
+    if path.suffix == ".decoded":
+        return path.stat().st_size in {0, 64}
+    if path.suffix in {".json", ".inputs"}:
+        try:
+            stored.unseal(path)
+        except Damaged:
+            return False
+        return True
+    return stored.is_whole(path)
+
+
+def _releases(paths: Paths, *, fix: bool) -> Iterator[Finding]:
+    for path in sorted((paths.root / "data" / "releases").glob("*.json")):
+        try:
+            fixed.read(path)
+        except SightlineError as error:
+            yield settled("test release", path.stem, str(error), lambda path=path: _from_git(paths, path), fix=fix)  # type: ignore[misc]
+        else:
+            yield settled("test release", path.stem, None, None, fix=fix)
+
+
+def _from_git(paths: Paths, path: Path) -> str:
+    """Bring back what the last commit holds of a release, if it is the release."""
+    held, damaged = git(paths.root, "show", f"HEAD:./{path.relative_to(paths.root).as_posix()}"), path.read_bytes()
+    write_atomically(path, held)
+    try:
+        fixed.read(path)
+    except DataError:
+        write_atomically(path, damaged)
+        raise DataError("the last commit does not hold it whole") from None
+    return "it came back out of git"

@@ -1,0 +1,79 @@
+"""What training and evaluation left behind: all of it can be made anew."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import fields
+from typing import TYPE_CHECKING
+
+from sightline import stored
+from sightline.digests import file_digest
+from sightline.errors import Damaged
+from sightline.evaluate.evaluation import FIGURES, MANIFEST
+from sightline.models.weights import WEIGHTS
+from sightline.train.result import RESULT, Trained
+from sightline.verify.finding import Finding, settled
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from sightline.project import Paths
+
+ANEW = "it is gone, and the next run makes it anew, from the same inputs the same"
+
+
+def findings(paths: Paths, *, fix: bool) -> Iterator[Finding]:
+    """Everything below `runs/` that says of itself what it is."""
+    for path in sorted(paths.runs.glob("features/*.safetensors")):
+        trouble = None if stored.is_whole(path) else "it is not as it was written"
+        yield settled("features", path.name, trouble, lambda path=path: _gone(path), fix=fix)  # type: ignore[misc]
+    for path in sorted(paths.runs.glob("*/*")):
+        which = path.relative_to(paths.runs).as_posix()
+        if path.suffix == ".json" and path.parent.name in {"plans", "speeds"}:
+            kind, trouble = f"{path.parent.name} of a budget", _trouble(path)
+        elif (path / RESULT).is_file() or (path / WEIGHTS).is_file():
+            kind, trouble = "trained stage", _trained(path)
+        elif (path / MANIFEST).is_file():
+            kind, trouble = "evaluation", _evaluated(path)
+        else:
+            continue
+        yield settled(kind, which, trouble, lambda path=path: _gone(path), fix=fix)  # type: ignore[misc]
+
+
+def _trouble(path: Path) -> str | None:
+    try:
+        stored.unseal(path)
+    except Damaged as error:
+        return str(error)
+    return None
+
+
+def _trained(folder: Path) -> str | None:
+    try:
+        told = stored.unseal(folder / RESULT, [one.name for one in fields(Trained)])
+    except Damaged as error:
+        return str(error)
+    weights = folder / WEIGHTS
+    if not weights.is_file() or file_digest(weights) != told["weights"]:
+        return f"{weights.name} is missing or was changed since training"
+    return None
+
+
+def _evaluated(folder: Path) -> str | None:
+    try:
+        told = stored.unseal(folder / MANIFEST)
+        if FIGURES not in told.get(stored.FILES, {}):
+            return f"{MANIFEST} is about other files"
+        stored.check(folder, told[stored.FILES])
+    except Damaged as error:
+        return str(error)
+    return None
+
+
+def _gone(path: Path) -> str:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+    return ANEW
