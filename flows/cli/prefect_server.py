@@ -21,6 +21,7 @@ from sightline.tracking import databases
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
     from sightline.project import Paths
 
 ADDRESS = "PREFECT_API_URL"
