@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.cli import data, lineage, registry, verify
+from flows.cli import data, lineage, registry, serve, verify
 from flows.cli.common import AsJson, Settings, enter, leave
 from flows.cli.repetition import forget, repeated
 from sightline import config
@@ -32,6 +32,7 @@ for command in (registry.promote, registry.approve, registry.rollback, registry.
     app.command()(command)
 app.add_typer(lineage.app)
 app.command()(verify.verify)
+app.command()(serve.serve)
 
 
 @app.command()

@@ -20,7 +20,7 @@ from sightline.models.foreign import describe
 from sightline.models.temperature import softmax
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -101,12 +101,18 @@ class Predictor:
 
         Raises UnreadableImage where one cannot be read.
         """
-        parts = [part.logits for part in self._outputs(images)]
+        parts = [
+            self.logits(np.stack([self.decode(data) for data in images[start : start + BATCH]]))
+            for start in range(0, len(images), BATCH)
+        ]
         return np.concatenate([np.empty((0, len(self.card.classes)), dtype=np.float32), *parts])
 
-    def _outputs(self, images: Sequence[bytes]) -> Iterator[Outputs]:
-        for start in range(0, len(images), BATCH):
-            yield self.outputs(np.stack([decode(data, self.card.size) for data in images[start : start + BATCH]]))
+    def decode(self, data: bytes) -> NDArray[np.uint8]:
+        """Pixels (size, size, 3) of an image file, as the network takes them.
+
+        Raises UnreadableImage where it cannot be read.
+        """
+        return decode(data, self.card.size)
 
     def predict(self, images: Sequence[bytes]) -> list[Answer]:
         """One answer for each image file, in order.
@@ -114,12 +120,17 @@ class Predictor:
         Raises UnreadableImage where one cannot be read.
         """
         found: list[Answer] = []
-        for part in self._outputs(images):
-            rows = softmax(part.logits, self.card.temperature)
-            scores = [None] * len(rows) if self.known is None else self.known.scores(part.described).tolist()
-            asked = images[len(found) : len(found) + len(rows)]
-            found += [self._answer(*one) for one in zip(asked, rows, scores, strict=True)]
+        for start in range(0, len(images), BATCH):
+            part = images[start : start + BATCH]
+            found += self.answers(part, np.stack([self.decode(data) for data in part]))
         return found
+
+    def answers(self, images: Sequence[bytes], pixels: NDArray[np.uint8]) -> list[Answer]:
+        """One answer for each image file, whose pixels (N, size, size, 3) are decoded already."""
+        found = self.outputs(pixels)
+        rows = softmax(found.logits, self.card.temperature)
+        scores = [None] * len(rows) if self.known is None else self.known.scores(found.described).tolist()
+        return [self._answer(*one) for one in zip(images, rows, scores, strict=True)]
 
     def _answer(self, data: bytes, row: NDArray[np.float64], score: float | None) -> Answer:
         card, best = self.card, int(row.argmax())

@@ -24,6 +24,22 @@ class Served:
     bundle: Path
 
 
+def named(paths: Paths) -> str:
+    """What the ledger says of the champion, in a word that changes with it: no file is read.
+
+    Raises RegistryError where there is none.
+    """
+    model = classifier_of(paths.params.project.name)
+    ledger = open_ledger(paths)
+    try:
+        champion = ledger.standing(model).champion
+    finally:
+        ledger.close()
+    if champion is None:
+        raise RegistryError(f"{model} has no champion yet: run `sightline run`, or name a version")
+    return str(champion)
+
+
 def served(paths: Paths, version: str | None = None) -> Served:
     """The champion, or another version; MLflow is asked only where the project lacks the bundle of the ledger's row.
 

@@ -1,0 +1,259 @@
+"""The HTTP application: image bytes in, the champion's answer out."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import hmac
+import json
+import time
+import uuid
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from fastapi import Depends, FastAPI, HTTPException, Request, Response
+from fastapi.responses import HTMLResponse, JSONResponse
+from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+from sightline.images.reading import UnreadableImage
+from sightline.serve.batcher import Answered, Batcher, Full
+from sightline.serve.metrics import Metrics
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from sightline.serve.follow import Follower
+
+MOST_BYTES = 32 << 20
+"""Of a request's body."""
+HELD_BYTES = 256 << 20
+"""Of all bodies that are held at a time."""
+MOST_IMAGES = 256
+"""In a request."""
+BODY_SECONDS = 30.0
+"""In which a body must have arrived."""
+ANSWER_SECONDS = 60.0
+"""After which a caller is told that it took too long."""
+AGAIN = {"Retry-After": "1"}
+TOP = 5
+"""Likeliest classes in an answer."""
+LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+PAGE = Path(__file__).with_name("page.html")
+IMAGE = {"schema": {"type": "string", "format": "binary"}}
+BODY = {
+    "requestBody": {
+        "required": True,
+        "description": "The bytes of an image file; or one or many as form files; or JSON with base64 texts.",
+        "content": {
+            "image/*": IMAGE,
+            "application/octet-stream": IMAGE,
+            "multipart/form-data": {
+                "schema": {"type": "object", "properties": {"image": {"type": "array", "items": IMAGE["schema"]}}}
+            },
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "required": ["images"],
+                    "properties": {"images": {"type": "array", "items": {"type": "string", "format": "byte"}}},
+                }
+            },
+        },
+    }
+}
+
+
+class Refused(HTTPException):
+    """A request that is not answered, with the reason in words."""
+
+
+@dataclass
+class Service:
+    """What the requests share."""
+
+    follower: Follower
+    batcher: Batcher
+    metrics: Metrics
+    token: str | None
+    held: int = 0
+    """Bytes of bodies in memory."""
+
+
+def application(follower: Follower, readers: int, *, token: str | None = None, hosts: Sequence[str] = LOOPBACK) -> FastAPI:
+    """The application around the version that `follower` holds; images are decoded by so many threads.
+
+    `token`: what callers must bring as bearer token; `hosts`: names under which they may call it ("*": any).
+    """
+    metrics = Metrics()
+    batcher = Batcher(lambda: follower.version, readers, metrics.batch.observe)
+    service = Service(follower, batcher, metrics, token)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+        follower.close()
+        await asyncio.to_thread(batcher.close)
+
+    title = "Sightline"
+    app = FastAPI(title=title, version=follower.version.number, lifespan=lifespan, docs_url=None, redoc_url=None)
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(hosts), www_redirect=False)
+    app.state.service = service
+    app.get("/healthz", summary="Whether the process lives")(_healthy)
+    app.get("/readyz", summary="Whether it answers, and with which version")(_ready)
+    app.get("/metrics", summary="For Prometheus", dependencies=[Depends(_allowed)])(_metrics)
+    app.get("/", response_class=HTMLResponse, summary="A page to drop a photo on")(_page)
+    app.post("/predict", summary="What is on these images", openapi_extra=BODY, dependencies=[Depends(_allowed)])(_predict)
+    app.add_exception_handler(HTTPException, _refused)  # type: ignore[arg-type]
+    return app
+
+
+def _service(request: Request) -> Service:
+    service: Service = request.app.state.service
+    return service
+
+
+Shared = Annotated[Service, Depends(_service)]
+
+
+async def _allowed(request: Request, service: Shared) -> None:
+    given = request.headers.get("authorization", "").encode()
+    if service.token is not None and not hmac.compare_digest(given, f"Bearer {service.token}".encode()):
+        raise Refused(401, "this server asks for a bearer token", {"WWW-Authenticate": "Bearer"})
+
+
+async def _refused(request: Request, error: HTTPException) -> JSONResponse:
+    _service(request).metrics.rejected.labels(error.status_code).inc()
+    return JSONResponse({"error": error.detail}, error.status_code, error.headers)
+
+
+async def _healthy() -> dict[str, str]:
+    return {"status": "alive"}
+
+
+async def _ready(service: Shared) -> dict[str, str | None]:
+    version = service.follower.version
+    return {"version": version.number, "digest": version.digest, "ledger": service.follower.trouble}
+
+
+async def _metrics(service: Shared) -> Response:
+    service.metrics.waiting.set(service.batcher.waiting)
+    return Response(service.metrics.text(), media_type="text/plain; version=0.0.4")
+
+
+async def _page() -> str:
+    return PAGE.read_text(encoding="utf-8")
+
+
+async def _predict(request: Request, service: Shared, top: int = TOP) -> JSONResponse:
+    began = time.perf_counter()
+    body = await _body(request, service)
+    service.held += len(body)
+    try:
+        images = await _images(request, body)
+        async with asyncio.timeout(ANSWER_SECONDS):
+            found = await asyncio.gather(*(_one(service, name, data, top) for name, data in images))
+    except TimeoutError:
+        raise Refused(503, f"no answer within {ANSWER_SECONDS:.0f} s", AGAIN) from None
+    except Full:
+        raise Refused(429, "too many images wait: come back in a second", AGAIN) from None
+    finally:
+        service.held -= len(body)
+    if len(found) == 1 and "error" in found[0]:
+        raise Refused(422, found[0]["error"])
+    took = time.perf_counter() - began
+    service.metrics.latency.observe(took)
+    told = {"request": uuid.uuid4().hex, "milliseconds": round(1000 * took, 2), "answers": found}
+    return JSONResponse(told)
+
+
+async def _one(service: Service, name: str | None, data: bytes, top: int) -> dict[str, Any]:
+    named = {} if name is None else {"name": name}
+    try:
+        answered = await service.batcher.answer(data)
+    except UnreadableImage as error:
+        service.metrics.unreadable.inc()
+        return named | {"error": str(error)}
+    service.metrics.count(answered)
+    return named | told(answered, top)
+
+
+def told(answered: Answered, top: int) -> dict[str, Any]:
+    """An answer as JSON: the `top` likeliest classes, and who gave it."""
+    answer, version = answered
+    classes = version.predictor.card.classes
+    likeliest = sorted(zip(answer.probabilities, classes, strict=True), key=lambda one: -one[0])[: max(1, top)]
+    return {
+        "label": answer.label,
+        "probability": answer.probability,
+        "top": [{"label": label, "probability": probability} for probability, label in likeliest],
+        "set": None if answer.likely is None else list(answer.likely),
+        "abstain": answer.abstain,
+        "foreign": answer.foreign,
+        "foreign_score": answer.foreign_score,
+        "version": version.number,
+        "digest": version.digest,
+    }
+
+
+async def _body(request: Request, service: Service) -> bytes:
+    """The whole body, never more than the limits."""
+    said = request.headers.get("content-length", "0")
+    if not said.isdecimal() or int(said) > MOST_BYTES:
+        raise Refused(413, f"a body may have {MOST_BYTES >> 20} MiB")
+    if service.held + int(said) > HELD_BYTES:
+        raise Refused(429, "too many images wait: come back in a second", AGAIN)
+    parts, size = [], 0
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for part in request.stream():
+                size += len(part)
+                if size > MOST_BYTES:
+                    raise Refused(413, f"a body may have {MOST_BYTES >> 20} MiB")
+                parts.append(part)
+    except TimeoutError:
+        raise Refused(408, f"the body did not arrive within {BODY_SECONDS:.0f} s") from None
+    return b"".join(parts)
+
+
+async def _images(request: Request, body: bytes) -> list[tuple[str | None, bytes]]:
+    """Name and bytes of each image in the body."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == "multipart/form-data":
+        found = await _form(request, body)
+    elif kind == "application/json":
+        found = _decoded(body)
+    else:
+        found = [(None, body)]
+    if not found:
+        raise Refused(400, "there is no image in the body: send its bytes, form files, or JSON as /openapi.json says")
+    if len(found) > MOST_IMAGES:
+        raise Refused(413, f"a request may have {MOST_IMAGES} images, not {len(found)}")
+    return found
+
+
+async def _form(request: Request, body: bytes) -> list[tuple[str | None, bytes]]:
+    async def stream() -> AsyncIterator[bytes]:
+        yield body
+
+    parser = MultiPartParser(request.headers, stream(), max_files=MOST_IMAGES, max_fields=16)  # type: ignore[arg-type]
+    try:
+        form = await parser.parse()
+    except (MultiPartException, KeyError, ValueError) as error:
+        raise Refused(400, f"the form cannot be read: {error}") from None
+    files = [one for _, one in form.multi_items() if isinstance(one, UploadFile)]
+    found = [(one.filename, await one.read()) for one in files]
+    await form.close()
+    return found
+
+
+def _decoded(body: bytes) -> list[tuple[str | None, bytes]]:
+    try:
+        values = json.loads(body)
+        texts = values["images"] if "images" in values else [values["image"]]
+        return [(None, base64.b64decode(text, validate=True)) for text in texts]
+    except (ValueError, TypeError, KeyError, binascii.Error, RecursionError):
+        raise Refused(400, 'the JSON must be {"images": ["base64 text of an image file", …]}') from None

@@ -1,0 +1,126 @@
+"""Answers for many callers at once: what arrives while the network works goes through it together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from sightline.models.predictor import BATCH
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from sightline.models.predictor import Answer, Predictor
+
+WAITING = 512
+"""Images that may wait; whoever comes then is told to come back."""
+
+
+class Full(Exception):
+    """So many images wait that another one had to wait too long."""
+
+
+@dataclass(frozen=True)
+class Version:
+    """A version of the classifier that answers."""
+
+    number: str
+    digest: str
+    """Of its whole bundle."""
+    predictor: Predictor
+    bundle: Path
+
+
+class Answered(NamedTuple):
+    """An answer, and the version that gave it."""
+
+    answer: Answer
+    version: Version
+
+
+@dataclass(eq=False)
+class _Asked:
+    data: bytes
+    version: Version
+    pixels: NDArray[np.uint8]
+    done: asyncio.Future[Answered]
+
+
+@dataclass
+class Batcher:
+    """Decodes in threads and answers in one: never in the loop that speaks with the clients."""
+
+    current: Callable[[], Version]
+    readers: int
+    on_batch: Callable[[int], None] = lambda _size: None
+    waiting: int = 0
+    _ready: deque[_Asked] = field(default_factory=deque)
+    _busy: bool = False
+
+    def __post_init__(self) -> None:
+        self._decoding = ThreadPoolExecutor(self.readers, "decode")
+        self._answering = ThreadPoolExecutor(1, "answer")
+
+    async def answer(self, data: bytes) -> Answered:
+        """What the present version says of an image file.
+
+        Raises UnreadableImage where it cannot be read, Full where too many wait.
+        """
+        if self.waiting >= WAITING:
+            raise Full
+        self.waiting += 1
+        try:
+            loop, version = asyncio.get_running_loop(), self.current()
+            pixels = await loop.run_in_executor(self._decoding, version.predictor.decode, data)
+            asked = _Asked(data, version, pixels, loop.create_future())
+            self._ready.append(asked)
+            if not self._busy:
+                self._busy = True
+                loop.create_task(self._work())  # noqa: RUF006 — it holds itself until the queue is empty
+            return await asked.done
+        finally:
+            self.waiting -= 1
+
+    async def _work(self) -> None:
+        """Answer what waits, all that there is at a time; what arrives meanwhile is the next batch."""
+        loop = asyncio.get_running_loop()
+        try:
+            while self._ready:
+                batch = self._take()
+                try:
+                    answers = await loop.run_in_executor(self._answering, _answers, batch)
+                except Exception as error:  # noqa: BLE001 — it belongs to those who asked, and the next batch goes on
+                    for one in batch:
+                        one.done.cancelled() or one.done.set_exception(error)
+                    continue
+                self.on_batch(len(batch))
+                for one, answer in zip(batch, answers, strict=True):
+                    one.done.cancelled() or one.done.set_result(Answered(answer, one.version))
+        finally:
+            self._busy = False
+
+    def _take(self) -> list[_Asked]:
+        """Those in front that the same version is to answer."""
+        first = self._ready.popleft()
+        batch = [first]
+        while self._ready and len(batch) < BATCH and self._ready[0].version is first.version:
+            batch.append(self._ready.popleft())
+        return [one for one in batch if not one.done.cancelled()] or batch
+
+    def close(self) -> None:
+        """End the threads once they are through."""
+        self._decoding.shutdown()
+        self._answering.shutdown()
+
+
+def _answers(batch: list[_Asked]) -> list[Answer]:
+    pixels = np.stack([one.pixels for one in batch])
+    return batch[0].version.predictor.answers([one.data for one in batch], pixels)

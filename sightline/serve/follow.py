@@ -1,0 +1,61 @@
+"""The version that answers: the champion of the ledger, taken up as soon as it changes."""
+
+from __future__ import annotations
+
+import logging
+from threading import Event, Thread
+from typing import TYPE_CHECKING
+
+from sightline.errors import SightlineError
+from sightline.models.predictor import Predictor
+from sightline.serve.batcher import Version
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+SECONDS = 1.0
+"""Between two looks at the ledger."""
+log = logging.getLogger(__name__)
+
+
+class Follower:
+    """Holds the version that answers, and looks for a newer one beside the answers."""
+
+    def __init__(self, named: Callable[[], str], load: Callable[[], tuple[str, str, Path]]) -> None:
+        """`named` says cheaply which version the ledger wants; `load` gives number, digest and folder of its bundle.
+
+        Raises SightlineError where there is none that may answer.
+        """
+        self._named, self._load = named, load
+        self._name = named()
+        self.version = self._loaded()
+        self.trouble: str | None = None
+        """Why the ledger could not be followed at the last look."""
+        self._ended = Event()
+        self._thread = Thread(target=self._follow, daemon=True, name="follow")
+        self._thread.start()
+
+    def _loaded(self) -> Version:
+        number, digest, bundle = self._load()
+        return Version(number, digest, Predictor.load(bundle), bundle)
+
+    def _follow(self) -> None:
+        while not self._ended.wait(SECONDS):
+            try:
+                name = self._named()
+                if name != self._name:
+                    self.version = self._loaded()
+                    self._name = name
+                    log.info("version %s answers from now on", self.version.number)
+                self.trouble = None
+            except (SightlineError, OSError) as error:
+                # The version of before goes on: it was verified when it was loaded.
+                if self.trouble is None:
+                    log.warning("version %s goes on: %s", self.version.number, error)
+                self.trouble = str(error)
+
+    def close(self) -> None:
+        """Follow no more."""
+        self._ended.set()
+        self._thread.join()
