@@ -33,6 +33,7 @@ for command in (registry.promote, registry.approve, registry.rollback, registry.
 app.add_typer(lineage.app)
 app.command()(verify.verify)
 app.command()(serve.serve)
+app.command()(serve.score)
 
 
 @app.command()
@@ -125,16 +126,18 @@ def run(
 
 @app.command()
 def predict(
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE…", help="Image files.")],
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE|FOLDER…", help="Image files, or folders of them.")],
     version: Annotated[str | None, typer.Option(help="A version of the classifier; by default the champion.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Ask the champion (or another version) what is on image files. Exit status 1 where one cannot be read."""
     from sightline.registry.served import served
     from sightline.serve.files import predict_files
+    from sightline.serve.images import sources
 
+    asked = [one for given in images for one in sources(given)]
     answering = served(enter(), version)
-    rows = predict_files(answering.bundle, answering.version, images)
+    rows = predict_files(answering.bundle, answering.version, asked)
     if as_json:
         typer.echo(json.dumps(rows))
     else:

@@ -71,6 +71,14 @@ def progress(what: str) -> Callable[[list[str]], Iterable[str]]:
     return lambda items: track(items, what, console=Console(stderr=True), transient=True)
 
 
+@contextmanager
+def counted_progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A bar with the time left on stderr; what it gives is called with the number that is done since the last call."""
+    with Progress(*Progress.get_default_columns(), console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda count: bar.update(task, advance=count)
+
+
 def show_summary(summary: Summary) -> None:
     """The table at the end of `sightline run`."""
     stages = Table("stage", "what", "seconds", "", title="What each stage did", title_justify="left")

@@ -83,7 +83,9 @@ class Service:
     """Bytes of bodies in memory."""
 
 
-def application(follower: Follower, readers: int, *, token: str | None = None, hosts: Sequence[str] = LOOPBACK) -> FastAPI:
+def application(
+    follower: Follower, readers: int, *, token: str | None = None, hosts: Sequence[str] = LOOPBACK
+) -> FastAPI:
     """The application around the version that `follower` holds; images are decoded by so many threads.
 
     `token`: what callers must bring as bearer token; `hosts`: names under which they may call it ("*": any).
@@ -106,7 +108,9 @@ def application(follower: Follower, readers: int, *, token: str | None = None, h
     app.get("/readyz", summary="Whether it answers, and with which version")(_ready)
     app.get("/metrics", summary="For Prometheus", dependencies=[Depends(_allowed)])(_metrics)
     app.get("/", response_class=HTMLResponse, summary="A page to drop a photo on")(_page)
-    app.post("/predict", summary="What is on these images", openapi_extra=BODY, dependencies=[Depends(_allowed)])(_predict)
+    app.post("/predict", summary="What is on these images", openapi_extra=BODY, dependencies=[Depends(_allowed)])(
+        _predict
+    )
     app.add_exception_handler(HTTPException, _refused)  # type: ignore[arg-type]
     return app
 

@@ -14,7 +14,6 @@ from sightline.models.predictor import BATCH
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -36,7 +35,6 @@ class Version:
     digest: str
     """Of its whole bundle."""
     predictor: Predictor
-    bundle: Path
 
 
 class Answered(NamedTuple):
@@ -84,7 +82,7 @@ class Batcher:
             self._ready.append(asked)
             if not self._busy:
                 self._busy = True
-                loop.create_task(self._work())  # noqa: RUF006 — it holds itself until the queue is empty
+                loop.create_task(self._work())
             return await asked.done
         finally:
             self.waiting -= 1
@@ -99,11 +97,13 @@ class Batcher:
                     answers = await loop.run_in_executor(self._answering, _answers, batch)
                 except Exception as error:  # noqa: BLE001 — it belongs to those who asked, and the next batch goes on
                     for one in batch:
-                        one.done.cancelled() or one.done.set_exception(error)
+                        if not one.done.done():
+                            one.done.set_exception(error)
                     continue
                 self.on_batch(len(batch))
                 for one, answer in zip(batch, answers, strict=True):
-                    one.done.cancelled() or one.done.set_result(Answered(answer, one.version))
+                    if not one.done.done():
+                        one.done.set_result(Answered(answer, one.version))
         finally:
             self._busy = False
 

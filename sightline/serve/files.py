@@ -11,8 +11,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from sightline.serve.images import Source
 
-def predict_files(bundle: Path, version: str, images: Sequence[Path]) -> list[dict[str, Any]]:
+
+def predict_files(bundle: Path, version: str, images: Sequence[Source]) -> list[dict[str, Any]]:
     """One row for each file: path and what the version answers; or path and error where it is unreadable.
 
     `bundle`: the folder of that version. `set` holds the likely classes, most likely first, and a `foreign_score` above
@@ -22,9 +24,9 @@ def predict_files(bundle: Path, version: str, images: Sequence[Path]) -> list[di
     predictor = Predictor.load(bundle)
     rows = []
     for image in images:
-        row: dict[str, Any] = {"path": str(image)}
+        row: dict[str, Any] = {"path": image.name}
         try:
-            (answer,) = predictor.predict([image.read_bytes()])
+            (answer,) = predictor.predict([image.read()])
             row |= {"label": answer.label, "probability": answer.probability, "version": version}
             row |= {"abstain": answer.abstain, "set": None if answer.likely is None else list(answer.likely)}
             row |= {"foreign": answer.foreign, "foreign_score": answer.foreign_score}

@@ -7,12 +7,11 @@ from threading import Event, Thread
 from typing import TYPE_CHECKING
 
 from sightline.errors import SightlineError
-from sightline.models.predictor import Predictor
-from sightline.serve.batcher import Version
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
+
+    from sightline.serve.batcher import Version
 
 SECONDS = 1.0
 """Between two looks at the ledger."""
@@ -22,30 +21,26 @@ log = logging.getLogger(__name__)
 class Follower:
     """Holds the version that answers, and looks for a newer one beside the answers."""
 
-    def __init__(self, named: Callable[[], str], load: Callable[[], tuple[str, str, Path]]) -> None:
-        """`named` says cheaply which version the ledger wants; `load` gives number, digest and folder of its bundle.
+    def __init__(self, named: Callable[[], str], load: Callable[[], Version]) -> None:
+        """`named` says cheaply which version the ledger wants; `load` gives it, verified.
 
         Raises SightlineError where there is none that may answer.
         """
         self._named, self._load = named, load
         self._name = named()
-        self.version = self._loaded()
+        self.version = load()
         self.trouble: str | None = None
         """Why the ledger could not be followed at the last look."""
         self._ended = Event()
         self._thread = Thread(target=self._follow, daemon=True, name="follow")
         self._thread.start()
 
-    def _loaded(self) -> Version:
-        number, digest, bundle = self._load()
-        return Version(number, digest, Predictor.load(bundle), bundle)
-
     def _follow(self) -> None:
         while not self._ended.wait(SECONDS):
             try:
                 name = self._named()
                 if name != self._name:
-                    self.version = self._loaded()
+                    self.version = self._load()
                     self._name = name
                     log.info("version %s answers from now on", self.version.number)
                 self.trouble = None

@@ -1,0 +1,84 @@
+"""Where images to answer come from: files, folders, tables of paths, tar files."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sightline.data.tars import members
+from sightline.errors import DataError
+from sightline.images.reading import SUFFIXES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+TABLES = (".csv", ".jsonl")
+
+
+@dataclass(frozen=True)
+class Source:
+    """An image file, or one inside a tar file."""
+
+    name: str
+    """As the caller named it: a path, or TAR/MEMBER."""
+    file: Path
+    offset: int = 0
+    size: int | None = None
+    """Bytes from `offset` on; None: all."""
+
+    def read(self) -> bytes:
+        """Its bytes.
+
+        Raises OSError where it cannot be read.
+        """
+        if self.size is None:
+            return self.file.read_bytes()
+        with self.file.open("rb") as handle:
+            handle.seek(self.offset)
+            return handle.read(self.size)
+
+
+def sources(given: Path) -> list[Source]:
+    """The images that `given` stands for, by name: a file, a folder's image files, a table's column `path`, a tar's.
+
+    Raises DataError where there is none.
+    """
+    if given.is_dir():
+        found = [Source(str(path), path) for path in sorted(given.rglob("*")) if _is_image(path, given)]
+    elif given.suffix.lower() in TABLES:
+        found = [Source(name, given.parent / name) for name in _listed(given)]
+    elif given.suffix.lower() == ".tar":
+        inside = (one for one in members(given) if Path(one.name).suffix.lower() in SUFFIXES)
+        found = [Source(f"{given}/{one.name}", given, one.offset, one.size) for one in inside]
+    else:
+        return [Source(str(given), given)]
+    if not found:
+        raise DataError(f"{given}: there is no image in it; known are {', '.join(sorted(SUFFIXES))}")
+    return found
+
+
+def _is_image(path: Path, folder: Path) -> bool:
+    hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+    return path.suffix.lower() in SUFFIXES and not hidden and path.is_file()
+
+
+def _listed(table: Path) -> Iterator[str]:
+    try:
+        with table.open(encoding="utf-8-sig", newline="") as handle:
+            rows = (
+                csv.DictReader(handle) if table.suffix.lower() == ".csv" else map(json.loads, filter(str.strip, handle))
+            )
+            for number, row in enumerate(rows, start=1):
+                yield _path(table, number, row)
+    except (OSError, UnicodeDecodeError, csv.Error, json.JSONDecodeError) as error:
+        raise DataError(f"{table} cannot be read: {error}") from None
+
+
+def _path(table: Path, number: int, row: Mapping[str, Any] | Any) -> str:
+    path = row.get("path") if isinstance(row, dict) else None
+    if not path:
+        raise DataError(f"{table}, row {number}: there is no path; name the column of the image files path")
+    return str(path)

@@ -1,0 +1,135 @@
+"""Answers for many images: a Parquet file with a row each, made in parts so that a killed job goes on."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sightline.digests import digest_of
+from sightline.files import replacing, write_atomically
+from sightline.images.reading import UnreadableImage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from sightline.serve.batcher import Version
+    from sightline.serve.images import Source
+
+PART = 512
+"""Images in a part: what a killed job loses at most."""
+SCHEMA = pa.schema(
+    [
+        pa.field("path", pa.string(), nullable=False),
+        ("label", pa.string()),
+        ("probability", pa.float64()),
+        ("probabilities", pa.list_(pa.float64())),
+        ("set", pa.list_(pa.string())),
+        ("abstain", pa.bool_()),
+        ("foreign", pa.bool_()),
+        ("foreign_score", pa.float64()),
+        ("error", pa.string()),
+        pa.field("version", pa.string(), nullable=False),
+        pa.field("digest", pa.string(), nullable=False),
+    ]
+)
+PLAN = "plan.json"
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What a job came to."""
+
+    path: str
+    version: str
+    images: int
+    unreadable: int
+    abstained: int
+    resumed: int
+    """Images that an earlier job had answered already."""
+
+
+def score(
+    images: Sequence[Source],
+    version: Version,
+    out: Path,
+    readers: int,
+    step: Callable[[int], None] = lambda _count: None,
+) -> Scored:
+    """Answer `images` into the Parquet file `out`, a row each in their order; `step` hears of every part.
+
+    The classes of the column `probabilities` stand in the file's metadata. Unreadable images are rows with an `error`.
+    A job that was killed goes on with the parts beside `out` where images and version are the same.
+    """
+    parts = out.with_name(f".{out.name}.parts")
+    plan = json.dumps(digest_of([version.digest, [(one.name, one.offset, one.size) for one in images]]))
+    if not (parts / PLAN).is_file() or (parts / PLAN).read_text(encoding="utf-8") != plan:
+        shutil.rmtree(parts, ignore_errors=True)
+        write_atomically(parts / PLAN, plan)
+    chunks = [images[start : start + PART] for start in range(0, len(images), PART)]
+    files = [parts / f"{number:06d}.parquet" for number in range(len(chunks))]
+    resumed = 0
+    with ThreadPoolExecutor(readers, "decode") as pool:
+        for chunk, file in zip(chunks, files, strict=True):
+            if file.is_file():
+                resumed += len(chunk)
+            else:
+                _write(file, pa.Table.from_pylist(_rows(chunk, version, pool), SCHEMA))
+            step(len(chunk))
+    counts = _join(files, out, {b"classes": json.dumps(version.predictor.card.classes).encode()})
+    shutil.rmtree(parts)
+    return Scored(str(out), version.number, len(images), *counts, resumed)
+
+
+def _rows(chunk: Sequence[Source], version: Version, pool: ThreadPoolExecutor) -> list[dict[str, Any]]:
+    read = list(pool.map(lambda one: _read(one, version), chunk))
+    good = [(data, pixels) for data, pixels, error in read if error is None]
+    answers = iter(
+        version.predictor.answers([data for data, _ in good], np.stack([one for _, one in good])) if good else ()
+    )
+    rows = []
+    for source, (_, _, error) in zip(chunk, read, strict=True):
+        row: dict[str, Any] = {"path": source.name, "version": version.number, "digest": version.digest, "error": error}
+        if error is None:
+            found = asdict(next(answers))
+            row |= {"set": found.pop("likely")} | found
+        rows.append(row)
+    return rows
+
+
+def _read(source: Source, version: Version) -> tuple[bytes, NDArray[np.uint8], str | None]:
+    nothing = np.empty(0, np.uint8)
+    try:
+        data = source.read()
+        return data, version.predictor.decode(data), None
+    except UnreadableImage as error:
+        return b"", nothing, str(error)
+    except OSError as error:
+        return b"", nothing, f"cannot be read: {error.strerror}"
+
+
+def _write(file: Path, table: pa.Table) -> None:
+    with replacing(file) as scratch:
+        pq.write_table(table, scratch)
+
+
+def _join(files: Sequence[Path], out: Path, metadata: dict[bytes, bytes]) -> tuple[int, int]:
+    """Put the parts together; how many rows are unreadable, and how many abstain."""
+    unreadable = abstained = 0
+    schema = SCHEMA.with_metadata(metadata)
+    with replacing(out) as scratch, pq.ParquetWriter(scratch, schema) as writer:
+        for file in files:
+            table = pq.read_table(file)
+            unreadable += len(table) - table["error"].null_count
+            abstained += table["abstain"].to_pylist().count(True)
+            writer.write_table(table.cast(schema))
+    return unreadable, abstained

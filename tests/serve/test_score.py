@@ -1,0 +1,103 @@
+"""Tests of answers for many images."""
+
+from __future__ import annotations
+
+import json
+import tarfile
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from answering import CLASSES, version
+from conftest import make_images
+
+from sightline.errors import DataError
+from sightline.serve import score as scoring
+from sightline.serve.images import sources
+from sightline.serve.score import score
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Thirty images, a text that calls itself one, and a file that does not."""
+    made = make_images(tmp_path_factory.mktemp("score") / "images", per_class=10)
+    (made / "red" / "broken.png").write_text("no image", encoding="utf-8")
+    (made / "notes.txt").write_text("no image", encoding="utf-8")
+    return made
+
+
+def test_every_image_is_a_row(folder: Path, tmp_path: Path) -> None:
+    """In order, with the answer of the predictor, or with the reason why there is none."""
+    asked, one = sources(folder), version("7")
+    done = score(asked, one, tmp_path / "out.parquet", 2)
+    rows = pd.read_parquet(tmp_path / "out.parquet")
+    assert rows["path"].tolist() == [source.name for source in asked]
+    assert (done.images, done.unreadable, done.resumed) == (31, 1, 0)
+    broken = rows["path"].str.endswith("broken.png")
+    assert rows.loc[broken, "error"].item().startswith("not an image of an allowed format")
+    good = rows[~broken]
+    answers = one.predictor.predict([source.read() for source, bad in zip(asked, broken, strict=True) if not bad])
+    assert good["label"].tolist() == [answer.label for answer in answers]
+    assert good["probability"].tolist() == pytest.approx([answer.probability for answer in answers], abs=1e-5)
+    assert set(rows["version"]) == {"7"}
+    assert done.abstained == int(good["abstain"].sum())
+    assert json.loads(pq.read_schema(tmp_path / "out.parquet").metadata[b"classes"]) == list(CLASSES)
+    assert [path.name for path in tmp_path.iterdir()] == ["out.parquet"]
+
+
+def test_killed_job_goes_on(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was answered is not answered again, unless images or version are others; no image is there twice."""
+    monkeypatch.setattr(scoring, "PART", 4)
+    asked, out = sources(folder), tmp_path / "out.parquet"
+
+    class Killed(BaseException):
+        pass
+
+    def killed_after(count: int) -> None:
+        out.unlink(missing_ok=True)
+        seen = 0
+
+        def step(done: int) -> None:
+            nonlocal seen
+            seen += done
+            if seen >= count:
+                raise Killed
+
+        with pytest.raises(Killed):
+            score(asked, version("1"), out, 2, step)
+        assert not out.exists()
+
+    killed_after(12)
+    assert score(asked, version("1"), out, 2).resumed == 12
+    rows = pd.read_parquet(out)
+    assert rows["path"].is_unique
+    assert len(rows) == len(asked)
+    killed_after(12)
+    assert score(asked, version("2"), out, 2).resumed == 0
+    killed_after(12)
+    assert score(asked[1:], version("1"), out, 2).resumed == 0
+
+
+def test_tables_tars_and_files_are_read(folder: Path, tmp_path: Path) -> None:
+    """A folder, a table of paths beside it, a tar of it and a file give the same bytes for the same image."""
+    first = min((folder / "red").glob("0*.png"))
+    table = folder.parent / "wanted.csv"
+    table.write_text(f"path,who\n{folder.name}/red/{first.name},me\n", encoding="utf-8")
+    lines = folder.parent / "wanted.jsonl"
+    lines.write_text(json.dumps({"path": f"{folder.name}/red/{first.name}"}) + "\n", encoding="utf-8")
+    with tarfile.open(tmp_path / "all.tar", "w") as tar:
+        tar.add(folder, "images")
+    (inside,) = (one for one in sources(tmp_path / "all.tar") if one.name.endswith(f"red/{first.name}"))
+    for found in (*sources(table), *sources(lines), *sources(first), inside):
+        assert found.read() == first.read_bytes()
+    assert len(sources(tmp_path / "all.tar")) == len(sources(folder))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="there is no image in it"):
+        sources(tmp_path / "empty")
+    table.write_text("file\nx.png\n", encoding="utf-8")
+    with pytest.raises(DataError, match="row 1: there is no path"):
+        sources(table)
