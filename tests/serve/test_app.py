@@ -158,7 +158,7 @@ def test_slow_and_broken_senders_cost_only_themselves(api: httpx.Client, monkeyp
 
 def test_token_is_asked_for() -> None:
     """Without it, and with another one, nothing is answered but whether the server lives."""
-    with served(token="secret") as address, httpx.Client(base_url=address) as client:
+    with served(token="secret") as address, httpx.Client(base_url=address) as client:  # noqa: S106 — of this test alone
 
         def status(given: bytes | None) -> int:
             headers = [] if given is None else [(b"authorization", given)]
