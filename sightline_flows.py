@@ -15,8 +15,9 @@ if os.getcwd() in sys.path:  # noqa: PTH109 — as Prefect writes it
     sys.path.remove(os.getcwd())  # noqa: PTH109
 try:
     from flows.promote import promote
+    from flows.score import score
     from flows.train import train
 finally:
     sys.path[:] = _before
 
-__all__ = ["promote", "train"]
+__all__ = ["promote", "score", "train"]

@@ -13,9 +13,8 @@ from PIL import Image
 from sightline.config import find_root
 from sightline.errors import RegistryError
 from sightline.images.reading import png
-from sightline.models.predictor import Answer, Predictor
 from sightline.project import Paths
-from sightline.registry.served import served
+from sightline.registry.served import answering
 from sightline.tracking.versions import CHAMPION, classifier_of
 
 if TYPE_CHECKING:
@@ -23,6 +22,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
     from numpy.typing import NDArray
+
+    from sightline.models.predictor import Answer, Predictor
 
 Picture: TypeAlias = "str | Path | bytes | Image.Image | NDArray[np.uint8]"
 """A path, the bytes of an image file, a picture of Pillow's, or an array uint8 (H, W, 3) or (H, W)."""
@@ -92,8 +93,8 @@ def load(name: str, project: str | Path = ".") -> Classifier:
 
 
 def _open(paths: Paths, version: str | None) -> Classifier:
-    found = served(paths, version)
-    return Classifier(found.version, Predictor.load(found.bundle))
+    found = answering(paths, version)
+    return Classifier(found.number, found.predictor)
 
 
 def _bytes(image: Picture) -> bytes:

@@ -50,7 +50,7 @@ def follower(named: Callable[[], str] = lambda: "1", load: Callable[[], Version]
 @contextmanager
 def served(app: FastAPI | None = None, **values: Any) -> Iterator[str]:
     """The address of a server of `app`, by default one that holds version 1."""
-    app = app or application(follower(), 2, **values)
+    app = app or application(follower(), **values)
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         server = uvicorn.Server(uvicorn.Config(app, log_level="error"))

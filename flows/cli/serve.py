@@ -6,15 +6,11 @@ import json
 import os
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from flows.cli.common import AsJson, enter
-
-if TYPE_CHECKING:
-    from sightline.project import Paths
-    from sightline.serve.batcher import Version
 
 TOKEN = "SIGHTLINE_TOKEN"  # noqa: S105 — the name of a variable
 Host = Annotated[str, typer.Option(help="Address to listen on; other machines reach 0.0.0.0.")]
@@ -37,17 +33,21 @@ def serve(
     paths = enter()
     import uvicorn
 
-    from sightline.registry.served import named
+    from sightline.registry.served import answering, named
     from sightline.serve.app import LOOPBACK, application
     from sightline.serve.follow import Follower
 
-    follower = Follower(lambda: version or named(paths), lambda: _loaded(paths, version))
+    follower = Follower(lambda: version or named(paths), lambda: answering(paths, version))
     own = host in {"127.0.0.1", "localhost", "::1"}
-    app = application(
-        follower, os.cpu_count() or 1, token=os.environ.get(TOKEN) or None, hosts=LOOPBACK if own else ("*",)
+    app = application(follower, token=os.environ.get(TOKEN) or None, hosts=LOOPBACK if own else ("*",))
+    config = uvicorn.Config(
+        app, host=host, port=port, log_level="warning", access_log=False, timeout_graceful_shutdown=GRACE
     )
-    typer.echo(f"version {follower.version.number} answers at http://{host}:{port}", err=True)
-    uvicorn.run(app, host=host, port=port, log_level="warning", access_log=False, timeout_graceful_shutdown=GRACE)
+    listener = config.bind_socket()
+    typer.echo(f"version {follower.version.number} answers at http://{host}:{listener.getsockname()[1]}", err=True)
+    if not own and TOKEN not in os.environ:
+        typer.echo(f"whoever reaches {host} may ask: set {TOKEN} to let in only those who know it", err=True)
+    uvicorn.Server(config).run(sockets=[listener])
 
 
 def score(
@@ -61,27 +61,14 @@ def score(
     images, out = images.absolute(), out.absolute()
     paths = enter()
     from flows.cli.console import counted_progress
+    from sightline.registry.served import answering
     from sightline.serve.images import sources
     from sightline.serve.score import score as answer
 
     asked = sources(images)
-    answering = _loaded(paths, version)
     with counted_progress("images", len(asked)) as step:
-        done = answer(asked, answering, out, os.cpu_count() or 1, step)
+        done = answer(asked, answering(paths, version), out, step)
     if as_json:
         typer.echo(json.dumps(asdict(done)))
         return
-    typer.echo(
-        f"{done.images:,} images answered by version {done.version} into {done.path}; "
-        f"{done.unreadable:,} cannot be read, a person had better look at {done.abstained:,}"
-    )
-
-
-def _loaded(paths: Paths, version: str | None) -> Version:
-    from sightline.digests import tree_digest
-    from sightline.models.predictor import Predictor
-    from sightline.registry.served import served
-    from sightline.serve.batcher import Version
-
-    found = served(paths, version)
-    return Version(found.version, tree_digest(found.bundle), Predictor.load(found.bundle))
+    typer.echo(done.sentence)

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sightline.digests import tree_digest
 from sightline.errors import RegistryError
+from sightline.models.predictor import Predictor
 from sightline.registry.ledger import open_ledger
+from sightline.serve.batcher import Version
 from sightline.tracking import bundles
 from sightline.tracking.versions import classifier_of
 
@@ -61,3 +64,12 @@ def served(paths: Paths, version: str | None = None) -> Served:
 
         kept = connect(paths).bundle(model, number, digest, weights)
     return Served(number, kept)
+
+
+def answering(paths: Paths, version: str | None = None) -> Version:
+    """The same, loaded.
+
+    Raises as `served`, and ModelError where the bundle is not whole.
+    """
+    found = served(paths, version)
+    return Version(found.version, tree_digest(found.bundle), Predictor.load(found.bundle))

@@ -83,15 +83,13 @@ class Service:
     """Bytes of bodies in memory."""
 
 
-def application(
-    follower: Follower, readers: int, *, token: str | None = None, hosts: Sequence[str] = LOOPBACK
-) -> FastAPI:
-    """The application around the version that `follower` holds; images are decoded by so many threads.
+def application(follower: Follower, *, token: str | None = None, hosts: Sequence[str] = LOOPBACK) -> FastAPI:
+    """The application around the version that `follower` holds.
 
     `token`: what callers must bring as bearer token; `hosts`: names under which they may call it ("*": any).
     """
     metrics = Metrics()
-    batcher = Batcher(lambda: follower.version, readers, metrics.batch.observe)
+    batcher = Batcher(lambda: follower.version, metrics.batch.observe)
     service = Service(follower, batcher, metrics, token)
 
     @asynccontextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -57,14 +58,13 @@ class Batcher:
     """Decodes in threads and answers in one: never in the loop that speaks with the clients."""
 
     current: Callable[[], Version]
-    readers: int
     on_batch: Callable[[int], None] = lambda _size: None
     waiting: int = 0
     _ready: deque[_Asked] = field(default_factory=deque)
     _busy: bool = False
 
     def __post_init__(self) -> None:
-        self._decoding = ThreadPoolExecutor(self.readers, "decode")
+        self._decoding = ThreadPoolExecutor(os.cpu_count(), "decode")
         self._answering = ThreadPoolExecutor(1, "answer")
 
     async def answer(self, data: bytes) -> Answered:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -57,12 +58,19 @@ class Scored:
     resumed: int
     """Images that an earlier job had answered already."""
 
+    @property
+    def sentence(self) -> str:
+        """What there is to say."""
+        return (
+            f"{self.images:,} images answered by version {self.version} into {self.path}; "
+            f"{self.unreadable:,} cannot be read, a person had better look at {self.abstained:,}"
+        )
+
 
 def score(
     images: Sequence[Source],
     version: Version,
     out: Path,
-    readers: int,
     step: Callable[[int], None] = lambda _count: None,
 ) -> Scored:
     """Answer `images` into the Parquet file `out`, a row each in their order; `step` hears of every part.
@@ -78,7 +86,7 @@ def score(
     chunks = [images[start : start + PART] for start in range(0, len(images), PART)]
     files = [parts / f"{number:06d}.parquet" for number in range(len(chunks))]
     resumed = 0
-    with ThreadPoolExecutor(readers, "decode") as pool:
+    with ThreadPoolExecutor(os.cpu_count(), "decode") as pool:
         for chunk, file in zip(chunks, files, strict=True):
             if file.is_file():
                 resumed += len(chunk)

@@ -179,7 +179,7 @@ def test_promotion_and_rollback_drop_no_request(monkeypatch: pytest.MonkeyPatch)
     expected = {number: one.predictor.predict([data])[0].probability for number, one in versions.items()}
     champion = ["1"]
     held = follower(lambda: champion[0], lambda: versions[champion[0]])
-    with served(application(held, 2)) as address:
+    with served(application(held)) as address:
         ended, found = threading.Event(), []
 
         def ask() -> None:
@@ -214,7 +214,7 @@ def test_version_of_before_goes_on_where_the_next_cannot_be_had(monkeypatch: pyt
         return version(wanted[0])
 
     held = follower(lambda: wanted[0], load)
-    with served(application(held, 1)) as address:
+    with served(application(held)) as address:
 
         def ready() -> dict[str, str | None]:
             told: dict[str, str | None] = httpx.get(f"{address}/readyz").json()

@@ -33,7 +33,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_image_is_a_row(folder: Path, tmp_path: Path) -> None:
     """In order, with the answer of the predictor, or with the reason why there is none."""
     asked, one = sources(folder), version("7")
-    done = score(asked, one, tmp_path / "out.parquet", 2)
+    done = score(asked, one, tmp_path / "out.parquet")
     rows = pd.read_parquet(tmp_path / "out.parquet")
     assert rows["path"].tolist() == [source.name for source in asked]
     assert (done.images, done.unreadable, done.resumed) == (31, 1, 0)
@@ -68,18 +68,18 @@ def test_killed_job_goes_on(folder: Path, tmp_path: Path, monkeypatch: pytest.Mo
                 raise Killed
 
         with pytest.raises(Killed):
-            score(asked, version("1"), out, 2, step)
+            score(asked, version("1"), out, step)
         assert not out.exists()
 
     killed_after(12)
-    assert score(asked, version("1"), out, 2).resumed == 12
+    assert score(asked, version("1"), out).resumed == 12
     rows = pd.read_parquet(out)
     assert rows["path"].is_unique
     assert len(rows) == len(asked)
     killed_after(12)
-    assert score(asked, version("2"), out, 2).resumed == 0
+    assert score(asked, version("2"), out).resumed == 0
     killed_after(12)
-    assert score(asked[1:], version("1"), out, 2).resumed == 0
+    assert score(asked[1:], version("1"), out).resumed == 0
 
 
 def test_tables_tars_and_files_are_read(folder: Path, tmp_path: Path) -> None:

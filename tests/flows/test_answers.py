@@ -1,0 +1,110 @@
+"""The champion of a real project answers: the scoring flow, the command line and Python say the same."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import httpx
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import copy_project, enter, make_images, make_project
+from PIL import Image
+
+import sightline
+from sightline.errors import RegistryError
+from sightline.tracking.runs import connect
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sightline.project import Paths
+
+pytestmark = pytest.mark.usefixtures("prefect_server")
+
+
+@pytest.fixture(scope="module")
+def trained_once(tmp_path_factory: pytest.TempPathFactory, prefect_server: None) -> Paths:  # noqa: ARG001 — the flow needs it
+    """A toy project with a champion; to be copied, not changed."""
+    from flows.train import train
+
+    home = tmp_path_factory.mktemp("answers")
+    with pytest.MonkeyPatch.context() as patch:
+        paths = enter(make_project(home / "toy project", make_images(home / "images")), patch)
+        assert train().outcome.champion == "1"
+    return paths
+
+
+@pytest.fixture
+def trained(trained_once: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
+    """A copy of that project, entered."""
+    return copy_project(trained_once, tmp_path / "toy project", monkeypatch)
+
+
+def test_flow_command_and_python_agree(trained: Paths, tmp_path: Path) -> None:
+    """The same labels and probabilities, and a run in MLflow that says what was answered."""
+    from flows.score import score
+
+    folder = trained.raw("target") / "red"
+    done = score(str(folder), str(tmp_path / "answers.parquet"))
+    rows = pd.read_parquet(tmp_path / "answers.parquet")
+    tracker = connect(trained)
+    run = next(one for one in tracker.client.search_runs([tracker.experiment]) if one.info.run_name.startswith("score"))
+    assert (run.data.metrics["images"], run.data.tags["version"], run.info.status) == (done.images, "1", "FINISHED")
+    champion = sightline.champion(trained.root)
+    files = [str(path) for path in sorted(folder.iterdir())]
+    answers = champion.predict(files)
+    assert [answer.label for answer in answers] == rows["label"].tolist()
+    assert [answer.probability for answer in answers] == pytest.approx(rows["probability"].tolist(), abs=1e-6)
+    table = champion.to_pandas(answers)
+    assert table["label"].tolist() == rows["label"].tolist()
+    assert np.allclose(table[[f"p({name})" for name in champion.classes]].sum(axis=1), 1)
+    words = [sys.executable, "-P", "-m", "flows.cli", "predict", str(folder), "--json"]
+    said = subprocess.run(words, cwd=trained.root, stdout=subprocess.PIPE, text=True, check=True).stdout
+    told = json.loads(said)
+    assert [one["path"] for one in told] == files
+    assert [one["label"] for one in told] == rows["label"].tolist()
+
+
+def test_python_takes_whatever_holds_an_image(trained: Paths) -> None:
+    """Path, bytes, picture and array of one PNG get one answer."""
+    champion, path = sightline.load("toy-classifier/1", trained.root), next((trained.raw("target") / "red").iterdir())
+    with Image.open(path) as picture:
+        picture.load()
+    (expected,) = champion.predict(path)
+    for given in (str(path), path.read_bytes(), picture, np.asarray(picture.convert("RGB"))):
+        (answer,) = champion.predict([given])
+        assert (answer.label, answer.probability) == (expected.label, expected.probability)
+
+
+@pytest.mark.parametrize("name", ["toy-classifier", "toy-classifier@best", "other@champion", "toy-classifier/9", ""])
+def test_python_refuses_other_names(trained: Paths, name: str) -> None:
+    """What is no version of the project's model is refused in a sentence."""
+    with pytest.raises(RegistryError):
+        sightline.load(name, trained.root)
+
+
+@pytest.mark.slow
+def test_server_answers_for_the_champion_until_it_is_told_to_end(trained: Paths) -> None:
+    """As people start it: on a free port, by a request from outside, ended by SIGTERM within seconds."""
+    words = [sys.executable, "-P", "-m", "flows.cli", "serve", "--port", "0"]
+    process = subprocess.Popen(words, cwd=trained.root, env={**os.environ}, stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stderr is not None
+        address = process.stderr.readline().rpartition(" at ")[2].strip()
+        path = next((trained.raw("target") / "red").iterdir())
+        transport = httpx.HTTPTransport(retries=20)
+        with httpx.Client(transport=transport, timeout=30) as client:
+            (answer,) = client.post(f"{address}/predict", content=path.read_bytes()).json()["answers"]
+        assert answer["version"] == "1"
+        assert answer["probability"] == pytest.approx(sightline.champion(trained.root).predict(path)[0].probability)
+    finally:
+        process.terminate()
+        process.communicate(timeout=20)
+    # As a process that SIGTERM ended: uvicorn hands the signal on once it is through.
+    assert process.returncode in {0, -signal.SIGTERM}
