@@ -5,18 +5,19 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sightline import config
 from sightline.data import embedded
-from sightline.data.sources import published, scan, tables
+from sightline.data.sources import copying, published, scan
 from sightline.data.versions.external import EXTERNAL
 from sightline.errors import DataError, ProjectError
 from sightline.project import environment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 EMBEDDED = "embedded:"
 FILES = ("dvc.yaml", "prefect.yaml")
@@ -74,8 +75,9 @@ def init(
     """Make a project at `folder` around `images`: a folder, a table, `embedded:NAME` or `torchvision:NAME`.
 
     `source` likewise. Nothing of the user's images is changed: they are copied (cloned where the file system can), or
-    stay where they are if `external`. torchvision's sets are fetched only if `download`. `told` receives a line per
-    step. Raises ProjectError where the folder holds a project already, DataError where there are no images.
+    stay where they are if `external`. torchvision's sets are fetched only if `download`. `notify` receives a line per
+    step. Raises ProjectError where the folder holds a project already, DataError where there are no images; nothing is
+    left of the project then.
     """
     if (folder / config.PARAMS).exists():
         raise ProjectError(f"{folder} holds a project already; run `sightline run` in it, or choose another folder")
@@ -83,13 +85,44 @@ def init(
     for given in wanted.values():
         _check(given, download=download)
     outside = {use: Path(given).resolve() for use, given in wanted.items() if external and Path(given).is_dir()}
+    with _whole_or_nothing(folder):
+        _make(folder, wanted, outside, name, notify, download=download)
+    notify(f"{folder / config.PARAMS} holds every value that you may want to change")
+
+
+@contextmanager
+def _whole_or_nothing(folder: Path) -> Iterator[None]:
+    """Where the block fails, what it made in `folder` goes again."""
+    before = set(folder.iterdir()) if folder.is_dir() else None
     folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        for place in set(folder.iterdir()) - (before or set()):
+            shutil.rmtree(place) if place.is_dir() else place.unlink()
+        if before is None:
+            folder.rmdir()
+        raise
+
+
+def _make(
+    folder: Path,
+    wanted: dict[str, str],
+    outside: dict[str, Path],
+    name: str | None,
+    notify: Callable[[str], None],
+    *,
+    download: bool,
+) -> None:
     for use, given in wanted.items():
         if use in outside:
             notify(f"{use}: the images stay in {outside[use]}, outside of DVC: `dvc pull` cannot bring them back")
             continue
-        count = _bring(given, folder / "data" / "raw" / use, download=download)
-        notify(f"{use}: {count} images from {given} are in {folder / 'data' / 'raw' / use}")
+        place = folder / "data" / "raw" / use
+        left = _bring(given, place, download=download)
+        if left:
+            notify(f"{use}: {copying.sentence(left)}")
+        notify(f"{use}: {sum(1 for _ in scan(place))} images from {given} are in {place}")
     for file in FILES:
         shutil.copyfile(template(file), folder / file)
     (folder / "prefect.toml").write_text(PREFECT, encoding="utf-8")
@@ -103,7 +136,6 @@ def init(
         _run(folder, "dvc", "add", "--quiet", *inside)
     if own:
         _commit(folder)
-    notify(f"{folder / config.PARAMS} holds every value that you may want to change")
 
 
 def _write_params(folder: Path, wanted: dict[str, str], name: str | None, outside: dict[str, Path]) -> None:
@@ -141,45 +173,18 @@ def _check(given: str, *, download: bool) -> None:
         raise DataError(f"{given}: there is no such folder or table; name a folder with a folder of images per class")
 
 
-def _bring(given: str, target: Path, *, download: bool) -> int:
+def _bring(given: str, target: Path, *, download: bool) -> copying.Left:
+    """Put the images into the raw folder `target`; what was left out."""
     if target.exists():
         shutil.rmtree(target)
     if given.startswith(EMBEDDED):
-        return embedded.write(given, target)
+        embedded.write(given, target)
+        return {}
     target.parent.mkdir(parents=True, exist_ok=True)
     if given.startswith(published.PREFIX):
         return published.write(given, target, download=download)
     path = Path(given)
-    if path.is_dir():
-        shutil.copytree(path, target, symlinks=True, copy_function=_clone)
-    else:
-        _bring_table(path, target)
-    return sum(1 for _ in scan(target))
-
-
-def _bring_table(table: Path, target: Path) -> None:
-    """The images that a table lists, and the table itself as labels.csv or labels.jsonl."""
-    target.mkdir(parents=True)
-    for _, row in tables.rows(table):
-        path = str(row["path"] or "").replace("\\", "/")
-        origin, place = table.parent / path, target / path
-        if origin.is_file() and place.resolve().is_relative_to(target.resolve()):
-            place.parent.mkdir(parents=True, exist_ok=True)
-            _clone(str(origin), str(place))
-    shutil.copyfile(table, target / ("labels.jsonl" if table.suffix.lower() == ".jsonl" else "labels.csv"))
-
-
-def _clone(origin: str, place: str) -> str:
-    """Copy a file, sharing its blocks where the file system can."""
-    from dvc_objects.fs.system import reflink
-
-    if not os.path.isfile(origin):  # noqa: PTH113 — a pipe or a socket: to read it would wait for ever
-        return place
-    try:
-        reflink(origin, place)
-    except OSError:
-        shutil.copyfile(origin, place)
-    return place
+    return copying.copy_folder(path, target) if path.is_dir() else copying.copy_table(path, target)
 
 
 def _version_control(folder: Path) -> bool:

@@ -29,7 +29,7 @@ STORES = ("MLFLOW_TRACKING_URI", "SIGHTLINE_LEDGER_URI")
 
 def inputs(paths: Paths, params: Params) -> dict[str, str]:
     """Name → digest of the stamps of what a run starts from."""
-    images = {f"images of {use}": _stamp([paths.raw(use)]) for use in params.datasets}
+    images = {f"images of {use}": _stamp([paths.raw(use)], follow=False) for use in params.datasets}
     given = [paths.root / params.pretrain.init] if params.pretrain.init else []
     return images | {
         "labels": _stamp([paths.labels("target").parent]),
@@ -75,21 +75,22 @@ def _shelves(folder: Path) -> list[Path]:
     return sorted(folder.iterdir()) if folder.is_dir() else [folder]
 
 
-def _stamp(places: Sequence[Path], *, deep: bool = True) -> str:
+def _stamp(places: Sequence[Path], *, deep: bool = True, follow: bool = True) -> str:
     """Digest of the stamps of the files at and below `places`, whose absence counts too."""
     digest = hashlib.sha256()
     for place in places:
         digest.update(os.fsencode(place) + b"\0")
-        for line in _lines(os.fspath(place), deep=deep):
+        for line in _lines(os.fspath(place), deep=deep, follow=follow):
             digest.update(os.fsencode(line) + b"\0")
     return digest.hexdigest()
 
 
-def _lines(place: str, *, deep: bool) -> Iterator[str]:
+def _lines(place: str, *, deep: bool, follow: bool) -> Iterator[str]:
     yield _line(place, isdir=deep and os.path.isdir(place))  # noqa: PTH112 — a million files: texts, not paths
     seen: set[tuple[int, int]] = set()
-    # DVC reads what stands behind a link, so it is looked at too; a link into its own loop once.
-    for where, folders, names in os.walk(place, followlinks=True) if deep else ():
+    # A user may have linked a folder of results to a larger disk; a link into its own loop is followed once. In folders
+    # of images links to folders are followed by nobody: they may lead to the root of the machine.
+    for where, folders, names in os.walk(place, followlinks=follow) if deep else ():
         known = os.stat(where)  # noqa: PTH116
         if (known.st_dev, known.st_ino) in seen or where.endswith("__pycache__"):
             folders.clear()

@@ -5,13 +5,21 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import chdir
 from pathlib import Path
+from socket import AF_UNIX, socket
+from typing import TYPE_CHECKING
 
+import pandas as pd
 import pytest
+from conftest import make_images
 
 from sightline import config, scaffold
 from sightline.errors import DataError, ProjectError
 from sightline.project import environment
+
+if TYPE_CHECKING:
+    from sightline.project import Paths
 
 
 def init(folder: Path, images: str, source: str | None = None) -> None:
@@ -50,6 +58,118 @@ def test_own_prefect_commands_see_the_runs_of_the_project(tmp_path: Path, images
     of_runs = Path(environment(tmp_path / "clone", plain)["PREFECT_HOME"]) / "prefect.db"
     assert of_runs.is_file()
     assert not (tmp_path / "home" / "prefect.db").exists()
+
+
+def planted(folder: Path, outside: Path) -> dict[str, str]:
+    """Put into the class folder `red` all that must not be read; path → why."""
+    red = folder / "red"
+    (outside / "users.png").write_text("root:x:0:0:")
+    (red / "users.png").symlink_to(outside / "users.png")
+    (red / "endless.png").symlink_to("/dev/zero")
+    (red / "dead.png").symlink_to("nothing")
+    (red / "loop.png").symlink_to("loop.png")
+    (folder / "more").symlink_to(outside)
+    os.mkfifo(red / "pipe.png")
+    with socket(AF_UNIX) as listener, chdir(red):
+        listener.bind("socket.png")
+    leaves, nowhere, special = (
+        "link that leaves the folder",
+        "link that leads nowhere, or in a circle",
+        "not a regular file",
+    )
+    return {
+        "more": "link to a folder: not followed",
+        "red/dead.png": nowhere,
+        "red/endless.png": leaves,
+        "red/loop.png": nowhere,
+        "red/pipe.png": special,
+        "red/socket.png": special,
+        "red/users.png": leaves,
+    }
+
+
+def in_the_store(root: Path, secret: bytes) -> list[Path]:
+    """Files of DVC's store that hold `secret`."""
+    return [file for file in (root / ".dvc" / "cache").rglob("*") if file.is_file() and secret in file.read_bytes()]
+
+
+@pytest.mark.timeout(60)
+def test_what_leads_elsewhere_is_left_out_and_told(tmp_path: Path) -> None:
+    """Of a folder with planted links, pipes and sockets a project is made, without them, and each is named."""
+    photos, outside = make_images(tmp_path / "photos", per_class=3), tmp_path / "outside"
+    outside.mkdir()
+    why = planted(photos, outside)
+    (photos / "red" / "again.png").symlink_to("0000.png")
+    (photos / "red" / "whole.png").symlink_to(photos / "blue" / "0001.png")
+    told: list[str] = []
+    scaffold.init(tmp_path / "p", str(photos), None, None, told.append)
+    raw = tmp_path / "p" / "data" / "raw" / "target"
+    assert {path for path in why if os.path.lexists(raw / path)} == set()
+    assert all(f"{path} ({reason})" in told[0] for path, reason in why.items())
+    for name, origin in (("again", "red/0000"), ("whole", "blue/0001")):
+        assert not (raw / "red" / f"{name}.png").is_symlink()
+        assert (raw / "red" / f"{name}.png").read_bytes() == (photos / f"{origin}.png").read_bytes()
+    assert not in_the_store(tmp_path / "p", b"root:x")
+
+
+@pytest.mark.timeout(60)
+def test_a_table_brings_nothing_from_elsewhere(tmp_path: Path) -> None:
+    """Links that a table names are left out too, by whatever folder they lead there."""
+    photos, outside = make_images(tmp_path / "photos", per_class=3), tmp_path / "outside"
+    outside.mkdir()
+    planted(photos, outside)
+    paths = [
+        "red/0000.png",
+        "red/users.png",
+        "red/endless.png",
+        "red/pipe.png",
+        "more/users.png",
+        "../outside/users.png",
+    ]
+    (photos / "table.csv").write_text("path,label\n" + "".join(f"{path},x\n" for path in paths))
+    told: list[str] = []
+    scaffold.init(tmp_path / "p", str(photos / "table.csv"), None, None, told.append)
+    raw = tmp_path / "p" / "data" / "raw" / "target"
+    assert sorted(file.name for file in raw.rglob("*.*")) == ["0000.png", "labels.csv"]
+    assert all(path in told[0] for path in paths[1:])
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_where_nothing_may_be_read_no_project_is_left(tmp_path: Path, *, there: bool) -> None:
+    """A folder of links alone gives an error; the folder of the project is as it was."""
+    outside = make_images(tmp_path / "outside", per_class=2)
+    (tmp_path / "in" / "red").mkdir(parents=True)
+    (tmp_path / "in" / "red" / "1.png").symlink_to(outside / "red" / "0000.png")
+    if there:
+        (tmp_path / "p").mkdir()
+        (tmp_path / "p" / "notes.txt").write_text("mine")
+    with pytest.raises(DataError, match="no images"):
+        init(tmp_path / "p", str(tmp_path / "in"))
+    assert [file.name for file in tmp_path.glob("p/*")] == (["notes.txt"] if there else [])
+    assert (tmp_path / "p").exists() == there
+
+
+@pytest.mark.timeout(120)
+def test_what_is_planted_later_stays_unread_too(toy: Paths, tmp_path: Path) -> None:
+    """DVC gets no byte from behind what lies in data/raw by hand; the quarantine list names it, and the run goes on."""
+    from sightline.data.versions import history
+
+    outside, raw = tmp_path / "outside", toy.raw("target")
+    outside.mkdir()
+    why = planted(raw, outside)
+    odd = "red/a b!#[1]*\\\n.png"
+    (raw / odd).symlink_to(outside / "users.png")
+    (raw / "red" / "again.png").symlink_to("0000.png")
+    history.ingest(toy, "target")
+    left = pd.read_csv(toy.quarantine("target")).set_index("path")["reason"].to_dict()
+    assert left == {**why, odd: "link that leaves the folder"}
+    assert not in_the_store(toy.root, b"root:x")
+    assert toy.raw("target").joinpath("red", "users.png").is_symlink()
+    for path in (*why, odd):
+        (raw / path).unlink()
+    history.ingest(toy, "target")
+    assert pd.read_csv(toy.quarantine("target")).empty
+    assert not (raw.parent / ".dvcignore").read_text()
 
 
 def test_csv_brings_the_images_that_it_lists(tmp_path: Path, images: Path) -> None:

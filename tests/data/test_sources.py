@@ -354,7 +354,7 @@ def test_a_published_set_becomes_class_folders(tmp_path: Path) -> None:
     """EuroSAT, as torchvision lays it out, is copied file by file under its class names."""
     put(tmp_path / "cache" / "eurosat" / "2750", "Forest/Forest_1.jpg", "River/River_1.jpg", "River/River_2.jpg")
     given = f"torchvision:EuroSAT@{tmp_path / 'cache'}"
-    assert published.write(given, tmp_path / "out", download=False) == 3
+    assert published.write(given, tmp_path / "out", download=False) == {}
     assert sorted(label for _, label in found(tmp_path / "out").values() if label) == ["Forest", "River", "River"]
 
 
@@ -368,7 +368,7 @@ def test_a_published_set_keeps_its_splits(tmp_path: Path) -> None:
         (raw / f"{name}-labels-idx1-ubyte").write_bytes(
             b"\0\0\x08\x01" + count.to_bytes(4, "big") + bytes(range(count))
         )
-    assert published.write(f"torchvision:MNIST@{tmp_path / 'cache'}", tmp_path / "out", download=False) == 5
+    assert published.write(f"torchvision:MNIST@{tmp_path / 'cache'}", tmp_path / "out", download=False) == {}
     assert found(tmp_path / "out")["train/2 - two/000002.png"] == ("train", "2 - two")
     assert found(tmp_path / "out")["test/1 - one/000001.png"] == ("test", "1 - one")
 

@@ -43,7 +43,7 @@ def _has_splits(folder: Path) -> bool:
 
     Raises DataError where only some are: a model would else learn to tell `train` from `val`.
     """
-    tops = {top.name for top in folder.iterdir() if top.is_dir() and not top.name.startswith(".")}
+    tops = {top.name for top in folder.iterdir() if _is_class(top)}
     named = {top for top in tops if top.lower() in SPLITS and _has_folders(folder / top)}
     if not named:
         return False
@@ -58,4 +58,8 @@ def _has_splits(folder: Path) -> bool:
 
 
 def _has_folders(folder: Path) -> bool:
-    return any(inner.is_dir() and not inner.name.startswith(".") for inner in folder.iterdir())
+    return any(_is_class(inner) for inner in folder.iterdir())
+
+
+def _is_class(place: Path) -> bool:
+    return place.is_dir() and not place.is_symlink() and not place.name.startswith(".")

@@ -12,6 +12,7 @@ from collections import Counter
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from sightline.data.sources.entries import is_open
 from sightline.data.sources.item import SPLITS, Found, Item, files, plain
 from sightline.errors import DataError
 
@@ -67,7 +68,7 @@ def _is_flat(folder: Path) -> bool:
 
 def _find(folder: Path, base: Path, names: tuple[str, ...]) -> Path | None:
     places = [folder, base, base / "val", *sorted(folder.glob("*/data"))]
-    return next((place / name for name in names for place in places if (place / name).is_file()), None)
+    return next((place / name for name in names for place in places if is_open(folder, place / name)), None)
 
 
 def _names(mapping: Path | None) -> dict[str, str]:
@@ -106,7 +107,7 @@ def _from_devkit(table: Path, base: Path) -> dict[str, str]:
     from scipy.io import loadmat
 
     meta = table.with_name("meta.mat")
-    if not meta.is_file():
+    if not is_open(table.parent, meta):
         raise DataError(f"{meta} is missing: it says which class the numbers in {table.name} stand for")
     synsets = loadmat(meta, squeeze_me=True)["synsets"]
     wnids = {int(number): str(wnid) for number, wnid in zip(synsets["ILSVRC2012_ID"], synsets["WNID"], strict=True)}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
+from sightline.data.sources.entries import LEAVES, of_entry
 from sightline.images.reading import SUFFIXES
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ FOREIGN = frozenset(
     ".svg .svgz .tga .xcf".split()
 )
 """Images of formats that are not read: told of, not passed over."""
-LEAVES = "link that leaves the folder"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +49,13 @@ class Found(NamedTuple):
 def files(folder: Path, below: str = "") -> Iterator[Found]:
     """Every file of `folder` (in its part `below`) that is named like an image or has no extension.
 
-    Links to folders are told of, and not followed.
+    What must not be opened is told of, links to folders too, and not followed.
     """
-    yield from _walk(os.path.join(folder, below), f"{below}/" if below else "", os.path.realpath(folder))  # noqa: PTH118
+    place, inside = os.path.join(folder, below), os.path.realpath(folder)  # noqa: PTH118
+    if not (os.path.realpath(place) + os.sep).startswith(inside + os.sep):
+        yield _named(below, LEAVES)
+        return
+    yield from _walk(place, f"{below}/" if below else "", inside)
 
 
 def _walk(place: str, prefix: str, inside: str) -> Iterator[Found]:
@@ -65,17 +69,11 @@ def _walk(place: str, prefix: str, inside: str) -> Iterator[Found]:
         if entry.is_dir(follow_symlinks=False):
             yield from _walk(entry.path, f"{prefix}{name}/", inside)
             continue
-        is_link = entry.is_symlink()
-        if is_link and os.path.isdir(entry.path):  # noqa: PTH112
-            yield _named(prefix + name, "link to a folder: not followed")
-            continue
-        suffix = suffix_of(name)
+        closed, suffix = of_entry(entry, inside), suffix_of(name)
         if suffix in FOREIGN:
             yield _named(prefix + name, f"{suffix} files are not read: convert it to PNG or JPEG")
-        elif not suffix or suffix in SUFFIXES:
-            # realpath, unlike Path.resolve, bears links that lead in a circle.
-            leaves = is_link and not os.path.realpath(entry.path).startswith(inside + os.sep)
-            yield _named(prefix + name, LEAVES if leaves else None)
+        elif not suffix or suffix in SUFFIXES or (closed and os.path.isdir(entry.path)):  # noqa: PTH112
+            yield _named(prefix + name, closed)
 
 
 def _named(path: str, reason: str | None) -> Found:

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import difflib
 import inspect
-import shutil
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sightline.data.sources.copying import Left, as_name, clone
+from sightline.data.sources.entries import why_closed
 from sightline.errors import DataError
 
 if TYPE_CHECKING:
@@ -54,31 +56,30 @@ def check(given: str, *, download: bool) -> None:
     next(_parts(given, download=download))
 
 
-def write(given: str, folder: Path, *, download: bool) -> int:
-    """Write the set to `folder`[/SPLIT]/CLASS/NNNNNN.EXT and return the number of images.
+def write(given: str, folder: Path, *, download: bool) -> Left:
+    """Write the set to `folder`[/SPLIT]/CLASS/NNNNNN.EXT and return what was left out.
 
     Files that the set keeps as files are copied as they are; others are written as PNG, without loss. Raises
     DataError as `check` does.
     """
-    count = 0
+    left, root = Left(), os.path.realpath(_root(given))
     for split, dataset in _parts(given, download=download):
         names, files = _class_names(dataset), getattr(dataset, "samples", None) or getattr(dataset, "_samples", None)
         for number in range(len(dataset)):
             file, target = files[number] if files else dataset[number]
             label = names[int(target)] if names else str(int(target))
-            place = folder / split / label.strip().replace("/", "_") / f"{number:06d}"
+            place = folder / split / as_name(label) / f"{number:06d}"
             place.parent.mkdir(parents=True, exist_ok=True)
-            if files:
-                shutil.copyfile(file, place.with_suffix(Path(file).suffix.lower()))
-            else:
+            if not files:
                 file.save(place.with_suffix(".png"))
-            count += 1
-    return count
+            elif reason := why_closed(file, root) or clone(Path(file), place.with_suffix(Path(file).suffix.lower())):
+                left[os.path.relpath(file, root)] = reason
+    return left
 
 
 def _parts(given: str, *, download: bool) -> Iterator[tuple[str, Any]]:
     """Our name of each split, and torchvision's data set."""
-    name, _, where = given.removeprefix(PREFIX).partition("@")
+    name = given.removeprefix(PREFIX).partition("@")[0]
     if name not in SETS:
         lower = {known.lower(): known for known in SETS}
         close = [lower[one] for one in difflib.get_close_matches(name.lower(), lower, n=1)] or sorted(SETS)
@@ -88,7 +89,7 @@ def _parts(given: str, *, download: bool) -> Iterator[tuple[str, Any]]:
     operators.ensure()
     from torchvision import datasets
 
-    kind, root = getattr(datasets, name), Path(where or CACHE).expanduser()
+    kind, root = getattr(datasets, name), _root(given)
     may_load = {"download": download} if "download" in inspect.signature(kind.__init__).parameters else {}
     if download:
         root.mkdir(parents=True, exist_ok=True)
@@ -97,6 +98,10 @@ def _parts(given: str, *, download: bool) -> Iterator[tuple[str, Any]]:
             yield split, kind(root, **arguments, **may_load)
         except (RuntimeError, OSError) as error:
             raise DataError(_missing(given, root, error, download=download)) from None
+
+
+def _root(given: str) -> Path:
+    return Path(given.partition("@")[2] or CACHE).expanduser()
 
 
 def _missing(given: str, root: Path, error: Exception, *, download: bool) -> str:

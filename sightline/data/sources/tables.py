@@ -9,7 +9,8 @@ import posixpath
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from sightline.data.sources.item import LEAVES, SPLITS, Item, plain
+from sightline.data.sources import entries
+from sightline.data.sources.item import SPLITS, Item, plain
 from sightline.errors import DataError
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ NAMES = ("labels.csv", "labels.jsonl")
 
 def fits(folder: Path) -> bool:
     """Whether a table lies at the top of `folder`."""
-    return any((folder / name).is_file() for name in NAMES)
+    return any(entries.is_open(folder, folder / name) for name in NAMES)
 
 
 def items(folder: Path) -> Iterator[Item]:
@@ -29,10 +30,10 @@ def items(folder: Path) -> Iterator[Item]:
 
     Raises DataError, with the line, where the table is broken or lists a file twice.
     """
-    table = next(folder / name for name in NAMES if (folder / name).is_file())
+    table = next(folder / name for name in NAMES if entries.is_open(folder, folder / name))
     inside, seen = os.path.realpath(folder), set[str]()
     for number, row in rows(table):
-        path = _path(str(row.get("path") or ""))
+        path = plain_path(row)
         if path in seen:
             raise DataError(f"{table}, line {number}: {path} is listed twice; keep one line per image")
         seen.add(path)
@@ -40,7 +41,7 @@ def items(folder: Path) -> Iterator[Item]:
         if split and split not in SPLITS:
             raise DataError(f"{table}, line {number}: split {split!r} is none of {', '.join(SPLITS)}")
         label, group = plain(_text(row.get("label"))), _text(row.get("group")) or None
-        reason = _why_closed(inside, path)
+        reason = why_closed(inside, path)
         yield Item(path, label, SPLITS.get(split), group, reason or (None if label else "no label"), bool(reason))
 
 
@@ -82,20 +83,24 @@ def _text(value: Any) -> str:
     return "" if value is None else str(value).strip()
 
 
-def _path(value: str) -> str:
+def plain_path(row: Mapping[str, Any]) -> str:
+    """The path that a row names, in its shortest form with forward slashes; empty where it names none."""
+    value = str(row.get("path") or "")
     return posixpath.normpath(value.replace("\\", "/")) if value.strip() else ""
 
 
-def _why_closed(inside: str, path: str) -> str | None:
+def why_closed(inside: str, path: str) -> str | None:
+    """Why the file that a table in the real path `inside` names must not be opened; None where it may."""
     if not path:
         return "no path"
     if path.startswith(("/", "../")) or path == "..":
         return "path that leaves the folder"
     where, name = os.path.split(path)
+    # A folder on the way may be a link that leaves, too.
     place = _real(inside, where)
-    if os.path.islink(os.path.join(place, name)):  # noqa: PTH114, PTH118 — a million rows
-        place = os.path.realpath(os.path.join(place, name))  # noqa: PTH118
-    return None if (place + os.sep).startswith(inside + os.sep) else LEAVES
+    if not (place + os.sep).startswith(inside + os.sep):
+        return entries.LEAVES
+    return entries.why_closed(os.path.join(place, name), inside)  # noqa: PTH118 — a million rows
 
 
 @lru_cache(maxsize=4096)

@@ -8,11 +8,13 @@ which may also give a `group`. A line of classes.txt names the class of that num
 from __future__ import annotations
 
 import json
+import os
 import re
 from itertools import groupby
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from sightline.data.sources import entries
 from sightline.data.sources.item import SPLITS, Item, plain
 from sightline.data.tars import Member, members
 from sightline.errors import DataError
@@ -41,6 +43,9 @@ def items(folder: Path) -> Iterator[Item]:
         raise DataError(f"{folder / min(packed)}: a compressed tar cannot be read in place; gunzip it")
     names = _class_names(folder)
     for tar in sorted(folder.glob("*.tar")):
+        if reason := entries.why_closed(str(tar), os.path.realpath(folder)):
+            yield Item(tar.name, None, reason=reason, closed=True)
+            continue
         empty = True
         for item in _shard(tar, names):
             empty = False
@@ -98,4 +103,4 @@ def _label(texts: dict[str, str], names: list[str]) -> tuple[str | None, str | N
 
 def _class_names(folder: Path) -> list[str]:
     table = folder / "classes.txt"
-    return table.read_text(encoding="utf-8").splitlines() if table.is_file() else []
+    return table.read_text(encoding="utf-8").splitlines() if entries.is_open(folder, table) else []

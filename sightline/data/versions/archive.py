@@ -111,7 +111,10 @@ def restore(paths: Paths, folder: str, place: Path) -> None:
     """
     with opened(paths.root) as repo:
         for name, digest in _listing(repo, folder).items():
-            write_atomically(place / name, fetched(repo, digest).read_bytes())
+            file = place / name
+            if not file.resolve().is_relative_to(place.resolve()):
+                raise DataError(f"{name} of {folder} leads out of the folder: this version was not made by DVC")
+            write_atomically(file, fetched(repo, digest).read_bytes())
 
 
 def _listing(repo: Any, folder: str) -> dict[str, str]:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sightline.data.versions import shut
 from sightline.errors import DataError, ValidationFailed
 
 if TYPE_CHECKING:
@@ -80,11 +81,17 @@ def _line(error: BaseException) -> str:
 def track_raw(paths: Paths, use: str) -> bool:
     """Bring the raw folder of a data set under DVC as it is now; whether it had changed.
 
-    Raises DataError where the folder is missing.
+    What must not be opened stays out of it, and comes to stand in the quarantine list. Raises DataError where the
+    folder is missing, or a link.
     """
     folder = paths.raw(use)
     if not folder.is_dir():
         raise DataError(f"{folder}: there is no such folder; params.yaml names it as datasets.{use}.images")
+    if folder.is_symlink():
+        raise DataError(
+            f"{folder} is a link to {os.path.realpath(folder)}: put the images there, or name that folder as external"
+        )
+    shut.close(folder)
     pointer = folder.with_name(folder.name + ".dvc")
     before = pointer.read_bytes() if pointer.is_file() else b""
     with opened(paths.root) as repo:

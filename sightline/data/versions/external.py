@@ -26,6 +26,11 @@ def is_external(paths: Paths, use: str) -> bool:
     return paths.params.datasets[use].raw == EXTERNAL
 
 
+def is_raw(paths: Paths, use: str) -> bool:
+    """Whether they lie in data/raw, and are there."""
+    return not is_external(paths, use) and paths.raw(use).is_dir()
+
+
 def write_listings(paths: Paths) -> None:
     """Write data/external/NAME for each external set: it changes when a file comes, goes or changes.
 

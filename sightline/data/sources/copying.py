@@ -1,0 +1,77 @@
+"""Copies of images for a new project. What may be opened is decided here, before DVC stores what it reads."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import TYPE_CHECKING
+
+from sightline.data.sources import tables
+from sightline.data.sources.entries import CLOSED, entries
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+Left = dict[str, str]
+"""Path of a file that was left out → why."""
+NAMED = 10
+"""Files that a sentence names before it counts the others."""
+
+
+def copy_folder(origin: Path, target: Path) -> Left:
+    """Copy what may be read; a link that stays inside becomes a file with the bytes that it leads to."""
+    target.mkdir(parents=True)
+    left = {}
+    for entry in entries(os.fspath(origin)):
+        if entry.reason:
+            left[entry.path] = entry.reason
+        elif entry.is_folder:
+            (target / entry.path).mkdir()
+        elif reason := clone(origin / entry.path, target / entry.path):
+            left[entry.path] = reason
+    return left
+
+
+def copy_table(table: Path, target: Path) -> Left:
+    """Copy the images that a table lists, and the table itself as labels.csv or labels.jsonl."""
+    target.mkdir(parents=True)
+    left, inside = {}, os.path.realpath(table.parent)
+    for _, row in tables.rows(table):
+        path = tables.plain_path(row)
+        reason = tables.why_closed(inside, path)
+        if reason is None and (table.parent / path).exists():
+            place = target / path
+            place.parent.mkdir(parents=True, exist_ok=True)
+            reason = clone(table.parent / path, place)
+        if reason:
+            left[path] = reason
+    shutil.copyfile(table, target / ("labels.jsonl" if table.suffix.lower() == ".jsonl" else "labels.csv"))
+    return left
+
+
+def clone(origin: Path, place: Path) -> str | None:
+    """Copy a file, sharing its blocks where the file system can; why it could not be read, or None."""
+    from dvc_objects.fs.system import reflink
+
+    real = os.path.realpath(origin)
+    if not os.access(real, os.R_OK):
+        return CLOSED
+    try:
+        reflink(real, os.fspath(place))
+    except OSError:
+        shutil.copyfile(real, place)
+    return None
+
+
+def as_name(label: str) -> str:
+    """A class as the name of one folder, which the walk does not pass over."""
+    name = label.strip().replace("/", "_")
+    return name if name and not name.startswith(".") else f"_{name}"
+
+
+def sentence(left: Mapping[str, str]) -> str:
+    """Which files were left out and why, and what to do about links."""
+    named = ", ".join(f"{path} ({reason})" for path, reason in list(left.items())[:NAMED])
+    more = f" and {len(left) - NAMED:,} more" if len(left) > NAMED else ""
+    return f"left out, unread: {named}{more}. To take what links lead to, copy the folder with `cp -RL` first"
