@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import difflib
 import json
+from contextlib import contextmanager
 from dataclasses import fields
 from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sightline import yamls
 from sightline.errors import ConfigError, ProjectError
 from sightline.files import replacing
 from sightline.params import Params, Section
 from sightline.recipe import Recipe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 PARAMS = "params.yaml"
 DATA_SECTIONS = ("datasets", "ingest", "validate", "preprocess")
@@ -128,20 +130,23 @@ def _parts(name: str, preset: Any) -> list[tuple[str, dict[str, Any]]]:
 
 
 def read(root: Path) -> dict[str, Any]:
-    """The raw values of `params.yaml`."""
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
+    """The raw values of `params.yaml`.
 
-    try:
-        values = YAML(typ="safe").load((root / PARAMS).read_text(encoding="utf-8"))
-    except YAMLError as error:
-        # The whole message spans lines and ends with advice for programmers.
-        mark = getattr(error, "problem_mark", None)
-        place_of = f" in line {mark.line + 1}" if mark else ""
-        raise ConfigError(f"{root / PARAMS} is not valid YAML: {getattr(error, 'problem', error)}{place_of}") from None
+    Raises ConfigError where it is not YAML with sections.
+    """
+    with _readable(root / PARAMS):
+        values = yamls.read(root / PARAMS)
     if not isinstance(values, dict):
         raise ConfigError(f"{root / PARAMS} holds no sections: compare it with the one that `sightline init` writes")
     return values
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except yamls.Unreadable as error:
+        raise ConfigError(f"{path} is not valid YAML: {error}") from None
 
 
 def parse_setting(text: str) -> tuple[str, Any]:
@@ -149,15 +154,12 @@ def parse_setting(text: str) -> tuple[str, Any]:
 
     Raises ConfigError on any other form.
     """
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
     key, found, value = text.partition("=")
     if not found or "." not in key:
         raise ConfigError(f"--set {text!r} is not of the form section.key=value, such as pretrain.recipe.epochs=5")
     try:
-        return key.strip(), YAML(typ="safe").load(value)
-    except YAMLError:
+        return key.strip(), yamls.parse(value)
+    except yamls.Unreadable:
         return key.strip(), value
 
 
@@ -206,7 +208,8 @@ def change(origin: Path, target: Path, edit: Callable[[Any], None]) -> None:
     yaml.representer.add_representer(
         type(None), lambda writer, _: writer.represent_scalar("tag:yaml.org,2002:null", "null")
     )
-    values = yaml.load(origin.read_text(encoding="utf-8"))
+    with _readable(origin):
+        values = yaml.load(yamls.text(origin))
     edit(values)
     with replacing(target) as scratch, scratch.open("w", encoding="utf-8") as handle:
         yaml.dump(values, handle)

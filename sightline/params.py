@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal
 
+from sightline import names
 from sightline.recipe import STRICT, Recipe
 
 ROLES = ("train", "val", "calib", "test")
@@ -34,8 +35,7 @@ class Project(Section):
     recipes; written beside them it must not differ from them."""
 
     def __post_init__(self) -> None:
-        if not self.name or set(self.name) & set("/:@%\"' "):
-            raise ValueError(f"name = {self.name!r} must not be empty nor hold blanks, quotes or any of / : @ %")
+        names.check("name", self.name)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -232,6 +232,7 @@ class Evaluate(Section):
     """Share of right ones among the answers that are sure enough; the others are told as `abstain`."""
 
     def __post_init__(self) -> None:
+        names.check("release", self.release)
         if not 0.5 <= self.kept <= 1:
             raise ValueError(f"kept = {self.kept:g} is outside 0.5 … 1: a release that lost half is another one")
         if not 0.5 <= self.wanted_accuracy < 1:

@@ -14,6 +14,7 @@ from sightline.data import embedded
 from sightline.data.sources import copying, published, scan
 from sightline.data.versions.external import EXTERNAL
 from sightline.errors import DataError, ProjectError
+from sightline.names import plain
 from sightline.project import environment
 
 if TYPE_CHECKING:
@@ -146,7 +147,7 @@ def _write_params(folder: Path, wanted: dict[str, str], name: str | None, outsid
         for key, value in (OWN_IMAGES if own else {}).items():
             config.place(values, key, value)
         if name or own:
-            values["project"]["name"] = _model_name(name or folder.resolve().name)
+            values["project"]["name"] = plain((name or folder.resolve().name).strip("-.")).strip("-.") or "project"
             values["project"].yaml_add_eol_comment("registered models: NAME-backbone, NAME-classifier", "name")
         if "source" not in wanted:
             del values["datasets"]["source"]
@@ -156,10 +157,6 @@ def _write_params(folder: Path, wanted: dict[str, str], name: str | None, outsid
 
     config.change(template(config.PARAMS), folder / config.PARAMS, edit)
     config.load(folder)
-
-
-def _model_name(text: str) -> str:
-    return "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in text).strip("-.") or "project"
 
 
 def _check(given: str, *, download: bool) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,7 +37,9 @@ def project(tmp_path: Path) -> Path:
         ("training.epochs=3", "training.epochs: there is no such section"),
         ("datasets.target.roles.test=0.5", "must sum to 1"),
         ("datasets.target.train_per_class=0", "must be at least 1"),
-        ("project.name=a/b", "must not be empty nor hold"),
+        ("project.name=a/b", "must not be empty, begin with"),
+        ("evaluate.release=../../x", "evaluate: release = '../../x' becomes part of paths"),
+        ("evaluate.release=2024-01-01/x", "becomes part of paths"),
         ("project.name=other", "cannot be set for one run"),
         ("project.preset=[fast]", "has fast, balanced, best, resnet"),
         ("pretrain.recipe=5", "pretrain.recipe = 5: Input should be an object"),
@@ -55,6 +59,62 @@ def test_setting_of_another_form_is_refused(text: str) -> None:
     """What is no section.key=value is told with an example."""
     with pytest.raises(ConfigError, match=r"section\.key=value"):
         config.parse_setting(text)
+
+
+def test_a_list_or_a_date_for_a_section_is_told(project: Path) -> None:
+    """None is taken for a section, and none ends in anything but one of our errors."""
+    whole = config.read(project)
+    for section in whole:
+        for other in ("[1, 2]", "2024-01-01"):
+            # JSON is YAML.
+            text = json.dumps({**whole, section: "OTHER"}).replace('"OTHER"', other)
+            (project / "params.yaml").write_text(text)
+            with pytest.raises(ConfigError) if section != "presets" else suppress(ConfigError):
+                config.load(project, {"pretrain.epochs": 3, "gate.alpha": 0.01, "project.preset": "fast"})
+
+
+@pytest.mark.parametrize(
+    ("coding", "words"),
+    [("cp1252", "not UTF-8 text"), ("utf-16", "not UTF-8 text"), ("utf-16-le", "not UTF-8 text")],
+)
+def test_a_file_in_another_coding_is_told(project: Path, coding: str, words: str) -> None:
+    """What an editor of another system saved is named, with the remedy."""
+    text = (project / "params.yaml").read_text().replace("# Every value", "# Größe: every value")
+    (project / "params.yaml").write_bytes(text.replace("…", "...").replace("¾", "").encode(coding, "replace"))
+    for ask in (lambda: config.load(project), lambda: config.write_value(project, "gate.alpha", 0.01)):
+        with pytest.raises(ConfigError, match=words) as caught:
+            ask()
+        assert "\n" not in str(caught.value)
+
+
+def test_line_ends_and_a_byte_order_mark_do_not_matter(project: Path) -> None:
+    """A file from another system says the same, and can be changed."""
+    before = config.load(project)
+    data = (project / "params.yaml").read_bytes()
+    (project / "params.yaml").write_bytes(b"\xef\xbb\xbf" + data.replace(b"\n", b"\r\n"))
+    assert config.load(project) == before
+    config.write_value(project, "preprocess.size", 48)
+    assert config.load(project).preprocess.size == 48
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("presets: {fast: {pretrian: {epochs: 4}}}", "presets.fast.pretrian"),
+        ("presets: {fast: {1: {epochs: 4}}}", "the key 1 is no text"),
+        ("presets: {fast: [pretrain]}", "presets.fast = "),
+        ("presets: [fast]", "has no presets"),
+        ("presets: {fast: {pretrain: 2024-01-01}}", "presets.fast.pretrain = "),
+    ],
+)
+def test_a_mistyped_preset_is_told(project: Path, text: str, words: str) -> None:
+    """Its stage is named, whatever stands there."""
+    lines = (project / "params.yaml").read_text()
+    head, tail = lines.split("presets:  ", 1)
+    (project / "params.yaml").write_text(f"{head}{text}\n\ntrain:\n" + tail.split("\ntrain:\n", 1)[1])
+    with pytest.raises(ConfigError) as caught:
+        config.load(project, {"project.preset": "fast"})
+    assert words in str(caught.value)
 
 
 def test_setting_reads_numbers_as_yaml_does() -> None:

@@ -9,6 +9,7 @@ from sightline.data.versions import archive
 from sightline.data.versions.diff import ADDED, KINDS, RELABELLED, REMOVED, RENAMED, ROLE, STATUS, UNLABELLED
 from sightline.files import write_atomically
 from sightline.images.reading import UnreadableImage, open_image, to_rgb
+from sightline.names import plain
 from sightline.report.rendering import SMALL_SIDE, data_address, templates
 from sightline.words import counted
 
@@ -49,7 +50,7 @@ def write_changes(
             sections.append({"title": title, "images": images, "more": len(part) - len(first)})
     title = f"{paths.params.project.name}, {new.use} data: {names[0]} → {names[1]}"
     html = templates().get_template("diff.html.j2").render(title=title, words=words, sections=sections)
-    path = paths.reports / f"data-{new.use}-{_plain(names[0])}-{_plain(names[1])}.html"
+    path = paths.reports / f"data-{new.use}-{plain(names[0])}-{plain(names[1])}.html"
     write_atomically(path, html)
     return path
 
@@ -85,7 +86,3 @@ def _thumbnail(data: bytes) -> dict[str, Any]:
     buffer = BytesIO()
     pixels.save(buffer, "PNG" if small else "WEBP", quality=80)
     return {"src": data_address(buffer.getvalue(), "png" if small else "webp"), "small": small}
-
-
-def _plain(name: str) -> str:
-    return "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in name)

@@ -9,6 +9,7 @@ from sightline.data.files.facts import read_bytes
 from sightline.evaluate import power
 from sightline.files import write_atomically
 from sightline.images.reading import UnreadableImage
+from sightline.names import plain
 from sightline.registry.blessing import COST, OVERALL, ROBUSTNESS
 from sightline.report.page import CheckRow
 from sightline.report.rendering import templates
@@ -82,7 +83,7 @@ def write_gate_report(paths: Paths, outcome: Outcome, name: str) -> Path:
             lost=[(one, _picture(paths, one)) for one in differ if not one.gained],
         )
     )
-    path = paths.reports / f"{name}.html"
+    path = paths.reports / f"{plain(name)}.html"
     write_atomically(path, html)
     return path
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sightline.files import write_atomically
 from sightline.lineage.trace import COMPARED
+from sightline.names import plain
 from sightline.report.rendering import templates
 from sightline.words import counted
 
@@ -100,7 +101,7 @@ ARROWS = (
 
 def write_lineage(paths: Paths, found: Mapping[str, Any], place: Path | None = None) -> Path:
     """Write what `sightline.lineage.trace` found as a page at `place`, by default below `reports/`; its path."""
-    place = place or paths.reports / f"lineage-{found['model']}-{found['version']}.html"
+    place = place or paths.reports / f"lineage-{plain(found['model'])}-{plain(found['version'])}.html"
     drawn = boxes(found)
     html = (
         templates()

@@ -13,6 +13,7 @@ import numpy as np
 
 from sightline.data import manifest
 from sightline.images.reading import png
+from sightline.names import plain
 from sightline.params import ROLES
 from sightline.report.gate import beside, check_rows
 from sightline.report.page import Curve, DatasetCard, Mistake, RunReport, Score, StageRow, write_page
@@ -71,7 +72,7 @@ def write_report(paths: Paths, facts: RunFacts) -> Path:
         lineage=(("choice", facts.choice), *facts.lineage),
         links=_links(paths, facts.datasets, facts.label_errors),
     )
-    return write_page(page, paths.reports / f"{facts.flow_run}.html")
+    return write_page(page, paths.reports / f"{plain(facts.flow_run)}.html")
 
 
 def scores(figures: dict[str, Any], best: Trained) -> tuple[Score, ...]:

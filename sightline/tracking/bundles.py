@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sightline.digests import tree_digest
 from sightline.files import replacing
 from sightline.models.sealed import whole
+from sightline.names import plain
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,4 +32,4 @@ def keep(paths: Paths, bundle: Path) -> Path:
 
 
 def _place(paths: Paths, digest: str) -> Path:
-    return paths.mlflow / "bundles" / digest
+    return paths.mlflow / "bundles" / plain(digest)

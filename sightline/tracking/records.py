@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlparse
 from sightline import stored
 from sightline.errors import Damaged
 from sightline.files import write_atomically
+from sightline.names import plain
 
 if TYPE_CHECKING:
     from filelock import FileLock
@@ -106,4 +107,4 @@ def below(paths: Paths, uri: str) -> str | None:
 
 
 def _place(paths: Paths, model: str, version: str) -> Path:
-    return paths.mlflow / "versions" / model / f"{version}.json"
+    return paths.mlflow / "versions" / plain(model) / f"{plain(version)}.json"

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sightline import yamls
 from sightline.data.manifest import COLUMNS
 from sightline.data.versions.dvc import opened
 from sightline.digests import git
@@ -216,12 +217,5 @@ def _locked(text: str, use: str) -> Version | None:
 
 
 def _stages(text: str) -> dict[str, Any]:
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
-    try:
-        found = YAML(typ="safe").load(text)
-    except YAMLError as error:
-        raise ValueError(error) from None
-    stages: dict[str, Any] = {} if found is None else found.get("stages", {})
+    stages: dict[str, Any] = (yamls.parse(text) or {}).get("stages", {})
     return stages

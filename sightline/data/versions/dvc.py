@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sightline import yamls
 from sightline.data.versions import shut
 from sightline.errors import DataError, ValidationFailed
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 
 MEND = "where one of its files is damaged, bring it back with `git checkout -- FILE`; `dvc.lock` may be removed too"
+READ = ("params.yaml", "dvc.yaml", "dvc.lock")
+"""What DVC reads of a project as YAML, without looking first what it would become."""
 
 
 @dataclass(frozen=True)
@@ -45,13 +48,21 @@ class StoreBusy(DataError):
 def opened(root: Path) -> Iterator[Any]:
     """The DVC repository at `root`, quiet.
 
-    Raises DataError where there is none.
+    Raises DataError where there is none, or one that may cost more to read than it holds.
     """
     from dvc.exceptions import DvcException, NotDvcRepoError
     from dvc.lock import LockError
     from dvc.repo import Repo
 
     logging.getLogger("dvc").setLevel(logging.ERROR)
+    for name in READ:
+        try:
+            if (root / name).is_file():
+                yamls.text(root / name)
+        except yamls.Unreadable as error:
+            raise DataError(
+                f"{root / name} is damaged ({error}): bring it back with `git checkout -- {name}`"
+            ) from None
     try:
         repo = Repo(os.fspath(root))
     except NotDvcRepoError:
