@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 
 
 def open_run(tracker: Tracker, flow: str, name: str, flow_run: str, params: Params) -> tuple[str, dict[str, str]]:
-    """Start the run of the flow run `flow_run` (its id; empty without Prefect); the run's id and its tags."""
+    """Start the run of the flow run `flow_run` (its id; empty without Prefect); the run's id and its tags.
+
+    Those that were killed before it are ended first.
+    """
+    tracker.settle()
     root = tracker.paths.root
     state = git_state(root)
     tags = {"prefect.flow": flow, "prefect.flow_run": flow_run, "git.commit": state["commit"]}

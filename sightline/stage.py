@@ -17,6 +17,7 @@ from sightline.data.versions.code import STAGES, write_code_digests
 from sightline.data.versions.warm import AHEAD, SERVE
 from sightline.errors import SightlineError, ValidationFailed
 from sightline.files import write_atomically
+from sightline.processes import end_with_the_parent
 from sightline.project import Paths
 
 if TYPE_CHECKING:
@@ -99,4 +100,5 @@ def serve() -> None:
 
 
 if __name__ == "__main__":
+    end_with_the_parent()
     sys.exit(main(sys.argv[1:]))

@@ -11,7 +11,7 @@ from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.logging import get_run_logger
 
 from sightline.project import Paths
-from sightline.tracking.runs import Tracker, connect, flatten
+from sightline.tracking.runs import Tracker, connect, flatten, how_it_ended
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -101,7 +101,7 @@ def recorded(context: Context, stage: str, data: DataRef, params: dict[str, Any]
     try:
         with tracker.watched(run) if best_device().type == "cuda" else nullcontext():
             yield Recorder(tracker, run, stage)
-    except BaseException:
-        tracker.finish(run, "FAILED")
+    except BaseException as error:
+        tracker.finish(run, how_it_ended(error))
         raise
     tracker.finish(run)

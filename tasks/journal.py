@@ -62,12 +62,12 @@ class Journal:
 @contextmanager
 def ended(context: Context) -> Iterator[None]:
     """Close the MLflow run of the flow with the state in which the flow ends."""
-    from sightline.tracking.runs import connect
+    from sightline.tracking.runs import connect, how_it_ended
 
     tracker = connect(context.paths)
     try:
         yield
-    except BaseException:
-        tracker.finish(context.run, "FAILED")
+    except BaseException as error:
+        tracker.finish(context.run, how_it_ended(error))
         raise
     tracker.finish(context.run)

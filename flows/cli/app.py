@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flows.cli import data, lineage, registry, serve, verify
-from flows.cli.common import AsJson, Settings, enter, leave
+from flows.cli.common import AsJson, Settings, end_when_asked, enter, leave
+from flows.cli.prefect_runs import killed, mine
 from flows.cli.repetition import forget, repeated
 from sightline import config
 from sightline.errors import SightlineError
@@ -106,7 +107,7 @@ def run(
     use_plain_lines()
     if verify:
         forget(paths)
-    summary = None if verify else repeated(paths, overrides, time_given)
+    summary = None if verify or killed(paths.root) else repeated(paths, overrides, time_given)
     if summary is None:
         from flows.cli.prefect_server import prefect_ready
         from sightline.data.versions.warm import start_ahead
@@ -117,7 +118,8 @@ def run(
             from sightline.tracking.runs import connect
 
             connect(paths)
-        summary = train(overrides, time_given, began, verify)
+        with mine():
+            summary = train(overrides, time_given, began, verify)
     if as_json:
         typer.echo(json.dumps(asdict(summary)))
     else:
@@ -206,6 +208,7 @@ def doctor(
 
 def main() -> None:
     """Entry point: our own errors are told in a line, with exit status 2."""
+    end_when_asked()
     try:
         app(standalone_mode=True)
     except SystemExit as end:

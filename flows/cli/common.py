@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import atexit
 import os
+import signal
 import sys
 import threading
+import time
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
@@ -13,7 +15,14 @@ import typer
 from sightline import config, project
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from sightline.project import Paths
+
+LAST = 20
+"""Seconds that a program which was asked to end has for telling so."""
+SIGNALLED = 128
+"""Exit status, beside the number of the signal, by which shells know it."""
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts instead of text for people.")]
 Settings = Annotated[
@@ -28,6 +37,31 @@ def enter() -> Paths:
     """The project that the command is about, its environment set before Prefect and MLflow are imported."""
     os.environ.setdefault("COLUMNS", "120")
     return project.enter(config.find_root())
+
+
+def end_when_asked() -> None:
+    """Let SIGTERM end the program as Ctrl-C does: what runs is told that it ends, and by which exit status.
+
+    Whatever hangs then is left behind after LAST seconds.
+    """
+    signal.signal(signal.SIGTERM, _asked)
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    # Prefect puts a handler of its own into the place of ours; this pipe hears of each signal all the same.
+    signal.set_wakeup_fd(write, warn_on_full_buffer=False)
+    threading.Thread(target=_watch, args=[read], daemon=True).start()
+
+
+def _asked(number: int, _frame: FrameType | None) -> NoReturn:
+    print(f"{signal.Signals(number).name}: ended here; the same command goes on from there", file=sys.stderr)
+    raise SystemExit(SIGNALLED + number)
+
+
+def _watch(signals: int) -> None:
+    while (number := os.read(signals, 1)[0]) not in {signal.SIGTERM, signal.SIGINT}:
+        pass
+    time.sleep(LAST)
+    os._exit(SIGNALLED + number)
 
 
 def leave(status: str | int | None) -> NoReturn:

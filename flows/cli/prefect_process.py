@@ -12,7 +12,7 @@ import socket
 import sqlite3
 import sys
 import time
-from contextlib import closing
+from contextlib import closing, nullcontext
 from importlib.metadata import version
 from pathlib import Path
 from threading import Thread
@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock
 
 from sightline.files import replacing
+from sightline.processes import ignore_signals
 from sightline.project import machine_cache
 
 if TYPE_CHECKING:
@@ -32,6 +33,9 @@ ENDING = 8
 
 def main() -> None:
     """Answer until the command ends."""
+    ignore_signals()
+    servers: list[Server] = []
+    Thread(target=_end_with_the_command, args=[servers], daemon=True).start()
     listener = socket.socket(fileno=int(sys.argv[1]))
     os.environ["PREFECT_UI_ENABLED"] = "false"
     import uvicorn
@@ -44,7 +48,9 @@ def main() -> None:
         _make_database(Path(str(database.database)).absolute())
     app = create_app(ephemeral=True, final=True)
     server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="on"))
-    Thread(target=_end_with_the_command, args=[server], daemon=True).start()
+    # The command answers Ctrl-C and SIGTERM, and tells this server how its run ended.
+    server.capture_signals = nullcontext  # type: ignore[method-assign]
+    servers.append(server)
     server.run(sockets=[listener])
     sys.stderr.flush()
     # The server is down and the database closed; taking the libraries apart would cost another second.
@@ -53,29 +59,43 @@ def main() -> None:
 
 def _make_database(place: Path) -> None:
     """Prefect's tables in a new database: its hundred migrations take seconds, a copy of what they made takes none."""
-    from prefect.server.database import provide_database_interface
-
-    cache = machine_cache()
     with FileLock(place.with_name(f"{place.name}.lock")):
         if place.exists():
             return
-        template = cache / f"prefect-{version('prefect')}.db" if cache else None
-        if template is not None and template.is_file():
-            with replacing(place) as scratch:
-                shutil.copyfile(template, scratch)
-            return
-        asyncio.run(provide_database_interface().create_db())
-        if template is not None:
-            with replacing(template) as scratch, closing(sqlite3.connect(place)) as database:
-                database.execute("VACUUM INTO ?", [str(scratch)])
+        template = (machine_cache() or place.parent) / f"prefect-{version('prefect')}.db"
+        if not template.is_file():
+            with replacing(template) as scratch:
+                _migrate(place.with_name("draft.db"), scratch)
+        with replacing(place) as scratch:
+            shutil.copyfile(template, scratch)
 
 
-def _end_with_the_command(server: Server) -> None:
+def _migrate(draft: Path, made: Path) -> None:
+    """Have Prefect make its tables in the file `draft`, and compact it into `made`: killed half-way it is made anew."""
+    from prefect.server.database import provide_database_interface
+
+    for left in draft.parent.glob(f"{draft.name}*"):
+        left.unlink()
+    interface = provide_database_interface()
+    config = interface.database_config
+    usual, config.connection_url = config.connection_url, f"sqlite+aiosqlite:///{draft}"
+    try:
+        asyncio.run(interface.create_db())
+    finally:
+        config.connection_url = usual
+    with closing(sqlite3.connect(draft)) as database:
+        database.execute("VACUUM INTO ?", [str(made)])
+    for left in draft.parent.glob(f"{draft.name}*"):
+        left.unlink()
+
+
+def _end_with_the_command(servers: list[Server]) -> None:
     # Not sys.stdin: a thread that waits there keeps the interpreter from ending.
     while os.read(0, 1):
         pass
-    server.should_exit = True
-    time.sleep(ENDING)
+    for server in servers:
+        server.should_exit = True
+        time.sleep(ENDING)
     os._exit(1)
 
 

@@ -9,13 +9,14 @@ import socket
 import subprocess
 import sys
 import tomllib
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING
 
 import typer
 
+from flows.cli.prefect_runs import enrol, settle
 from sightline.errors import ConfigError
 from sightline.tracking import databases
 
@@ -34,7 +35,7 @@ ENDING = 10
 
 @contextmanager
 def prefect_ready(paths: Paths) -> Iterator[None]:
-    """Wake the Prefect server beside the work inside the block; at its end the server answers.
+    """Wake the Prefect server beside the work inside the block; at its end the server answers, and killed runs ended.
 
     Where `PREFECT_API_URL` names a server this is one question to it. Else one for this command alone is started: it
     ends with this process, however that ends. Raises ConfigError where it does not come up.
@@ -43,13 +44,11 @@ def prefect_ready(paths: Paths) -> Iterator[None]:
     if ADDRESS not in os.environ and not _names_a_server(paths.root):
         _set_aside()
         started = start(paths.root)
-    thread = Thread(target=_ask, daemon=True)
+    thread = Thread(target=_ask, args=[paths.root if started else None], daemon=True)
     thread.start()
-    try:
-        yield
-    finally:
-        while thread.is_alive() and (started is None or started.poll() is None):
-            thread.join(0.1)
+    yield
+    while thread.is_alive() and (started is None or started.poll() is None):
+        thread.join(0.1)
     if started is not None and started.poll() is not None:
         why = _why(paths.root / SAID)
         raise ConfigError(f"Prefect's server for this command did not start: {why} (all of it: {SAID})")
@@ -85,11 +84,11 @@ def start(root: Path) -> subprocess.Popen[bytes]:
             pass_fds=[listener.fileno()],
         )
         os.environ[ADDRESS] = f"http://127.0.0.1:{listener.getsockname()[1]}/api"
-    atexit.register(_end, process)
+    atexit.register(_end, process, enrol(root))
     return process
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def _end(process: subprocess.Popen[bytes], enrolled: Path) -> None:
     """Let the server finish: its standard input ends, as it does when this process is killed."""
     assert process.stdin is not None  # noqa: S101 — it is a pipe
     process.stdin.close()
@@ -98,6 +97,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+    enrolled.unlink(missing_ok=True)
 
 
 def _set_aside() -> None:
@@ -111,8 +111,13 @@ def _set_aside() -> None:
         typer.echo(f"Prefect's database was damaged ({trouble}): it is now {kept}, and its pages begin anew", err=True)
 
 
-def _ask() -> None:
+def _ask(own: Path | None) -> None:
+    """Wait until the server answers, and let the one of the project `own` know of commands that were killed."""
+    import httpx
     from prefect.client.orchestration import get_client
 
-    with get_client(sync_client=True) as client:
+    # What does not answer now the flow tells, and whom this does not settle the next command does.
+    with suppress(httpx.HTTPError), get_client(sync_client=True) as client:
         client.hello()
+        if own is not None:
+            settle(own, client)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flows.cli.common import AsJson, Settings, enter
+from flows.cli.prefect_runs import mine
 from sightline import config
 from sightline.registry.blessing import REQUIRED
 
@@ -49,7 +50,8 @@ def promote(
     with prefect_ready(paths):
         from flows.promote import promote as flow
 
-    outcome = flow(version, reason, rule.value, override, overrides=overrides or None)
+    with mine():
+        outcome = flow(version, reason, rule.value, override, overrides=overrides or None)
     _show(outcome, as_json=as_json)
     if outcome.champion != version:
         raise typer.Exit(1)

@@ -25,6 +25,7 @@ from sightline.digests import dvc_digest
 from sightline.errors import RegistryError
 from sightline.lineage import origin
 from sightline.lineage.retrain import ANSWER, REQUEST, Retraining
+from sightline.processes import tied
 from sightline.project import Paths, environment
 from sightline.tracking.runs import connect
 from sightline.train.result import Trained
@@ -191,7 +192,7 @@ def _in_fresh_process(there: Paths, line: Sequence[Stage], decode: tuple[str, ..
         # -P: a folder of the project that is named like a library must not take its place.
         [sys.executable, "-P", "-m", "sightline.lineage.retrain"],
         cwd=there.root,
-        env=environment(there.root, kept),
+        **tied(environment(there.root, kept)),
         capture_output=True,
         text=True,
         check=False,

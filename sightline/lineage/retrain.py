@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sightline.data.shards import preprocess
+from sightline.processes import end_with_the_parent
 from sightline.project import Paths
 from sightline.train import chain
 from sightline.train.machine import use_threads
@@ -55,6 +56,7 @@ def retrain(root: Path, request: Retraining) -> list[Trained]:
 
 def main() -> None:
     """Answer the request in the working directory; the answer is written last."""
+    end_with_the_parent()
     root = Path.cwd()
     values = json.loads((root / REQUEST).read_text(encoding="utf-8"))
     done = retrain(root, Retraining(**{**values, "decode": tuple(values["decode"])}))

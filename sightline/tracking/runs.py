@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from sightline.errors import RegistryError
+from sightline.processes import has_died, identity
 from sightline.tracking import databases, places
 from sightline.tracking.records import own_store
 from sightline.tracking.versions import Versions
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from sightline.project import Paths
 
 _LOGGER = logging.getLogger(__name__)
+PROCESS = "process"
+"""Tag of a run: the identity of the process that it runs in."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +38,7 @@ class Tracker(Versions):
 
     def start(self, name: str, tags: Mapping[str, str], parent: str | None = None) -> str:
         """Start a run; its id."""
-        own = {"mlflow.parentRunId": parent} if parent else {}
+        own = {PROCESS: identity(), **({"mlflow.parentRunId": parent} if parent else {})}
         return str(self.client.create_run(self.experiment, run_name=name, tags={**tags, **own}).info.run_id)
 
     def log(
@@ -135,6 +138,17 @@ class Tracker(Versions):
     def finish(self, run: str, status: str = "FINISHED") -> None:
         """End a run: FINISHED, FAILED or KILLED."""
         self.client.set_terminated(run, status)
+
+    def settle(self) -> None:
+        """End the runs whose process was killed on this machine: nobody else does."""
+        for run in self.client.search_runs([self.experiment], "attributes.status = 'RUNNING'"):
+            if has_died(run.data.tags.get(PROCESS, "")):
+                self.finish(run.info.run_id, "KILLED")
+
+
+def how_it_ended(error: BaseException) -> str:
+    """MLflow's word for a run that `error` ends: what is no Exception asked for its end from outside."""
+    return "FAILED" if isinstance(error, Exception) else "KILLED"
 
 
 def connect(paths: Paths) -> Tracker:

@@ -12,7 +12,6 @@ import json
 import os
 import subprocess
 import sys
-import threading
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +20,7 @@ import torch
 
 from sightline.errors import ConfigError, ModelError
 from sightline.models.device import repeatable
+from sightline.processes import LEASH, die_with
 from sightline.recipe import Recipe
 from sightline.train import group, loop
 from sightline.train.checkpoint import Checkpoint, Epoch
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from sightline.models.zoo import Classifier
 
 JOB, START, END = "job.json", "start.safetensors", "end.safetensors"
-LEASH = "SIGHTLINE_LEASH"
-"""Set where the standard input ends as soon as the stage does."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +114,7 @@ def launched(module: str, word: str, workers: int, threads: int) -> subprocess.P
     command = [sys.executable, "-P", "-m", "torch.distributed.run", *alone, f"--nproc-per-node={workers}"]
     return subprocess.Popen(
         [*command, "-m", module, word],
-        env={**os.environ, LEASH: "1", "OMP_NUM_THREADS": str(threads), "PYTHONSAFEPATH": "1"},
+        env={**os.environ, LEASH: "0", "OMP_NUM_THREADS": str(threads), "PYTHONSAFEPATH": "1"},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -181,13 +179,9 @@ def _keep_quiet(kind: str, values: Any) -> None:
 
 def end_with_the_stage() -> None:
     """Die as soon as the stage has gone, where one started this process: two runs must not write one checkpoint."""
-
-    def wait() -> None:
-        os.read(sys.stdin.fileno(), 1)
-        os._exit(1)
-
+    # Not `end_with_the_parent`: torchrun hands on no other descriptor, and ends its processes by SIGTERM.
     if LEASH in os.environ:
-        threading.Thread(target=wait, daemon=True).start()
+        die_with(int(os.environ[LEASH]))
 
 
 def main() -> None:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import signal
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import httpx
 import psutil
 import pytest
 
+from flows.cli.prefect_runs import FOLDER
 from sightline.project import environment
 
 if TYPE_CHECKING:
@@ -33,21 +37,49 @@ sys.stdin.read()
 leave(0)
 """
 
+RUN = """
+import os, time
+from pathlib import Path
+from flows.cli.app import app, main
+from flows.cli.common import enter
+from flows.cli.prefect_runs import mine
+from flows.cli.prefect_server import prefect_ready
+from sightline.project import Paths
 
-def command(project: Path, cache: Path) -> subprocess.Popen[str]:
+@app.command()
+def work():
+    with prefect_ready(Paths(Path.cwd())):
+        from prefect import flow, task
+
+    @task
+    def waits():
+        # What tasks tell reaches the database in batches.
+        time.sleep(3)
+        print(os.environ["PREFECT_API_URL"], flush=True)
+        time.sleep(600)
+
+    with mine():
+        flow(lambda: waits(), name="works")()
+
+main()
+"""
+
+
+def command(project: Path, cache: Path, code: str = COMMAND, *words: str) -> subprocess.Popen[str]:
     """A process that has its server, once it has printed the address; it ends with its standard input."""
     project.mkdir(exist_ok=True)
     given = {key: value for key, value in os.environ.items() if not key.startswith("PREFECT_")}
     env = environment(project, given | {"XDG_CACHE_HOME": str(cache)})
     (project / ".prefect").mkdir(exist_ok=True)
     return subprocess.Popen(
-        [sys.executable, "-P", "-c", COMMAND],
+        [sys.executable, "-P", "-c", code, *words],
         cwd=project,
         env=env,
         text=True,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        start_new_session=True,
     )
 
 
@@ -92,3 +124,42 @@ def test_damaged_database_is_named(tmp_path: Path) -> None:
     assert "file is not a database" in said
     assert ".prefect/prefect.db is damaged" in said
     assert "Traceback" not in said
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_command_that_is_asked_to_end_says_so(tmp_path: Path, number: signal.Signals) -> None:
+    """What reaches the server too, as Ctrl-C does, ends the command in seconds, and Prefect knows of it."""
+    project = tmp_path / "toy"
+    process = command(project, tmp_path / "cache", RUN, "work")
+    address(process)
+    os.killpg(process.pid, number)
+    process.communicate(timeout=30)
+    assert process.returncode == 128 + number
+    assert states(project) == ["CRASHED", "CRASHED"]
+    assert not list((project / FOLDER).iterdir())
+
+
+@pytest.mark.slow
+def test_next_command_settles_what_was_killed(tmp_path: Path) -> None:
+    """Runs of a group that was killed are RUNNING until the next command; those of one that lives stay so."""
+    project = tmp_path / "toy"
+    process = command(project, tmp_path / "cache", RUN, "work")
+    address(process)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert states(project) == ["RUNNING", "RUNNING"]
+    living = [command(project, tmp_path / "cache", RUN, "work") for _ in range(2)]
+    for one in living:
+        address(one)
+    assert states(project) == ["CRASHED", "RUNNING", "RUNNING", "CRASHED", "RUNNING", "RUNNING"]
+    for one in living:
+        os.killpg(one.pid, signal.SIGKILL)
+        one.communicate()
+
+
+def states(project: Path) -> list[str]:
+    """Of the flow runs in their order, then of the task runs."""
+    with closing(sqlite3.connect(project / ".prefect" / "prefect.db")) as store:
+        tables = [store.execute(f"select state_type from {name}_run order by created") for name in ("flow", "task")]  # noqa: S608
+        return [state for table in tables for (state,) in table]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING
 
-from sightline.tracking.runs import connect
+from sightline.tracking.runs import PROCESS, connect
 
 if TYPE_CHECKING:
     from sightline.project import Paths
@@ -23,3 +25,19 @@ def test_watched_run_shows_how_busy_the_machine_is(toy: Paths) -> None:
     assert 0 <= found["system/cpu_utilization_percentage"] <= 100
     assert found["system/system_memory_usage_megabytes"] > 0
     assert not any(one.name == "SystemMetricsMonitor" for one in threading.enumerate())
+
+
+def test_killed_run_is_ended_by_the_next(toy: Paths) -> None:
+    """What a killed process left RUNNING is KILLED then; the run of a living one, or of another machine, goes on."""
+    tracker = connect(toy)
+    code = (
+        "import os, sys; from pathlib import Path; from sightline.project import Paths\n"
+        "from sightline.tracking.runs import connect\n"
+        "print(connect(Paths(Path.cwd())).start('toy', {}), flush=True); os.kill(os.getpid(), 9)"
+    )
+    said = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=False).stdout
+    dead, living, elsewhere = said.strip(), tracker.start("toy", {}), tracker.start("toy", {})
+    tracker.tag(elsewhere, {PROCESS: f"another-{tracker.client.get_run(dead).data.tags[PROCESS]}"})
+    tracker.settle()
+    states = [tracker.client.get_run(run).info.status for run in (dead, living, elsewhere)]
+    assert states == ["KILLED", "RUNNING", "RUNNING"]

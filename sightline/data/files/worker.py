@@ -14,6 +14,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from sightline.data.files.facts import Facts, Limits, read_facts
+from sightline.processes import end_with_the_parent
 
 PATIENCE = 10
 """A file may take so many times longer by the wall clock than in computing time."""
@@ -54,4 +55,5 @@ def _limit_memory(extra: float) -> None:
 
 
 if __name__ == "__main__":
+    end_with_the_parent()
     main(Connection(int(sys.argv[1])), int(sys.argv[2]))

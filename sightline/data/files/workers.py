@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sightline.data.files import worker
 from sightline.data.files.facts import AGAIN, Facts, Limits, unread
 from sightline.errors import DataError
+from sightline.processes import tied
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,7 +94,7 @@ class Worker:
     def close(self) -> None:
         """End the process, if it is still there."""
         self.connection.close()
-        self._process.terminate()
+        self._process.kill()
         self._process.wait()
         self._progress.close()
 
@@ -102,11 +103,11 @@ class Worker:
         ours, theirs = socket.socketpair()
         with theirs:
             handed = (theirs.fileno(), self._progress.fileno())
+            env = {**os.environ, **SETTINGS, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
             self._process = subprocess.Popen(
                 # -P: a file of the working directory must not stand in for a library.
                 [sys.executable, "-P", "-m", worker.__name__, *map(str, handed)],
-                pass_fds=handed,
-                env={**os.environ, **SETTINGS, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+                **tied(env, *handed),
                 # libtiff and others write their complaints straight to it.
                 stderr=subprocess.DEVNULL,
             )

@@ -15,6 +15,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sightline.processes import run_tied, tied
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
@@ -39,7 +41,7 @@ def one_process() -> Iterator[Shared]:
     from dvc.stage import run
 
     usual, shared = run._run, _ahead.pop() if _ahead else Shared()  # noqa: SLF001 — DVC has no public place to say who executes a command
-    run._run = shared.instead_of(usual)  # noqa: SLF001
+    run._run = shared.executing()  # noqa: SLF001
     try:
         yield shared
     finally:
@@ -58,24 +60,26 @@ class Shared:
         """Its number; None before the first stage, and where it ended."""
         return self._process.pid if self._process else None
 
-    def instead_of(self, usual: Callable[..., None]) -> Callable[..., None]:
-        """What DVC calls to execute a command; one that is not ours, or of another Python, is executed as `usual`."""
+    def executing(self) -> Callable[..., None]:
+        """What DVC calls to execute a command; one not of ours, or for another Python, gets a process of its own."""
 
         def execute(executable: str | None, command: str, **settings: Any) -> None:
+            from dvc.stage import exceptions, run
+
             ours = COMMAND.fullmatch(command.strip())
             if ours is None or not _is_our_python(settings["env"]):
-                usual(executable, command, **settings)
-            elif status := self._ask(ours[1], settings):
-                from dvc.stage.exceptions import StageCmdFailedError
-
-                raise StageCmdFailedError(command, status)
+                status = run_tied(run._make_cmd(executable, command), **settings)  # noqa: SLF001 — as DVC itself starts it
+            else:
+                status = self._ask(ours[1], settings)
+            if status:
+                raise exceptions.StageCmdFailedError(command, status)
 
         return execute
 
     def start(self, settings: Mapping[str, Any], *words: str) -> subprocess.Popen[str]:
         """Start it in the folder `cwd` with the environment `env`."""
         command = [sys.executable, "-P", "-m", "sightline.stage", SERVE, *words]
-        where = {"cwd": settings["cwd"], "env": settings["env"]}
+        where = {"cwd": settings["cwd"], **tied(settings["env"])}
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, **where)
         return self._process
 
@@ -95,8 +99,9 @@ class Shared:
         return status or 1
 
     def close(self) -> None:
-        """End the process, if it is there."""
+        """End the process, if it is there, at once where it is at work."""
         if self._process is not None:
+            self._process.kill()
             self._process.communicate()
 
 

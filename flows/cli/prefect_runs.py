@@ -1,0 +1,61 @@
+"""Flow runs on the project's own Prefect server whose command was killed: nobody else tells Prefect that they ended.
+
+A command leaves a file with its identity for as long as it has such a server, and its flow runs carry that as a tag.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sightline.processes import has_died, identity
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from prefect.client.orchestration import SyncPrefectClient
+    from prefect.client.schemas.filters import FlowRunFilter
+
+FOLDER = ".prefect/commands"
+WHY = "its process was killed"
+
+
+def enrol(root: Path) -> Path:
+    """Say that this command has a server; the file that says so, which goes when the server has ended."""
+    place = root / FOLDER / identity()
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.touch()
+    return place
+
+
+def mine() -> AbstractContextManager[set[str]]:
+    """Flow runs that are started inside belong to this command."""
+    from prefect import tags
+
+    return tags(identity())
+
+
+def killed(root: Path) -> list[Path]:
+    """The files of commands that did not come to their end."""
+    return [place for place in sorted((root / FOLDER).glob("*")) if has_died(place.name)]
+
+
+def settle(root: Path, client: SyncPrefectClient) -> None:
+    """Tell Prefect, by a client of the project's own server, which runs of killed commands crashed: flows and tasks."""
+    from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterTags
+
+    for place in killed(root):
+        _crash(client, FlowRunFilter(tags=FlowRunFilterTags(all_=[place.name])))
+        place.unlink(missing_ok=True)
+
+
+def _crash(client: SyncPrefectClient, runs: FlowRunFilter) -> None:
+    from prefect.states import Crashed
+
+    crashed = Crashed(message=WHY)
+    for task in client.read_task_runs(flow_run_filter=runs):
+        if task.state is None or not task.state.is_final():
+            client.set_task_run_state(task.id, crashed, force=True)
+    for run in client.read_flow_runs(flow_run_filter=runs):
+        if run.state is None or not run.state.is_final():
+            client.set_flow_run_state(run.id, crashed, force=True)
