@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sightline.digests import file_digest, tree_digest
-from sightline.errors import RegistryError, SightlineError
+from sightline.errors import RegistryError
 from sightline.models import sealed
 from sightline.models.bundle import GOLDEN
 from sightline.models.weights import WEIGHTS
@@ -264,9 +264,10 @@ class Versions:
         """`tree_digest` of a version's bundle as it was registered; None where there is no such bundle."""
         try:
             told = self.version(model, number).tags.get(BUNDLE_TAG)
-            return told or tree_digest(self.download(model, number))
-        except SightlineError:
+            folder = (self.files(model, number) / sealed.CARD).parent if told is None else None
+        except RegistryError:
             return None
+        return tree_digest(folder) if folder is not None and folder.is_dir() else told
 
     def bundle(self, model: str, number: str, digest: str | None, weights: str | None = None) -> Path:
         """The project's copy of the bundle with that `digest`, fetched as version `number` where there is none yet.

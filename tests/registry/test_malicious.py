@@ -304,6 +304,15 @@ def test_code_of_an_earlier_release_counts_once_it_was_judged(store: Store, ledg
     assert "serving.py" in said(store, ledger)
 
 
+def test_version_from_before_seals_is_known_by_its_bundle(store: Store) -> None:
+    """Although its code is another one, it is the version that the ledger made champion; no alias is taken from it."""
+    model = store.tracker.classifier_model
+    for tag in ("seals", "bundle"):
+        store.tracker.client.delete_model_version_tag(model, "1", tag)
+    append("serving.py")(store.folder)
+    assert store.tracker.digest(model, "1") == tree_digest(store.folder / BUNDLE)
+
+
 def promoted(store: Store, version: str, before: str | None, evidence: dict[str, Any], bundle: str) -> Entry:
     named = {"model": store.tracker.classifier_model, "version": version, "champion_before": before}
     return Entry(**named, decision=PROMOTED, actor="ann", reason="test", evidence=evidence, bundle=bundle)  # type: ignore[arg-type]
