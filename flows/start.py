@@ -21,10 +21,12 @@ def begin(flow: str, overrides: dict[str, Any] | None) -> tuple[Context, Params]
     """Enter the project of the working directory and open the MLflow run of this flow run.
 
     Overrides of data sections are written into params.yaml, because DVC reads them there; others count for this run
-    alone. Raises ConfigError where one does not fit.
+    alone. Raises ConfigError where one does not fit, RegistryError where ledger or MLflow cannot be reached.
     """
     paths = project.enter(config.find_root())
     params = config.load(paths.root, overrides)
+    # Better now than after the training.
+    open_ledger(paths).close()
     for key, value in (overrides or {}).items():
         if config.decides_data(key):
             config.write_value(paths.root, key, value)

@@ -16,6 +16,7 @@ from sightline.errors import RegistryError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+TABLE_TRIES = 3
 _METADATA = sa.MetaData()
 _RELEASES = sa.Table(
     "releases",
@@ -65,11 +66,7 @@ class Comparisons:
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
-        try:
-            _METADATA.create_all(engine, checkfirst=True)
-        except sa.exc.OperationalError:
-            # Another process made the tables between our look and our try.
-            _METADATA.create_all(engine, checkfirst=True)
+        make_tables(_METADATA, engine)
 
     def note(self, model: str, name: str, digest: str, images: Sequence[str]) -> None:
         """Remember a release at its first use: the share of its images that no release had before is earned.
@@ -141,3 +138,16 @@ class Comparisons:
         last = connection.execute(sa.select(sa.func.max(_SPENT.c.place)).where(_SPENT.c.model == model)).scalar()
         before = sa.select(sa.func.count()).select_from(_EARLIER).where(_EARLIER.c.model == model)
         return int(last) if last is not None else int(connection.execute(before).scalar() or 0)
+
+
+def make_tables(tables: sa.MetaData, engine: sa.Engine) -> None:
+    """Make the tables that are not there yet; of several processes at once, one does."""
+    for left in reversed(range(TABLE_TRIES)):
+        try:
+            tables.create_all(engine, checkfirst=True)
+        except sa.exc.DBAPIError:
+            # Another process made one between our look and our try; each database has an error of its own for that.
+            if not left:
+                raise
+        else:
+            return

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 
 from sightline.digests import digest_of
 from sightline.errors import RegistryError, Stale
-from sightline.registry.comparisons import Comparisons
+from sightline.registry.comparisons import Comparisons, make_tables
 from sightline.tracking import databases
 from sightline.tracking.versions import classifier_of
 
@@ -34,8 +34,8 @@ SET_BACK = "set back"
 CHANGES = (PROMOTED, ROLLED_BACK)
 ADDED = ("bundle", "seal")
 """Columns that a table of an earlier release lacks."""
-SQLITE_WAIT = 60
-"""Seconds that a process waits for another one to finish writing."""
+_WAITS: dict[str, dict[str, int]] = {"sqlite": {"timeout": 60}, "postgresql": {"connect_timeout": 20}}
+"""Seconds that a process waits for another one to finish writing a file, or for a server to answer."""
 
 _METADATA = sa.MetaData()
 _ROWS = sa.Table(
@@ -118,15 +118,15 @@ class Ledger:
     """The tables at a database address."""
 
     def __init__(self, uri: str) -> None:
-        self._engine = sa.create_engine(uri, connect_args={"timeout": SQLITE_WAIT} if uri.startswith("sqlite") else {})
+        self._engine = sa.create_engine(uri, connect_args=_WAITS.get(sa.make_url(uri).get_backend_name(), {}))
         try:
-            _METADATA.create_all(self._engine, checkfirst=True)
-        except sa.exc.OperationalError:
-            # Another process made the tables between our look and our try.
-            _METADATA.create_all(self._engine, checkfirst=True)
-        for name in ADDED:
-            _add_column(self._engine, name)
-        self.comparisons = Comparisons(self._engine)
+            make_tables(_METADATA, self._engine)
+            for name in ADDED:
+                _add_column(self._engine, name)
+            self.comparisons = Comparisons(self._engine)
+        except BaseException:
+            self.close()
+            raise
 
     def champion(self, model: str) -> str | None:
         """The version that the last change made champion."""
@@ -213,7 +213,8 @@ class Ledger:
 def open_ledger(paths: Paths) -> Ledger:
     """The ledger at `SIGHTLINE_LEDGER_URI`; by default beside the project's own MLflow store.
 
-    Raises RegistryError where MLflow is remote and no address is given: no shared truth then.
+    Raises RegistryError where MLflow is remote and no address is given, for want of a shared truth, or where the
+    address leads to no database that answers.
     """
     uri = os.environ.get("SIGHTLINE_LEDGER_URI")
     if not uri:
@@ -226,7 +227,21 @@ def open_ledger(paths: Paths) -> Ledger:
         paths.mlflow.mkdir(exist_ok=True)
         uri = f"sqlite:///{paths.mlflow / 'ledger.db'}"
     databases.check(uri, "the promotion ledger")
-    return Ledger(uri)
+    try:
+        return Ledger(uri)
+    except sa.exc.ArgumentError:
+        # What is no address may be a password, so it is not shown.
+        raise RegistryError(
+            "SIGHTLINE_LEDGER_URI is no address of a database: it has the form postgresql://USER:PASSWORD@HOST/NAME"
+        ) from None
+    except ModuleNotFoundError as error:
+        raise RegistryError(
+            f"the ledger's database needs the driver {error.name}: pip install 'sightline[postgres]' brings "
+            "PostgreSQL's"
+        ) from error
+    except sa.exc.DBAPIError as error:
+        place, why = sa.make_url(uri).render_as_string(), str(error.orig).strip().splitlines()
+        raise RegistryError(f"the ledger at {place} does not answer: {' '.join(why)}") from error
 
 
 def history(paths: Paths) -> list[dict[str, Any]]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import sqlite3
+import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from dataclasses import replace
+from threading import Barrier
 from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy as sa
+from servers import postgres
 
 from sightline.errors import RegistryError
 from sightline.registry.ledger import PROMOTED, REFUSED, Entry, Identity, Ledger, open_ledger
@@ -25,9 +26,33 @@ FIRST = Entry(
 )
 
 
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """A database of a real PostgreSQL."""
+    with postgres("ledger") as (address,):
+        yield address
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def uri(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'ledger.db'}"
+    address = str(request.getfixturevalue("server"))
+    execute(address, "DROP SCHEMA public CASCADE", "CREATE SCHEMA public")
+    return address
+
+
+def execute(uri: str, *statements: str, **values: str) -> None:
+    engine = sa.create_engine(uri, poolclass=sa.NullPool)
+    with engine.begin() as connection:
+        for statement in statements:
+            connection.execute(sa.text(statement), values if ":" in statement else {})
+
+
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    ledger = Ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
+def ledger(uri: str) -> Iterator[Ledger]:
+    ledger = Ledger(uri)
     yield ledger
     ledger.close()
 
@@ -61,10 +86,10 @@ def test_stale_comparison_is_refused(ledger: Ledger) -> None:
     assert len(ledger.history("m")) == 1
 
 
-def test_one_of_many_at_once_wins(tmp_path: Path) -> None:
+def test_one_of_many_at_once_wins(uri: str) -> None:
     """Of eight promotions at the same time against the same champion exactly one is written."""
-    uri = f"sqlite:///{tmp_path / 'ledger.db'}"
-    Ledger(uri).append(FIRST)
+    first = Ledger(uri)
+    first.append(FIRST)
 
     def attempt(number: int) -> bool:
         ledger = Ledger(uri)
@@ -78,34 +103,69 @@ def test_one_of_many_at_once_wins(tmp_path: Path) -> None:
 
     with ThreadPoolExecutor(8) as pool:
         won = [number for number, good in zip(range(2, 10), pool.map(attempt, range(2, 10)), strict=True) if good]
-    assert [str(number) for number in won] == [Ledger(uri).champion("m")]
+    assert [str(number) for number in won] == [first.champion("m")]
+    first.close()
+
+
+def test_many_at_once_find_the_tables(uri: str) -> None:
+    """Eight that open a new database at the same time: one makes the tables, and all use them."""
+    barrier = Barrier(8)
+
+    def look(_: int) -> str | None:
+        barrier.wait()
+        ledger = Ledger(uri)
+        try:
+            return ledger.champion("m")
+        finally:
+            ledger.close()
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(look, range(8))) == [None] * 8
+
+
+def test_connections_are_given_back(server: str) -> None:
+    """After every ledger is closed, and after one that cannot be opened, the server holds no connection of ours."""
+    ledger = Ledger(server)
+    ledger.comparisons.note("m", "r1", "digest", ["image"])
+    ledger.comparisons.spend("m", "r1", "2", "1", "better")
+    ledger.close()
+    execute(server, "DROP TABLE promotions", "CREATE VIEW promotions AS SELECT 1 AS id")
+    with pytest.raises(sa.exc.DBAPIError):
+        Ledger(server)
+    engine = sa.create_engine(server, poolclass=sa.NullPool)
+    with engine.connect() as connection:
+        query = "SELECT count(*) FROM pg_stat_activity WHERE datname = 'ledger'"
+        deadline = time.monotonic() + 10
+        while (count := connection.execute(sa.text(query)).scalar()) != 1 and time.monotonic() < deadline:
+            time.sleep(0.1)
+    assert count == 1
 
 
 OLD = """
-CREATE TABLE promotions (id INTEGER PRIMARY KEY, at VARCHAR NOT NULL, model VARCHAR NOT NULL, version VARCHAR NOT NULL,
+CREATE TABLE promotions (id {number} PRIMARY KEY, at VARCHAR NOT NULL, model VARCHAR NOT NULL, version VARCHAR NOT NULL,
  champion_before VARCHAR, decision VARCHAR NOT NULL, actor VARCHAR NOT NULL, reason VARCHAR NOT NULL,
  evidence VARCHAR NOT NULL, change INTEGER, UNIQUE (model, change))
 """
 """The table as it was before it had a column for bundles."""
+ROW = """
+INSERT INTO promotions (at, model, version, decision, actor, reason, evidence, change)
+ VALUES ('then', 'm', '1', 'promoted', 'ann', 'first', :evidence, 1)
+"""
 
 
 @pytest.fixture
-def old(tmp_path: Path) -> Path:
+def old(uri: str) -> str:
     """A ledger of that time with one champion."""
-    file = tmp_path / "ledger.db"
-    with closing(sqlite3.connect(file)) as connection, connection:
-        connection.execute(OLD)
-        row = "INSERT INTO promotions VALUES (1, 'then', 'm', '1', NULL, 'promoted', 'ann', 'first', ?, 1)"
-        connection.execute(row, ['{"bound": {"weights": "w"}}'])
-    return file
+    number = "INTEGER" if uri.startswith("sqlite") else "SERIAL"
+    execute(uri, OLD.format(number=number), ROW, evidence='{"bound": {"weights": "w"}}')
+    return uri
 
 
-def test_ledger_of_an_earlier_release_gets_the_column(old: Path) -> None:
+def test_ledger_of_an_earlier_release_gets_the_column(old: str) -> None:
     """Its rows are read as they were, by several at once, and new rows name their bundle."""
-    uri = f"sqlite:///{old}"
 
     def champion(_: int) -> Identity | None:
-        ledger = Ledger(uri)
+        ledger = Ledger(old)
         try:
             return ledger.standing("m").champion
         finally:
@@ -113,24 +173,25 @@ def test_ledger_of_an_earlier_release_gets_the_column(old: Path) -> None:
 
     with ThreadPoolExecutor(8) as pool:
         assert set(pool.map(champion, range(8))) == {Identity("1", None, "w")}
-    ledger = Ledger(uri)
+    ledger = Ledger(old)
     ledger.append(replace(FIRST, version="2", champion_before="1", bundle="b"))
     assert [row.bundle for row in ledger.history("m")] == [None, "b"]
     assert ledger.identity("m", "2") == Identity("2", "b", None)
     ledger.close()
 
 
-def test_column_that_another_process_adds_meanwhile_is_taken(old: Path) -> None:
+def test_column_that_another_process_adds_meanwhile_is_taken(old: str) -> None:
     """Between the look and the change another process may be first."""
+    others: list[str] = []
 
     def be_first(_connection: object, _cursor: object, statement: str, *_: object) -> None:
-        if statement.startswith("ALTER TABLE"):
-            with closing(sqlite3.connect(old)) as connection, connection:
-                connection.execute(statement)
+        if statement.startswith("ALTER TABLE") and not others:
+            others.append(statement)
+            execute(old, statement)
 
     sa.event.listen(sa.engine.Engine, "before_cursor_execute", be_first)
     try:
-        ledger = Ledger(f"sqlite:///{old}")
+        ledger = Ledger(old)
     finally:
         sa.event.remove(sa.engine.Engine, "before_cursor_execute", be_first)
     assert ledger.champion("m") == "1"
@@ -194,3 +255,25 @@ def test_damaged_ledger_is_told_with_the_remedy(toy: Paths, harm: str) -> None:
     )
     with pytest.raises(RegistryError, match=r"ledger at .*ledger.db is damaged .*Put a copy of it back"):
         open_ledger(toy)
+
+
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        (
+            "postgresql://ann:hush-hush@127.0.0.1:1/ledger",
+            "postgresql://ann:\\*\\*\\*@127.0.0.1:1/ledger does not answer",
+        ),
+        ("postgres://ann:hush-hush@127.0.0.1/ledger", "it has the form postgresql://"),
+        ("ann:hush-hush", "it has the form postgresql://"),
+        ("oracle://ann:hush-hush@127.0.0.1/ledger", "needs the driver"),
+    ],
+)
+def test_ledger_that_cannot_be_reached_is_told(
+    toy: Paths, monkeypatch: pytest.MonkeyPatch, address: str, told: str
+) -> None:
+    """In one sentence, which never shows a password."""
+    monkeypatch.setenv("SIGHTLINE_LEDGER_URI", address)
+    with pytest.raises(RegistryError, match=told) as error:
+        open_ledger(toy)
+    assert "hush-hush" not in str(error.value)
