@@ -131,6 +131,24 @@ def ingested(tmp_path: Path, ingested_once: Paths, monkeypatch: pytest.MonkeyPat
     return copy_project(ingested_once, tmp_path / "toy project", monkeypatch)
 
 
+@pytest.fixture(autouse=True)
+def short_sentences(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Whatever a check of the gate says in any test fits into its sentence; errors of others alone may be cut."""
+    from sightline.registry.blessing import WORDS, Blessing
+    from sightline.words import brief
+
+    said, shorten = [], Blessing.__post_init__
+
+    def noted(self: Blessing) -> None:
+        said.append(self.sentence)
+        shorten(self)
+
+    monkeypatch.setattr(Blessing, "__post_init__", noted)
+    yield
+    cut = [one for one in said if brief(one, WORDS).endswith("…")]
+    assert not [one for one in cut if "did not run" not in one and "in a fresh process" not in one]
+
+
 def copy_project(paths: Paths, folder: Path, patch: pytest.MonkeyPatch) -> Paths:
     """A copy of the project in `folder`, entered."""
     return enter(project.Paths(Path(shutil.copytree(paths.root, folder, symlinks=True))), patch)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sightline.words import counted
+from sightline.words import brief, counted
 
 
 @pytest.mark.parametrize(
@@ -14,3 +14,16 @@ from sightline.words import counted
 def test_number_and_noun_agree(number: int, noun: str, said: str) -> None:
     """One of a thing, several of them, and none; thousands are set apart."""
     assert counted(number, noun) == said
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("one two; three", "one two; three"),
+        ("one two; three four; five six", "one two; 2 more"),
+        ("one two three four five six", "one two three four five…"),
+    ],
+)
+def test_long_text_keeps_the_clauses_that_fit(text: str, said: str) -> None:
+    """Of five words at most: whole clauses with the number of the others, or the first words."""
+    assert brief(text, 5) == said

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from sightline.words import brief
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
@@ -19,6 +21,8 @@ REQUIRED = (INTEGRITY, DATA, OVERALL, FRESH, SLICES, CALIBRATION, ROBUSTNESS, CO
 ANSWERED = (INTEGRITY, DATA, OVERALL)
 """Those that always have something to say: `not applicable` blocks there."""
 NO_CHAMPION = "no champion to compare with"
+WORDS = 25
+"""A check's sentence has no more; where there is more to say, figures and page have all of it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,11 +48,18 @@ class Blessing:
     """`failed`: shown to be harmful, or not what was asked for; `insufficient`: too few images to tell; `missing`: the
     check did not run; `not applicable`: nothing to compare with, which blocks nothing and counts for nothing."""
     sentence: str
-    """For people."""
+    """For people, in 25 words at most."""
     figures: dict[str, Any] = field(default_factory=dict)
     digests: Bound | None = None
     warning: str = ""
     """What stands in the decision's headline although it blocks nothing."""
+
+    def __post_init__(self) -> None:
+        """Keep the sentence short, however many faults or lines of an error there are."""
+        short = brief(self.sentence, WORDS)
+        if short != self.sentence:
+            object.__setattr__(self, "figures", {**self.figures, "whole": self.sentence})
+            object.__setattr__(self, "sentence", short)
 
     @property
     def blocks(self) -> bool:

@@ -55,9 +55,7 @@ def check_fresh(
         p = _weighted(candidate, champion, new, groups, limits.new_traffic)
         figures["weighted"] = {"share": limits.new_traffic, "p": p}
         if rule == BETTER and p > HARM:
-            said = (
-                f"not shown to be better where {limits.new_traffic:.0%} of the traffic is new (p = {p:.2g}); {hidden}"
-            )
+            said = f"not shown to be better with {limits.new_traffic:.0%} new traffic (p = {p:.2g}); {hidden}"
             return blessed(FRESH, "insufficient", said, figures, bound)
     verdict, words = _on_new(parts["new"], rule)
     return blessed(FRESH, verdict, f"{words}; {hidden}", figures, bound)

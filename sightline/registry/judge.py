@@ -151,7 +151,7 @@ def best_champion(ledger: Ledger, model: str, release_digest: str) -> str | None
 def _integrity(candidate: Candidate) -> Blessing:
     said = candidate.trial.trouble() if candidate.trial else candidate.broken
     missing = [tag for tag in TAGS.values() if not candidate.tags.get(tag)]
-    trouble = [f"it does not load and answer in a fresh, restricted process: {said}"] if said else []
+    trouble = [f"tried in a fresh process: {said}"] if said else []
     if missing:
         trouble.append(f"the version does not say where it came from: no tag {', '.join(missing)}")
     elif candidate.bound.weights != candidate.tags[TAGS["weights"]]:

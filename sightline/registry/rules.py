@@ -5,7 +5,7 @@ Pure functions on arrays. All models answered the same test images, in the same 
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -74,7 +74,7 @@ def first(right: BoolArray, labels: IntArray, limits: Gate, bound: Bound) -> Ble
 
 def later(pair: Paired, name: str, rule: Rule, limits: Gate, level: float, bound: Bound) -> Blessing:
     """Whether a candidate may follow the champion of that `name`, by the rule that was asked for, at p ≤ `level`."""
-    done = compared(pair, f"champion version {name}", rule, limits, level)
+    done = compared(pair, f"version {name}", rule, limits, level)
     return _overall(done.verdict, done.sentence, {**done.figures, **accuracies(pair)}, bound)
 
 
@@ -101,12 +101,12 @@ def with_best(judged: Blessing, pair: Paired, name: str, limits: Gate, level: fl
 
     Without it each of many could be a little worse than the one before.
     """
-    done = compared(pair, f"version {name}, the best champion on this release,", NO_WORSE, limits, level)
+    done = compared(pair, f"the best so far, version {name}", NO_WORSE, limits, level)
     figures = {**judged.figures, "best": {"version": name, **done.figures}}
     weight = ("passed", "insufficient", "failed")
-    worse = max(judged.verdict, done.verdict, key=weight.index)
-    sentence = f"{judged.sentence}; {done.sentence}"
-    return Blessing(name=OVERALL, verdict=worse, sentence=sentence, figures=figures, digests=judged.digests)
+    both: tuple[Blessing | Compared, ...] = (judged, done)
+    worse = max(both, key=lambda one: weight.index(one.verdict))
+    return replace(judged, verdict=worse.verdict, sentence=worse.sentence, figures=figures)
 
 
 def compared(pair: Paired, name: str, rule: Rule, limits: Gate, level: float) -> Compared:
@@ -117,13 +117,13 @@ def compared(pair: Paired, name: str, rule: Rule, limits: Gate, level: float) ->
         figures |= {"p": p}
         passed = p <= level
         good, bad = f"better than {name}", f"not shown to be better than {name}"
-        asked = f"(p = {p:.2g}, {level:.2g} is asked)"
+        asked = f"(p = {p:.2g}, {level:.2g} asked)"
     else:
         done = compare.no_worse(pair, limits.margin, level)
         figures |= {**asdict(done), "margin": limits.margin}
         passed = done.passed
-        good, bad = f"not worse than {name}", f"not shown to be no worse than {name}"
-        asked = f"({100 * done.low:+.2f} … {100 * done.high:+.2f} points; above {-100 * limits.margin:+.2f} is asked)"
+        good, bad = f"not worse than {name}", f"may be worse than {name}"
+        asked = f"(at worst {100 * done.low:+.2f} points, {-100 * limits.margin:+.2f} allowed)"
     if passed:
         return Compared(verdict="passed", sentence=f"{good}: {_seen(pair)} {asked}", figures=figures)
     figures |= {"harm": pair.harm}
@@ -139,12 +139,12 @@ def _short(pair: Paired, sentence: str, figures: dict[str, Any], level: float) -
     if power >= POWER:
         return Compared(verdict="failed", sentence=sentence, figures=figures)
     needed = round(compare.images_needed(pair.disagreement, level, POWER) * pair.inflation)
-    short = f"{needed:,} would show one point in half of cases"
+    short = f"{needed:,} would show one point"
     return Compared(verdict="insufficient", sentence=f"{sentence}; {short}", figures={**figures, "needed": needed})
 
 
 def _seen(pair: Paired) -> str:
-    return f"of {pair.images:,} test images {pair.gained} gained, {pair.lost} lost"
+    return f"{pair.gained} gained, {pair.lost} lost of {pair.images:,} images"
 
 
 def _figures(pair: Paired) -> dict[str, Any]:

@@ -83,7 +83,7 @@ def test_known_share_of_traffic_weighs_the_parts() -> None:
     assert asked(old, new, Gate(new_traffic=0.9)).verdict == PASSED
     little = asked(old, new, Gate(new_traffic=0.1))
     assert little.verdict == INSUFFICIENT
-    assert "where 10% of the traffic is new" in little.sentence
+    assert "with 10% new traffic" in little.sentence
 
 
 def test_no_worse_asks_for_no_harm_alone() -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,6 +20,7 @@ from flows.cli.app import app
 from sightline import project
 from sightline.config import write_value
 from sightline.errors import ConfigError, DataError, RegistryError, SightlineError
+from sightline.registry.ledger import history
 from sightline.registry.trial import start_trial
 from sightline.tracking.runs import connect
 
@@ -39,6 +42,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Paths]:
     environment = {
         key: value for key, value in os.environ.items() if not key.startswith(("PREFECT", "MLFLOW", "SIGHTLINE"))
     }
+    environment["COLUMNS"] = "500"  # a sentence of a table stays on its line
     command = [sys.executable, "-m", "flows.cli", "run"]
     with (home / "first.log").open("w") as log:
         first = subprocess.Popen(
@@ -73,6 +77,20 @@ def test_killed_run_goes_on_from_its_checkpoint(trained: Paths) -> None:
     assert "epoch 3/90" not in epochs[0]
     assert "epoch 90/90" in epochs[-1]
     assert "champion  version 1" in log
+
+
+def test_nothing_is_printed_twice(trained: Paths) -> None:
+    """Of all that a run prints no line of several words comes again, and no sentence of a check."""
+    log = (trained.root.parent / "second.log").read_text()
+    lines = Counter(
+        line.partition("| ")[2] or line for line in log.splitlines() if len(re.findall(r"[a-z]{2,}", line)) > 5
+    )
+    assert [line for line, count in lines.items() if count > 1] == []
+    said = {
+        one["sentence"] for one in history(trained)[-1]["evidence"]["blessings"] if len(one["sentence"].split()) > 5
+    }
+    assert len(said) >= 5
+    assert {sentence: log.count(sentence) for sentence in said} == dict.fromkeys(said, 1)
 
 
 def test_predict_answers_with_class_and_probability(trained: Paths, tmp_path: Path) -> None:

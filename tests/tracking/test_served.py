@@ -1,0 +1,56 @@
+"""The classifier as MLflow serves it."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from sightline.models.bundle import Card
+from sightline.models.foreign import fit
+from sightline.models.predictor import Predictor, write_bundle
+from sightline.models.weights import WEIGHTS, save_weights
+from sightline.models.zoo import build
+from sightline.tracking.runs import connect
+from sightline.tracking.versions import load_served
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from sightline.project import Paths
+
+
+def noise(low: int, high: int, count: int, seed: int) -> NDArray[np.uint8]:
+    return np.random.default_rng(seed).integers(low, high, (count, 16, 16, 3), dtype=np.uint8)
+
+
+def png(pixels: NDArray[np.uint8]) -> bytes:
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, "PNG")
+    return out.getvalue()
+
+
+def test_served_answers_say_what_is_foreign(toy: Paths, tmp_path: Path) -> None:
+    """An image unlike all others is foreign in MLflow's answer, with its score, and abstains; a usual one does not."""
+    (tmp_path / "training").mkdir()
+    card = Card("cnn", 16, ("cat", "dog"), 2.0, save_weights(build("cnn", 2, 16).eval(), tmp_path / "training"))
+    weights, example = tmp_path / "training" / WEIGHTS, [png(noise(0, 100, 1, 0)[0])]
+    plain = write_bundle(tmp_path / "plain", card, weights, example)
+    described = plain.outputs(noise(0, 100, 200, 1)).described
+    known = fit(described[:120], np.arange(120) % 2, described[120:], plain.model.head.in_features)
+    write_bundle(tmp_path / "bundle", card, weights, example, known=known)
+    tracker = connect(toy)
+    version = tracker.register_classifier(tracker.start("toy", {}), tmp_path / "bundle", {})
+    images = [png(noise(0, 100, 1, 2)[0]), png(noise(0, 255, 1, 3)[0])]
+    served = load_served(tracker.files(tracker.classifier_model, version)).predict(pd.DataFrame({"image": images}))
+    assert served["foreign"].tolist() == [False, True]
+    assert served["abstain"].tolist() == [False, True]
+    expected = [one.foreign_score for one in Predictor.load(tmp_path / "bundle").predict(images)]
+    assert served["foreign_score"].tolist() == pytest.approx(expected)
+    assert served["foreign_score"][0] <= 1 < served["foreign_score"][1]
