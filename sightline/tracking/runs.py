@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from sightline.errors import RegistryError
 from sightline.processes import has_died, identity
-from sightline.tracking import databases, places
+from sightline.tracking import databases, places, store
 from sightline.tracking.records import own_store
 from sightline.tracking.versions import Versions
 
@@ -171,9 +171,11 @@ def connect(paths: Paths) -> Tracker:
     name = paths.params.project.name
     embedded = uri.startswith("sqlite:")
     try:
-        # A new SQLite store migrates at first touch, and two processes at once would break it.
+        # A new store migrates when its first client is built, and two processes at once would break it.
         with FileLock(paths.mlflow / "store.lock"):
             databases.check(uri, "MLflow's store")
+            if uri == own_store(paths):
+                store.make(paths)
             client = mlflow.MlflowClient(uri, uri)
             if embedded:
                 _lead_here(paths)
