@@ -11,6 +11,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from sightline.masking import masked
+
 PACKAGES = ("sightline", "tasks", "flows")
 TEMPLATES = (".j2", ".json")
 """Endings of the files beside the code that decide what it makes."""
@@ -151,10 +153,12 @@ def git_patch(root: Path) -> bytes:
     """What differs below `root` from its last commit, for `git apply` there; files that git does not know are left out.
 
     Such files may hold anything, a password too; what Sightline needs of them stands in the plan and in DVC's store.
+    Passwords in addresses are masked: a patch is stored beside the run, for all who may read it.
     """
     # A user's own settings for diffs (colours, prefixes, external tools) would make a patch that nobody can apply.
     plain = ("--binary", "--relative", "--no-color", "--no-ext-diff", "--no-textconv", "--src-prefix=a/")
-    return git(root, "diff", "HEAD", *plain, "--dst-prefix=b/")
+    patch = git(root, "diff", "HEAD", *plain, "--dst-prefix=b/")
+    return masked(patch.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
 
 
 def git(root: Path, *words: str) -> bytes:

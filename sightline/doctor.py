@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 from sightline.errors import SightlineError
+from sightline.masking import masked
 
 if TYPE_CHECKING:
     from sightline.project import Paths
@@ -59,7 +60,8 @@ def examine(paths: Paths | None, *, deep: bool = False) -> list[Diagnosis]:
             Diagnosis("project", good=True, said="none here; these were the installation's findings alone"),
         ]
     asked = [_mlflow(paths), _champion(paths)] if deep else [_store(paths)]
-    return [*diagnoses, _params(paths), _dvc(paths), *asked, _prefect()]
+    found = [*diagnoses, _params(paths), _dvc(paths), *asked, _prefect()]
+    return [replace(one, said=masked(one.said)) for one in found]
 
 
 def _packages() -> list[Diagnosis]:

@@ -11,14 +11,20 @@
         └── Stale                  evidence that is no longer about the present champion or test release
 
 The command line prints the message of a `SightlineError` without a traceback and exits with 2; anything else is a
-bug and is shown whole.
+bug and is shown whole, passwords in addresses masked in both.
 """
 
 from __future__ import annotations
 
+from sightline.masking import masked
+
 
 class SightlineError(Exception):
     """The run cannot go on for a reason that the user can mend."""
+
+    def __init__(self, message: str = "") -> None:
+        """Keep `message` without passwords: it is printed, logged and stored."""
+        super().__init__(masked(message))
 
 
 class ConfigError(SightlineError):

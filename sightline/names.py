@@ -11,8 +11,8 @@ def check(key: str, name: str) -> None:
     """Raise ValueError where `name`, the value of `key`, is no name: what leads elsewhere, or cannot be seen."""
     if not name or name[0] in ".-" or any(_is_odd(letter) for letter in name):
         raise ValueError(
-            f"{key} = {name!r} becomes part of paths: it must not be empty, begin with . or -, nor hold blanks, control "
-            "characters, quotes or any of / \\ : @ % < > | * ?"
+            f"{key} = {name!r} becomes part of paths: it must not be empty, begin with . or -, nor hold blanks, "
+            "control characters, quotes or any of / \\ : @ % < > | * ?"
         )
     if len(name.encode()) > LONGEST:
         raise ValueError(f"{key} = {name[:20]}… has {len(name.encode())} bytes: a name has at most {LONGEST}")

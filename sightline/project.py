@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from sightline import config
 from sightline.errors import ProjectError
+from sightline.masking import parted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -118,7 +119,7 @@ class Paths:
 def environment(root: Path, given: Mapping[str, str] = os.environ) -> dict[str, str]:
     """Variables that make Prefect, DVC, MLflow and Great Expectations stay inside the project and quiet.
 
-    Whatever is set already wins.
+    Whatever is set already wins; passwords in web addresses move into variables of their own.
     """
     scripts = os.path.dirname(sys.executable)  # noqa: PTH120 — a link to another environment's python must stay a link
     ours = {
@@ -146,7 +147,7 @@ def environment(root: Path, given: Mapping[str, str] = os.environ) -> dict[str, 
     path = given.get("PATH", os.defpath)
     if scripts not in path.split(os.pathsep):
         path = scripts + os.pathsep + path
-    return {**ours, **given, "PATH": path, "SIGHTLINE_PROJECT": str(root)}
+    return parted({**ours, **given, "PATH": path, "SIGHTLINE_PROJECT": str(root)})
 
 
 def machine_cache() -> Path | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import traceback
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,6 +17,7 @@ from flows.cli.prefect_runs import killed, mine
 from flows.cli.repetition import forget, repeated
 from sightline import config
 from sightline.errors import SightlineError
+from sightline.masking import masked
 
 if TYPE_CHECKING:
     from sightline.project import Paths
@@ -216,6 +218,9 @@ def main() -> None:
     except SightlineError as error:
         typer.echo(f"error: {error}", err=True)
         leave(2)
+    except Exception:  # noqa: BLE001 — a bug, shown whole but for what nobody may read
+        typer.echo(masked(traceback.format_exc()), err=True)
+        leave(1)
 
 
 if __name__ == "__main__":

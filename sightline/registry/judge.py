@@ -13,6 +13,7 @@ from sightline.digests import dvc_digest
 from sightline.evaluate import cost, release, robustness, slices
 from sightline.evaluate.evaluation import image_files
 from sightline.evaluate.paired import paired
+from sightline.masking import masked
 from sightline.registry import blessing as names
 from sightline.registry import rules
 from sightline.registry.blessing import Blessing, Bound, decide
@@ -99,7 +100,7 @@ def _asked(name: str, check: Callable[[Candidate], Blessing], candidate: Candida
     try:
         return check(candidate)
     except Exception as error:  # noqa: BLE001 — whatever goes wrong in a check must block, and be named
-        said = f"the check did not run: {str(error) or type(error).__name__}"
+        said = masked(f"the check did not run: {str(error) or type(error).__name__}")
         return Blessing(name=name, verdict="missing", sentence=said, digests=candidate.bound)
 
 

@@ -238,10 +238,10 @@ def open_ledger(paths: Paths) -> Ledger:
         raise RegistryError(
             f"the ledger's database needs the driver {error.name}: pip install 'sightline[postgres]' brings "
             "PostgreSQL's"
-        ) from error
+        ) from None
     except sa.exc.DBAPIError as error:
         place, why = sa.make_url(uri).render_as_string(), str(error.orig).strip().splitlines()
-        raise RegistryError(f"the ledger at {place} does not answer: {' '.join(why)}") from error
+        raise RegistryError(f"the ledger at {place} does not answer: {' '.join(why)}") from None
 
 
 def history(paths: Paths) -> list[dict[str, Any]]:

@@ -186,7 +186,8 @@ def connect(paths: Paths) -> Tracker:
             else:
                 experiment = found.experiment_id
     except (MlflowException, OSError) as error:
-        raise RegistryError(f"the MLflow store at {uri} does not answer: {error}") from error
+        # Not `from error`, here and elsewhere: what it says of the address would stand in logs.
+        raise RegistryError(f"the MLflow store at {uri} does not answer: {error}") from None
     return Tracker(paths=paths, name=name, client=client, experiment=str(experiment))
 
 

@@ -230,7 +230,7 @@ class Versions:
         try:
             return Path(mlflow.artifacts.download_artifacts(f"models:/{model}/{number}"))
         except (MlflowException, OSError) as error:
-            raise RegistryError(f"the files of {model} version {number} cannot be fetched: {error}") from error
+            raise RegistryError(f"the files of {model} version {number} cannot be fetched: {error}") from None
 
     def download(self, model: str, number: str) -> Path:
         """The bundle folder of a classifier version, on this machine, as it was registered.

@@ -166,7 +166,7 @@ def fetched(repo: Any, digest: str) -> Path:
         try:
             repo.cloud.pull([HashInfo("md5", digest)])
         except (NoRemoteError, RemoteConfigError, ObjectDBError, OSError) as error:
-            raise _gone(digest, f"the remote could not be asked: {error}") from error
+            raise _gone(digest, f"the remote could not be asked: {error}") from None
     if not is_whole(path, digest):
         raise _gone(digest, "the remote does not hold it either")
     return path
