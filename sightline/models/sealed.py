@@ -36,7 +36,8 @@ NAMES = {
     *(f"artifacts/bundle/{name}" for name in (WEIGHTS, GOLDEN, KNOWN)),
 }
 """Every file beside those below `code/sightline/`."""
-CODE_ENDINGS = {".py", ".j2", ".json", ".css"}
+CODE_ENDINGS = {".py", ".j2", ".json", ".css", ".html", ".js", ".svg"}
+"""Of files below it in any release of ours; what is there in the installed one may end as it does."""
 FLAVOR = {
     "artifacts": {"bundle": "artifacts/bundle"},
     "code": CODE,
@@ -67,7 +68,8 @@ def seals(folder: Path) -> dict[str, str]:
             raise ModelError(f"{path} is a link or a device, and no file of a model: {REMEDY}")
         if path.is_dir():
             continue
-        is_code = name.startswith(f"{CODE}/{PACKAGE.name}/") and path.suffix in CODE_ENDINGS
+        inside = name.removeprefix(f"{CODE}/{PACKAGE.name}/")
+        is_code = inside != name and (path.suffix in CODE_ENDINGS or (PACKAGE / inside).is_file())
         if not is_code and name not in NAMES:
             raise ModelError(f"{path} is no file of a model that Sightline registered: {REMEDY}")
         if name in DESCRIBING and path.stat().st_size > LARGEST:

@@ -22,7 +22,7 @@ from sightline.evaluate.evaluation import Evaluated
 from sightline.report.label_errors import LabelErrors
 from sightline.train.result import Trained
 from tasks.results import KIND, OwnResults, TypedJson
-from tasks.versioning import run_trusted
+from tasks.versioning import run_trusted, work_folder
 
 CANARY = str(Path(tempfile.gettempdir(), f"canary-{os.getpid()}"))
 COMMAND = f"touch {CANARY}"
@@ -111,13 +111,17 @@ def test_planted_record_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 @pytest.mark.usefixtures("prefect_server")
 def test_task_runs_again_in_place_of_a_planted_result(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """What a task returned is used again; exchanged for a pickle under its key it is not, which a warning tells."""
-    page, stored = tmp_path / "page", tmp_path / "storage" / "key"
-    page.write_text("page")
-    found = LabelErrors(path="page", digest=file_digest(page), labels=0, sentence="none")
+    stored = tmp_path / "storage" / "key"
 
-    @task(cache_key_fn=lambda *_: "key", persist_result=True)
-    def look() -> LabelErrors:
+    def find() -> LabelErrors:
         return found
+
+    find.__module__ = "tasks.results"
+    page = work_folder(tmp_path, find) / "page"
+    page.write_text("page")
+    place = page.relative_to(tmp_path).as_posix()
+    found = LabelErrors(path=place, digest=file_digest(page), labels=0, sentence="none")
+    look = task(cache_key_fn=lambda *_: "key", persist_result=True)(find)
 
     @flow
     def twice() -> list[tuple[LabelErrors, bool]]:
