@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import copy
 import os
-import pickle
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -44,7 +44,7 @@ def test_an_error_holds_no_password() -> None:
     """Not where it is printed, represented, or kept as an object."""
     error = RegistryError("no answer from http://me:sesame@host/x")
     assert str(error) == "no answer from http://***@host/x"
-    assert SECRET.encode() not in pickle.dumps(error)
+    assert SECRET not in repr([error.args, vars(error), copy.copy(error)])
 
 
 def test_web_addresses_lose_their_passwords_where_a_project_is_entered() -> None:

@@ -49,7 +49,7 @@ def main() -> None:
     app = create_app(ephemeral=True, final=True)
     server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="on"))
     # The command answers Ctrl-C and SIGTERM, and tells this server how its run ended.
-    server.capture_signals = nullcontext  # type: ignore[method-assign]
+    server.capture_signals = nullcontext  # type: ignore[assignment, method-assign]
     servers.append(server)
     server.run(sockets=[listener])
     sys.stderr.flush()

@@ -22,8 +22,8 @@ def make(paths: Paths) -> None:
     if place.exists():
         return
     with replacing(place) as scratch:
-        engine = create_sqlalchemy_engine(f"sqlite:///{scratch}")
+        engine = create_sqlalchemy_engine(f"sqlite:///{scratch}")  # type: ignore[no-untyped-call]
         try:
-            _initialize_tables(engine)
+            _initialize_tables(engine)  # type: ignore[no-untyped-call]
         finally:
             engine.dispose()

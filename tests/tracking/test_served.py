@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING
 
+import mlflow.pyfunc
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,7 +17,6 @@ from sightline.models.predictor import Predictor, write_bundle
 from sightline.models.weights import WEIGHTS, save_weights
 from sightline.models.zoo import build
 from sightline.tracking.runs import connect
-from sightline.tracking.versions import load_served
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,7 +48,9 @@ def test_served_answers_say_what_is_foreign(toy: Paths, tmp_path: Path) -> None:
     tracker = connect(toy)
     version = tracker.register_classifier(tracker.start("toy", {}), tmp_path / "bundle", {})
     images = [png(noise(0, 100, 1, 2)[0]), png(noise(0, 255, 1, 3)[0])]
-    served = load_served(tracker.files(tracker.classifier_model, version)).predict(pd.DataFrame({"image": images}))
+    served = mlflow.pyfunc.load_model(str(tracker.files(tracker.classifier_model, version))).predict(
+        pd.DataFrame({"image": images})
+    )
     assert served["foreign"].tolist() == [False, True]
     assert served["abstain"].tolist() == [False, True]
     expected = [one.foreign_score for one in Predictor.load(tmp_path / "bundle").predict(images)]
