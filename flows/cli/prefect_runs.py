@@ -5,7 +5,7 @@ A command leaves a file with its identity for as long as it has such a server, a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sightline.processes import has_died, identity
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from prefect.client.orchestration import SyncPrefectClient
     from prefect.client.schemas.filters import FlowRunFilter
+    from prefect.client.schemas.objects import State
 
 FOLDER = ".prefect/commands"
 WHY = "its process was killed"
@@ -52,7 +53,7 @@ def settle(root: Path, client: SyncPrefectClient) -> None:
 def _crash(client: SyncPrefectClient, runs: FlowRunFilter) -> None:
     from prefect.states import Crashed
 
-    crashed = Crashed(message=WHY)
+    crashed: State[Any] = Crashed(message=WHY)
     for task in client.read_task_runs(flow_run_filter=runs):
         if task.state is None or not task.state.is_final():
             client.set_task_run_state(task.id, crashed, force=True)
