@@ -51,6 +51,8 @@ FAST = {
     "project.deterministic": True,
     "preprocess.size": 16,
     "pretrain.network": "cnn",
+    "pretrain.recipe.epochs": 3,
+    "finetune.recipe.epochs": 2,
     "finetune.scratch.epochs": 4,
     "finetune.scratch.min_steps": 12,
     "finetune.scratch.learning_rate": 0.1,
@@ -241,7 +243,7 @@ def _is_at(process: psutil.Process, root: Path) -> bool:
 def fill(base: Path, whole: Path, disk: Path, sizes: int, weights: list[str]) -> list[Trial]:
     """Run the project on disks that fill at so many points between its size before and after a run."""
     first, end = (sum(one.stat().st_blocks for one in root.rglob("*")) * 512 for root in (base, whole))
-    trials = []
+    trials: list[Trial] = []
     for number in range(sizes):
         size = int(first + (end - first) * (number + 0.5) / sizes)
         with mounted(disk, size) as there:
