@@ -19,6 +19,7 @@ from sightline.errors import SightlineError, ValidationFailed
 from sightline.files import write_atomically
 from sightline.processes import end_with_the_parent
 from sightline.project import Paths
+from sightline.words import visible
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -78,12 +79,12 @@ def main(words: list[str]) -> int:
         elif words == ["code"]:
             write_code_digests(paths)
         elif len(words) == 2 and words[0] in STAGES:  # noqa: PLR2004
-            print(f"{words[0]} {words[1]}: {run_stage(paths, *words)}")
+            print(visible(f"{words[0]} {words[1]}: {run_stage(paths, *words)}"))
         else:
             print(__doc__, file=sys.stderr)
             return 2
     except SightlineError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(visible(f"error: {error}", lines=True), file=sys.stderr)
         return 2
     return 0
 

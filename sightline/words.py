@@ -1,4 +1,4 @@
-"""Numbers in words, as people write them."""
+"""Texts for people: numbers in words, and names of strangers without what would act on a terminal or a spreadsheet."""
 
 from __future__ import annotations
 
@@ -19,3 +19,36 @@ def brief(text: str, most: int) -> str:
         if len(said.split()) <= most:
             return said
     return f"{' '.join(text.split()[:most])} …".replace(" …", "…")
+
+
+def visible(text: str, *, lines: bool = False) -> str:
+    r"""`text` with what a terminal obeys or does not show (`\x1b`, `\u202e`, line ends) spelled out.
+
+    Line ends and tabs stay where `lines`.
+    """
+    if text.isprintable():
+        return text
+    kept = "\n\t" if lines else ""
+    return "".join(
+        one if one.isprintable() or one in kept else one.encode("unicode_escape").decode("ascii") for one in text
+    )
+
+
+FORMULA = frozenset("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
+"""What a spreadsheet takes for the beginning of a formula, or for another cell; in full width too."""
+
+
+def to_cell(value: str) -> str:
+    """A text as a cell of a CSV file: one that a spreadsheet would execute gets an apostrophe in front."""
+    return f"'{value}" if _acts(value) else value
+
+
+def from_cell(cell: str) -> str:
+    """The text that `to_cell` made the cell of."""
+    return cell[1:] if cell.startswith("'") and _acts(cell) else cell
+
+
+def _acts(value: str) -> bool:
+    # Apostrophes in front count for nothing, so that each is told from the one that was put there.
+    bare = value.lstrip("'")
+    return not FORMULA.isdisjoint((bare[:1], bare.lstrip()[:1]))

@@ -26,8 +26,13 @@ MERGED = "m0: &m0 {a: 1}\n" + "".join(f"m{n}: &m{n}\n  <<: [{', '.join([f'*m{n -
 @pytest.mark.parametrize("text", [BOMB, MERGED])
 def test_a_bomb_is_refused_before_it_grows(text: str) -> None:
     """A few hundred bytes that stand for a hundred thousand million values take no memory and no time."""
-    ask = "import resource, sys\nfrom sightline import yamls\nresource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))\n"
-    ask += "try: yamls.parse(sys.stdin.read())\nexcept yamls.Unreadable as error: print(error)"
+    ask = """
+import resource, sys
+from sightline import yamls
+resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
+try: yamls.parse(sys.stdin.read())
+except yamls.Unreadable as error: print(error)
+"""
     done = subprocess.run([sys.executable, "-c", ask], input=text, capture_output=True, text=True, check=True)
     assert "aliases multiply" in done.stdout
 

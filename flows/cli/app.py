@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flows.cli import data, lineage, registry, serve, verify
-from flows.cli.common import AsJson, Settings, end_when_asked, enter, leave
+from flows.cli.common import AsJson, Settings, end_when_asked, enter, leave, say
 from flows.cli.prefect_runs import killed, mine
 from flows.cli.repetition import forget, repeated
 from sightline import config
 from sightline.errors import SightlineError
-from sightline.masking import masked
 
 if TYPE_CHECKING:
     from sightline.project import Paths
@@ -66,8 +65,8 @@ def init(
 
     if source is None and images == "embedded:digits":
         source = "embedded:glyphs"
-    scaffold.init(folder, images, source, name, typer.echo, external=external, download=download)
-    typer.echo(f"ready: cd {folder} && sightline run")
+    scaffold.init(folder, images, source, name, say, external=external, download=download)
+    say(f"ready: cd {folder} && sightline run")
 
 
 @app.command()
@@ -149,7 +148,7 @@ def predict(
             doubt = "unlike the images it knows" if row.get("foreign") else "not sure enough"
             unsure = f"  {doubt}" if row.get("abstain") else ""
             said = row.get("error") or f"{row['label']}  {row['probability']:.3f}{unsure}"
-            typer.echo(f"{row['path']}: {said}", err="error" in row)
+            say(f"{row['path']}: {said}", err="error" in row)
     if any("error" in row for row in rows):
         raise typer.Exit(1)
 
@@ -216,10 +215,10 @@ def main() -> None:
     except SystemExit as end:
         leave(end.code)
     except SightlineError as error:
-        typer.echo(f"error: {error}", err=True)
+        say(f"error: {error}", err=True, lines=True)
         leave(2)
     except Exception:  # noqa: BLE001 — a bug, shown whole but for what nobody may read
-        typer.echo(masked(traceback.format_exc()), err=True)
+        say(traceback.format_exc(), err=True, lines=True)
         leave(1)
 
 

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from sightline import config, project
+from sightline.masking import masked
+from sightline.words import visible
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -31,6 +33,11 @@ Settings = Annotated[
         "--set", metavar="SECTION.KEY=VALUE", help="Change a value for this command, such as evaluate.release=r2."
     ),
 ]
+
+
+def say(text: str, *, err: bool = False, lines: bool = False) -> None:
+    """Print a line for people, or several `lines`: nothing in it, such as a file's name, acts on the terminal."""
+    typer.echo(visible(masked(text), lines=lines), err=err)
 
 
 def enter() -> Paths:

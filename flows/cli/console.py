@@ -8,17 +8,21 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from rich import markup
 from rich.console import Console
 from rich.filesize import decimal
-from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 from rich.tree import Tree
 
 from sightline.errors import SightlineError
+from sightline.masking import masked
+from sightline.words import visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from rich.text import Text
 
     from flows.summary import Summary
     from sightline.doctor import Diagnosis
@@ -26,7 +30,16 @@ if TYPE_CHECKING:
     from sightline.registry.outcome import Outcome
     from sightline.verify.finding import Finding
 
-CONSOLE = Console()
+
+class Visible(Console):
+    """A console on which no text acts: what it shows in colours are its own."""
+
+    def render_str(self, text: str, **settings: Any) -> Text:
+        """The text as rich makes it of markup, what a terminal obeys spelled out."""
+        return super().render_str(visible(text, lines=True), **settings)
+
+
+CONSOLE = Visible()
 ENGINE = {"flow_engine", "task_engine", "engine", "server", "runner"}
 """Modules of Prefect whose every-run remarks ("Beginning flow run …") a person at a terminal does not need."""
 WEAKEST = 10
@@ -34,6 +47,11 @@ WEAKEST = 10
 LONG = ("params", "evidence", "metrics", "machine")
 """Parts of a lineage that the page and the JSON show in full."""
 COLOURS = {"ran": "green", "cached": "cyan", "up to date": "cyan"}
+
+
+def shown(text: str) -> str:
+    """A text of strangers, on one line and without any markup."""
+    return markup.escape(visible(text))
 
 
 class Lines(logging.StreamHandler[Any]):
@@ -56,7 +74,7 @@ class Lines(logging.StreamHandler[Any]):
     def format(self, record: logging.LogRecord) -> str:
         """The time and the message."""
         formatter = logging.Formatter("%(asctime)s  %(message)s", "%H:%M:%S")
-        return formatter.format(record)
+        return visible(masked(formatter.format(record)), lines=True)
 
 
 def use_plain_lines() -> None:
@@ -68,7 +86,7 @@ def progress(what: str) -> Callable[[list[str]], Iterable[str]]:
     """A bar on the terminal for whoever goes through a list; on stderr, so that `--json` stays clean."""
     from rich.progress import track
 
-    return lambda items: track(items, what, console=Console(stderr=True), transient=True)
+    return lambda items: track(items, what, console=Visible(stderr=True), transient=True)
 
 
 @contextmanager
@@ -97,9 +115,9 @@ def show_summary(summary: Summary) -> None:
     outcome = summary.outcome
     show_checks(outcome)
     CONSOLE.print(f"choice    {summary.choice}", highlight=False)
-    CONSOLE.print(f"gate      {escape(outcome.words)}", highlight=False)
+    CONSOLE.print(f"gate      {shown(outcome.words)}", highlight=False)
     for one in outcome.messages:
-        CONSOLE.print(f"registry  {escape(one)}", highlight=False)
+        CONSOLE.print(f"registry  {shown(one)}", highlight=False)
     CONSOLE.print(f"champion  {f'version {outcome.champion}' if outcome.champion else 'none'}", highlight=False)
     CONSOLE.print(f"report    {summary.report}", highlight=False, soft_wrap=True)
 
@@ -110,7 +128,7 @@ def counted_steps(total: int) -> Iterator[Callable[[str], None] | None]:
     if not total:
         yield None
         return
-    with Progress(*Progress.get_default_columns(), console=Console(stderr=True)) as bar:
+    with Progress(*Progress.get_default_columns(), console=Visible(stderr=True)) as bar:
         task = bar.add_task("corruptions", total=total)
         yield lambda name: bar.update(task, advance=1, description=name.replace("_", " "))
 
@@ -121,7 +139,7 @@ def show_evaluation(version: str, figures: dict[str, Any]) -> None:
     release = figures["release"]
     CONSOLE.print(f"version {version} on release {release['name']}, {release['images']} images", highlight=False)
     for path in release["left"]:
-        CONSOLE.print(f"[red]without[/] {escape(path)}, which has left the test role", highlight=False)
+        CONSOLE.print(f"[red]without[/] {shown(path)}, which has left the test role", highlight=False)
     rows = Table(box=None, show_header=False)
     top5 = "" if figures["top5"] is None else f", among the first five {figures['top5']:.3f}"
     rows.add_row("accuracy", f"{figures['accuracy']:.3f}, balanced {figures['balanced_accuracy']:.3f}{top5}")
@@ -143,7 +161,7 @@ def show_evaluation(version: str, figures: dict[str, Any]) -> None:
     slices = Table("slice", "images", "accuracy", "95 % interval", title="Weakest slices", title_justify="left")
     for row in figures["slices"][:WEAKEST]:
         interval = f"{row['low']:.3f} – {row['high']:.3f}"
-        slices.add_row(escape(row["name"]), f"{row['images']:,}", f"{row['accuracy']:.3f}", interval)
+        slices.add_row(shown(row["name"]), f"{row['images']:,}", f"{row['accuracy']:.3f}", interval)
     CONSOLE.print(slices)
     if "grid" in harm:
         _show_grid(harm["grid"])
@@ -159,9 +177,9 @@ def _show_grid(grid: dict[str, list[float]]) -> None:
 def show_outcome(outcome: Outcome) -> None:
     """What a promotion or a rollback came to."""
     for one in outcome.messages:
-        CONSOLE.print(escape(one), highlight=False)
+        CONSOLE.print(shown(one), highlight=False)
     show_checks(outcome)
-    CONSOLE.print(escape(outcome.words), highlight=False)
+    CONSOLE.print(shown(outcome.words), highlight=False)
     CONSOLE.print(f"champion  {f'version {outcome.champion}' if outcome.champion else 'none'}", highlight=False)
 
 
@@ -172,7 +190,7 @@ def show_checks(outcome: Outcome) -> None:
     table = Table("check", "verdict", "what it found", title="Gate", title_justify="left")
     for one in outcome.blessings:
         colour = "red" if one.blocks else "green" if one.verdict == "passed" else "dim"
-        table.add_row(one.name, f"[{colour}]{one.verdict}[/]", escape(one.sentence))
+        table.add_row(one.name, f"[{colour}]{one.verdict}[/]", shown(one.sentence))
     CONSOLE.print(table)
 
 
@@ -183,40 +201,40 @@ def show_history(rows: Sequence[dict[str, Any]]) -> None:
         loud = " [red]OVERRIDDEN[/]" if row["evidence"].get("overridden") else ""
         table.add_row(
             row["at"][:16].replace("T", " "),
-            escape(row["actor"]),
+            shown(row["actor"]),
             row["version"],
             row["champion_before"] or "none",
             row["decision"] + loud,
-            escape(row["reason"]),
+            shown(row["reason"]),
         )
     CONSOLE.print(table)
 
 
 def show_lineage(found: dict[str, Any]) -> None:
     """Lineage as a tree, and what of it is not known."""
-    tree = Tree(f"[bold]{escape(found['model'])} version {found['version']}[/] {' '.join(found['aliases'])}")
+    tree = Tree(f"[bold]{shown(found['model'])} version {found['version']}[/] {' '.join(found['aliases'])}")
     for name, value in found.items():
         if name not in {"format", "model", "version", "aliases", "missing"} and _says(value):
             _grow(tree, name, value)
     CONSOLE.print(tree, soft_wrap=True)
     for sentence in found["missing"]:
-        CONSOLE.print(f"[red]not known[/] {escape(sentence)}", highlight=False, soft_wrap=True)
+        CONSOLE.print(f"[red]not known[/] {shown(sentence)}", highlight=False, soft_wrap=True)
 
 
 def _grow(tree: Tree, name: str, value: Any) -> None:
     if isinstance(value, list):
-        node = tree.add(f"[bold]{escape(name)}[/]")
+        node = tree.add(f"[bold]{shown(name)}[/]")
         for number, inner in enumerate(value, 1):
             _grow(node, inner.get("stage") or f"{number}", inner)
     elif isinstance(value, dict) and name in LONG:
-        tree.add(f"{escape(name)}: {len(value)} values", highlight=False)
+        tree.add(f"{shown(name)}: {len(value)} values", highlight=False)
     elif isinstance(value, dict):
-        node = tree.add(f"[bold]{escape(name)}[/]")
+        node = tree.add(f"[bold]{shown(name)}[/]")
         for key, inner in value.items():
             if _says(inner):
                 _grow(node, key, inner)
     else:
-        tree.add(escape(f"{name}: {value}"), highlight=False)
+        tree.add(shown(f"{name}: {value}"), highlight=False)
 
 
 def _says(value: Any) -> bool:
@@ -237,7 +255,7 @@ def show_impact(found: Impact) -> None:
         (
             "Models",
             ("model", "version", "aliases", "how"),
-            [(one.model, one.version, ", ".join(one.aliases), "\n".join(one.parts)) for one in found.models],
+            [(one.model, one.version, ", ".join(one.aliases), one.parts) for one in found.models],
         ),
         (
             "Promotions",
@@ -250,10 +268,14 @@ def show_impact(found: Impact) -> None:
     ):
         table = Table(*columns, title=title, title_justify="left")
         for row in rows:
-            table.add_row(*(escape(str(cell or "")) for cell in row))
+            table.add_row(*map(_cell, row))
         CONSOLE.print(table if rows else f"{title}: none")
     for sentence in found.unknown:
-        CONSOLE.print(f"[red]not known[/] {escape(sentence)}", highlight=False, soft_wrap=True)
+        CONSOLE.print(f"[red]not known[/] {shown(sentence)}", highlight=False, soft_wrap=True)
+
+
+def _cell(value: Any) -> str:
+    return "\n".join(map(shown, value)) if isinstance(value, (tuple, list)) else shown(str(value or ""))
 
 
 def show_versions(use: str, entries: Sequence[dict[str, Any]]) -> None:
@@ -265,9 +287,7 @@ def show_versions(use: str, entries: Sequence[dict[str, Any]]) -> None:
         held = ", ".join([*(["now"] if one["now"] else []), *([one["commit"]] if one["commit"] else [])])
         when = one["at"][:16].replace("T", " ")
         size = decimal(one["bytes"])
-        table.add_row(
-            one["version"][:8], when, one["by"], held, f"{one['usable']:,}", size, escape("\n".join(one["what"]))
-        )
+        table.add_row(one["version"][:8], when, one["by"], held, f"{one['usable']:,}", size, _cell(one["what"]))
     CONSOLE.print(table)
 
 
@@ -283,7 +303,8 @@ def show_found(findings: Sequence[Finding]) -> None:
 def show_diagnoses(diagnoses: Sequence[Diagnosis]) -> None:
     """What the doctor found."""
     for one in diagnoses:
+        said = markup.escape(visible(one.said, lines=True))
         CONSOLE.print(
-            f"[{'green' if one.good else 'red'}]{'ok ' if one.good else 'BAD'}[/] {one.what}: {one.said}",
+            f"[{'green' if one.good else 'red'}]{'ok ' if one.good else 'BAD'}[/] {one.what}: {said}",
             highlight=False,
         )

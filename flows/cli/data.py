@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flows.cli.common import AsJson, enter
+from flows.cli.common import AsJson, enter, say
 
 if TYPE_CHECKING:
     from sightline.project import Paths
@@ -98,8 +98,8 @@ def diff(
         typer.echo(json.dumps(found))
         return
     for sentence in said:
-        typer.echo(sentence)
-    typer.echo(f"page: {page}")
+        say(sentence)
+    say(f"page: {page}")
 
 
 @app.command()
@@ -118,8 +118,8 @@ def baseline(use: WhichUse = Use.target, as_json: AsJson = False) -> None:
         typer.echo(json.dumps({"use": use, **asdict(accepted), "file": str(paths.baseline(use.value))}))
         return
     images = sum(accepted.classes.values())
-    typer.echo(f"{use}: {accepted.version[:8]} with {images:,} images of {len(accepted.classes):,} classes is accepted")
-    typer.echo(f"keep it: git add {paths.baseline(use.value).relative_to(paths.root)}")
+    say(f"{use}: {accepted.version[:8]} with {images:,} images of {len(accepted.classes):,} classes is accepted")
+    say(f"keep it: git add {paths.baseline(use.value).relative_to(paths.root)}")
 
 
 @app.command()
@@ -142,8 +142,8 @@ def quality(use: WhichUse = Use.target, as_json: AsJson = False) -> None:
         typer.echo(json.dumps({"use": use, "findings": [asdict(one) for one in found], "page": str(page)}))
         return
     for one in found:
-        typer.echo(f"{one.title} ({one.cases:,}): {one.sentence}")
-    typer.echo("Nothing odd was found." if not found else f"page: {page}")
+        say(f"{one.title} ({one.cases:,}): {one.sentence}")
+    say("Nothing odd was found." if not found else f"page: {page}")
 
 
 @label.command("export")
@@ -189,9 +189,9 @@ def import_labels(
     if as_json:
         typer.echo(json.dumps(asdict(done)))
         return
-    typer.echo(f"{counted(done.given, 'label')} read, {done.changed:,} new or changed; version {done.version[:8]}")
+    say(f"{counted(done.given, 'label')} read, {done.changed:,} new or changed; version {done.version[:8]}")
     if done.new_classes:
-        typer.echo(f"new classes, perhaps misspelt: {', '.join(done.new_classes)}")
+        say(f"new classes, perhaps misspelt: {', '.join(done.new_classes)}")
 
 
 def _suggester(paths: Paths) -> Any:

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.common import AsJson, enter
+from flows.cli.common import AsJson, enter, say
 
 app = typer.Typer()
 
@@ -44,7 +44,7 @@ def lineage(
     from flows.cli.console import show_lineage
 
     show_lineage(found)
-    typer.echo(f"page: {page}")
+    say(f"page: {page}")
 
 
 @app.command()
@@ -84,7 +84,7 @@ def reproduce(
     from sightline.lineage.reproduce import DIFFERS
     from sightline.lineage.reproduce import reproduce as again
 
-    found = again(enter(), version, lambda line: typer.echo(line, err=True))
+    found = again(enter(), version, lambda line: say(line, err=True))
     typer.echo(json.dumps(asdict(found)) if as_json else f"version {version}: {found.verdict}: {found.sentence}")
     if found.verdict == DIFFERS:
         raise typer.Exit(1)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.cli.common import AsJson, Settings, enter
+from flows.cli.common import AsJson, Settings, enter, say
 from flows.cli.prefect_runs import mine
 from sightline import config
 from sightline.registry.blessing import REQUIRED
@@ -72,7 +72,7 @@ def approve(
     with prefect_ready(paths):
         from flows.approval import approve as resume
 
-    typer.echo(resume(paths, version, reason))
+    say(resume(paths, version, reason))
 
 
 def rollback(reason: Reason = "rollback", as_json: AsJson = False) -> None:

@@ -7,8 +7,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import typer
-
+from flows.cli.common import say
 from flows.complete import FOLDER, Look, repeat
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ def repeated(paths: Paths, overrides: dict[str, Any] | None, budget: Budget | No
         return None
     summary = _as_flow(look, overrides, budget) if "PREFECT_API_URL" in os.environ else repeat(look)
     if summary is not None:
-        typer.echo(look.last.sentence, err=True)
+        say(look.last.sentence, err=True)
     return summary
 
 

@@ -26,6 +26,7 @@ from sightline.data.versions import archive
 from sightline.digests import code_digest, digest_of, dvc_digest, file_digest
 from sightline.errors import Damaged
 from sightline.files import write_atomically
+from sightline.words import to_cell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -55,7 +56,7 @@ def ingest(paths: Paths, use: str) -> pd.DataFrame:
     near = pairs.find(found, folder, params.ingest, paths.near(use), thumbnails.beside(paths.cache(use)))
     rows = decide(found.drop(columns=THUMBNAIL), params.datasets[use], previous, near)
     manifest.write(rows, target)
-    left_out = rows.loc[rows["status"] == QUARANTINED, ["path", "label", "reason"]]
+    left_out = rows.loc[rows["status"] == QUARANTINED, ["path", "label", "reason"]].map(to_cell, na_action="ignore")
     write_atomically(paths.quarantine(use), left_out.to_csv(index=False, lineterminator="\n"))
     # A file that must be read again next time is not in the cache.
     whole = cache.rows(paths.cache(use)) == len(layout)

@@ -15,7 +15,7 @@ from sightline.data.manifest import QUARANTINED
 from sightline.data.versions import archive, history
 from sightline.errors import DataError
 from sightline.files import write_atomically
-from sightline.words import counted
+from sightline.words import counted, from_cell, to_cell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -68,7 +68,7 @@ def export(paths: Paths, use: str, table: Path, *, everything: bool, suggest: Su
     with table.open("w", encoding="utf-8", newline="") as handle:
         writer = csv.DictWriter(handle, names, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(lines)
+        writer.writerows({name: to_cell(cell) for name, cell in line.items()} for line in lines)
     return len(lines)
 
 
@@ -126,7 +126,7 @@ def _read(table: Path, known: set[str]) -> dict[str, str]:
                 f"{table}: the column {' and '.join(sorted(missing))} is missing; it has {reader.fieldnames}"
             )
         for row in reader:
-            digest, label = (row["sha256"] or "").strip(), (row["label"] or "").strip()
+            digest, label = (row["sha256"] or "").strip(), from_cell((row["label"] or "").strip())
             fault = _fault(digest, label, known, entries)
             if fault:
                 bad.append(f"line {reader.line_num}: {fault}")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from sightline.data.manifest import OK, QUARANTINED
 from sightline.errors import DataError
+from sightline.words import from_cell, to_cell
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -43,9 +44,10 @@ def read(path: Path) -> dict[str, Label]:
     if not path.is_file():
         return {}
     with path.open(encoding="utf-8", newline="") as handle:
+        rows = csv.DictReader(handle, strict=True)
         try:
-            labels = [Label(**row) for row in csv.DictReader(handle, strict=True)]
-        except (TypeError, csv.Error) as error:
+            labels = [Label(**{name: from_cell(cell) for name, cell in row.items()}) for row in rows]
+        except (TypeError, AttributeError, csv.Error) as error:
             raise DataError(f"{path} is damaged ({error}): bring it back with `git checkout -- {path.name}`") from None
     return {one.sha256: one for one in labels}
 
@@ -55,7 +57,8 @@ def text(labels: Iterable[Label]) -> str:
     out = io.StringIO()
     writer = csv.DictWriter(out, [field.name for field in fields(Label)], lineterminator="\n")
     writer.writeheader()
-    writer.writerows(asdict(one) for one in sorted(labels, key=lambda one: one.sha256))
+    for one in sorted(labels, key=lambda one: one.sha256):
+        writer.writerow({name: to_cell(value) for name, value in asdict(one).items()})
     return out.getvalue()
 
 

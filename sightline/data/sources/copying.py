@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sightline.data.sources import tables
 from sightline.data.sources.entries import CLOSED, entries
+from sightline.words import visible
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,6 +73,6 @@ def as_name(label: str) -> str:
 
 def sentence(left: Mapping[str, str]) -> str:
     """Which files were left out and why, and what to do about links."""
-    named = ", ".join(f"{path} ({reason})" for path, reason in list(left.items())[:NAMED])
+    named = ", ".join(f"{visible(path)} ({reason})" for path, reason in list(left.items())[:NAMED])
     more = f" and {len(left) - NAMED:,} more" if len(left) > NAMED else ""
     return f"left out, unread: {named}{more}. To take what links lead to, copy the folder with `cp -RL` first"

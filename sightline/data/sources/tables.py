@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sightline.data.sources import entries
 from sightline.data.sources.item import SPLITS, Item, plain
 from sightline.errors import DataError
+from sightline.words import from_cell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -65,7 +66,9 @@ def _csv_rows(table: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             raise DataError(f"{table}: the column {' and '.join(missing)} is missing; its first line is {header}")
         reader.fieldnames = header
         for row in reader:
-            yield reader.line_num, row
+            # Cells beyond the header come as a list, missing ones as None.
+            texts = {name: from_cell(cell) for name, cell in row.items() if isinstance(cell, str)}
+            yield reader.line_num, {**row, **texts}
 
 
 def _jsonl_rows(table: Path) -> Iterator[tuple[int, dict[str, Any]]]:
