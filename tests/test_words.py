@@ -6,9 +6,6 @@ import csv
 import io
 from typing import TYPE_CHECKING
 
-from sightline.words import brief, counted
-
-
 import pandas as pd
 import pytest
 from conftest import draw
@@ -24,7 +21,7 @@ from sightline.data import manifest
 from sightline.data.labels import exchange
 from sightline.data.labels import given as labels
 from sightline.data.versions import history
-from sightline.words import counted, from_cell, to_cell, visible
+from sightline.words import brief, counted, from_cell, to_cell, visible
 
 if TYPE_CHECKING:
     from sightline.project import Paths
@@ -55,6 +52,7 @@ def test_long_text_keeps_the_clauses_that_fit(text: str, said: str) -> None:
     assert brief(text, 5) == said
 
 
+@pytest.mark.parametrize(
     ("text", "shown"),
     [
         (f"a{CLEARS}b", r"a\x1b[2Jb"),

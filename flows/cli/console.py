@@ -296,7 +296,7 @@ def show_found(findings: Sequence[Finding]) -> None:
     table = Table("what", "which", "state", "what there is to say")
     colours = {"whole": "green", "healed": "yellow", "damaged": "red"}
     for one in findings:
-        table.add_row(one.what, escape(one.which), f"[{colours[one.state]}]{one.state}[/]", escape(one.said))
+        table.add_row(one.what, shown(one.which), f"[{colours[one.state]}]{one.state}[/]", shown(one.said))
     CONSOLE.print(table)
 
 

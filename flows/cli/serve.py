@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.common import AsJson, enter
+from flows.cli.common import AsJson, enter, say
 
 TOKEN = "SIGHTLINE_TOKEN"  # noqa: S105 — the name of a variable
 Host = Annotated[str, typer.Option(help="Address to listen on; other machines reach 0.0.0.0.")]
@@ -71,4 +71,4 @@ def score(
     if as_json:
         typer.echo(json.dumps(asdict(done)))
         return
-    typer.echo(done.sentence)
+    say(done.sentence)
