@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sightline.registry.candidate import Request
     from sightline.registry.outcome import Outcome
     from sightline.registry.promotion import Registered
+    from sightline.tracking.runs import Tracker
     from sightline.train.result import Trained
     from tasks.context import Context
 
@@ -26,14 +27,17 @@ if TYPE_CHECKING:
 @task(name="register-backbone", version=version_of(__name__), cache_policy=NO_CACHE)
 def register_backbone(context: Context, backbone: Trained, tags: dict[str, str]) -> Registered:
     """Register the backbone, unless a version with these weights is there."""
-    return promotion.register_backbone(connect(context.paths), backbone.run, backbone, {**dict(context.tags), **tags})
+    tracker = connect(context.paths)
+    run = _run(tracker, context, backbone)
+    return promotion.register_backbone(tracker, run, backbone, {**dict(context.tags), **tags})
 
 
 @task(name="register", version=version_of(__name__), cache_policy=NO_CACHE)
 def register(context: Context, best: Trained, evaluated: Evaluated, tags: dict[str, str]) -> Registered:
     """Register the classifier with the figures of its evaluation, unless a version with these weights is there."""
     tracker = connect(context.paths)
-    done = promotion.register(tracker, best.run, best, evaluated, {**dict(context.tags), **tags})
+    run = _run(tracker, context, best)
+    done = promotion.register(tracker, run, best, evaluated, {**dict(context.tags), **tags})
     if done.is_new:
         log_version(tracker, done.version, evaluated.figures(context.paths.root))
     return done
@@ -55,3 +59,8 @@ def promote(context: Context, request: Request, limits: Gate, release: str) -> O
 def approve(context: Context, outcome: Outcome, by: str, reason: str) -> Outcome:
     """Finish a promotion that a person has approved."""
     return promotion.approve(connect(context.paths), outcome, by, reason)
+
+
+def _run(tracker: Tracker, context: Context, trained: Trained) -> str:
+    """The run that trained it; this flow's own where the store, which is another one than then, does not hold it."""
+    return trained.run if tracker.run(trained.run) else context.run

@@ -37,12 +37,12 @@ def free_port() -> int:
 def mlflow_server(folder: Path, store: str | None = None, artifacts: str | None = None) -> Iterator[str]:
     """An MLflow server that hands artifacts through, on SQLite and a folder unless told otherwise; its address."""
     port = free_port()
-    words = [_beside("mlflow"), "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    words = [beside("mlflow"), "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     words += ["--backend-store-uri", store or f"sqlite:///{folder / 'server.db'}"]
     words += ["--serve-artifacts", "--artifacts-destination", artifacts or str(folder / "artifacts")]
     quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     env = {key: value for key, value in os.environ.items() if key != "MLFLOW_TRACKING_URI"}
-    with _started(words, port, folder, env={**env, **quiet}):
+    with started(words, port, folder, env={**env, **quiet}):
         yield f"http://127.0.0.1:{port}"
 
 
@@ -66,7 +66,7 @@ def postgres(*databases: str) -> Iterator[list[str]]:
         made = [initdb, "-D", f"{folder}/db", "-U", "sightline", "-A", "scram-sha-256", "--no-sync", "-E", "UTF8"]
         subprocess.run([*made, "--pwfile", f"{folder}/password"], check=True, capture_output=True, cwd=folder, **owner)
         words = [server, "-D", f"{folder}/db", "-h", "127.0.0.1", "-p", str(port), "-k", "", "-F"]
-        with _started(words, port, folder, **owner):
+        with started(words, port, folder, **owner):
             root = f"postgresql://sightline:{PASSWORD}@127.0.0.1:{port}"
             engine = sa.create_engine(f"{root}/postgres", isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
             _wait(lambda: _answers(engine), folder)
@@ -91,7 +91,7 @@ def s3(folder: Path, *buckets: str) -> Iterator[dict[str, str]]:
         "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
         "MLFLOW_S3_ENDPOINT_URL": f"http://127.0.0.1:{port}",
     }
-    with _started([_beside("moto_server"), "-H", "127.0.0.1", "-p", str(port)], port, folder):
+    with started([beside("moto_server"), "-H", "127.0.0.1", "-p", str(port)], port, folder):
         with pytest.MonkeyPatch.context() as patch:
             for key, value in env.items():
                 patch.setenv(key, value)
@@ -101,13 +101,13 @@ def s3(folder: Path, *buckets: str) -> Iterator[dict[str, str]]:
         yield env
 
 
-def _beside(command: str) -> str:
+def beside(command: str) -> str:
     """A command of this environment."""
     return str(Path(sys.executable).with_name(command))
 
 
 @contextmanager
-def _started(words: list[str], port: int, folder: Path, **options: Any) -> Iterator[None]:
+def started(words: list[str], port: int, folder: Path, **options: Any) -> Iterator[None]:
     """A server that listens on `port` for as long as the block lasts; it and its children are gone afterwards."""
     with (folder / f"{Path(words[0]).name}.log").open("w") as log:
         process = subprocess.Popen(words, cwd=folder, stdout=log, stderr=log, start_new_session=True, **options)

@@ -60,6 +60,16 @@ def follow(paths: Paths) -> tuple[str, ...]:
     return before
 
 
+def holds(paths: Paths, experiment: str) -> bool:
+    """Whether the project's own store has an experiment of that name; what is no store of MLflow's has none."""
+    store = paths.mlflow / "mlflow.db"
+    try:
+        with closing(sqlite3.connect(f"{store.as_uri()}?mode=ro", timeout=WAIT, uri=True)) as connection:
+            return bool(connection.execute("SELECT 1 FROM experiments WHERE name = ?", [experiment]).fetchall())
+    except sqlite3.Error:
+        return False
+
+
 def _elsewhere(store: Path, here: str) -> bool:
     """Whether a store leads to files of another project folder; what is no store of MLflow's does not."""
     try:

@@ -154,7 +154,8 @@ def how_it_ended(error: BaseException) -> str:
 def connect(paths: Paths) -> Tracker:
     """Open the store that `MLFLOW_TRACKING_URI` names, by default the project's own.
 
-    Raises RegistryError where it does not answer.
+    Raises RegistryError where it does not answer, or where it is a server that knows nothing of the project and the
+    project's own store does.
     """
     import mlflow
     from filelock import FileLock
@@ -181,6 +182,8 @@ def connect(paths: Paths) -> Tracker:
                 _lead_here(paths)
             found = client.get_experiment_by_name(name)
             if found is None:
+                if not embedded and places.holds(paths, name):
+                    raise RegistryError(_left_behind(paths, name, uri))
                 location = places.location(paths) if embedded else None
                 experiment = client.create_experiment(name, artifact_location=location)
             else:
@@ -199,6 +202,14 @@ def _lead_here(paths: Paths) -> None:
         _LOGGER.warning(f"the project came here from elsewhere: its MLflow store led to {old}, now it leads here")
     # MLflow remembers by the number of a run where its files lie, which a copy in the same process has elsewhere.
     utils._artifact_repos_cache.clear()  # noqa: SLF001
+
+
+def _left_behind(paths: Paths, name: str, uri: str) -> str:
+    return (
+        f"the MLflow server at {uri} knows nothing of project {name}, whose runs, models and ledger lie in "
+        f"{paths.mlflow}: move that folder away and run `sightline run`, which registers the present model there and "
+        "trains nothing anew (docs/team.md), or unset MLFLOW_TRACKING_URI"
+    )
 
 
 def flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
