@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import shlex
 import subprocess
 from dataclasses import asdict, fields, is_dataclass
 from functools import cache, cached_property
@@ -11,6 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from sightline.errors import ProjectError
 from sightline.masking import masked
 
 PACKAGES = ("sightline", "tasks", "flows")
@@ -162,9 +165,37 @@ def git_patch(root: Path) -> bytes:
 
 
 def git(root: Path, *words: str) -> bytes:
-    """What git says in `root`, or nothing where there is no git, no commit or no such revision."""
+    """What git says in `root`, or nothing where there is no git, no commit or no such revision.
+
+    Raises ProjectError where there is a repository that git refuses to read: a version must not lack its commit so.
+    """
     try:
         done = subprocess.run(["git", "-C", str(root), *words], capture_output=True, check=False)
     except FileNotFoundError:
         return b""
-    return done.stdout if done.returncode == 0 else b""
+    if done.returncode == 0:
+        return done.stdout
+    _check_readable(root)
+    return b""
+
+
+def _check_readable(root: Path) -> None:
+    asked = subprocess.run(
+        ["git", "-C", str(root), "rev-parse", "--git-dir"],
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+        env={**os.environ, "LC_ALL": "C"},
+    )
+    said = asked.stderr.partition("\n")[0].removeprefix("fatal: ")
+    if asked.returncode == 0 or ("not a git repository" in said and not (root / ".git").exists()):
+        return
+    remedy = (
+        f"if you trust it, `git config --global --add safe.directory {shlex.quote(str(root))}`"
+        if "dubious ownership" in said
+        else "`git status` there says more"
+    )
+    raise ProjectError(
+        f"git does not read the repository of {root} ({said}), so no version could name its commit: {remedy}"
+    )

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
+from sightline.digests import git
 from sightline.errors import SightlineError
 from sightline.masking import masked
 
@@ -60,7 +61,7 @@ def examine(paths: Paths | None, *, deep: bool = False) -> list[Diagnosis]:
             Diagnosis("project", good=True, said="none here; these were the installation's findings alone"),
         ]
     asked = [_mlflow(paths), _champion(paths)] if deep else [_store(paths)]
-    found = [*diagnoses, _params(paths), _dvc(paths), *asked, _prefect()]
+    found = [*diagnoses, _params(paths), _git(paths), _dvc(paths), *asked, _prefect()]
     return [replace(one, said=masked(one.said)) for one in found]
 
 
@@ -116,6 +117,15 @@ def _params(paths: Paths) -> Diagnosis:
     return Diagnosis(
         "params.yaml", good=True, said=f"project {params.project.name}, data sets {', '.join(sorted(params.datasets))}"
     )
+
+
+def _git(paths: Paths) -> Diagnosis:
+    """The project's repository, which git may refuse to read where it belongs to another user."""
+    try:
+        commit = git(paths.root, "rev-parse", "--short", "HEAD").decode().strip()
+    except SightlineError as error:
+        return Diagnosis("git", good=False, said=str(error))
+    return Diagnosis("git", good=True, said=f"commit {commit}" if commit else "no commit yet, for a version to name")
 
 
 def _dvc(paths: Paths) -> Diagnosis:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import sys
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from sightline.params import Params
 
 USES = ("source", "target")
+NAMES = ("LOGNAME", "USER", "LNAME", "USERNAME")
+"""Variables that getpass takes for the name of the user."""
 
 
 @dataclass(frozen=True)
@@ -147,17 +150,28 @@ def environment(root: Path, given: Mapping[str, str] = os.environ) -> dict[str, 
     path = given.get("PATH", os.defpath)
     if scripts not in path.split(os.pathsep):
         path = scripts + os.pathsep + path
-    return parted({**ours, **given, "PATH": path, "SIGHTLINE_PROJECT": str(root)})
+    return parted({**ours, **_person(root, given), **given, "PATH": path, "SIGHTLINE_PROJECT": str(root)})
+
+
+def _person(root: Path, given: Mapping[str, str]) -> dict[str, str]:
+    """A name and a home for a user who has none, as in many containers: DVC, MLflow and torch ask for both."""
+    try:
+        person = pwd.getpwuid(os.getuid())
+    except KeyError:
+        person = None
+    name = {} if person or any(key in given for key in NAMES) else {"LOGNAME": f"uid-{os.getuid()}"}
+    return name if person or "HOME" in given else {**name, "HOME": str(root / ".prefect" / "home")}
 
 
 def machine_cache() -> Path | None:
     """Where this machine keeps what is the same in all projects of a user; None where nothing can be kept."""
     from platformdirs import user_cache_path
 
-    folder = user_cache_path("sightline")
     try:
+        folder = user_cache_path("sightline")
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
+    except (OSError, RuntimeError):
+        # RuntimeError: there is no home.
         return None
     return folder if os.access(folder, os.W_OK) else None
 

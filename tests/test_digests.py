@@ -8,15 +8,22 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+from conftest import commit
 
 from sightline.digests import code_digest, code_modules, digest_of, git_patch, git_state, handed_modules
+from sightline.doctor import examine
+from sightline.errors import ProjectError
 from sightline.params import Evaluate
 from sightline.recipe import Recipe
 from sightline.train.result import Trained
 from tasks import versioning
 from tasks.versioning import key_of
+
+if TYPE_CHECKING:
+    from sightline.project import Paths
 
 ROOT = Path(__file__).parents[1]
 RESULT = "sightline.train.result"
@@ -120,3 +127,30 @@ def test_patch_makes_the_dirty_tree_again(tmp_path: Path) -> None:
     subprocess.run(["git", "apply", "-"], cwd=copy, input=patch, check=True)
     assert {path.name: path.read_bytes() for path in copy.iterdir()} == {"a": b"\xff\0\r\n"}
     assert git_state(inside)["patch"] == hashlib.sha256(patch).hexdigest()
+
+
+@pytest.mark.parametrize("kind", ["other owner", "damaged"])
+def test_a_repository_that_git_does_not_read_is_an_error(
+    toy: Paths, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Of another owner, or damaged: nobody trains a version without its commit, and doctor tells the remedy."""
+    commit(toy, "all")
+    assert git_state(toy.root)["commit"]
+    if kind == "other owner":
+        monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+        monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+        words = "safe.directory '.*toy project'"
+    else:
+        (toy.root / ".git" / "HEAD").unlink()
+        words = "`git status` there says more"
+    for ask in (git_state, git_patch):
+        with pytest.raises(ProjectError, match=words):
+            ask(toy.root)
+    told = {one.what: one for one in examine(toy)}
+    assert not told["git"].good
+    assert "could name its commit" in told["git"].said
+
+
+def test_no_repository_is_no_error(tmp_path: Path) -> None:
+    """Without git there is no commit to name."""
+    assert git_state(tmp_path) == {"commit": "", "patch": ""}
