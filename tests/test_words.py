@@ -11,6 +11,7 @@ import pytest
 from conftest import draw
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.table import Table
 from rich.tree import Tree
 from typer.testing import CliRunner
 
@@ -90,7 +91,7 @@ def test_the_console_shows_names_and_obeys_none(capsys: pytest.CaptureFixture[st
     name = f"{CLEARS}{TITLE}[red]x[/]"
     say(name)
     plain = console.Visible(width=200)
-    table = console.Table("name")
+    table = Table("name")
     table.add_row(console.shown(name))
     tree = Tree(name)
     tree.add(name)

@@ -11,7 +11,6 @@ import sys
 import tomllib
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from threading import Thread
 from typing import TYPE_CHECKING
 
 import typer
@@ -44,11 +43,9 @@ def prefect_ready(paths: Paths) -> Iterator[None]:
     if ADDRESS not in os.environ and not _names_a_server(paths.root):
         _set_aside()
         started = start(paths.root)
-    thread = Thread(target=_ask, args=[paths.root if started else None], daemon=True)
-    thread.start()
     yield
-    while thread.is_alive() and (started is None or started.poll() is None):
-        thread.join(0.1)
+    # Not in a thread beside the imports: two threads that import Prefect wait for one another.
+    _ask(paths.root if started else None)
     if started is not None and started.poll() is not None:
         why = _why(paths.root / SAID)
         raise ConfigError(f"Prefect's server for this command did not start: {why} (all of it: {SAID})")
