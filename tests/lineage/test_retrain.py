@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import torch
 from conftest import enter, make_images, make_project
 
 from sightline.data.ingest import ingest
 from sightline.lineage.retrain import Retraining, retrain
 from sightline.train import chain
+from sightline.train.machine import use_threads
 from sightline.train.stages import InProcess, Place
 
 if TYPE_CHECKING:
@@ -24,14 +26,16 @@ def test_line_of_a_head_is_trained_again_with_its_threads(tmp_path: Path, monkey
     paths = enter(make_project(tmp_path / "toy project", images, source), monkeypatch)
     for use in ("source", "target"):
         ingest(paths, use)
-    line = ("pretrain", "transfer")
-    request = Retraining(threads=dict.fromkeys(line, "1"), workers=dict.fromkeys(line, 1), decode=("source", "target"))
+    line, usual = ("pretrain", "transfer"), torch.get_num_threads()
+    threads = {"pretrain": str(usual + 1), "transfer": str(usual)}
+    request = Retraining(threads=threads, workers=dict.fromkeys(line, 1), decode=("source", "target"))
     again = retrain(paths.root, request)
     assert [one.stage for one in again] == list(line)
-    assert [dict(one.notes)["machine"]["threads"] for one in again] == ["1", "1"]
+    assert [dict(one.notes)["machine"]["threads"] for one in again] == [*threads.values()]
     assert sorted(folder.name for folder in paths.runs.iterdir()) == ["features", *line]
 
     def place(stage: str, use: str) -> Place:
+        use_threads(threads[stage])
         folder = paths.runs / f"{stage} once more"
         folder.mkdir()
         return Place(paths.root, folder, paths.shards(use), lambda _: None)

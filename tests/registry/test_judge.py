@@ -419,8 +419,11 @@ def test_person_may_take_a_version_that_lacks_images(shop: Shop) -> None:
 
 
 def test_what_has_changed_since_is_not_taken(shop: Shop) -> None:
-    """A person who looked at other test images approves nothing."""
+    """A person who looked at another version, or at other test images, approves nothing."""
     version = lacking(shop)
+    shop.tracker.tag_version(shop.tracker.classifier_model, version, {"bundle": "another"})
+    with pytest.raises(Stale, match="no longer the one that was judged"):
+        promotion.approve_insufficient(shop.tracker, version, "bob", "looks right")
     path = shop.paths.root / "data" / "releases" / "r1.json"
     values = json.loads(path.read_text())
     path.write_text(json.dumps(values | {"images": values["images"][1:]}))
