@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
+import sqlite3
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -63,20 +65,27 @@ def opened(root: Path) -> Iterator[Any]:
             raise DataError(
                 f"{root / name} is damaged ({error}): bring it back with `git checkout -- {name}`"
             ) from None
+    repo = None
     try:
         repo = Repo(os.fspath(root))
+        yield repo
     except NotDvcRepoError:
         raise DataError(
             f"{root} is not under DVC: run `dvc init` there, or make a project with `sightline init`"
         ) from None
-    try:
-        yield repo
     except LockError as error:
         raise StoreBusy(f"another DVC command is at work in {root}: {error}") from error
+    except sqlite3.DatabaseError as error:
+        if "locked" in str(error):
+            raise
+        # What DVC remembers of files by their stamps: without it, it reads them.
+        shutil.rmtree(os.environ.get("DVC_SITE_CACHE_DIR") or root / ".dvc" / "site", ignore_errors=True)
+        raise StoreBusy(f"what DVC remembers of files was damaged ({error}), and is removed: try again") from error
     except DvcException as error:
         raise DataError(f"DVC cannot go on in {root}: {_line(error)}; {MEND}") from error
     finally:
-        repo.close()
+        if repo is not None:
+            repo.close()
 
 
 def _line(error: BaseException) -> str:
@@ -103,12 +112,34 @@ def track_raw(paths: Paths, use: str) -> bool:
             f"{folder} is a link to {os.path.realpath(folder)}: put the images there, or name that folder as external"
         )
     shut.close(folder)
-    pointer = folder.with_name(folder.name + ".dvc")
+    for one in paths.params.datasets:
+        _drop_damaged(_pointer(paths.raw(one)), paths.raw(one).name)
+    pointer = _pointer(folder)
     before = pointer.read_bytes() if pointer.is_file() else b""
     with opened(paths.root) as repo:
         if not pointer.is_file() or repo.status(targets=[os.fspath(pointer)]):
             repo.add([os.fspath(folder)])
     return pointer.read_bytes() != before
+
+
+def _pointer(folder: Path) -> Path:
+    return folder.with_name(folder.name + ".dvc")
+
+
+def _drop_damaged(pointer: Path, name: str) -> None:
+    """Remove a pointer that is none to the folder `name`: one that is broken stops DVC, and is made anew."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    if not pointer.is_file():
+        return
+    try:
+        (out,) = YAML(typ="safe").load(pointer.read_text(encoding="utf-8"))["outs"]
+        whole = out["path"] == name and out["md5"].endswith(".dir")
+    except (YAMLError, ValueError, TypeError, KeyError, AttributeError):
+        whole = False
+    if not whole:
+        pointer.unlink()
 
 
 def reproduce(paths: Paths, stage: str, use: str) -> Reproduced:

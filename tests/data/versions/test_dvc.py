@@ -183,3 +183,28 @@ def test_lines_of_a_stage_stay_out_of_stdout(ingested: Paths, capfd: pytest.Capt
     said = capfd.readouterr()
     assert said.out == ""
     assert "ingest target: 179 ok" in said.err
+
+
+@pytest.mark.parametrize("harm", ["cut", "other", "bytes"])
+def test_damaged_pointer_is_made_anew(ingested: Paths, harm: str) -> None:
+    """A pointer of which half is left, or that points to another folder, is written again as it was."""
+    pointer = ingested.raw("target").with_name("target.dvc")
+    whole = pointer.read_bytes()
+    damaged = {"cut": whole[:50], "other": whole.replace(b"path: target", b"path: source"), "bytes": b"\x00\xff"}
+    pointer.write_bytes(damaged[harm])
+    assert dvc.track_raw(ingested, "target")
+    assert pointer.read_bytes() == whole
+
+
+def test_damaged_memory_of_dvc_is_removed(ingested: Paths) -> None:
+    """What DVC knows of files by their stamps may break: it goes, the task tries again, and nothing is lost."""
+
+    def look() -> bool:
+        return dvc.track_raw(ingested, "target") or dvc.reproduce(ingested, "ingest", "target").ran
+
+    assert not look()
+    for file in (ingested.root / ".dvc" / "site").rglob("cache.db*"):
+        file.write_bytes(file.read_bytes()[:5000])
+    with pytest.raises(StoreBusy, match="is removed: try again"):
+        look()
+    assert not look()
