@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-import yaml
+import yaml  # type: ignore[import-untyped]
 from servers import PASSWORD, beside, free_port, postgres, s3, started
 
 if TYPE_CHECKING:
