@@ -378,7 +378,7 @@ def test_rollback_to_a_stranger_is_refused(tracker: Tracker, ledger: Ledger) -> 
 def test_champion_of_an_old_ledger_is_known_by_its_weights(tracker: Tracker, ledger: Ledger) -> None:
     """Rows without a bundle name the weights in their evidence."""
     with ledger._engine.begin() as connection:
-        connection.execute(sa.text("update promotions set bundle = null"))
+        connection.execute(sa.text("update promotions set bundle = null, seal = null"))
     assert submit(tracker, ledger, asked("1"), never).decision == "unchanged"
     tracker.tag_version(MODEL, "1", {"weights": "others"})
     assert submit(tracker, ledger, asked("1"), never).decision == "refused"
