@@ -13,9 +13,10 @@ from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING
 
+from sightline import space
 from sightline.data.versions.code import STAGES, write_code_digests
 from sightline.data.versions.warm import AHEAD, SERVE
-from sightline.errors import SightlineError, ValidationFailed
+from sightline.errors import ValidationFailed
 from sightline.files import write_atomically
 from sightline.processes import end_with_the_parent
 from sightline.project import Paths
@@ -83,8 +84,11 @@ def main(words: list[str]) -> int:
         else:
             print(__doc__, file=sys.stderr)
             return 2
-    except SightlineError as error:
-        print(visible(f"error: {error}", lines=True), file=sys.stderr)
+    except Exception as error:
+        said = space.sentences(paths.root, error)
+        if not said:
+            raise
+        print(*(visible(f"error: {sentence}", lines=True) for sentence in said), sep="\n", file=sys.stderr)
         return 2
     return 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 import traceback
 from dataclasses import asdict
@@ -15,7 +16,7 @@ from flows.cli import data, lineage, registry, serve, verify
 from flows.cli.common import AsJson, Settings, end_when_asked, enter, leave, say
 from flows.cli.prefect_runs import killed, mine
 from flows.cli.repetition import forget, repeated
-from sightline import config
+from sightline import config, space
 from sightline.errors import SightlineError
 
 if TYPE_CHECKING:
@@ -170,9 +171,11 @@ def evaluate(
     from flows.cli.console import counted_steps, show_evaluation
     from sightline.evaluate.corruptions import CELLS
     from sightline.evaluate.registered import evaluate_version
+    from sightline.registry.promotion import champion
     from sightline.report.plots import keep_pictures
     from sightline.tracking.runs import connect
 
+    version = version or champion(connect(paths))
     with counted_steps(CELLS if full else 0) as step:
         done = evaluate_version(paths, version, asked.release, step)
     keep_pictures(connect(paths), done.run, done.folder, done.figures)
@@ -208,18 +211,19 @@ def doctor(
 
 
 def main() -> None:
-    """Entry point: our own errors are told in a line, with exit status 2."""
+    """Entry point: our own errors, and a full disk, are told in a line, with exit status 2."""
     end_when_asked()
     try:
         app(standalone_mode=True)
     except SystemExit as end:
         leave(end.code)
-    except SightlineError as error:
-        say(f"error: {error}", err=True, lines=True)
-        leave(2)
-    except Exception:  # noqa: BLE001 — a bug, shown whole but for what nobody may read
-        say(traceback.format_exc(), err=True, lines=True)
-        leave(1)
+    except Exception as error:  # noqa: BLE001 — a bug is shown whole but for what nobody may read
+        said = space.sentences(Path(os.environ.get("SIGHTLINE_PROJECT", "")), error)
+        for sentence in said:
+            say(f"error: {sentence}", err=True, lines=True)
+        if not said:
+            say(traceback.format_exc(), err=True, lines=True)
+        leave(2 if said else 1)
 
 
 if __name__ == "__main__":

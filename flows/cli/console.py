@@ -17,6 +17,7 @@ from rich.tree import Tree
 
 from sightline.errors import SightlineError
 from sightline.masking import masked
+from sightline.space import is_about_space
 from sightline.words import visible
 
 if TYPE_CHECKING:
@@ -67,7 +68,8 @@ class Lines(logging.StreamHandler[Any]):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print what a person at a terminal needs."""
-        ours = record.exc_info and isinstance(record.exc_info[1], SightlineError)
+        error = record.exc_info[1] if record.exc_info else None
+        ours = isinstance(error, SightlineError) or (error is not None and is_about_space(error))
         if not ours and (record.levelno >= logging.WARNING or record.module not in ENGINE):
             super().emit(record)
 

@@ -5,6 +5,7 @@ A command leaves a file with its identity for as long as it has such a server, a
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from sightline.processes import has_died, identity
@@ -41,13 +42,22 @@ def killed(root: Path) -> list[Path]:
     return [place for place in sorted((root / FOLDER).glob("*")) if has_died(place.name)]
 
 
-def settle(root: Path, client: SyncPrefectClient) -> None:
-    """Tell Prefect, by a client of the project's own server, which runs of killed commands crashed: flows and tasks."""
+def settle(root: Path) -> None:
+    """Tell the project's own server which runs of killed commands crashed, flows and tasks.
+
+    Where that does not succeed the next command does it.
+    """
+    left = killed(root)
+    if not left:
+        return
+    import httpx
+    from prefect.client.orchestration import get_client
     from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterTags
 
-    for place in killed(root):
-        _crash(client, FlowRunFilter(tags=FlowRunFilterTags(all_=[place.name])))
-        place.unlink(missing_ok=True)
+    with suppress(httpx.HTTPError), get_client(sync_client=True) as client:
+        for place in left:
+            _crash(client, FlowRunFilter(tags=FlowRunFilterTags(all_=[place.name])))
+            place.unlink(missing_ok=True)
 
 
 def _crash(client: SyncPrefectClient, runs: FlowRunFilter) -> None:

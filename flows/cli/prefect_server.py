@@ -9,9 +9,12 @@ import socket
 import subprocess
 import sys
 import tomllib
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import typer
 
@@ -34,19 +37,24 @@ ENDING = 10
 
 @contextmanager
 def prefect_ready(paths: Paths) -> Iterator[None]:
-    """Wake the Prefect server beside the work inside the block; at its end the server answers, and killed runs ended.
+    """Start a Prefect server beside the work inside the block; at its end the server answers, and killed runs ended.
 
-    Where `PREFECT_API_URL` names a server this is one question to it. Else one for this command alone is started: it
-    ends with this process, however that ends. Raises ConfigError where it does not come up.
+    It is for this command alone and ends with this process, however that ends; where `PREFECT_API_URL` names a server
+    there is nothing to start. Raises ConfigError where it does not come up.
     """
-    started = None
-    if ADDRESS not in os.environ and not _names_a_server(paths.root):
-        _set_aside()
-        started = start(paths.root)
+    if ADDRESS in os.environ or _names_a_server(paths.root):
+        yield
+        return
+    _set_aside()
+    started = start(paths.root)
+    thread = Thread(target=_ask, args=[os.environ[ADDRESS]], daemon=True)
+    thread.start()
     yield
-    # Not in a thread beside the imports: two threads that import Prefect wait for one another.
-    _ask(paths.root if started else None)
-    if started is not None and started.poll() is not None:
+    while thread.is_alive() and started.poll() is None:
+        thread.join(0.1)
+    if started.poll() is None:
+        settle(paths.root)
+    else:
         why = _why(paths.root / SAID)
         raise ConfigError(f"Prefect's server for this command did not start: {why} (all of it: {SAID})")
 
@@ -108,13 +116,9 @@ def _set_aside() -> None:
         typer.echo(f"Prefect's database was damaged ({trouble}): it is now {kept}, and its pages begin anew", err=True)
 
 
-def _ask(own: Path | None) -> None:
-    """Wait until the server answers, and let the one of the project `own` know of commands that were killed."""
-    import httpx
-    from prefect.client.orchestration import get_client
-
-    # What does not answer now the flow tells, and whom this does not settle the next command does.
-    with suppress(httpx.HTTPError), get_client(sync_client=True) as client:
-        client.hello()
-        if own is not None:
-            settle(own, client)
+def _ask(address: str) -> None:
+    """Wait until the server answers. Not by Prefect's client: its imports would meet those of the block half-way."""
+    url = urlsplit(address)
+    with suppress(OSError, HTTPException), closing(HTTPConnection(str(url.hostname), url.port)) as connection:
+        connection.request("GET", f"{url.path}/health")
+        connection.getresponse()

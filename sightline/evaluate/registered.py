@@ -47,15 +47,16 @@ class Evaluation:
 
 
 def evaluate_version(
-    paths: Paths, version: str | None, release_name: str, step: Callable[[str], None] | None = None
+    paths: Paths, version: str, release_name: str, step: Callable[[str], None] | None = None
 ) -> Evaluation:
-    """Evaluate a registered version, by default the champion, on that release, as serving would answer.
+    """Evaluate a registered version on that release, as serving would answer.
 
     With `step` on all 15 corruptions at 5 severities: it is called after each of the 75 with the corruption's name.
-    The figures go to the version's MLflow run. Raises RegistryError where there is no such version.
+    The figures go to the version's MLflow run. Raises RegistryError where there is no such version, or no such run.
     """
     tracker = connect(paths)
-    found = tracker.asked_for(tracker.classifier_model, version)
+    found = tracker.version(tracker.classifier_model, version)
+    tracker.check_open(str(found.run_id))
     bundle = tracker.download(tracker.classifier_model, str(found.version))
     served, testing = Predictor.load(bundle), release.current(paths, release_name)
     rows = release.rows(paths, testing)

@@ -103,6 +103,23 @@ def approve_insufficient(tracker: Tracker, version: str, by: str, reason: str) -
         ledger.close()
 
 
+def champion(tracker: Tracker) -> str:
+    """The version that is champion.
+
+    Raises RegistryError where there is none, or where the registry no longer holds it.
+    """
+    ledger = open_ledger(tracker.paths)
+    try:
+        crowned = ledger.standing(tracker.classifier_model).champion
+    finally:
+        ledger.close()
+    if crowned is None:
+        raise RegistryError(f"{tracker.classifier_model} has no champion yet: run `sightline run`, or name a version")
+    if trouble := strangers.told(tracker, crowned):
+        raise RegistryError(trouble)
+    return crowned.version
+
+
 def roll_back(tracker: Tracker, reason: str) -> Outcome:
     """Bring the previous champion back; raises RegistryError where there is none or it does not answer."""
     ledger = open_ledger(tracker.paths)

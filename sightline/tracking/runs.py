@@ -135,6 +135,15 @@ class Tracker(Versions):
         except MlflowException:
             return None
 
+    def check_open(self, run: str) -> None:
+        """Raise RegistryError where nothing can be logged to a run any more."""
+        found = self.run(run)
+        if found is None or found.info.lifecycle_stage != "active":
+            raise RegistryError(
+                f"the MLflow run {run} was deleted, and nothing can be kept with it: `mlflow runs restore --run-id "
+                f"{run}` brings it back, unless `mlflow gc` removed it for good"
+            )
+
     def finish(self, run: str, status: str = "FINISHED") -> None:
         """End a run: FINISHED, FAILED or KILLED."""
         self.client.set_terminated(run, status)
@@ -161,6 +170,8 @@ def connect(paths: Paths) -> Tracker:
     from filelock import FileLock
     from mlflow.exceptions import MlflowException
 
+    # It tells each error of the database with its traceback; the same error is raised.
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
     given = os.environ.get("MLFLOW_TRACKING_URI")
     uri = given or own_store(paths)
     mlflow.set_tracking_uri(uri)
@@ -186,8 +197,13 @@ def connect(paths: Paths) -> Tracker:
                     raise RegistryError(_left_behind(paths, name, uri))
                 location = places.location(paths) if embedded else None
                 experiment = client.create_experiment(name, artifact_location=location)
-            else:
+            elif found.lifecycle_stage == "active":
                 experiment = found.experiment_id
+            else:
+                raise RegistryError(
+                    f"the MLflow experiment {name} was deleted: `mlflow experiments restore --experiment-id "
+                    f"{found.experiment_id}` brings it back (with MLFLOW_TRACKING_URI={uri})"
+                )
     except (MlflowException, OSError) as error:
         # Not `from error`, here and elsewhere: what it says of the address would stand in logs.
         raise RegistryError(f"the MLflow store at {uri} does not answer: {error}") from None

@@ -81,22 +81,14 @@ class Versions:
         from mlflow.exceptions import MlflowException
 
         try:
-            return self.client.get_model_version(model, number)  # type: ignore[no-any-return]
+            found = self.client.get_model_version(model, number)
         except MlflowException:
-            known = ", ".join(sorted((str(one.version) for one in self.versions(model)), key=int)) or "none yet"
-            raise RegistryError(f"{model} has no version {number}; its versions: {known}") from None
-
-    def asked_for(self, model: str, number: str | None) -> ModelVersion:
-        """The version with that number, by default the champion.
-
-        Raises RegistryError where it does not exist.
-        """
-        if number is not None:
-            return self.version(model, number)
-        champion = self.aliased(model, CHAMPION)
-        if champion is None:
-            raise RegistryError(f"{model} has no champion yet: run `sightline run`, or name a version")
-        return champion
+            found = None
+        # MLflow takes 01 for 1, and what the ledger says of 1 would not be found under 01.
+        if found is None or str(found.version) != str(number):
+            known = ", ".join(sorted((str(one.version) for one in self.versions(model)), key=int)) or "none"
+            raise RegistryError(f"{model} has no version {number}; its versions: {known}")
+        return found  # type: ignore[no-any-return]
 
     def versions(self, model: str) -> list[ModelVersion]:
         """All versions of a registered model."""
