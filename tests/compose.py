@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-import yaml  # type: ignore[import-untyped]
+from ruamel.yaml import YAML
 from servers import PASSWORD, beside, free_port, postgres, s3, started
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def compose(secrets: Mapping[str, str]) -> Any:
         name, how, word = found.groups()
         return secrets[name] if how == ":?" else secrets.get(name, word)
 
-    return yaml.safe_load(re.sub(r"\$\{(\w+)(:[?-])([^}]*)\}", fill, FILE.read_text(encoding="utf-8")))
+    return YAML(typ="safe").load(re.sub(r"\$\{(\w+)(:[?-])([^}]*)\}", fill, FILE.read_text(encoding="utf-8")))
 
 
 @contextmanager

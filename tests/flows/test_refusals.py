@@ -118,3 +118,19 @@ def test_damaged_store_is_refused(toy: Paths, name: str) -> None:
     with pytest.raises(RegistryError, match=rf"{name} is damaged .*Put a copy of it back"):
         train()
     assert not toy.runs.exists()
+
+
+@pytest.mark.parametrize(
+    ("ledger", "told"), [("", "set SIGHTLINE_LEDGER_URI"), ("postgresql://a:b@127.0.0.1:1/c", "does not answer")]
+)
+def test_ledger_that_is_missing_is_told_before_anything_is_done(
+    toy: Paths, monkeypatch: pytest.MonkeyPatch, ledger: str, told: str
+) -> None:
+    """Beside a server of MLflow's, the run ends before the images are read, and before MLflow is asked."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
+    monkeypatch.setenv("SIGHTLINE_LEDGER_URI", ledger)
+    from flows.train import train
+
+    with pytest.raises(RegistryError, match=told):
+        train()
+    assert not toy.manifest("target").exists()

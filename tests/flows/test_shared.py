@@ -11,11 +11,14 @@ from commands import asked, call
 from conftest import COLOURS, commit, make_images, make_project
 from servers import mlflow_server
 
+from sightline.config import write_value
+from sightline.errors import RegistryError
+from sightline.project import Paths
+from sightline.tracking.runs import connect
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-    from sightline.project import Paths
 
 
 class Shared:
@@ -58,6 +61,20 @@ def test_whole_chain_works_against_a_server(shared: Shared) -> None:
     assert relabelled(shared)
     assert all(one["good"] for one in asked("doctor", "--deep"))
     assert {one["version"] for one in asked("history")} == {"1", "2"}
+
+
+@pytest.mark.slow
+def test_server_that_knows_nothing_of_a_project_with_runs_is_refused(
+    shared: Shared, toy: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Going to a server says what to do, and once that is done, it is done."""
+    write_value(toy.root, "project.name", "alone")
+    connect(Paths(toy.root))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", shared.given["MLFLOW_TRACKING_URI"])
+    with pytest.raises(RegistryError, match=r"knows nothing of project alone.*: move that folder away and run"):
+        connect(Paths(toy.root))
+    toy.mlflow.rename(toy.root / "before")
+    assert connect(Paths(toy.root)).experiment
 
 
 def relabelled(shared: Shared) -> Any:

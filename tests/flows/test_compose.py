@@ -10,7 +10,7 @@ import pytest
 from compose import FILE, SECRETS, compose
 
 SERVICES: dict[str, Any] = compose(SECRETS)["services"]
-PINNED = (Path(__file__).parents[1] / "constraints.txt").read_text(encoding="utf-8").splitlines()
+PINNED = (Path(__file__).parents[2] / "constraints.txt").read_text(encoding="utf-8").splitlines()
 
 
 @pytest.mark.parametrize("name", SERVICES)
