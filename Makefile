@@ -11,14 +11,14 @@ demo: $(STAMP)
 	@test -f .demo/params.yaml || $(BIN)/sightline init .demo
 	@cd .demo && ../$(BIN)/sightline run
 
-# Those that take longest are left out; `make test MARKS=` runs them too, as CI does.
+# Those that take longest are left out; `make test MARKS=` runs them too.
 MARKS ?= -m "not slow"
 
 test: $(STAMP)
 	@$(BIN)/python -m pytest $(MARKS)
 
 # Passwords that tests play with.
-PLAYED := ^(sesame|s%40same|hush-hush|only-for-one-test|long-and-random|password-of-admin|PASSWORD)$$$$
+PLAYED := ^(sesame|s%40same|hush-hush|only-for-one-test|long-and-random|password-of-admin|PASSWORD)$$
 
 # What CI asks before it runs the tests: style, types, layers, no password in any file.
 check: $(STAMP)

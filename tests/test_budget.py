@@ -117,6 +117,7 @@ def test_speed_is_measured_once(paths: Paths, tmp_path: Path, monkeypatch: pytes
     assert rates(replace(scratch, epochs=8)) != anew
 
 
+@pytest.mark.slow
 def test_plan_counts_with_all_processes(paths: Paths, tmp_path: Path) -> None:
     """Where several train together, they are measured together; that they take time to start is counted too."""
     params = replace(
@@ -139,6 +140,7 @@ def test_other_machines_are_not_planned_for(monkeypatch: pytest.MonkeyPatch) -> 
         speed("cnn", 16, Recipe(epochs=1), 1, 1.0)
 
 
+@pytest.mark.slow
 def test_rung_rises_with_the_budget(paths: Paths, tmp_path: Path) -> None:
     """Little time takes the small network, much of it a larger one on larger images."""
     small = budget.choose(tmp_path, 50.0, paths.params, {}, 10_000)
@@ -159,6 +161,7 @@ def test_given_values_are_kept(paths: Paths, tmp_path: Path) -> None:
     assert budget.choose(tmp_path, 1e7, paths.params, given, 10) == {"pretrain.network": "resnet18", **tuned}
 
 
+@pytest.mark.slow
 def test_network_of_the_weights_gets_images_by_the_time(paths: Paths, tmp_path: Path) -> None:
     """Little time takes small images for a backbone's network, whose size from scratch the ladder would not take."""
     params = replace(paths.params, pretrain=Pretrain(network="resnet18", recipe=Recipe(epochs=1), init="weights.pt"))

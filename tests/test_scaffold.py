@@ -39,6 +39,7 @@ def test_project_is_whole(tmp_path: Path, images: Path) -> None:
     assert set(params.datasets) == {"target"}
 
 
+@pytest.mark.slow
 def test_own_prefect_commands_see_the_runs_of_the_project(tmp_path: Path, images: Path) -> None:
     """Prefect's server, started by hand in a clone, opens the database of `sightline run` and reports nothing home."""
     init(tmp_path / "p", str(images))

@@ -48,6 +48,7 @@ def test_larger_model_costs_more(tmp_path: Path, image: Path) -> None:
     assert small.memory_mb < 2000
 
 
+@pytest.mark.slow
 def test_champion_that_comes_second_in_its_process_is_charged_for_itself_alone(tmp_path: Path, image: Path) -> None:
     """Beside a larger candidate the champion's memory is what it needs alone."""
     small = bundle(tmp_path / "small", "cnn", 16)

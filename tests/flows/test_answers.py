@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from sightline.project import Paths
 
-pytestmark = pytest.mark.usefixtures("prefect_server")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prefect_server")]
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +89,6 @@ def test_python_refuses_other_names(trained: Paths, name: str) -> None:
         sightline.load(name, trained.root)
 
 
-@pytest.mark.slow
 def test_server_answers_for_the_champion_until_it_is_told_to_end(trained: Paths) -> None:
     """As people start it: on a free port, by a request from outside, ended by SIGTERM within seconds."""
     words = [sys.executable, "-P", "-m", "flows.cli", "serve", "--port", "0"]

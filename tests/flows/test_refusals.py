@@ -74,6 +74,7 @@ def test_source_that_holds_the_target_is_refused(tmp_path: Path, monkeypatch: py
     assert (paths.reports / "leaks.html").is_file()
 
 
+@pytest.mark.slow
 def test_registered_weights_that_saw_the_target_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Weights that learned from held-out images are refused before training, though the present source is clean."""
     from flows.train import train

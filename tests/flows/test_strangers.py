@@ -53,9 +53,9 @@ def test_no_file_of_the_user_is_imported(tmp_path: Path) -> None:
         strangers.plant(folder, canary)
     image = next((images / "red").iterdir())
     sightline("predict", str(image))
-    sightline("promote", "1", "--reason", "test")
     assert start_trial(bundle).trouble() is None
     # Of a folder in which something was planted nothing is used.
+    sightline("promote", "1", "--reason", "test", status=2)
     sightline("evaluate", status=2)
     sightline("lineage")
     sightline("doctor")

@@ -133,6 +133,7 @@ def test_later_candidate_stays_challenger_without_evidence(entered: Paths) -> No
     assert "not shown to be better" in summary.outcome.sentence
 
 
+@pytest.mark.slow
 def test_time_for_one_stage_plans_that_stage() -> None:
     """Its steps follow from the seconds; the other stages keep their recipes."""
     from flows.train import train
@@ -158,6 +159,7 @@ def test_unknown_parameter_stops_at_once() -> None:
         run({"pretrain.epoch": 3})
 
 
+@pytest.mark.slow
 def test_data_value_is_written_into_params(entered: Paths) -> None:
     """An override of a data section changes params.yaml, because DVC reads it there."""
     summary = run({"preprocess.size": 18})

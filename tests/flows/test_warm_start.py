@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from sightline.project import Paths
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("prefect_server")
 def test_given_weights_start_the_target(toy: Paths) -> None:
     """Without a source the champion's weights are the backbone as they are; what is learned from them is compared."""

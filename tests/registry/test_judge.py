@@ -15,10 +15,12 @@ from conftest import copy_project, enter, make_images, make_project
 from safetensors.torch import load_file, save_file
 from torch.nn import functional
 
+from sightline import stored
 from sightline.config import load
 from sightline.data import manifest
 from sightline.digests import dvc_digest, file_digest, tree_digest
 from sightline.errors import ConfigError, RegistryError, Stale
+from sightline.evaluate import fixed
 from sightline.evaluate.evaluation import Evaluated, evaluate
 from sightline.models.sealed import seals
 from sightline.params import Gate
@@ -106,6 +108,22 @@ def blocked(judgement: Judgement, name: str) -> str:
     return one.sentence
 
 
+def sealed_anew(paths: Paths) -> None:
+    """Make the shards of the target count as whole after a change by hand: the plants are about what lies behind it."""
+    index = paths.shards("target") / "index.json"
+    values = stored.unseal(index)
+    stored.write(index, values.pop(stored.FILES), **values)
+
+
+def with_an_image_less(paths: Paths) -> None:
+    """Make another release of r1, under its name and whole by itself."""
+    path = paths.root / "data" / "releases" / "r1.json"
+    values = fixed.read(path)
+    first, *images = values["images"]
+    rest = {digest: name for digest, name in values["paths"].items() if digest != first}
+    fixed.write(path, values | {"images": images, "paths": rest})
+
+
 def train(paths: Paths, name: str) -> Trained:
     folder = paths.runs / name
     folder.mkdir(parents=True)
@@ -170,6 +188,7 @@ def test_same_pixels_under_another_name_are_blocked(shop: Shop) -> None:
     pixels = np.load(trained)
     pixels[:2] = np.load(test)[:2]
     np.save(trained, pixels)
+    sealed_anew(shop.paths)
     assert "2 test images have the same pixels" in blocked(shop.judged(version), "data")
 
 
@@ -190,6 +209,7 @@ def test_flipped_labels_are_blocked(shop: Shop) -> None:
     for role in ("train", "val"):
         for path in shop.paths.shards("target").glob(f"{role}-*.labels.npy"):
             np.save(path, (np.load(path) + 1) % 3)
+    sealed_anew(shop.paths)
     outcome = shop.promote(shop.register(train(shop.paths, "flipped")))
     assert (outcome.decision, outcome.champion) == ("refused", champion)
     assert f"worse than champion version {champion}" in outcome.sentence
@@ -229,7 +249,7 @@ def test_tampered_weights_are_blocked(shop: Shop) -> None:
     assert "was changed since it was registered" in blocked(shop.judged(version), "integrity")
     card = json.loads((model / "bundle.json").read_text()) | {"weights": other.weights}
     (model / "bundle.json").write_text(json.dumps(card))
-    assert "its weights were changed since it was registered" in blocked(shop.judged(version), "integrity")
+    assert "was changed since it was registered" in blocked(shop.judged(version), "integrity")
 
 
 def test_card_changed_in_the_store_is_blocked(shop: Shop) -> None:
@@ -248,6 +268,7 @@ def test_deleted_champion_is_still_the_one_to_beat(shop: Shop) -> None:
     for role in ("train", "val"):
         for path in shop.paths.shards("target").glob(f"{role}-*.labels.npy"):
             np.save(path, (np.load(path) + 1) % 3)
+    sealed_anew(shop.paths)
     worse = shop.register(train(shop.paths, "flipped"))
     shop.tracker.client.delete_model_version("toy-classifier", champion)
     outcome = shop.promote(worse)
@@ -282,6 +303,7 @@ def test_preprocessing_shifted_by_one_pixel_is_blocked(shop: Shop) -> None:
     """Where the training images lie one pixel beside those that serving makes, the golden answers differ."""
     (path,) = shop.paths.shards("target").glob("val-?????.npy")
     np.save(path, np.roll(np.load(path), 1, axis=2))
+    sealed_anew(shop.paths)
     assert "differently from the training form" in blocked(shop.judged(shop.register(shop.best)), "integrity")
 
 
@@ -319,9 +341,7 @@ def test_stale_test_release_is_blocked(shop: Shop) -> None:
     """A release whose images were changed under its name is refused, whatever the candidate answers."""
     version = shop.register()
     shop.judged(version)
-    path = shop.paths.root / "data" / "releases" / "r1.json"
-    values = json.loads(path.read_text())
-    path.write_text(json.dumps(values | {"images": values["images"][1:]}))
+    with_an_image_less(shop.paths)
     assert "test release r1 is stale" in blocked(shop.judged(version), "overall")
 
 
@@ -405,6 +425,7 @@ def lacking(shop: Shop) -> str:
     return version
 
 
+@pytest.mark.slow
 def test_person_may_take_a_version_that_lacks_images(shop: Shop) -> None:
     """With a reason it becomes champion on the evidence of before, and the ledger tells who took it and why."""
     version = lacking(shop)
@@ -424,9 +445,7 @@ def test_what_has_changed_since_is_not_taken(shop: Shop) -> None:
     shop.tracker.tag_version(shop.tracker.classifier_model, version, {"bundle": "another"})
     with pytest.raises(Stale, match="no longer the one that was judged"):
         promotion.approve_insufficient(shop.tracker, version, "bob", "looks right")
-    path = shop.paths.root / "data" / "releases" / "r1.json"
-    values = json.loads(path.read_text())
-    path.write_text(json.dumps(values | {"images": values["images"][1:]}))
+    with_an_image_less(shop.paths)
     with pytest.raises(Stale, match="has changed since version 2 was judged"):
         promotion.approve_insufficient(shop.tracker, version, "bob", "looks right")
 

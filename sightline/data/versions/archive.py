@@ -217,5 +217,6 @@ def _locked(text: str, use: str) -> Version | None:
 
 
 def _stages(text: str) -> dict[str, Any]:
-    stages: dict[str, Any] = (yamls.parse(text) or {}).get("stages", {})
+    found = yamls.parse(text)
+    stages: dict[str, Any] = {} if found is None else found.get("stages", {})
     return stages

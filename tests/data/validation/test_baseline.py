@@ -170,6 +170,7 @@ def lenient(ingested: Paths) -> Paths:
     return ingested
 
 
+@pytest.mark.slow
 def test_the_command_accepts_and_the_next_change_stops_the_run(lenient: Paths) -> None:
     """A class more stops `validate` until the version is accepted in its turn; the log tells who accepted."""
     for number in range(80):
