@@ -156,7 +156,9 @@ def copy_project(paths: Paths, folder: Path, patch: pytest.MonkeyPatch) -> Paths
 
 def enter(paths: Paths, patch: pytest.MonkeyPatch) -> Paths:
     """Make this process work in the project for as long as `patch` lives; DVC keeps nothing between projects."""
-    given = {key: value for key, value in os.environ.items() if key != "DVC_SITE_CACHE_DIR"}
+    # MLflow sets the variable of its store, and the next project of this process would open the store of this one.
+    own = {"DVC_SITE_CACHE_DIR", "MLFLOW_TRACKING_URI"}
+    given = {key: value for key, value in os.environ.items() if key not in own}
     for key, value in project.environment(paths.root, given).items():
         patch.setenv(key, value)
     patch.chdir(paths.root)

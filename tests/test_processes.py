@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from sightline.project import Paths
 
-SECONDS = 15
+SECONDS = 60
 
 SHELL = """
 import os

@@ -115,7 +115,8 @@ def _landlock(folder: Path) -> bool:
     handled = struct.pack("QQQ", every, 3, 3)[: 8 if abi < 4 else 16 if abi < 6 else 24]  # noqa: PLR2004
     ruleset = _libc.syscall(CREATE_RULESET, handled, len(handled), 0)
     libraries = [sys.prefix, sys.base_prefix, *sys.path, *os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep)]
-    for place in chain([str(folder)], filter(None, libraries), SYSTEM):
+    # An empty entry of a path is the working directory, which is that of the whole system here.
+    for place in chain([str(folder)], (one for one in libraries if one and os.path.abspath(one) != os.sep), SYSTEM):  # noqa: PTH100
         if os.path.exists(place):  # noqa: PTH110
             handle = os.open(place, os.O_PATH)
             access = READ_FILE | (READ_FOLDER if os.path.isdir(place) else 0)  # noqa: PTH112

@@ -57,7 +57,8 @@ def behind(folder: Path, program: str, *, port: int = 9) -> subprocess.Completed
         "os._exit(42)",
     ]
     command = [sys.executable, "-P", "-B", "-c", "\n".join(lines)]
-    here = os.pathsep.join([str(Path(__file__).parents[2]), environment()["PYTHONPATH"]])
+    # With an empty entry, as in many shells: it is the working directory, and opens nothing.
+    here = os.pathsep.join([str(Path(__file__).parents[2]), environment()["PYTHONPATH"], ""])
     return subprocess.run(
         command, env=environment() | {"PYTHONPATH": here}, cwd="/", capture_output=True, text=True, check=False
     )
