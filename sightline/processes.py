@@ -13,11 +13,13 @@ import subprocess
 import sys
 from contextlib import suppress
 from functools import cache
-from threading import Thread
+from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    import psutil
 
 LEASH = "SIGHTLINE_LEASH"
 """Variable that names the descriptor to watch: it ends with the parent."""
@@ -88,20 +90,33 @@ def _keep(command: Sequence[str]) -> int:
         # Not ignored: the command would inherit that.
         signal.signal(number, lambda *_: None)
     process = subprocess.Popen(command)
+    # The command dies before all that it has started does: this process may not end in between.
+    ending = Lock()
 
     def wait() -> None:
         import psutil
 
         os.read(leash, 1)
-        with suppress(psutil.NoSuchProcess):
-            first = psutil.Process(process.pid)
-            for one in (first, *first.children(recursive=True)):
-                one.kill()
-        os._exit(1)
+        with ending:
+            with suppress(psutil.NoSuchProcess):
+                _kill(psutil.Process(process.pid))
+            os._exit(1)
 
     Thread(target=wait, daemon=True).start()
     status = process.wait()
-    return status if status >= 0 else 128 - status
+    with ending:
+        return status if status >= 0 else 128 - status
+
+
+def _kill(process: psutil.Process) -> None:
+    """Kill a process with all that it has started; stopped first, so that it starts nothing meanwhile."""
+    import psutil
+
+    with suppress(psutil.NoSuchProcess):
+        process.suspend()
+        for child in process.children():
+            _kill(child)
+        process.kill()
 
 
 def identity() -> str:
