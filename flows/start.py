@@ -31,8 +31,6 @@ def begin(flow: str, overrides: dict[str, Any] | None) -> tuple[Context, Params]
         if config.decides_data(key):
             config.write_value(paths.root, key, value)
             get_run_logger().info(f"{key} = {value} is written into {config.PARAMS}: it decides what the data is")
-    # A ledger that cannot be used is told before anything is trained, not after.
-    open_ledger(paths).close()
     run, tags = open_run(connect(paths), flow, str(flow_run.get_name() or ""), str(flow_run.get_id() or ""), params)
     labels = tuple(sorted({**tags, "flow.run": run}.items()))
     return Context(str(paths.root), run, labels, params.train.workers), params

@@ -27,6 +27,10 @@ PREFECT = """\
 [server]
 analytics_enabled = false
 
+[server.api]
+# Longer than clients keep a connection (25): else each stage after a pause waits two seconds.
+keepalive_timeout = 60
+
 [server.database]
 connection_url = "sqlite+aiosqlite:///.prefect/prefect.db"
 """

@@ -61,12 +61,19 @@ class Journal:
 
 @contextmanager
 def ended(context: Context) -> Iterator[None]:
-    """Close the MLflow run of the flow with the state in which the flow ends."""
+    """Close the MLflow run of the flow with the state in which the flow ends.
+
+    Its tasks have no tags: for tags Prefect asks its server for slots, and where a write of its SQLite comes in between
+    the task waits two seconds before it asks again.
+    """
+    from prefect.context import TagsContext
+
     from sightline.tracking.runs import connect, how_it_ended
 
     tracker = connect(context.paths)
     try:
-        yield
+        with TagsContext(current_tags=set()):
+            yield
     except BaseException as error:
         tracker.finish(context.run, how_it_ended(error))
         raise

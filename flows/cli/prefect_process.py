@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 ENDING = 8
 """Seconds for what is under way when the command has ended."""
+KEPT = 60
+"""Seconds that an idle connection stays open. Prefect's clients use theirs again for 25; where it is closed by then
+they find out by failing, and wait two seconds before they ask again."""
 
 
 def main() -> None:
@@ -47,7 +50,7 @@ def main() -> None:
     if database.get_backend_name() == "sqlite" and database.database not in {None, ":memory:"}:
         _make_database(Path(str(database.database)).absolute())
     app = create_app(ephemeral=True, final=True)
-    server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="on"))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="on", timeout_keep_alive=KEPT))
     # The command answers Ctrl-C and SIGTERM, and tells this server how its run ended.
     server.capture_signals = nullcontext  # type: ignore[assignment, method-assign]
     servers.append(server)
