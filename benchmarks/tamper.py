@@ -6,7 +6,7 @@ A tiny project is trained. Its tree is walked; files whose paths differ in diges
 Of each kind some files (--quick: one of each of a few kinds) are damaged in three ways: a flipped byte, a cut to half,
 another file's content. After each the usual commands are called as a user would: predict, run, evaluate, history,
 lineage. Either one refuses with a sentence, or all answer as before; never a traceback, never another answer. Where all
-answer, the file is whole again, or `sightline verify` says that it is damaged, or nothing that counts reads it.
+answer, the file is whole again, or `sightline verify` says that it is damaged; else it is `idle`, which is not found.
 
 What a person gives and commits (images, params.yaml, the YAML files of DVC and Prefect, git's own folder) is the
 question, not the answer, and stays as it is; so do pages, which nothing reads.
@@ -267,9 +267,9 @@ def report(cases: list[Case]) -> None:
     figures: dict[str, float] = {
         name: counts[name] for name in ("healed", "refused", "told", "idle", "answer", "traceback")
     }
-    used = len(cases) - figures["idle"]
     found = figures["healed"] + figures["refused"] + figures["told"]
-    figures["found_share"] = round(found / used, 4) if used else 1.0
+    # What no command and no verification took notice of was not found, whoever reads it.
+    figures["found_share"] = round(found / len(cases), 4) if cases else 1.0
     marks = {"found_share": 1.0, "answer": 0, "traceback": 0}
     met = all(figures[name] == mark for name, mark in marks.items())
     print(json.dumps({"name": "tamper", "figures": figures, "marks": marks, "met": met}))

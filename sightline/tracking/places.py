@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from sightline.errors import RegistryError
 
@@ -23,6 +24,8 @@ ADDRESSES = (
     ("model_versions", "storage_location"),
 )
 """Tables and columns of MLflow's that lead to files."""
+SHARED = {"postgresql", "mysql", "mssql"}
+"""Databases of several machines that MLflow's client writes to by itself."""
 
 
 def location(paths: Paths) -> str:
@@ -58,6 +61,20 @@ def follow(paths: Paths) -> tuple[str, ...]:
             f"changed ({error}): make it writable, and try again"
         ) from error
     return before
+
+
+def check_shared(uri: str, kept: str | None) -> None:
+    """Raise RegistryError where a store is a database alone, and each machine would keep the files for itself.
+
+    kept: where the project's experiment keeps its files; None where there is none yet.
+    """
+    own = urlsplit(kept or "").scheme in {"", "file"}
+    if own and urlsplit(uri).scheme.partition("+")[0] in SHARED:
+        raise RegistryError(
+            f"MLFLOW_TRACKING_URI names a database, {uri}: others would find in it what their machines have no files "
+            "of. Start `mlflow server --backend-store-uri DATABASE --artifacts-destination STORE` and name its http "
+            "address (docs/team.md), or create the experiment first, with --artifact-location s3://…"
+        )
 
 
 def holds(paths: Paths, experiment: str) -> bool:

@@ -192,6 +192,7 @@ def connect(paths: Paths) -> Tracker:
             if embedded:
                 _lead_here(paths)
             found = client.get_experiment_by_name(name)
+            places.check_shared(uri, found and found.artifact_location)
             if found is None:
                 if not embedded and places.holds(paths, name):
                     raise RegistryError(_left_behind(paths, name, uri))

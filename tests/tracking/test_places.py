@@ -107,3 +107,14 @@ def test_a_file_that_is_no_store_is_left_to_mlflow(tmp_path: Path) -> None:
     assert places.follow(Paths(tmp_path)) == ()
     (tmp_path / "mlflow" / "mlflow.db").write_bytes(b"no store" * 1000)
     assert places.follow(Paths(tmp_path)) == ()
+
+
+@pytest.mark.parametrize("kept", [None, "/home/ann/mlruns/1", "file:///home/ann/mlruns/1"])
+def test_a_database_without_a_server_is_refused(kept: str | None) -> None:
+    """Others would find runs in it whose files lie on the machine of whoever made them; the password stays unsaid."""
+    with pytest.raises(RegistryError, match="mlflow server --backend-store-uri") as caught:
+        places.check_shared("postgresql+psycopg2://ann:sesame@db/mlflow", kept)
+    assert "sesame" not in str(caught.value)
+    places.check_shared("postgresql://db/mlflow", "s3://bucket/1")
+    places.check_shared("http://mlflow:5000", "mlflow-artifacts:/1")
+    places.check_shared("sqlite:////project/mlflow/mlflow.db", kept)
