@@ -284,6 +284,28 @@ class Train(Section):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Capture(Section):
+    """What `sightline serve` records of its answers; decides nothing that is learned."""
+
+    keep: Literal["none", "figures", "thumbnails", "images"] = "figures"
+    """Nothing; what was answered, with features and statistics of the image; a small picture too; the file itself."""
+    days: int = 90
+    """Older ones are removed."""
+    share: float = 1.0
+    """Of the requests, drawn by their ids."""
+    folder: str = "captured"
+    """Below the project, or an address that fsspec knows, such as s3://bucket/path."""
+
+    def __post_init__(self) -> None:
+        if self.days < 1:
+            raise ValueError(f"capture.days = {self.days} must be at least 1; capture.keep: none records nothing")
+        if not 0 < self.share <= 1:
+            raise ValueError(f"capture.share = {self.share:g} is outside 0 … 1; capture.keep: none records nothing")
+        if not self.folder.strip():
+            raise ValueError("capture.folder is empty: name a folder, or an address such as s3://bucket/path")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Params(Section):
     """All of `params.yaml`."""
 
@@ -298,6 +320,7 @@ class Params(Section):
     evaluate: Evaluate
     gate: Gate
     train: Train = field(default_factory=Train)
+    capture: Capture = field(default_factory=Capture)
 
     def __post_init__(self) -> None:
         unknown = sorted(set(self.datasets) - {"source", "target"})

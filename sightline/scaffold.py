@@ -40,6 +40,7 @@ IGNORED = """\
 /runs/
 /reports/
 /mlflow/
+/captured/
 /.dvc/site/
 /data/cache/
 /data/docs/
@@ -200,6 +201,7 @@ def _version_control(folder: Path) -> bool:
         (folder / ".dvc" / "config").write_text(
             "[core]\n    analytics = false\n    check_update = false\n", encoding="utf-8"
         )
+        (folder / ".dvcignore").write_text("/captured/\n", encoding="utf-8")
     return new
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.cli import data, lineage, registry, serve, verify
+from flows.cli import capture, data, lineage, registry, serve, verify
 from flows.cli.common import AsJson, Settings, end_when_asked, enter, leave, say
 from flows.cli.prefect_runs import killed, mine
 from flows.cli.repetition import forget, repeated
@@ -31,6 +31,7 @@ app = typer.Typer(
     "Start with `sightline init DIR --images FOLDER`, then `sightline run` in DIR.",
 )
 app.add_typer(data.app, name="data")
+app.add_typer(capture.app, name="capture")
 for command in (registry.promote, registry.approve, registry.rollback, registry.history):
     app.command()(command)
 app.add_typer(lineage.app)

@@ -6,11 +6,15 @@ import json
 import os
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from flows.cli.common import AsJson, enter, say
+
+if TYPE_CHECKING:
+    from sightline.project import Paths
+    from sightline.serve.capture import Capture
 
 TOKEN = "SIGHTLINE_TOKEN"  # noqa: S105 — the name of a variable
 Host = Annotated[str, typer.Option(help="Address to listen on; other machines reach 0.0.0.0.")]
@@ -28,7 +32,8 @@ def serve(
 ) -> None:
     """Answer over HTTP: POST /predict takes images, / is a page to try it.
 
-    A promotion or rollback is taken up at once. SIGHTLINE_TOKEN names the bearer token that callers must bring.
+    A promotion or rollback is taken up at once; what is answered is recorded as `capture` in params.yaml says.
+    SIGHTLINE_TOKEN names the bearer token that callers must bring.
     """
     paths = enter()
     import uvicorn
@@ -37,9 +42,11 @@ def serve(
     from sightline.serve.app import LOOPBACK, application
     from sightline.serve.follow import Follower
 
+    capture = _capture(paths)
     follower = Follower(lambda: version or named(paths), lambda: answering(paths, version))
     own = host in {"127.0.0.1", "localhost", "::1"}
-    app = application(follower, token=os.environ.get(TOKEN) or None, hosts=LOOPBACK if own else ("*",))
+    hosts = LOOPBACK if own else ("*",)
+    app = application(follower, token=os.environ.get(TOKEN) or None, hosts=hosts, capture=capture)
     config = uvicorn.Config(
         app, host=host, port=port, log_level="warning", access_log=False, timeout_graceful_shutdown=GRACE
     )
@@ -48,6 +55,14 @@ def serve(
     if not own and TOKEN not in os.environ:
         typer.echo(f"whoever reaches {host} may ask: set {TOKEN} to let in only those who know it", err=True)
     uvicorn.Server(config).run(sockets=[listener])
+
+
+def _capture(paths: Paths) -> Capture | None:
+    from sightline.serve.capture import Capture
+    from sightline.serve.store import Store
+
+    policy = paths.params.capture
+    return None if policy.keep == "none" else Capture(Store(paths.root, policy.folder), policy)
 
 
 def score(

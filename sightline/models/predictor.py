@@ -127,10 +127,16 @@ class Predictor:
 
     def answers(self, images: Sequence[bytes], pixels: NDArray[np.uint8]) -> list[Answer]:
         """One answer for each image file, whose pixels (N, size, size, 3) are decoded already."""
+        return self.described(images, pixels)[0]
+
+    def described(
+        self, images: Sequence[bytes], pixels: NDArray[np.uint8]
+    ) -> tuple[list[Answer], NDArray[np.floating[Any]]]:
+        """The same, and what they were told by: `Outputs.described`."""
         found = self.outputs(pixels)
         rows = softmax(found.logits, self.card.temperature)
         scores = [None] * len(rows) if self.known is None else self.known.scores(found.described).tolist()
-        return [self._answer(*one) for one in zip(images, rows, scores, strict=True)]
+        return [self._answer(*one) for one in zip(images, rows, scores, strict=True)], found.described
 
     def _answer(self, data: bytes, row: NDArray[np.float64], score: float | None) -> Answer:
         card, best = self.card, int(row.argmax())

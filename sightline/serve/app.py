@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import Depends, FastAPI, HTTPException, Request, Response
+from fastapi import Depends, FastAPI, Header, HTTPException, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
@@ -22,11 +22,13 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from sightline.images.reading import UnreadableImage
 from sightline.serve.batcher import Answered, Batcher, Full
+from sightline.serve.capture import Origin
 from sightline.serve.metrics import Metrics
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
+    from sightline.serve.capture import Capture
     from sightline.serve.follow import Follower
 
 MOST_BYTES = 32 << 20
@@ -67,6 +69,11 @@ BODY = {
 }
 
 
+def Tag(name: str) -> Any:  # noqa: N802 — it stands for FastAPI's Header
+    """A header in which a caller says where an image comes from: short, and of plain characters."""
+    return Header(alias=name, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+
+
 class Refused(HTTPException):
     """A request that is not answered, with the reason in words."""
 
@@ -79,24 +86,30 @@ class Service:
     batcher: Batcher
     metrics: Metrics
     token: str | None
+    capture: Capture | None
     held: int = 0
     """Bytes of bodies in memory."""
 
 
-def application(follower: Follower, *, token: str | None = None, hosts: Sequence[str] = LOOPBACK) -> FastAPI:
+def application(
+    follower: Follower, *, token: str | None = None, hosts: Sequence[str] = LOOPBACK, capture: Capture | None = None
+) -> FastAPI:
     """The application around the version that `follower` holds.
 
-    `token`: what callers must bring as bearer token; `hosts`: names under which they may call it ("*": any).
+    `token`: what callers must bring as bearer token; `hosts`: names under which they may call it ("*": any); `capture`
+    records the answers.
     """
-    metrics = Metrics()
+    metrics = Metrics(*([capture] if capture else []))
     batcher = Batcher(lambda: follower.version, metrics.batch.observe)
-    service = Service(follower, batcher, metrics, token)
+    service = Service(follower, batcher, metrics, token, capture)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         yield
         follower.close()
         await asyncio.to_thread(batcher.close)
+        if capture is not None:
+            await asyncio.to_thread(capture.close)
 
     title = "Sightline"
     app = FastAPI(title=title, version=follower.version.number, lifespan=lifespan, docs_url=None, redoc_url=None)
@@ -137,8 +150,9 @@ async def _healthy() -> dict[str, str]:
 
 
 async def _ready(service: Shared) -> dict[str, str | None]:
-    version = service.follower.version
-    return {"version": version.number, "digest": version.digest, "ledger": service.follower.trouble}
+    version, capture = service.follower.version, service.capture
+    told = {"version": version.number, "digest": version.digest, "ledger": service.follower.trouble}
+    return told | {"capture": capture.trouble if capture else None}
 
 
 async def _metrics(service: Shared) -> Response:
@@ -150,14 +164,25 @@ async def _page() -> str:
     return PAGE.read_text(encoding="utf-8")
 
 
-async def _predict(request: Request, service: Shared, top: int = TOP) -> JSONResponse:
-    began = time.perf_counter()
+async def _predict(
+    request: Request,
+    service: Shared,
+    top: int = TOP,
+    site: Annotated[str | None, Tag("X-Sightline-Site")] = None,
+    camera: Annotated[str | None, Tag("X-Sightline-Camera")] = None,
+) -> JSONResponse:
+    began, asked = time.perf_counter(), uuid.uuid4().hex
     body = await _body(request, service)
     service.held += len(body)
     try:
         images = await _images(request, body)
         async with asyncio.timeout(ANSWER_SECONDS):
-            found = await asyncio.gather(*(_one(service, name, data, top) for name, data in images))
+            found = await asyncio.gather(
+                *(
+                    _one(service, name, data, top, Origin(asked, place, site, camera))
+                    for place, (name, data) in enumerate(images)
+                )
+            )
     except TimeoutError:
         raise Refused(503, f"no answer within {ANSWER_SECONDS:.0f} s", AGAIN) from None
     except Full:
@@ -168,11 +193,11 @@ async def _predict(request: Request, service: Shared, top: int = TOP) -> JSONRes
         raise Refused(422, found[0]["error"])
     took = time.perf_counter() - began
     service.metrics.latency.observe(took)
-    told = {"request": uuid.uuid4().hex, "milliseconds": round(1000 * took, 2), "answers": found}
+    told = {"request": asked, "milliseconds": round(1000 * took, 2), "answers": found}
     return JSONResponse(told)
 
 
-async def _one(service: Service, name: str | None, data: bytes, top: int) -> dict[str, Any]:
+async def _one(service: Service, name: str | None, data: bytes, top: int, origin: Origin) -> dict[str, Any]:
     named = {} if name is None else {"name": name}
     try:
         answered = await service.batcher.answer(data)
@@ -180,12 +205,14 @@ async def _one(service: Service, name: str | None, data: bytes, top: int) -> dic
         service.metrics.unreadable.inc()
         return named | {"error": str(error)}
     service.metrics.count(answered)
+    if service.capture is not None:
+        service.capture.note(origin, answered, data)
     return named | told(answered, top)
 
 
 def told(answered: Answered, top: int) -> dict[str, Any]:
     """An answer as JSON: the `top` likeliest classes, and who gave it."""
-    answer, version = answered
+    answer, version, _ = answered
     classes = version.predictor.card.classes
     likeliest = sorted(zip(answer.probabilities, classes, strict=True), key=lambda one: -one[0])[: max(1, top)]
     return {

@@ -7,7 +7,7 @@ import os
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -43,6 +43,8 @@ class Answered(NamedTuple):
 
     answer: Answer
     version: Version
+    described: NDArray[np.floating[Any]]
+    """(D,) what the version makes of the image besides, as `Outputs.described`."""
 
 
 @dataclass(eq=False)
@@ -101,9 +103,9 @@ class Batcher:
                             one.done.set_exception(error)
                     continue
                 self.on_batch(len(batch))
-                for one, answer in zip(batch, answers, strict=True):
+                for one, answered in zip(batch, answers, strict=True):
                     if not one.done.done():
-                        one.done.set_result(Answered(answer, one.version))
+                        one.done.set_result(answered)
         finally:
             self._busy = False
 
@@ -121,6 +123,7 @@ class Batcher:
         self._answering.shutdown()
 
 
-def _answers(batch: list[_Asked]) -> list[Answer]:
-    pixels = np.stack([one.pixels for one in batch])
-    return batch[0].version.predictor.answers([one.data for one in batch], pixels)
+def _answers(batch: list[_Asked]) -> list[Answered]:
+    version, pixels = batch[0].version, np.stack([one.pixels for one in batch])
+    answers, described = version.predictor.described([one.data for one in batch], pixels)
+    return [Answered(answer, version, row) for answer, row in zip(answers, described, strict=True)]

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 if TYPE_CHECKING:
+    from prometheus_client.registry import Collector
+
     from sightline.serve.batcher import Answered
 
 LATENCIES = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -17,7 +19,8 @@ BATCHES = (1, 2, 4, 8, 16, 32, 64)
 class Metrics:
     """Counters of one server; each has a registry of its own, so that several can live in a process."""
 
-    def __init__(self) -> None:
+    def __init__(self, *others: Collector) -> None:
+        """`others` have figures of their own to tell."""
         own = CollectorRegistry()
         self._registry = own
         self.latency = Histogram("sightline_request_seconds", "Time of a request.", buckets=LATENCIES, registry=own)
@@ -28,6 +31,8 @@ class Metrics:
         self._foreign = Counter("sightline_foreign", "Images unlike those it knows.", ["version"], registry=own)
         self.unreadable = Counter("sightline_unreadable_images", "Images that cannot be read.", registry=own)
         self.rejected = Counter("sightline_rejected_requests", "Requests turned away.", ["status"], registry=own)
+        for other in others:
+            own.register(other)
 
     def count(self, answered: Answered) -> None:
         """Note an answer."""
