@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import io
+import itertools
+import multiprocessing
 import os
+import random
 import time
 from contextlib import contextmanager
 from dataclasses import fields
@@ -36,12 +39,16 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+FORKS = multiprocessing.get_context("fork")
+"""What is imported here need not be imported by each that is killed."""
+
+
 @pytest.fixture
 def answered() -> Answered:
     """The answer of version 1 to one image."""
     one = version("1")
-    (answer,), described = one.predictor.described([image()], np.stack([one.predictor.decode(image())]))
-    return Answered(answer, one, described[0])
+    (found,), described = one.predictor.described([image()], np.stack([one.predictor.decode(image())]))
+    return Answered(found, one, described[0])
 
 
 @contextmanager
@@ -334,3 +341,32 @@ def test_damaged_files_are_named_and_never_calm(tmp_path: Path, answered: Answer
     assert day.rows == 1
     assert sorted(damaged) == [f"{path.parent.name}/{path.name}" for path in files[:5]]
     assert "version 2" in damaged[f"{schema.parent.name}/{schema.name}"]
+
+
+def record_for_ever(folder: Path, server: int, one: Answered) -> None:
+    writing.ROWS, writing.SECONDS = 20, 0.01
+    capture, data = Capture(Store(folder, "captured"), Policy(keep="images")), image()
+    for number in itertools.count():
+        while len(capture._waiting) > 10:
+            time.sleep(0.001)
+        capture.note(Origin(f"{server} {number}", 0), one, data)
+
+
+def test_killed_server_leaves_whole_files(tmp_path: Path, answered: Answered) -> None:
+    """SIGKILL at random moments: every file can be read, and holds the answers from the first on without a gap."""
+    rng = random.Random(0)  # noqa: S311 — moments, not secrets
+    store = Store(tmp_path, "captured")
+    for server in range(8):
+        process = FORKS.Process(target=record_for_ever, args=(tmp_path, server, answered))
+        process.start()
+        before = len(look(store).files)
+        wait(lambda before=before: len(look(store).files) > before)  # type: ignore[misc]
+        time.sleep(rng.uniform(0, 0.1))
+        process.kill()
+        process.join()
+    found = rows(tmp_path)
+    assert {row["picture"] for row in found} == {image()}
+    for server in range(8):
+        numbers = [int(row["request"].split()[1]) for row in found if row["request"].startswith(f"{server} ")]
+        assert numbers == list(range(len(numbers)))
+        assert numbers
