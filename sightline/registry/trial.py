@@ -11,14 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from sightline.errors import RegistryError
-from sightline.images.normalise import normalise
-from sightline.images.reading import decode
 from sightline.models import zoo
 from sightline.models.bundle import BUNDLE, GOLDEN
 from sightline.models.predictor import Predictor
+from sightline.models.rounding import reference
 from sightline.models.weights import WEIGHTS
 from sightline.registry.sandbox import environment, restrict
 
@@ -26,16 +24,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 TRIAL_SECONDS = 600
-ROUNDINGS = 50
-"""Largest error of the golden logits, in units of the error of this process's own float32 answers; both against double.
-
-Over 20 networks of the zoo, two draws each, float32 on a CPU is off by 2e-7 to 6e-6 of the largest logit: channels
-first or last, by oneDNN or torch, one thread or two, one image or eight at a time, by at most three times as much as
-one another. Winograd's convolutions on GPUs err seven times as much (Lavin & Gray 2016, F(4×4, 3×3) beside direct).
-With the factors of their convolutions rounded to TF32 the same networks are off by 1e-4 to 7e-3: at least 200 times as
-much as in float32.
-"""
-
 OTHERWISE = "it answers its golden images differently from the training form"
 
 
@@ -95,7 +83,7 @@ def _compare(
     if not np.isfinite(found).all():
         raise RegistryError("it answers golden images with NaN, which is no probability")
     before = np.array([one["probabilities"] for one in golden])
-    right, allowed = _reference(predictor, files)
+    right, allowed = reference(predictor, files)
     names, (was, now) = predictor.card.classes, (before.argmax(1), found.argmax(1))
     if (was != now).any():
         first = int((was != now).argmax())
@@ -118,17 +106,6 @@ def _compare(
             f"{OTHERWISE}: a logit is off by {off:.2g}, rounding explains {allowed:.2g} (is the preprocessing the "
             "same, and were they computed in float32, without TF32?)"
         )
-
-
-def _reference(predictor: Predictor, files: list[bytes]) -> tuple[NDArray[np.float64], float]:
-    """Logits (N, C) of image files in double precision, and by how much correct float32 may miss them."""
-    own = predictor.logits_of(files)
-    pixels = np.stack([decode(data, predictor.card.size) for data in files])
-    with torch.no_grad():
-        images = normalise(torch.from_numpy(pixels).permute(0, 3, 1, 2))
-        right: NDArray[np.float64] = predictor.model.double()(images.double()).numpy()
-    least = float(np.abs(right).max()) * float(np.finfo(np.float32).eps)
-    return right, ROUNDINGS * max(least, float(np.abs(own - right).max()))
 
 
 def trouble_with(bundle: Path) -> str | None:

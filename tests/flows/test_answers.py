@@ -17,7 +17,9 @@ from conftest import copy_project, enter, make_images, make_project
 from PIL import Image
 
 import sightline
+from sightline.digests import tree_digest
 from sightline.errors import RegistryError
+from sightline.models.weights import WEIGHTS
 from sightline.tracking.runs import connect
 
 if TYPE_CHECKING:
@@ -87,6 +89,27 @@ def test_python_refuses_other_names(trained: Paths, name: str) -> None:
     """What is no version of the project's model is refused in a sentence."""
     with pytest.raises(RegistryError):
         sightline.load(name, trained.root)
+
+
+def test_export_leaves_the_champion_elsewhere(trained: Paths, tmp_path: Path) -> None:
+    """With its digest and figures, and a client that decides as it does; a damaged version is refused."""
+    words = [sys.executable, "-P", "-m", "flows.cli", "export", str(tmp_path / "out"), "--format", "onnx", "--json"]
+    done = subprocess.run(words, cwd=trained.root, stdout=subprocess.PIPE, text=True, check=True)
+    said = json.loads(done.stdout)
+    (held,) = (trained.mlflow / "bundles").iterdir()
+    assert (said["path"], said["digest"], said["version"]) == (str(tmp_path / "out"), tree_digest(held), "1")
+    assert said["difference"] <= said["allowed"]
+    files = [str(path) for path in sorted((trained.raw("target") / "red").iterdir())]
+    client = [sys.executable, "-I", str(tmp_path / "out" / "client.py"), *files]
+    told = [json.loads(line) for line in subprocess.check_output(client, text=True).splitlines()]
+    expected = sightline.champion(trained.root).predict(files)
+    assert [(one["label"], one["abstain"]) for one in told] == [(one.label, one.abstain) for one in expected]
+    for weights in trained.mlflow.rglob(WEIGHTS):
+        weights.write_bytes(weights.read_bytes()[:-4] + b"0000")
+    words[5] = str(tmp_path / "again")
+    refused = subprocess.run(words, cwd=trained.root, capture_output=True, text=True, check=False)
+    assert (refused.returncode, (tmp_path / "again").exists()) == (2, False)
+    assert "error: " in refused.stderr
 
 
 def test_server_answers_for_the_champion_until_it_is_told_to_end(trained: Paths) -> None:

@@ -1,0 +1,85 @@
+"""Whether a graph answers as the bundle that it was made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sightline.errors import ModelError
+from sightline.models.rounding import EPSILON, ROUNDINGS, reference
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from sightline.models.predictor import Answer, Predictor
+    from sightline.models.runtimes import Run
+
+FOREIGN = 0.01
+"""Largest difference of the logarithms of a foreign score: it is made of small differences of large squares, which
+float32 rounds by up to 4e-4 in the networks that were tried."""
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How well both agree."""
+
+    images: int
+    difference: float
+    """Largest, of a probability."""
+    allowed: float
+    """What rounding explains."""
+
+
+def parity(predictor: Predictor, images: Sequence[bytes], run: Run) -> Parity:
+    """Compare the graph's answers with the bundle's, by the measure of the gate's check of integrity.
+
+    Raises ModelError, with figures, where a decision or a probability is another one.
+    """
+    pixels = np.stack([predictor.decode(data) for data in images])
+    # One image, then the others: the graph must take any number.
+    parts = [run(part) for part in (pixels[:1], pixels[1:]) if len(part)]
+    probabilities, *scores = (np.concatenate(one) for one in zip(*parts, strict=True))
+    answers = predictor.answers(images, pixels)
+    before = np.array([one.probabilities for one in answers])
+    # The graph hands out float32, however small the logits are.
+    allowed = max(reference(predictor, images).allowed / predictor.card.temperature, ROUNDINGS * EPSILON)
+    found = Parity(len(images), float(np.abs(probabilities - before).max()), allowed)
+    if not found.difference <= allowed:
+        raise ModelError(
+            f"the graph does not answer as version and weights do: on {len(images)} golden images a probability is off "
+            f"by {found.difference:.2g}, rounding explains {allowed:.2g}; nothing is written, take another --format"
+        )
+    _check_decisions(predictor, answers, probabilities, scores[0][:, 0] if scores else None)
+    return found
+
+
+def _check_decisions(
+    predictor: Predictor,
+    answers: Sequence[Answer],
+    probabilities: NDArray[np.float32],
+    scores: NDArray[np.float32] | None,
+) -> None:
+    card = predictor.card
+    for place, (answer, row) in enumerate(zip(answers, probabilities, strict=True)):
+        foreign = None if scores is None else bool(scores[place] > 1)
+        unsure = card.abstain_below is not None and float(row.max()) < card.abstain_below
+        was, now = (
+            (answer.label, bool(answer.abstain), answer.foreign),
+            (card.classes[int(row.argmax())], bool(foreign) or unsure, foreign),
+        )
+        off = 0.0 if scores is None else abs(float(np.log(scores[place] / np.float64(answer.foreign_score))))
+        if was != now or not off <= FOREIGN:
+            raise ModelError(
+                f"the graph decides otherwise on golden image {place + 1}: {_told(*now)} instead of {_told(*was)}, "
+                f"the logarithm of the foreign score off by {off:.2g} of {FOREIGN:g}; nothing is written, take another "
+                "--format"
+            )
+
+
+def _told(label: str, abstain: bool, foreign: bool | None) -> str:  # noqa: FBT001 — the parts of a decision
+    doubts = [word for word, is_so in (("abstains", abstain), ("foreign", foreign)) if is_so]
+    return " ".join([label, *(f"({doubt})" for doubt in doubts)])

@@ -1,0 +1,260 @@
+"""A version as a folder that runs elsewhere."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import subprocess
+import sys
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from conftest import COLOURS, draw
+from PIL import Image
+
+from sightline.errors import ModelError, ProjectError
+from sightline.export import formats
+from sightline.export.folder import export
+from sightline.export.parity import parity
+from sightline.models import graph, runtimes
+from sightline.models.bundle import Card
+from sightline.models.conformal import Conformal
+from sightline.models.foreign import fit
+from sightline.models.predictor import Predictor, write_bundle
+from sightline.models.weights import WEIGHTS, save_weights
+from sightline.models.zoo import Classifier, build
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+SIZE = 16
+CLASSES = ("blue", "green", "red")
+ALONE = """
+import runpy, sys
+def refuse(event, _):
+    if event.startswith(("socket.", "subprocess.", "os.fork", "os.posix_spawn")):
+        sys.stderr.write(event); sys.exit(9)
+sys.addaudithook(refuse)
+sys.modules["sightline"] = None
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+"""Runs a client, and ends where it asks for the network, for another process or for us."""
+FORMATS = ("onnx", "torch", "openvino")
+
+
+def photo(seed: int) -> NDArray[np.uint8]:
+    return np.asarray(draw(seed, list(COLOURS.values())[seed % 3], SIZE))
+
+
+def file(image: Image.Image, form: str = "PNG", **options: Any) -> bytes:
+    out = io.BytesIO()
+    image.save(out, form, **options)
+    return out.getvalue()
+
+
+def odd_images() -> dict[str, bytes]:
+    """What a client may decode otherwise than training did."""
+    rng = np.random.default_rng(0)
+    colours = Image.fromarray(rng.integers(0, 255, (30, 50, 3), dtype=np.uint8)).resize((400, 150))
+    clear = colours.convert("RGBA")
+    clear.putalpha(Image.linear_gradient("L").resize(clear.size))
+    deep = Image.fromarray(rng.integers(0, 65535, (40, 30), dtype=np.uint16))
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    palette = colours.quantize(8)
+    made = {
+        "turned.jpg": file(colours, "JPEG", exif=turned),
+        "cmyk.jpg": file(colours.convert("CMYK"), "JPEG"),
+        "clear.png": file(clear),
+        "grey and clear.png": file(clear.convert("LA")),
+        "palette.png": file(palette, transparency=3),
+        "16 bits.png": file(deep),
+        "one bit.png": file(colours.convert("1")),
+        "moving.gif": file(palette, "GIF", save_all=True, append_images=[palette.rotate(90)]),
+    }
+    return made | {f"{seed}.png": file(Image.fromarray(photo(seed))) for seed in range(4)}
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A network with random weights that abstains now and then, answers with sets and knows foreign images."""
+    home = tmp_path_factory.mktemp("bundle")
+    torch.manual_seed(0)
+    model = build("cnn", 3, SIZE).eval()
+    with torch.no_grad():
+        model.head.weight.mul_(300)
+    conformal = Conformal(threshold=0.7, coverage=0.9, penalty=0.01, free_ranks=1, images=100)
+    card = Card("cnn", SIZE, CLASSES, 1.5, save_weights(model, home), 0.9, None, conformal)
+    described = Predictor(card, model).outputs(np.stack([photo(seed) for seed in range(120)])).described
+    known = fit(described[:80], np.arange(80) % 3, described[80:], model.head.in_features)
+    golden = [file(Image.fromarray(photo(seed))) for seed in range(8)]
+    middle = float(np.median(Predictor(card, model).probabilities(list(odd_images().values())).max(axis=1)))
+    write_bundle(home / "bundle", replace(card, abstain_below=middle + 1e-3), home / WEIGHTS, golden, known=known)
+    return home / "bundle"
+
+
+@pytest.fixture(scope="module")
+def exported(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The folder of each format, made once; read-only by agreement."""
+    home = tmp_path_factory.mktemp("exported")
+
+    def made(form: str) -> Path:
+        if not (home / form).exists():
+            export(bundle, "toy-classifier", "3", form, home / form)
+        return home / form
+
+    return made
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_client_decides_as_predict(form: str, bundle: Path, exported: Callable[[str], Path], tmp_path: Path) -> None:
+    """The client, in a process without Sightline, gives odd files the label, doubts and set that `predict` gives."""
+    asked = odd_images()
+    for name, data in asked.items():
+        (tmp_path / name).write_bytes(data)
+    client = str(exported(form) / "client.py")
+    words = [sys.executable, "-I", "-c", ALONE, client, *asked]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=True)
+    answers = Predictor.load(bundle).predict(list(asked.values()))
+    assert {True, False} == {one.foreign for one in answers} == {one.abstain for one in answers}
+    assert len({len(one.likely or ()) for one in answers}) > 1
+    for said, one in zip(map(json.loads, done.stdout.splitlines()), answers, strict=True):
+        assert said.pop("probability") == pytest.approx(one.probability, abs=1e-5)
+        wanted = {"label": one.label, "abstain": one.abstain, "foreign": one.foreign, "set": list(one.likely or ())}
+        assert said == {"path": said["path"], **wanted}
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_graph_takes_any_number(form: str, bundle: Path, exported: Callable[[str], Path]) -> None:
+    """One image or more than were traced: the probabilities of the predictor, each image by itself."""
+    runs = {"onnx": runtimes.onnxruntime, "torch": runtimes.program, "openvino": runtimes.openvino}
+    run, predictor = runs[form](exported(form) / formats.FILES[form]), Predictor.load(bundle)
+    for count in (1, 70):
+        probabilities, scores = run(np.stack([photo(seed) for seed in range(count)]))
+        assert (str(probabilities.dtype), probabilities.shape, scores.shape) == ("float32", (count, 3), (count, 1))
+        wanted = predictor.probabilities([file(Image.fromarray(photo(seed))) for seed in range(count)])
+        assert np.abs(probabilities - wanted).max() < 1e-5
+
+
+def test_openvino_reports_nothing_home(exported: Callable[[str], Path]) -> None:
+    """What its import would start to tell of the machine is out of its reach, as for the client above."""
+    runtimes.openvino(exported("openvino") / formats.FILES["openvino"])
+    assert sys.modules["openvino_telemetry"] is None
+
+
+def test_version_travels_with_the_graph(bundle: Path, exported: Callable[[str], Path]) -> None:
+    """Classes, size, temperature and thresholds are in model.json, and the same in the metadata of the ONNX file."""
+    folder, card = exported("onnx"), Predictor.load(bundle).card
+    told = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+    assert (told["model"], told["version"], told["classes"], told["size"]) == ("toy-classifier", "3", [*CLASSES], SIZE)
+    assert (told["temperature"], told["abstain_below"]) == (card.temperature, card.abstain_below)
+    assert Conformal(**told["conformal"]) == card.conformal
+    model = onnx.load(folder / "model.onnx")
+    metadata = {one.key: one.value for one in model.metadata_props}
+    assert {key: told[key] if isinstance(told[key], str) else json.loads(one) for key, one in metadata.items()} == told
+    assert all(metadata[key] == told[key] for key in ("model", "version", "digest"))
+    assert [dim.dim_param or dim.dim_value for dim in model.graph.input[0].type.tensor_type.shape.dim] == [
+        "batch",
+        SIZE,
+        SIZE,
+        3,
+    ]
+
+
+def test_triton_finds_its_layout(exported: Callable[[str], Path]) -> None:
+    """The model repository names the graph's own inputs and outputs, and holds the same file."""
+    folder = exported("onnx")
+    place = folder / "triton" / "toy-classifier"
+    assert (place / "1" / "model.onnx").samefile(folder / "model.onnx")
+    text = (place / "config.pbtxt").read_text(encoding="utf-8")
+    found = re.findall(r'name: "(\w+)" data_type: (\w+) dims: \[ ([\d, ]+) \]', text)
+    wanted = [("probabilities", "TYPE_FP32", "3"), ("foreign_score", "TYPE_FP32", "1")]
+    assert found == [("pixels", "TYPE_UINT8", "16, 16, 3"), *wanted]
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_nothing_of_this_machine_travels(form: str, exported: Callable[[str], Path]) -> None:
+    """No path of this machine stands in any file, which compilers like to put there."""
+    for path in (one for one in exported(form).rglob("*") if one.is_file()):
+        parts = [path.read_bytes()]
+        if path.suffix == ".pt2":
+            with zipfile.ZipFile(path) as packed:
+                parts = [packed.read(name) for name in packed.namelist()]
+        for place in (str(Path(__file__).parents[2]), "site-packages"):
+            assert not any(place.encode() in part for part in parts), path
+
+
+def test_only_a_free_folder_is_written(bundle: Path, tmp_path: Path) -> None:
+    """A folder that holds something, a file and a link are refused by name and stay; an empty folder is taken."""
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "mine.txt").write_text("mine", encoding="utf-8")
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
+    for name, said in (("full", "is not empty: remove"), ("full/mine.txt", "is no folder"), ("link", "is no folder")):
+        with pytest.raises(ProjectError, match=f"{name} {said}"):
+            export(bundle, "toy-classifier", "3", "torch", tmp_path / name)
+    assert (tmp_path / "full" / "mine.txt").read_text(encoding="utf-8") == "mine"
+    (tmp_path / "empty").mkdir()
+    export(bundle, "toy-classifier", "3", "torch", tmp_path / "empty")
+    assert {one.name for one in (tmp_path / "empty").iterdir()} == {"README.md", "client.py", "model.json", "model.pt2"}
+
+
+def test_other_answers_refuse_with_figures(bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A graph with another preprocessing is not written; how far it is off is told."""
+    monkeypatch.setattr(graph, "MEAN", (0.485, 0.456, 0.407))
+    with pytest.raises(ModelError, match=r"a probability is off by [\d.e-]+, rounding explains [\d.e-]+"):
+        export(bundle, "toy-classifier", "3", "torch", tmp_path / "out")
+    assert not list(tmp_path.iterdir())
+
+
+def test_other_decisions_refuse(bundle: Path) -> None:
+    """Where all probabilities are right, a score by which an image turns foreign refuses, and one a little off."""
+    predictor = Predictor.load(bundle)
+    images = [file(Image.fromarray(photo(seed))) for seed in range(4)]
+
+    def run(factor: float, pixels: NDArray[np.uint8]) -> list[Any]:
+        found = predictor.outputs(pixels)
+        assert predictor.known is not None
+        scores = predictor.known.scores(found.described)[:, None] * factor
+        cooled = torch.from_numpy(found.logits / predictor.card.temperature)
+        return [torch.softmax(cooled, 1).numpy(), scores]
+
+    assert parity(predictor, images, lambda pixels: run(1, pixels)).difference < 1e-6
+    with pytest.raises(ModelError, match=r"decides otherwise on golden image 1: \w+ .*\(foreign\) instead of"):
+        parity(predictor, images, lambda pixels: run(1e6, pixels))
+    with pytest.raises(ModelError, match=r"off by 0.02 of 0.01"):
+        parity(predictor, images, lambda pixels: run(np.exp(0.02), pixels))
+
+
+@pytest.mark.parametrize(
+    ("form", "library"), [("onnx", "onnxruntime"), ("onnx", "onnxscript"), ("openvino", "openvino")]
+)
+def test_missing_library_names_the_extra(
+    form: str, library: str, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who lacks a library is told what brings it, and nothing is written."""
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(ModelError, match=rf"{library} is not installed: pip install 'sightline\[{form}\]' brings"):
+        export(bundle, "toy-classifier", "3", form, tmp_path / "out")
+    assert not list(tmp_path.iterdir())
+
+
+def test_network_without_graph_is_told() -> None:
+    """A network whose way depends on the values that it sees is refused by name."""
+
+    class Moody(torch.nn.Module):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            means = images.mean(dim=(2, 3))
+            return means if means.sum() > 0 else -means
+
+    with pytest.raises(ModelError, match=r"'moody' cannot be written as a graph \(.+\); `sightline serve`"):
+        graph.traced(graph.Heads(Classifier(Moody(), 3, 2)), "moody", SIZE)
