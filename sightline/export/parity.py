@@ -50,7 +50,7 @@ def parity(predictor: Predictor, images: Sequence[bytes], run: Run) -> Parity:
     found = Parity(len(images), float(np.abs(probabilities - before).max()), allowed)
     if not found.difference <= allowed:
         raise ModelError(
-            f"the graph does not answer as version and weights do: on {len(images)} golden images a probability is off "
+            f"the graph does not answer as the version does: on {len(images)} golden images a probability is off "
             f"by {found.difference:.2g}, rounding explains {allowed:.2g}; nothing is written, take another --format"
         )
     _check_decisions(predictor, answers, probabilities, scores[0][:, 0] if scores else None)

@@ -39,10 +39,10 @@ if TYPE_CHECKING:
 SIZE = 16
 CLASSES = ("blue", "green", "red")
 ALONE = """
-import runpy, sys
+import os, runpy, sys
 def refuse(event, _):
     if event.startswith(("socket.", "subprocess.", "os.fork", "os.posix_spawn")):
-        sys.stderr.write(event); sys.exit(9)
+        os.write(2, event.encode()); os._exit(9)
 sys.addaudithook(refuse)
 sys.modules["sightline"] = None
 sys.argv = sys.argv[1:]
