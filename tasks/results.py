@@ -16,13 +16,13 @@ from prefect.context import FlowRunContext
 from prefect.filesystems import LocalFileSystem
 from prefect.logging import get_run_logger
 from prefect.serializers import Serializer
-from prefect.settings import get_current_settings
 from pydantic import Field, TypeAdapter
 
 from sightline.errors import SightlineError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 KIND = "sightline"
 TYPES = {
@@ -32,6 +32,7 @@ TYPES = {
 }
 """Where the types of results are defined. Imported when one is read: no task depends on what another one returns."""
 ERROR = "error"
+FOLDER = ".prefect/storage"
 
 
 class TypedJson(Serializer):
@@ -82,12 +83,16 @@ class OwnResults(LocalFileSystem):
 
 
 @contextmanager
-def typed_results() -> Iterator[None]:
-    """Let the tasks that the present flow calls inside the block keep typed results, and read no others."""
+def typed_results(root: Path) -> Iterator[None]:
+    """Let the tasks that the present flow calls inside the block keep typed results in the project, and read no others.
+
+    Prefect's own place for them belongs to the user or the worker: there a copy of a project would find what another
+    one made, and a second machine nothing.
+    """
     flow = FlowRunContext.get()
     if flow is None:
         raise RuntimeError("results are kept for the tasks of a flow; there is no flow here")
-    files = OwnResults(basepath=str(get_current_settings().results.local_storage_path))
+    files = OwnResults(basepath=str(root / FOLDER))
     store = flow.result_store.model_copy(update={"result_storage": files, "serializer": TypedJson()})
     with flow.model_copy(update={"result_store": store}):
         yield

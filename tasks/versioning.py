@@ -94,16 +94,16 @@ def _place(function: Callable[..., Any], inputs: Mapping[str, Any]) -> str:
     return f"runs/{name}/{key_of(function.__module__, function.__name__, inputs)[:16]}"
 
 
-@typed_results()
 def run_trusted(task: Task[P, OutputT], root: Path, *args: P.args, **inputs: P.kwargs) -> tuple[OutputT, bool]:
     """Run a cached task, again where its cached output is missing or damaged; the output, and whether it ran."""
-    state = task(*args, return_state=True, **inputs)
-    if state.name != "Cached":
-        return state.result(), True
-    try:
-        output: OutputT = state.result()
-        # A result under another one's name would be whole too.
-        trusted = output.path.startswith(_place(task.fn, inputs)) and output.is_whole(root)
-    except Exception:  # noqa: BLE001 — whatever a damaged file makes of it: what it kept is made anew
-        trusted = False
-    return (output, False) if trusted else (task.with_options(refresh_cache=True)(*args, **inputs), True)
+    with typed_results(root):
+        state = task(*args, return_state=True, **inputs)
+        if state.name != "Cached":
+            return state.result(), True
+        try:
+            output: OutputT = state.result()
+            # A result under another one's name would be whole too.
+            trusted = output.path.startswith(_place(task.fn, inputs)) and output.is_whole(root)
+        except Exception:  # noqa: BLE001 — whatever a damaged file makes of it: what it kept is made anew
+            trusted = False
+        return (output, False) if trusted else (task.with_options(refresh_cache=True)(*args, **inputs), True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,7 +13,6 @@ from sightline.registry.ledger import open_ledger
 from sightline.tracking.runs import connect
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from flows.summary import Summary
@@ -29,17 +27,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, prefect_server: None) -> t
     source = make_images(home / "source", first=1000)
     with pytest.MonkeyPatch.context() as patch:
         paths = enter(make_project(home / "toy project", images, source), patch)
-        with results_in(paths):
-            return paths, run()
-
-
-@contextmanager
-def results_in(paths: Paths) -> Iterator[None]:
-    """Prefect keeps the results of tasks in the project, not in one place for all."""
-    from prefect.settings import PREFECT_LOCAL_STORAGE_PATH, temporary_settings
-
-    with temporary_settings({PREFECT_LOCAL_STORAGE_PATH: paths.root / ".prefect" / "storage"}):
-        yield
+        return paths, run()
 
 
 @pytest.fixture
@@ -49,11 +37,9 @@ def first(trained: tuple[Paths, Summary]) -> Summary:
 
 
 @pytest.fixture(autouse=True)
-def entered(trained: tuple[Paths, Summary], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Paths]:
+def entered(trained: tuple[Paths, Summary], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
     """A copy of that project for each test, entered: no test sees what another one did."""
-    paths = copy_project(trained[0], tmp_path / "toy project", monkeypatch)
-    with results_in(paths):
-        yield paths
+    return copy_project(trained[0], tmp_path / "toy project", monkeypatch)
 
 
 def run(overrides: dict[str, Any] | None = None) -> Summary:

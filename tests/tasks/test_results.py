@@ -14,14 +14,13 @@ from typing import Any
 import pytest
 from prefect import flow, task
 from prefect.logging import disable_run_logger
-from prefect.settings import PREFECT_LOCAL_STORAGE_PATH, temporary_settings
 
 from sightline.digests import file_digest
 from sightline.errors import ModelError
 from sightline.evaluate.evaluation import Evaluated
 from sightline.report.label_errors import LabelErrors
 from sightline.train.result import Trained
-from tasks.results import KIND, OwnResults, TypedJson
+from tasks.results import FOLDER, KIND, OwnResults, TypedJson
 from tasks.versioning import run_trusted, work_folder
 
 CANARY = str(Path(tempfile.gettempdir(), f"canary-{os.getpid()}"))
@@ -111,7 +110,7 @@ def test_planted_record_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 @pytest.mark.usefixtures("prefect_server")
 def test_task_runs_again_in_place_of_a_planted_result(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """What a task returned is used again; exchanged for a pickle under its key it is not, which a warning tells."""
-    stored = tmp_path / "storage" / "key"
+    stored = tmp_path / FOLDER / "key"
 
     def find() -> LabelErrors:
         return found
@@ -127,11 +126,10 @@ def test_task_runs_again_in_place_of_a_planted_result(tmp_path: Path, caplog: py
     def twice() -> list[tuple[LabelErrors, bool]]:
         return [run_trusted(look, tmp_path), run_trusted(look, tmp_path)]
 
-    with temporary_settings({PREFECT_LOCAL_STORAGE_PATH: stored.parent}):
-        assert twice() == [(found, True), (found, False)]
-        assert json.loads(json.loads(stored.read_text())["result"])["type"] == "LabelErrors"
-        stored.write_bytes(PLANTED["pickle"])
-        assert twice() == [(found, True), (found, False)]
+    assert twice() == [(found, True), (found, False)]
+    assert json.loads(json.loads(stored.read_text())["result"])["type"] == "LabelErrors"
+    stored.write_bytes(PLANTED["pickle"])
+    assert twice() == [(found, True), (found, False)]
     assert "is no result that Sightline stored" in caplog.text
     assert not Path(CANARY).exists()
 
@@ -149,8 +147,9 @@ def test_error_of_a_task_is_kept_without_a_pickle(tmp_path: Path, caplog: pytest
         with pytest.raises(ModelError, match="no such network"):
             run_trusted(fail, tmp_path)
 
-    with temporary_settings({PREFECT_LOCAL_STORAGE_PATH: tmp_path}):
-        failing()
-    for path in tmp_path.iterdir():
+    failing()
+    stored = list((tmp_path / FOLDER).iterdir())
+    assert stored
+    for path in stored:
         assert json.loads(path.read_text())["metadata"]["serializer"] == {"type": "sightline"}
     assert "Failed to write result" not in caplog.text
