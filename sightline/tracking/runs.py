@@ -192,7 +192,7 @@ def connect(paths: Paths) -> Tracker:
             if embedded:
                 _lead_here(paths)
             found = client.get_experiment_by_name(name)
-            places.check_shared(uri, found and found.artifact_location)
+            places.check_shared(uri, found.artifact_location if found else None)
             if found is None:
                 if not embedded and places.holds(paths, name):
                     raise RegistryError(_left_behind(paths, name, uri))
