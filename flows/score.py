@@ -11,7 +11,7 @@ from prefect.logging import get_run_logger
 from flows.start import begin
 from sightline.registry.served import answering
 from sightline.serve.images import sources
-from sightline.serve.score import Scored
+from sightline.serve.score import MANY, Scored
 from sightline.serve.score import score as answer
 from sightline.tracking.runs import connect
 from tasks.journal import ended
@@ -36,7 +36,8 @@ def score(images: str, out: str, version: str | None = None) -> Scored:
             seen += count
             get_run_logger().info(f"{seen:,} of {len(asked):,} images")
 
-        done = answer(asked, answering(context.paths, version), Path(out), step)
+        answers = answering(context.paths, version, quick=len(asked) >= MANY)
+        done = answer(asked, answers, Path(out), step)
         tracker.log(context.run, {name: float(getattr(done, name)) for name in ("images", "unreadable", "abstained")})
         tracker.tag(context.run, {"version": done.version, "answers": done.path})
         create_markdown_artifact(done.sentence, key="answers")

@@ -43,7 +43,7 @@ def serve(
     from sightline.serve.follow import Follower
 
     capture = _capture(paths)
-    follower = Follower(lambda: version or named(paths), lambda: answering(paths, version))
+    follower = Follower(lambda: version or named(paths), lambda: answering(paths, version, quick=True))
     own = host in {"127.0.0.1", "localhost", "::1"}
     hosts = LOOPBACK if own else ("*",)
     app = application(follower, token=os.environ.get(TOKEN) or None, hosts=hosts, capture=capture)
@@ -78,11 +78,12 @@ def score(
     from flows.cli.console import counted_progress
     from sightline.registry.served import answering
     from sightline.serve.images import sources
+    from sightline.serve.score import MANY
     from sightline.serve.score import score as answer
 
     asked = sources(images)
     with counted_progress("images", len(asked)) as step:
-        done = answer(asked, answering(paths, version), out, step)
+        done = answer(asked, answering(paths, version, quick=len(asked) >= MANY), out, step)
     if as_json:
         typer.echo(json.dumps(asdict(done)))
         return

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import json
-from base64 import b64decode
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from sightline.digests import tree_digest
-from sightline.errors import ModelError, ProjectError
+from sightline.errors import ProjectError
 from sightline.export.formats import FILES, write
-from sightline.export.parity import parity
 from sightline.files import replacing
-from sightline.models.bundle import GOLDEN
+from sightline.models.bundle import golden
+from sightline.models.parity import parity
 from sightline.models.predictor import Predictor
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from sightline.models.runtimes import Run
 
 CARD = "model.json"
 
@@ -67,7 +72,8 @@ def export(bundle: Path, model: str, version: str, form: str, out: Path) -> Expo
     with replacing(out) as scratch:
         scratch.mkdir()
         run = write(form, predictor, scratch, told)
-        found = parity(predictor, _golden(bundle), run)
+        images = golden(bundle)
+        found = parity(predictor, images, *_answers(predictor, images, run))
         (scratch / CARD).write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         for name in ("README.md", "client.py"):
             (scratch / name).write_text(_page(name, told), encoding="utf-8")
@@ -82,11 +88,15 @@ def _described(predictor: Predictor) -> dict[str, Any]:
     return {key: values[key] for key in kept} | {"foreign": predictor.known is not None}
 
 
-def _golden(bundle: Path) -> list[bytes]:
-    golden = json.loads((bundle / GOLDEN).read_text(encoding="utf-8"))
-    if not golden:
-        raise ModelError(f"{bundle} has no golden images to compare the graph on: register the version again")
-    return [b64decode(one["image"]) for one in golden]
+def _answers(
+    predictor: Predictor, images: list[bytes], run: Run
+) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+    """What the graph answers: probabilities (N, C), and foreign scores (N,) where it can tell."""
+    pixels = np.stack([predictor.decode(data) for data in images])
+    # One image, then the others: the graph must take any number.
+    parts = [run(part) for part in (pixels[:1], pixels[1:]) if len(part)]
+    probabilities, *scores = (np.concatenate(one) for one in zip(*parts, strict=True))
+    return probabilities, scores[0][:, 0] if scores else None
 
 
 def _page(name: str, told: dict[str, Any]) -> str:

@@ -102,6 +102,21 @@ def write(folder: Path, card: Card, weights: Path, known: Known | None = None) -
     (folder / BUNDLE).write_text(json.dumps(asdict(card), indent=1) + "\n", encoding="utf-8")
 
 
+def golden(folder: Path) -> list[bytes]:
+    """The golden images of the bundle in `folder`, as files.
+
+    Raises ModelError where it has none.
+    """
+    try:
+        rows = json.loads((folder / GOLDEN).read_text(encoding="utf-8"))
+        images = [base64.b64decode(one["image"]) for one in rows]
+    except (OSError, ValueError, TypeError, KeyError):
+        images = []
+    if not images:
+        raise ModelError(f"{folder} has no golden images to compare its answers on: train and register it again")
+    return images
+
+
 def write_golden(
     folder: Path,
     golden: Sequence[bytes],

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from sightline.models.bundle import Card
     from sightline.models.conformal import Conformal
     from sightline.models.foreign import Known
+    from sightline.models.runtimes import Run
     from sightline.models.zoo import Classifier
 
 BATCH = 64
@@ -66,6 +67,8 @@ class Predictor:
         self.card = card
         self.model = model.eval()
         self.known = known
+        self.run: Run = self._by_torch
+        """Pixels uint8 (N, size, size, 3) → features and logits; another runtime may take torch's place."""
 
     @classmethod
     def load(cls, folder: Path | str) -> Predictor:
@@ -78,12 +81,16 @@ class Predictor:
     def outputs(self, pixels: NDArray[np.uint8]) -> Outputs:
         """What the network makes of images uint8 (N, size, size, 3), in full precision."""
         logits, described = [], []
-        with torch.no_grad(), exact():
-            for part in np.array_split(pixels, max(1, -(-len(pixels) // BATCH))):
-                features = self.model.backbone(normalise(torch.from_numpy(part).permute(0, 3, 1, 2)))
-                logits.append(self.model.head(features).numpy())
-                described.append(describe(features.numpy(), logits[-1], part))
+        for part in np.array_split(pixels, max(1, -(-len(pixels) // BATCH))):
+            features, found = self.run(part)
+            logits.append(found)
+            described.append(describe(features, found, part))
         return Outputs(np.concatenate(logits), np.concatenate(described))
+
+    def _by_torch(self, pixels: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
+        with torch.no_grad(), exact():
+            features = self.model.backbone(normalise(torch.from_numpy(pixels).permute(0, 3, 1, 2)))
+            return [features.numpy(), self.model.head(features).numpy()]
 
     def logits(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Logits (N, classes) of images uint8 (N, size, size, 3), before the temperature, in full precision."""

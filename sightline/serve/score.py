@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 PART = 512
 """Images in a part: what a killed job loses at most."""
+MANY = 2_000
+"""Images from which on a faster form of the network is worth the seconds of making it."""
 SCHEMA = pa.schema(
     [
         pa.field("path", pa.string(), nullable=False),

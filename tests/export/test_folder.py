@@ -2,42 +2,34 @@
 
 from __future__ import annotations
 
-import io
 import json
 import re
 import subprocess
 import sys
 import zipfile
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
 import pytest
 import torch
-from conftest import COLOURS, draw
+from bundles import CLASSES, SIZE, file, odd_images, photo, write
 from PIL import Image
 
 from sightline.errors import ModelError, ProjectError
 from sightline.export import formats
 from sightline.export.folder import export
-from sightline.export.parity import parity
 from sightline.models import graph, runtimes
-from sightline.models.bundle import Card
 from sightline.models.conformal import Conformal
-from sightline.models.foreign import fit
-from sightline.models.predictor import Predictor, write_bundle
-from sightline.models.weights import WEIGHTS, save_weights
-from sightline.models.zoo import Classifier, build
+from sightline.models.parity import parity
+from sightline.models.predictor import Predictor
+from sightline.models.zoo import Classifier
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numpy.typing import NDArray
 
-SIZE = 16
-CLASSES = ("blue", "green", "red")
 ALONE = """
 import os, runpy, sys
 def refuse(event, _):
@@ -52,55 +44,10 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 FORMATS = ("onnx", "torch", "openvino")
 
 
-def photo(seed: int) -> NDArray[np.uint8]:
-    return np.asarray(draw(seed, list(COLOURS.values())[seed % 3], SIZE))
-
-
-def file(image: Image.Image, form: str = "PNG", **options: Any) -> bytes:
-    out = io.BytesIO()
-    image.save(out, form, **options)
-    return out.getvalue()
-
-
-def odd_images() -> dict[str, bytes]:
-    """What a client may decode otherwise than training did."""
-    rng = np.random.default_rng(0)
-    colours = Image.fromarray(rng.integers(0, 255, (30, 50, 3), dtype=np.uint8)).resize((400, 150))
-    clear = colours.convert("RGBA")
-    clear.putalpha(Image.linear_gradient("L").resize(clear.size))
-    deep = Image.fromarray(rng.integers(0, 65535, (40, 30), dtype=np.uint16))
-    turned = Image.Exif()
-    turned[0x0112] = 6
-    palette = colours.quantize(8)
-    made = {
-        "turned.jpg": file(colours, "JPEG", exif=turned),
-        "cmyk.jpg": file(colours.convert("CMYK"), "JPEG"),
-        "clear.png": file(clear),
-        "grey and clear.png": file(clear.convert("LA")),
-        "palette.png": file(palette, transparency=3),
-        "16 bits.png": file(deep),
-        "one bit.png": file(colours.convert("1")),
-        "moving.gif": file(palette, "GIF", save_all=True, append_images=[palette.rotate(90)]),
-    }
-    return made | {f"{seed}.png": file(Image.fromarray(photo(seed))) for seed in range(4)}
-
-
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A network with random weights that abstains now and then, answers with sets and knows foreign images."""
-    home = tmp_path_factory.mktemp("bundle")
-    torch.manual_seed(0)
-    model = build("cnn", 3, SIZE).eval()
-    with torch.no_grad():
-        model.head.weight.mul_(300)
-    conformal = Conformal(threshold=0.7, coverage=0.9, penalty=0.01, free_ranks=1, images=100)
-    card = Card("cnn", SIZE, CLASSES, 1.5, save_weights(model, home), 0.9, None, conformal)
-    described = Predictor(card, model).outputs(np.stack([photo(seed) for seed in range(120)])).described
-    known = fit(described[:80], np.arange(80) % 3, described[80:], model.head.in_features)
-    golden = [file(Image.fromarray(photo(seed))) for seed in range(8)]
-    middle = float(np.median(Predictor(card, model).probabilities(list(odd_images().values())).max(axis=1)))
-    write_bundle(home / "bundle", replace(card, abstain_below=middle + 1e-3), home / WEIGHTS, golden, known=known)
-    return home / "bundle"
+    """A version with everything that one may hold."""
+    return write(tmp_path_factory.mktemp("bundle"))
 
 
 @pytest.fixture(scope="module")
@@ -221,18 +168,14 @@ def test_other_decisions_refuse(bundle: Path) -> None:
     predictor = Predictor.load(bundle)
     images = [file(Image.fromarray(photo(seed))) for seed in range(4)]
 
-    def run(factor: float, pixels: NDArray[np.uint8]) -> list[Any]:
-        found = predictor.outputs(pixels)
-        assert predictor.known is not None
-        scores = predictor.known.scores(found.described)[:, None] * factor
-        cooled = torch.from_numpy(found.logits / predictor.card.temperature)
-        return [torch.softmax(cooled, 1).numpy(), scores]
-
-    assert parity(predictor, images, lambda pixels: run(1, pixels)).difference < 1e-6
+    answers = predictor.predict(images)
+    probabilities = np.array([one.probabilities for one in answers])
+    scores = np.array([one.foreign_score for one in answers])
+    assert parity(predictor, images, probabilities, scores).difference < 1e-6
     with pytest.raises(ModelError, match=r"decides otherwise on golden image 1: \w+ .*\(foreign\) instead of"):
-        parity(predictor, images, lambda pixels: run(1e6, pixels))
+        parity(predictor, images, probabilities, scores * 1e6)
     with pytest.raises(ModelError, match=r"off by 0.02 of 0.01"):
-        parity(predictor, images, lambda pixels: run(np.exp(0.02), pixels))
+        parity(predictor, images, probabilities, scores * np.exp(0.02))
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from sightline.models.predictor import Answer, Predictor
-    from sightline.models.runtimes import Run
 
 FOREIGN = 0.01
 """Largest difference of the logarithms of a foreign score: it is made of small differences of large squares, which
@@ -34,34 +33,35 @@ class Parity:
     """What rounding explains."""
 
 
-def parity(predictor: Predictor, images: Sequence[bytes], run: Run) -> Parity:
-    """Compare the graph's answers with the bundle's, by the measure of the gate's check of integrity.
+def parity(
+    predictor: Predictor,
+    images: Sequence[bytes],
+    probabilities: NDArray[np.floating[Any]],
+    scores: NDArray[np.floating[Any]] | None,
+) -> Parity:
+    """Compare a graph's probabilities (N, C) and foreign scores (N,) with the bundle's, by the gate's own measure.
 
     Raises ModelError, with figures, where a decision or a probability is another one.
     """
-    pixels = np.stack([predictor.decode(data) for data in images])
-    # One image, then the others: the graph must take any number.
-    parts = [run(part) for part in (pixels[:1], pixels[1:]) if len(part)]
-    probabilities, *scores = (np.concatenate(one) for one in zip(*parts, strict=True))
-    answers = predictor.answers(images, pixels)
+    answers = predictor.predict(images)
     before = np.array([one.probabilities for one in answers])
-    # The graph hands out float32, however small the logits are.
+    # A graph may hand out float32, however small the logits are.
     allowed = max(reference(predictor, images).allowed / predictor.card.temperature, ROUNDINGS * EPSILON)
     found = Parity(len(images), float(np.abs(probabilities - before).max()), allowed)
     if not found.difference <= allowed:
         raise ModelError(
-            f"the graph does not answer as the version does: on {len(images)} golden images a probability is off "
-            f"by {found.difference:.2g}, rounding explains {allowed:.2g}; nothing is written, take another --format"
+            f"the graph does not answer as the version does: on {len(images)} golden images a probability is off by "
+            f"{found.difference:.2g}, rounding explains {allowed:.2g}; use torch's form"
         )
-    _check_decisions(predictor, answers, probabilities, scores[0][:, 0] if scores else None)
+    _check_decisions(predictor, answers, probabilities, scores)
     return found
 
 
 def _check_decisions(
     predictor: Predictor,
     answers: Sequence[Answer],
-    probabilities: NDArray[np.float32],
-    scores: NDArray[np.float32] | None,
+    probabilities: NDArray[np.floating[Any]],
+    scores: NDArray[np.floating[Any]] | None,
 ) -> None:
     card = predictor.card
     for place, (answer, row) in enumerate(zip(answers, probabilities, strict=True)):
@@ -75,8 +75,7 @@ def _check_decisions(
         if was != now or not off <= FOREIGN:
             raise ModelError(
                 f"the graph decides otherwise on golden image {place + 1}: {_told(*now)} instead of {_told(*was)}, "
-                f"the logarithm of the foreign score off by {off:.2g} of {FOREIGN:g}; nothing is written, take another "
-                "--format"
+                f"the logarithm of the foreign score off by {off:.2g} of {FOREIGN:g}; use torch's form"
             )
 
 

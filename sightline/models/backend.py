@@ -1,0 +1,76 @@
+"""The runtime that answers fastest on this machine's CPU, where it answers as torch does."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sightline.errors import ModelError
+from sightline.models.bundle import golden
+from sightline.models.graph import Heads, traced, write_onnx
+from sightline.models.parity import parity
+from sightline.models.predictor import Predictor
+from sightline.models.runtimes import LIBRARIES, onnxruntime
+
+if TYPE_CHECKING:
+    from sightline.models.runtimes import Run
+
+SECONDS = 600
+"""For making a graph of a network."""
+log = logging.getLogger(__name__)
+
+
+def quicken(predictor: Predictor, bundle: Path) -> bool:
+    """Let ONNX Runtime answer for the `predictor` of the folder `bundle` from now on; whether it does.
+
+    It needs the libraries of `sightline[onnx]`, and must give the golden images the decisions that torch gives them;
+    where it does not, torch goes on, and the log says why.
+    """
+    if not all(importlib.util.find_spec(name) for name in LIBRARIES["onnx"]):
+        return False
+    try:
+        run = _converted(bundle)
+        images = golden(bundle)
+        other = Predictor(predictor.card, predictor.model, predictor.known)
+        other.run = run
+        answers = other.predict(images)
+        probabilities = np.array([one.probabilities for one in answers])
+        scores = None if predictor.known is None else np.array([one.foreign_score for one in answers])
+        parity(predictor, images, probabilities, scores)
+    except Exception as error:  # noqa: BLE001 — whatever a runtime says of a network, torch can answer
+        log.warning("torch answers, slower than ONNX Runtime would: %s", " ".join(str(error).split())[:300])
+        return False
+    predictor.run = run
+    return True
+
+
+def _converted(bundle: Path) -> Run:
+    """The graph of features and logits, made by another process: a server goes on meanwhile, and stays small."""
+    with tempfile.TemporaryDirectory() as scratch:
+        file = Path(scratch) / "model.onnx"
+        command = [sys.executable, "-P", "-m", "sightline.models.backend", str(bundle.resolve()), str(file)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
+        if done.returncode:
+            raise ModelError((done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1])
+        return onnxruntime(file)
+
+
+def convert(bundle: Path, file: Path) -> None:
+    """Write the graph of features and logits of the bundle as an ONNX file.
+
+    Raises ModelError where the bundle is not whole, or its network cannot be written.
+    """
+    predictor = Predictor.load(bundle)
+    card, heads = predictor.card, Heads(predictor.model)
+    write_onnx(traced(heads, card.network, card.size), card.network, file, heads.outputs, {})
+
+
+if __name__ == "__main__":
+    convert(Path(sys.argv[1]), Path(sys.argv[2]))
