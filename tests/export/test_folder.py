@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -153,6 +154,15 @@ def test_only_a_free_folder_is_written(bundle: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     export(bundle, "toy-classifier", "3", "torch", tmp_path / "empty")
     assert {one.name for one in (tmp_path / "empty").iterdir()} == {"README.md", "client.py", "model.json", "model.pt2"}
+
+
+def test_version_without_golden_images_is_refused(bundle: Path, tmp_path: Path) -> None:
+    """What cannot be compared is not written."""
+    shutil.copytree(bundle, tmp_path / "bundle")
+    (tmp_path / "bundle" / "golden.json").write_text("[]", encoding="utf-8")
+    with pytest.raises(ModelError, match="has no golden images"):
+        export(tmp_path / "bundle", "toy-classifier", "3", "torch", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_other_answers_refuse_with_figures(bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

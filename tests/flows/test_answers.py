@@ -124,9 +124,10 @@ def test_server_answers_for_the_champion_until_it_is_told_to_end(trained: Paths)
         with httpx.Client(transport=transport, timeout=30) as client:
             (answer,) = client.post(f"{address}/predict", content=path.read_bytes()).json()["answers"]
         assert answer["version"] == "1"
-        assert answer["probability"] == pytest.approx(sightline.champion(trained.root).predict(path)[0].probability)
+        expected = sightline.champion(trained.root).predict(path)[0].probability
+        assert answer["probability"] == pytest.approx(expected, abs=1e-5)
     finally:
         process.terminate()
         process.communicate(timeout=20)
-    # As a process that SIGTERM ended: uvicorn hands the signal on once it is through.
-    assert process.returncode in {0, -signal.SIGTERM}
+    # uvicorn hands the signal on once it is through, and the command line leaves with the status that shells know.
+    assert process.returncode == 128 + signal.SIGTERM
