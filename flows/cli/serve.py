@@ -15,6 +15,7 @@ from flows.cli.common import AsJson, enter, say
 if TYPE_CHECKING:
     from sightline.project import Paths
     from sightline.serve.capture import Capture
+    from sightline.serve.challenger import Challenger
 
 TOKEN = "SIGHTLINE_TOKEN"  # noqa: S105 — the name of a variable
 Host = Annotated[str, typer.Option(help="Address to listen on; other machines reach 0.0.0.0.")]
@@ -29,11 +30,26 @@ def serve(
     version: Annotated[
         str | None, typer.Option(help="A version that answers for good; by default the champion, whoever it is.")
     ] = None,
+    shadow: Annotated[
+        str | None,
+        typer.Option(
+            metavar="challenger|VERSION",
+            help="A version that answers the same images unheard, when there is time: the newest challenger, or one by "
+            "number. /metrics tells how often it agrees.",
+        ),
+    ] = None,
+    canary: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0, max=0.5, metavar="SHARE", help="Share of the requests that the challenger answers, such as 0.05."
+        ),
+    ] = None,
 ) -> None:
     """Answer over HTTP: POST /predict takes images, / is a page to try it.
 
     A promotion or rollback is taken up at once; what is answered is recorded as `capture` in params.yaml says.
-    SIGHTLINE_TOKEN names the bearer token that callers must bring.
+    SIGHTLINE_TOKEN names the bearer token that callers must bring. Shadow and canary end once the gate has promoted or
+    refused their version.
     """
     paths = enter()
     import uvicorn
@@ -42,16 +58,19 @@ def serve(
     from sightline.serve.app import LOOPBACK, application
     from sightline.serve.follow import Follower
 
-    capture = _capture(paths)
-    follower = Follower(lambda: version or named(paths), lambda: answering(paths, version, quick=True))
+    capture, challenger = _capture(paths), _challenger(paths, shadow, canary)
+    follower = Follower(lambda: version or named(paths), lambda: answering(paths, version))
     own = host in {"127.0.0.1", "localhost", "::1"}
     hosts = LOOPBACK if own else ("*",)
-    app = application(follower, token=os.environ.get(TOKEN) or None, hosts=hosts, capture=capture)
+    token = os.environ.get(TOKEN) or None
+    app = application(follower, token=token, hosts=hosts, capture=capture, challenger=challenger)
     config = uvicorn.Config(
         app, host=host, port=port, log_level="warning", access_log=False, timeout_graceful_shutdown=GRACE
     )
     listener = config.bind_socket()
     typer.echo(f"version {follower.version.number} answers at http://{host}:{listener.getsockname()[1]}", err=True)
+    if challenger is not None:
+        typer.echo(f"version {challenger.version.number} answers beside it: {challenger.task.words}", err=True)
     if not own and TOKEN not in os.environ:
         typer.echo(f"whoever reaches {host} may ask: set {TOKEN} to let in only those who know it", err=True)
     uvicorn.Server(config).run(sockets=[listener])
@@ -63,6 +82,17 @@ def _capture(paths: Paths) -> Capture | None:
 
     policy = paths.params.capture
     return None if policy.keep == "none" else Capture(Store(paths.root, policy.folder), policy)
+
+
+def _challenger(paths: Paths, shadow: str | None, canary: float | None) -> Challenger | None:
+    if shadow is None and not canary:
+        return None
+    from sightline.registry.challenger import NEWEST, challenger, over
+    from sightline.serve.challenger import Challenger, Task
+
+    version = challenger(paths, shadow or NEWEST, canary=bool(canary))
+    task = Task(shadow=shadow is not None, canary=canary or 0.0)
+    return Challenger(version, task, lambda: over(paths, version.number))
 
 
 def score(

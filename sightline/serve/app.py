@@ -7,15 +7,16 @@ import base64
 import binascii
 import hmac
 import json
+import logging
 import time
 import uuid
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import Depends, FastAPI, Header, HTTPException, Request, Response
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import JSONResponse
+from fastapi.security import HTTPBearer
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -23,13 +24,17 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from sightline.images.reading import UnreadableImage
 from sightline.serve.batcher import Answered, Batcher, Full
 from sightline.serve.capture import Origin
+from sightline.serve.challenger import Shadow
 from sightline.serve.metrics import Metrics
+from sightline.serve.pages import BODY, add_pages
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from sightline.serve.capture import Capture
+    from sightline.serve.challenger import Challenger
     from sightline.serve.follow import Follower
+    from sightline.serve.record import Role
 
 MOST_BYTES = 32 << 20
 """Of a request's body."""
@@ -45,28 +50,7 @@ AGAIN = {"Retry-After": "1"}
 TOP = 5
 """Likeliest classes in an answer."""
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
-PAGE = Path(__file__).with_name("page.html")
-IMAGE = {"schema": {"type": "string", "format": "binary"}}
-BODY = {
-    "requestBody": {
-        "required": True,
-        "description": "The bytes of an image file; or one or many as form files; or JSON with base64 texts.",
-        "content": {
-            "image/*": IMAGE,
-            "application/octet-stream": IMAGE,
-            "multipart/form-data": {
-                "schema": {"type": "object", "properties": {"image": {"type": "array", "items": IMAGE["schema"]}}}
-            },
-            "application/json": {
-                "schema": {
-                    "type": "object",
-                    "required": ["images"],
-                    "properties": {"images": {"type": "array", "items": {"type": "string", "format": "byte"}}},
-                }
-            },
-        },
-    }
-}
+log = logging.getLogger(__name__)
 
 
 def Tag(name: str) -> Any:  # noqa: N802 — it stands for FastAPI's Header
@@ -87,29 +71,37 @@ class Service:
     metrics: Metrics
     token: str | None
     capture: Capture | None
+    challenger: Challenger | None
+    shadow: Shadow | None
     held: int = 0
     """Bytes of bodies in memory."""
 
 
 def application(
-    follower: Follower, *, token: str | None = None, hosts: Sequence[str] = LOOPBACK, capture: Capture | None = None
+    follower: Follower,
+    *,
+    token: str | None = None,
+    hosts: Sequence[str] = LOOPBACK,
+    capture: Capture | None = None,
+    challenger: Challenger | None = None,
 ) -> FastAPI:
     """The application around the version that `follower` holds.
 
     `token`: what callers must bring as bearer token; `hosts`: names under which they may call it ("*": any); `capture`
-    records the answers.
+    records the answers; `challenger` gives some, or is compared.
     """
     metrics = Metrics(*([capture] if capture else []))
     batcher = Batcher(lambda: follower.version, metrics.batch.observe)
-    service = Service(follower, batcher, metrics, token, capture)
+    shadow = Shadow(challenger, batcher, metrics, capture) if challenger and challenger.task.shadow else None
+    service = Service(follower, batcher, metrics, token, capture, challenger, shadow)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         yield
-        follower.close()
-        await asyncio.to_thread(batcher.close)
-        if capture is not None:
-            await asyncio.to_thread(capture.close)
+        # In this order: each may still ask those behind it.
+        for part in (follower, challenger, shadow, batcher, capture):
+            if part is not None:
+                await asyncio.to_thread(part.close)
 
     title = "Sightline"
     app = FastAPI(title=title, version=follower.version.number, lifespan=lifespan, docs_url=None, redoc_url=None)
@@ -117,11 +109,11 @@ def application(
     app.state.service = service
     app.get("/healthz", summary="Whether the process lives")(_healthy)
     app.get("/readyz", summary="Whether it answers, and with which version")(_ready)
-    app.get("/metrics", summary="For Prometheus", dependencies=[Depends(_allowed)])(_metrics)
-    app.get("/", response_class=HTMLResponse, summary="A page to drop a photo on")(_page)
-    app.post("/predict", summary="What is on these images", openapi_extra=BODY, dependencies=[Depends(_allowed)])(
-        _predict
-    )
+    # The first lets the page of the requests ask for the token; the second asks for it.
+    asks = [Depends(HTTPBearer(auto_error=False)), Depends(_allowed)] if token is not None else []
+    app.get("/metrics", summary="For Prometheus", dependencies=asks)(_metrics)
+    add_pages(app)
+    app.post("/predict", summary="What is on these images", openapi_extra=BODY, dependencies=asks)(_predict)
     app.add_exception_handler(HTTPException, _refused)  # type: ignore[arg-type]
     return app
 
@@ -149,19 +141,18 @@ async def _healthy() -> dict[str, str]:
     return {"status": "alive"}
 
 
-async def _ready(service: Shared) -> dict[str, str | None]:
+async def _ready(service: Shared) -> dict[str, Any]:
     version, capture = service.follower.version, service.capture
     told = {"version": version.number, "digest": version.digest, "ledger": service.follower.trouble}
-    return told | {"capture": capture.trouble if capture else None}
+    return told | {
+        "capture": capture.trouble if capture else None,
+        "challenger": service.challenger.told() if service.challenger else None,
+    }
 
 
 async def _metrics(service: Shared) -> Response:
     service.metrics.waiting.set(service.batcher.waiting)
     return Response(service.metrics.text(), media_type="text/plain; version=0.0.4")
-
-
-async def _page() -> str:
-    return PAGE.read_text(encoding="utf-8")
 
 
 async def _predict(
@@ -200,14 +191,29 @@ async def _predict(
 async def _one(service: Service, name: str | None, data: bytes, top: int, origin: Origin) -> dict[str, Any]:
     named = {} if name is None else {"name": name}
     try:
-        answered = await service.batcher.answer(data)
+        answered, role = await _answered(service, data, origin.request)
     except UnreadableImage as error:
         service.metrics.unreadable.inc()
         return named | {"error": str(error)}
     service.metrics.count(answered)
     if service.capture is not None:
-        service.capture.note(origin, answered, data)
-    return named | told(answered, top)
+        service.capture.note(origin, answered, data, role)
+    if service.shadow is not None and role == "champion":
+        service.shadow.note(origin, data, answered.answer.label)
+    return named | told(answered, top) | {"role": role}
+
+
+async def _answered(service: Service, data: bytes, request: str) -> tuple[Answered, Role]:
+    challenger = service.challenger
+    if challenger is not None and challenger.is_asked(request):
+        try:
+            return await service.batcher.answer(data, challenger.version), "canary"
+        except (UnreadableImage, Full):
+            raise
+        except Exception:
+            service.metrics.canary_failed.inc()
+            log.exception("version %s fails as canary: the champion answers", challenger.version.number)
+    return await service.batcher.answer(data), "champion"
 
 
 def told(answered: Answered, top: int) -> dict[str, Any]:

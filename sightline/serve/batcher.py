@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from sightline.models.predictor import Answer, Predictor
 
+T = TypeVar("T")
 WAITING = 512
 """Images that may wait; whoever comes then is told to come back."""
 
@@ -69,8 +70,8 @@ class Batcher:
         self._decoding = ThreadPoolExecutor(os.cpu_count(), "decode")
         self._answering = ThreadPoolExecutor(1, "answer")
 
-    async def answer(self, data: bytes) -> Answered:
-        """What the present version says of an image file.
+    async def answer(self, data: bytes, version: Version | None = None) -> Answered:
+        """What the present version, or that one, says of an image file.
 
         Raises UnreadableImage where it cannot be read, Full where too many wait.
         """
@@ -78,7 +79,7 @@ class Batcher:
             raise Full
         self.waiting += 1
         try:
-            loop, version = asyncio.get_running_loop(), self.current()
+            loop, version = asyncio.get_running_loop(), version or self.current()
             pixels = await loop.run_in_executor(self._decoding, version.predictor.decode, data)
             asked = _Asked(data, version, pixels, loop.create_future())
             self._ready.append(asked)
@@ -110,12 +111,16 @@ class Batcher:
             self._busy = False
 
     def _take(self) -> list[_Asked]:
-        """Those in front that the same version is to answer."""
-        first = self._ready.popleft()
-        batch = [first]
-        while self._ready and len(batch) < BATCH and self._ready[0].version is first.version:
-            batch.append(self._ready.popleft())
+        """The first, and those behind that the same version is to answer."""
+        version = self._ready[0].version
+        batch = [one for one in self._ready if one.version is version][:BATCH]
+        taken = set(map(id, batch))
+        self._ready = deque(one for one in self._ready if id(one) not in taken)
         return [one for one in batch if not one.done.cancelled()] or batch
+
+    def beside(self, work: Callable[[], T]) -> Future[T]:
+        """Let the thread that answers do something else in its turn, so that no two networks share the cores."""
+        return self._answering.submit(work)
 
     def close(self) -> None:
         """End the threads once they are through."""

@@ -31,6 +31,20 @@ class Metrics:
         self._foreign = Counter("sightline_foreign", "Images unlike those it knows.", ["version"], registry=own)
         self.unreadable = Counter("sightline_unreadable_images", "Images that cannot be read.", registry=own)
         self.rejected = Counter("sightline_rejected_requests", "Requests turned away.", ["status"], registry=own)
+        self._shadow = Counter(
+            "sightline_shadow_answers",
+            "Answers unheard, by whether the champion's was the same.",
+            ["version", "agrees"],
+            registry=own,
+        )
+        self._shadow_time = Histogram(
+            "sightline_shadow_seconds", "Time of an answer unheard.", ["version"], buckets=LATENCIES, registry=own
+        )
+        self.shadow_dropped = Counter("sightline_shadow_dropped", "Images that a shadow had no time for.", registry=own)
+        self.shadow_failed = Counter("sightline_shadow_failed", "Images on which a shadow failed.", registry=own)
+        self.canary_failed = Counter(
+            "sightline_canary_failed", "Images on which a canary failed and the champion answered.", registry=own
+        )
         for other in others:
             own.register(other)
 
@@ -42,6 +56,11 @@ class Metrics:
             self._abstentions.labels(version).inc()
         if answer.foreign:
             self._foreign.labels(version).inc()
+
+    def compare(self, version: str, *, agrees: bool, seconds: float) -> None:
+        """Note an answer of a shadow."""
+        self._shadow.labels(version, "yes" if agrees else "no").inc()
+        self._shadow_time.labels(version).observe(seconds)
 
     def text(self) -> bytes:
         """All of them in Prometheus' format."""

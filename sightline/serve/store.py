@@ -14,6 +14,8 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+
 from sightline.errors import ConfigError
 from sightline.files import SCRATCH, write_atomically
 
@@ -92,11 +94,13 @@ class Store:
         folder = f"date={day}"
         for one in sorted(self._list(self._path(folder)), key=lambda one: str(one["name"])):
             base = posixpath.basename(one["name"])
-            if base.endswith(SUFFIX) and not base.startswith((".", "_")):
+            if base.endswith(SUFFIX):
                 yield Place(f"{folder}/{base}", int(one["size"] or 0))
 
     def open(self, name: str) -> Any:
         """The file `name`, to be read."""
+        if self._folder is not None:
+            return pa.OSFile(str(self._folder / name))
         return self._fs.open(self._path(name), "rb")
 
     def remove(self, day: date) -> None:

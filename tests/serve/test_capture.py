@@ -7,6 +7,7 @@ import io
 import itertools
 import multiprocessing
 import os
+import pathlib
 import random
 import time
 from contextlib import contextmanager
@@ -198,9 +199,8 @@ class Stuck(Store):
 
 
 def test_full_queue_drops_and_counts(tmp_path: Path, answered: Answered, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By rows and by bytes; noting takes no time, and the next file tells what is missing."""
+    """Noting takes no time, and the next file tells what is missing."""
     monkeypatch.setattr(writing, "ROWS", 5)
-    monkeypatch.setattr(writing, "HELD_BYTES", 10 * len(image()))
     store = Stuck(tmp_path, "captured")
     capture = Capture(store, Policy())
     for number in range(5):
@@ -209,18 +209,34 @@ def test_full_queue_drops_and_counts(tmp_path: Path, answered: Answered, monkeyp
     began = time.monotonic()
     for number in range(5, 100):
         capture.note(Origin(str(number), 0), answered, image())
-    capture.note(Origin("large", 0), answered, image() * 20)
     assert time.monotonic() - began < 1
-    assert figures(capture)["sightline_capture_dropped"] == 91
+    assert figures(capture)["sightline_capture_dropped"] == 90
     store.stuck = False
     capture.close()
     assert figures(capture) == {
         "sightline_captured_answers": 10,
-        "sightline_capture_dropped": 91,
+        "sightline_capture_dropped": 90,
         "sightline_capture_failures": 0,
     }
     (day,), damaged = days(look(Store(tmp_path, "captured")))
-    assert (day.rows, day.dropped, damaged) == (10, 91, {})
+    assert (day.rows, day.dropped, damaged) == (10, 90, {})
+
+
+def test_queue_is_bounded_in_bytes_too(tmp_path: Path, answered: Answered, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Large images fill it sooner, and leave it again."""
+    monkeypatch.setattr(writing, "HELD_BYTES", 3 * len(image()))
+    store = Stuck(tmp_path, "captured")
+    capture = Capture(store, Policy(keep="images"))
+    for number in range(3):
+        capture.note(Origin(str(number), 0), answered, image())
+        wait(lambda: not capture._waiting)
+    for number in range(3, 10):
+        capture.note(Origin(str(number), 0), answered, image())
+    store.stuck = False
+    wait(lambda: not capture._waiting)
+    capture.note(Origin("10", 0), answered, image())
+    capture.close()
+    assert [row["request"] for row in rows(tmp_path)] == ["0", "1", "2", "3", "4", "5", "10"]
 
 
 def figures(capture: Capture) -> dict[str, float]:
@@ -343,8 +359,16 @@ def test_damaged_files_are_named_and_never_calm(tmp_path: Path, answered: Answer
     assert "version 2" in damaged[f"{schema.parent.name}/{schema.name}"]
 
 
+def slowly(path: Path, data: bytes) -> None:
+    """As a slow disk takes a file."""
+    with path.open("wb", buffering=0) as handle:
+        for start in range(0, len(data), 1000):
+            handle.write(data[start : start + 1000])
+            time.sleep(0.001)
+
+
 def record_for_ever(folder: Path, server: int, one: Answered) -> None:
-    writing.ROWS, writing.SECONDS = 20, 0.01
+    writing.ROWS, writing.SECONDS, pathlib.Path.write_bytes = 20, 0.01, slowly  # type: ignore[assignment,method-assign]
     capture, data = Capture(Store(folder, "captured"), Policy(keep="images")), image()
     for number in itertools.count():
         while len(capture._waiting) > 10:
