@@ -209,14 +209,30 @@ def test_project_of_an_earlier_release_loads(project: Path) -> None:
     """A params.yaml without later sections has their defaults, and `--set` finds them all the same."""
 
     def as_before(values: Any) -> None:
-        del values["train"], values["datasets"]["target"]["group"], values["validate"]["baseline"]
+        del values["train"], values["capture"]
+        del values["datasets"]["target"]["group"], values["validate"]["baseline"]
 
     edit(project, as_before)
     assert config.load(project).train.workers == 1
-    given = {"train.workers": 2, "datasets.target.group.burst": 3.0, "validate.baseline.shift": 0.5}
+    assert config.load(project).capture.keep == "figures"
+    given = {
+        "capture.keep": "none",
+        "train.workers": 2,
+        "datasets.target.group.burst": 3.0,
+        "validate.baseline.shift": 0.5,
+    }
     params = config.load(project, given)
     assert (params.train.workers, params.datasets["target"].group.burst) == (2, 3.0)
-    assert params.validate.baseline.shift == 0.5
+    assert (params.validate.baseline.shift, params.capture.keep) == (0.5, "none")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("keep", "all"), ("days", 0), ("share", 0.0), ("share", 1.1), ("folder", " ")]
+)
+def test_what_cannot_be_recorded_is_no_value(project: Path, key: str, value: Any) -> None:
+    """What is meant by 0 days or no share has a word of its own."""
+    with pytest.raises(ConfigError, match=rf"capture(\.{key})?"):
+        config.load(project, {f"capture.{key}": value})
 
 
 def test_name_written_as_a_date_is_text(project: Path) -> None:

@@ -87,7 +87,7 @@ def _capture(paths: Paths) -> Capture | None:
 def _challenger(paths: Paths, shadow: str | None, canary: float | None) -> Challenger | None:
     if shadow is None and not canary:
         return None
-    from sightline.registry.challenger import NEWEST, challenger, over
+    from sightline.registry.challengers import NEWEST, challenger, over
     from sightline.serve.challenger import Challenger, Task
 
     version = challenger(paths, shadow or NEWEST, canary=bool(canary))

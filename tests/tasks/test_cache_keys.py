@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -48,6 +49,12 @@ def test_training_knows_nothing_of_evaluation_and_registry() -> None:
     for name in ("pretraining", "transfer", "finetuning"):
         rooms = {path.relative_to(ROOT).parts[1] for path in code_files(f"tasks.{name}", "tasks.context")}
         assert not rooms & {"evaluate", "registry", "report", "tracking", "lineage", "serve"}
+
+
+def test_what_serving_records_decides_nothing_that_is_kept() -> None:
+    """Neither a module behind a key nor a stage of DVC reads the section `capture`: another value retrains nothing."""
+    sources = {path for of in KEYS.values() for path in code_files(*of)} | {ROOT / "dvc.yaml"}
+    assert [path.name for path in sources if re.search(r"\.capture\b|- capture", path.read_text("utf-8"))] == []
 
 
 def test_digests_are_made_without_importing_what_they_cover() -> None:

@@ -13,7 +13,7 @@ from sightline.models.bundle import Card
 from sightline.models.predictor import write_bundle
 from sightline.models.weights import WEIGHTS, save_weights
 from sightline.models.zoo import build
-from sightline.registry.challenger import Record, challenger, over
+from sightline.registry.challengers import Record, challenger, over
 from sightline.registry.ledger import (
     INSUFFICIENT,
     PROMOTED,
