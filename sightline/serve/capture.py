@@ -39,7 +39,7 @@ SECONDS = 60.0
 """After which a file is written, however few answers there are: what a killed server loses at most."""
 AGAIN = 5.0
 """Seconds until a file that could not be written is tried again."""
-CLOSING = 10.0
+CLOSING = 5.0
 """Seconds that the end waits for the last files."""
 ROTATED = 86_400.0
 """Seconds between two looks for days that are too old."""
