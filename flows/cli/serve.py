@@ -6,6 +6,7 @@ import json
 import os
 from dataclasses import asdict
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,6 +15,7 @@ from flows.cli.common import AsJson, enter, say
 
 if TYPE_CHECKING:
     from sightline.project import Paths
+    from sightline.serve.batcher import Version
     from sightline.serve.capture import Capture
     from sightline.serve.challenger import Challenger
 
@@ -54,12 +56,12 @@ def serve(
     paths = enter()
     import uvicorn
 
-    from sightline.registry.served import answering, named
+    from sightline.registry.served import named
     from sightline.serve.app import LOOPBACK, application
     from sightline.serve.follow import Follower
 
     capture, challenger = _capture(paths), _challenger(paths, shadow, canary)
-    follower = Follower(lambda: version or named(paths), lambda: answering(paths, version))
+    follower = Follower(lambda: version or named(paths), lambda: _load(paths, version))
     own = host in {"127.0.0.1", "localhost", "::1"}
     hosts = LOOPBACK if own else ("*",)
     token = os.environ.get(TOKEN) or None
@@ -74,6 +76,17 @@ def serve(
     if not own and TOKEN not in os.environ:
         typer.echo(f"whoever reaches {host} may ask: set {TOKEN} to let in only those who know it", err=True)
     uvicorn.Server(config).run(sockets=[listener])
+
+
+def _load(paths: Paths, version: str | None) -> Version:
+    """The version that is to answer: at once, and faster as soon as a faster form of it is made."""
+    from sightline.models.backend import quicken
+    from sightline.registry.served import answering, served
+
+    found = answering(paths, version)
+    bundle = served(paths, found.number).bundle
+    Thread(target=quicken, args=[found.predictor, bundle], daemon=True, name="quicken").start()
+    return found
 
 
 def _capture(paths: Paths) -> Capture | None:
