@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from sightline.errors import RegistryError
 from sightline.registry.blessing import DATA, INTEGRITY, PASSED
-from sightline.registry.ledger import REFUSED, ROLLED_BACK, SET_BACK, open_ledger
+from sightline.registry.ledger import PROMOTED, REFUSED, ROLLED_BACK, SET_BACK, open_ledger
 from sightline.registry.served import answering
 from sightline.tracking.versions import classifier_of
 
@@ -38,15 +38,14 @@ class Record:
     rows: Sequence[Entry]
 
     def decision(self, version: str) -> str | None:
-        """The last word on a version; a rollback is one on the version that it led away from."""
+        """The last word on a version; a rollback promotes one, and is the word on the one that it led away from."""
         word = None
         for row in self.rows:
             if row.version == version:
-                word = row.decision
-            if row.decision == ROLLED_BACK and row.champion_before == version:
+                word = PROMOTED if row.decision == ROLLED_BACK else row.decision
+            elif row.decision == ROLLED_BACK and row.champion_before == version:
                 word = ROLLED_BACK
-        # The version that a rollback led to is in use again.
-        return None if word == ROLLED_BACK and self.is_champion(version) else word
+        return word
 
     def is_champion(self, version: str) -> bool:
         """Whether it is in use."""

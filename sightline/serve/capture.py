@@ -109,11 +109,11 @@ class Capture(Collector):
             self._held += len(data)
             self._changed.notify()
 
-    def _drop(self, group: _Group, count: int = 1) -> None:
+    def _drop(self, group: _Group) -> None:
         if not self._lost:
             log.warning("answers are not recorded: more arrive than can be written; /metrics counts them")
-        self._lost[group] += count
-        self._dropped += count
+        self._lost[group] += 1
+        self._dropped += 1
 
     def collect(self) -> Iterator[CounterMetricFamily]:
         """The figures, as Prometheus wants them."""
@@ -164,7 +164,8 @@ class Capture(Collector):
             except Exception as error:  # noqa: BLE001 — the next ones are recorded all the same
                 self._fail(error)
                 with self._changed:
-                    self._drop(group)
+                    self._lost[group] += 1
+                    self._dropped += 1
                 continue
             found.setdefault(group, []).append(record)
             rows, held = rows + 1, held + len(record.picture or b"")
@@ -249,13 +250,13 @@ class Capture(Collector):
         """Remove the days that are older than may be kept, and what killed servers left."""
         if time.monotonic() - self._rotated < ROTATED:
             return
-        self._rotated = time.monotonic()
         oldest = datetime.now(UTC).date() - timedelta(days=self._policy.days)
         try:
             self._store.sweep()
             for day in self._store.days():
                 if day < oldest:
                     self._store.remove(day)
+            self._rotated = time.monotonic()
         except Exception as error:  # noqa: BLE001 — as above
             self._fail(error)
 

@@ -68,6 +68,7 @@ def record(*rows: Entry, champion: str = "1") -> Record:
         ([row("2", PROMOTED), row("1", PROMOTED)], True, True),
         ([row("2", PROMOTED), row("1", ROLLED_BACK, before="2")], False, False),
         ([row("2", PROMOTED), row("1", ROLLED_BACK, before="2"), row("2", INSUFFICIENT)], True, True),
+        ([row("3", PROMOTED), row("2", ROLLED_BACK, before="3"), row("1", PROMOTED)], True, True),
         ([row("2", INSUFFICIENT, integrity="failed")], True, False),
         ([row("2", INSUFFICIENT, data="missing")], True, False),
         ([row("2", INSUFFICIENT, bundle="another")], True, False),

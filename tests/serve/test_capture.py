@@ -239,6 +239,17 @@ def test_queue_is_bounded_in_bytes_too(tmp_path: Path, answered: Answered, monke
     assert [row["request"] for row in rows(tmp_path)] == ["0", "1", "2", "3", "4", "5", "10"]
 
 
+def test_answer_that_cannot_be_recorded_costs_no_other(tmp_path: Path, answered: Answered) -> None:
+    """It is counted, and told."""
+    capture = Capture(Store(tmp_path, "captured"), Policy(keep="thumbnails"))
+    for number, data in enumerate([image(), b"no image any more", image()]):
+        capture.note(Origin(str(number), 0), answered, data)
+    capture.close()
+    assert [row["request"] for row in rows(tmp_path)] == ["0", "2"]
+    assert figures(capture)["sightline_capture_dropped"] == figures(capture)["sightline_capture_failures"] == 1
+    assert days(look(Store(tmp_path, "captured")))[0][0].dropped == 1
+
+
 def figures(capture: Capture) -> dict[str, float]:
     return {one.name: one.samples[0].value for one in capture.collect()}
 
