@@ -56,12 +56,12 @@ def serve(
     paths = enter()
     import uvicorn
 
-    from sightline.registry.served import named
+    from sightline.registry.served import answering, named
     from sightline.serve.app import LOOPBACK, application
     from sightline.serve.follow import Follower
 
     capture, challenger = _capture(paths), _challenger(paths, shadow, canary)
-    follower = Follower(lambda: version or named(paths), lambda: _load(paths, version))
+    follower = Follower(lambda: version or named(paths), lambda: _quicker(paths, answering(paths, version)))
     own = host in {"127.0.0.1", "localhost", "::1"}
     hosts = LOOPBACK if own else ("*",)
     token = os.environ.get(TOKEN) or None
@@ -78,15 +78,14 @@ def serve(
     uvicorn.Server(config).run(sockets=[listener])
 
 
-def _load(paths: Paths, version: str | None) -> Version:
-    """The version that is to answer: at once, and faster as soon as a faster form of it is made."""
+def _quicker(paths: Paths, version: Version) -> Version:
+    """A version that answers at once, and faster as soon as a faster form of it is made."""
     from sightline.models.backend import quicken
-    from sightline.registry.served import answering, served
+    from sightline.registry.served import served
 
-    found = answering(paths, version)
-    bundle = served(paths, found.number).bundle
-    Thread(target=quicken, args=[found.predictor, bundle], daemon=True, name="quicken").start()
-    return found
+    bundle = served(paths, version.number).bundle
+    Thread(target=quicken, args=[version.predictor, bundle], daemon=True, name="quicken").start()
+    return version
 
 
 def _capture(paths: Paths) -> Capture | None:
@@ -103,7 +102,7 @@ def _challenger(paths: Paths, shadow: str | None, canary: float | None) -> Chall
     from sightline.registry.challengers import NEWEST, challenger, over
     from sightline.serve.challenger import Challenger, Task
 
-    version = challenger(paths, shadow or NEWEST, canary=bool(canary))
+    version = _quicker(paths, challenger(paths, shadow or NEWEST, canary=bool(canary)))
     task = Task(shadow=shadow is not None, canary=canary or 0.0)
     return Challenger(version, task, lambda: over(paths, version.number))
 
