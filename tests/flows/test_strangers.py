@@ -27,6 +27,7 @@ def call(folder: Path, *words: str, status: int = 0) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_no_file_of_the_user_is_imported(tmp_path: Path) -> None:
     """From init to lineage, with such files in the project, the working directory, the images and beside the model."""

@@ -38,7 +38,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Paths]:
     """A toy project whose pretraining was killed once and then run to its champion, by the real command."""
     home = tmp_path_factory.mktemp("cli")
     paths = make_project(home / "toy project", make_images(home / "t"), make_images(home / "s", first=1000))
-    write_value(paths.root, "pretrain.recipe.epochs", 90)
+    write_value(paths.root, "pretrain.recipe.epochs", 45)
     environment = {
         key: value for key, value in os.environ.items() if not key.startswith(("PREFECT", "MLFLOW", "SIGHTLINE"))
     }
@@ -74,8 +74,8 @@ def test_killed_run_goes_on_from_its_checkpoint(trained: Paths) -> None:
     log = (trained.root.parent / "second.log").read_text()
     epochs = [line for line in log.splitlines() if "pretrain: epoch" in line]
     assert epochs, log
-    assert "epoch 3/90" not in epochs[0]
-    assert "epoch 90/90" in epochs[-1]
+    assert "epoch 3/45" not in epochs[0]
+    assert "epoch 45/45" in epochs[-1]
     assert "champion  version 1" in log
 
 
