@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import os
 import subprocess
 import sys
 import tempfile
@@ -18,6 +19,7 @@ from sightline.models.graph import Heads, traced, write_onnx
 from sightline.models.parity import parity
 from sightline.models.predictor import Predictor
 from sightline.models.runtimes import LIBRARIES, onnxruntime
+from sightline.processes import end_with_the_parent, tied
 
 if TYPE_CHECKING:
     from sightline.models.runtimes import Run
@@ -56,7 +58,8 @@ def _converted(bundle: Path) -> Run:
     with tempfile.TemporaryDirectory() as scratch:
         file = Path(scratch) / "model.onnx"
         command = [sys.executable, "-P", "-m", "sightline.models.backend", str(bundle.resolve()), str(file)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
+        tie = tied(os.environ)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False, **tie)
         if done.returncode:
             raise ModelError((done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1])
         return onnxruntime(file)
@@ -73,4 +76,5 @@ def convert(bundle: Path, file: Path) -> None:
 
 
 if __name__ == "__main__":
+    end_with_the_parent()
     convert(Path(sys.argv[1]), Path(sys.argv[2]))
