@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
+import sys
 import tempfile
+import time
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -13,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from PIL import Image
 
 # Toys are too small for two threads to pay, and threads that wait for one another make a busy machine crawl.
@@ -170,6 +174,61 @@ def commit(paths: Paths, message: str) -> None:
     identity = ["-c", "user.name=Toy", "-c", "user.email=toy@example.org"]
     for words in (["add", "--all"], [*identity, "commit", "--quiet", "--message", message]):
         subprocess.run(["git", *words], cwd=paths.root, check=True, capture_output=True)
+
+
+LEARNING_RATE = "finetune.recipe.learning_rate"
+"""What the run was given another value of."""
+
+
+@pytest.fixture(scope="session")
+def run_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a toy project that has a source and uncommitted changes, and `first.log` and `second.log`.
+
+    Its pretraining was killed once, and the same command then ran to its champion. Made by whichever worker comes
+    first, and waited for by the others; to be copied, not changed.
+    """
+    base = tmp_path_factory.getbasetemp()
+    home = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "cli"
+    with FileLock(f"{home}.lock"):
+        if not (home / "second.log").exists():
+            home.mkdir()
+            _kill_and_run(home)
+    return home
+
+
+def _kill_and_run(home: Path) -> None:
+    paths = make_project(home / "toy project", make_images(home / "t"), make_images(home / "s", first=1000))
+    write_value(paths.root, "pretrain.recipe.epochs", 45)
+    words = {"cwd": paths.root, "env": environment(), "stderr": subprocess.STDOUT}
+    command = [sys.executable, "-m", "flows.cli", "run", "--set", f"{LEARNING_RATE}=0.002"]
+    with (home / "first.log").open("w") as log:
+        first = subprocess.Popen(command, stdout=log, start_new_session=True, **words)  # type: ignore[call-overload]
+        for _ in range(1200):
+            if any(paths.runs.glob("pretrain/*/checkpoint.pt")):
+                break
+            time.sleep(0.1)
+        else:
+            pytest.fail((home / "first.log").read_text())
+        os.killpg(first.pid, signal.SIGKILL)
+        first.wait()
+    with (home / "second.log").open("w") as log:
+        subprocess.run(command, stdout=log, check=False, **words)  # type: ignore[call-overload]
+
+
+def environment() -> dict[str, str]:
+    """That of a person who has set nothing."""
+    given = {key: value for key, value in os.environ.items() if not key.startswith(("PREFECT", "MLFLOW", "SIGHTLINE"))}
+    return {**given, "COLUMNS": "500"}  # a sentence of a table stays on its line
+
+
+@pytest.fixture(scope="module")
+def trained(run_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Paths]:
+    """A copy of that project for the tests of a file, entered: each test leaves it as it was."""
+    original = project.Paths(run_once / "toy project")
+    with pytest.MonkeyPatch.context() as patch:
+        for key in [key for key in os.environ if key not in environment()]:
+            patch.delenv(key)
+        yield copy_project(original, tmp_path_factory.mktemp("cli") / "toy project", patch)
 
 
 @contextmanager

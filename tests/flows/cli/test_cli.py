@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import COLOURS, draw, make_images, make_project
+from conftest import COLOURS, draw
 from typer.testing import CliRunner
 
 from flows.cli.app import app
-from sightline import project
-from sightline.config import write_value
 from sightline.errors import ConfigError, DataError, RegistryError, SightlineError
 from sightline.registry.ledger import history
 from sightline.registry.trial import start_trial
 from sightline.tracking.runs import connect
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from sightline.project import Paths
@@ -33,45 +27,9 @@ if TYPE_CHECKING:
 RUNNER = CliRunner()
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Paths]:
-    """A toy project whose pretraining was killed once and then run to its champion, by the real command."""
-    home = tmp_path_factory.mktemp("cli")
-    paths = make_project(home / "toy project", make_images(home / "t"), make_images(home / "s", first=1000))
-    write_value(paths.root, "pretrain.recipe.epochs", 45)
-    environment = {
-        key: value for key, value in os.environ.items() if not key.startswith(("PREFECT", "MLFLOW", "SIGHTLINE"))
-    }
-    environment["COLUMNS"] = "500"  # a sentence of a table stays on its line
-    command = [sys.executable, "-m", "flows.cli", "run"]
-    with (home / "first.log").open("w") as log:
-        first = subprocess.Popen(
-            command, cwd=paths.root, env=environment, stdout=log, stderr=log, start_new_session=True
-        )
-        wait_for(lambda: any(paths.runs.glob("pretrain/*/checkpoint.pt")), home / "first.log")
-        os.killpg(first.pid, signal.SIGKILL)
-        first.wait()
-    with (home / "second.log").open("w") as log:
-        subprocess.run(command, cwd=paths.root, env=environment, stdout=log, stderr=log, check=False)
-    with pytest.MonkeyPatch.context() as patch:
-        for key, value in project.environment(paths.root, environment).items():
-            patch.setenv(key, value)
-        patch.chdir(paths.root)
-        yield paths
-
-
-def wait_for(happened: object, log: Path) -> None:
-    """Wait until `happened()`; fail with the log where it does not within two minutes."""
-    for _ in range(1200):
-        if happened():  # type: ignore[operator]
-            return
-        time.sleep(0.1)
-    pytest.fail(log.read_text())
-
-
-def test_killed_run_goes_on_from_its_checkpoint(trained: Paths) -> None:
+def test_killed_run_goes_on_from_its_checkpoint(run_once: Path) -> None:
     """After kill -9 in the middle of pretraining the same command goes on where it was, and ends with a champion."""
-    log = (trained.root.parent / "second.log").read_text()
+    log = (run_once / "second.log").read_text()
     epochs = [line for line in log.splitlines() if "pretrain: epoch" in line]
     assert epochs, log
     assert "epoch 3/45" not in epochs[0]
@@ -79,9 +37,9 @@ def test_killed_run_goes_on_from_its_checkpoint(trained: Paths) -> None:
     assert "champion  version 1" in log
 
 
-def test_nothing_is_printed_twice(trained: Paths) -> None:
+def test_nothing_is_printed_twice(trained: Paths, run_once: Path) -> None:
     """Of all that a run prints no line of several words comes again, and no sentence of a check."""
-    log = (trained.root.parent / "second.log").read_text()
+    log = (run_once / "second.log").read_text()
     lines = Counter(
         line.partition("| ")[2] or line for line in log.splitlines() if len(re.findall(r"[a-z]{2,}", line)) > 5
     )

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import subprocess
-import sys
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jsonschema  # type: ignore[import-untyped]
 import pytest
-from conftest import COLOURS, draw, make_images, make_project
+from conftest import COLOURS, LEARNING_RATE, draw
 from typer.testing import CliRunner
 
 from flows.cli.app import app
-from sightline import project
 from sightline.digests import file_digest, git_patch
 from sightline.errors import DataError, RegistryError
 from sightline.lineage import origin, reproduce, trace
@@ -33,23 +30,6 @@ if TYPE_CHECKING:
     from sightline.tracking.runs import Tracker
 
 RUNNER = CliRunner()
-LEARNING_RATE = "finetune.recipe.learning_rate"
-
-
-@pytest.fixture(scope="module")
-def champion(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Paths]:
-    """A toy project with a source and uncommitted changes, run to its champion; each test leaves it as it was."""
-    home = tmp_path_factory.mktemp("lineage")
-    paths = make_project(home / "toy project", make_images(home / "t"), make_images(home / "s", first=1000))
-    given = {key: value for key, value in os.environ.items() if not key.startswith(("PREFECT", "MLFLOW", "SIGHTLINE"))}
-    command = [sys.executable, "-m", "flows.cli", "run", "--set", f"{LEARNING_RATE}=0.002"]
-    done = subprocess.run(command, cwd=paths.root, env=given, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    with pytest.MonkeyPatch.context() as patch:
-        for key, value in project.environment(paths.root, given).items():
-            patch.setenv(key, value)
-        patch.chdir(paths.root)
-        yield paths
 
 
 def asked(*words: str) -> dict[str, Any]:
@@ -63,19 +43,19 @@ def git(paths: Paths, *words: str) -> str:
     return subprocess.run(["git", *words], cwd=paths.root, capture_output=True, text=True, check=True).stdout.strip()
 
 
-def test_lineage_of_the_champion_is_complete(champion: Paths) -> None:
+def test_lineage_of_the_champion_is_complete(trained: Paths) -> None:
     """Every link from weights to ledger is there, as the schema says, and agrees with git, DVC and the files."""
     found = asked("lineage")
     jsonschema.validate(found, json.loads(trace.schema_path().read_text()))
     assert found["missing"] == []
     assert (found["model"], found["version"], found["aliases"]) == ("toy-classifier", "1", ["champion"])
-    weights = list(champion.runs.glob(f"{found['weights']['stage']}/*/weights.safetensors"))
+    weights = list(trained.runs.glob(f"{found['weights']['stage']}/*/weights.safetensors"))
     assert [file_digest(path) for path in weights] == [found["weights"]["sha256"]]
-    assert found["git"]["commit"] == git(champion, "rev-parse", "HEAD")
-    assert found["git"]["patch"]["bytes"] == len(git_patch(champion.root))
+    assert found["git"]["commit"] == git(trained, "rev-parse", "HEAD")
+    assert found["git"]["patch"]["bytes"] == len(git_patch(trained.root))
     assert found["plan"]["overrides"] == {LEARNING_RATE: 0.002}
     assert found["plan"]["params"]["preprocess"]["size"] == 16
-    lock = (champion.root / "dvc.lock").read_text()
+    lock = (trained.root / "dvc.lock").read_text()
     for use, data in found["data"].items():
         assert all(data[key] in lock for key in ("version", "raw", "shards")), use
         assert data["validation"]["digest"] in lock
@@ -87,14 +67,14 @@ def test_lineage_of_the_champion_is_complete(champion: Paths) -> None:
     assert len(found["prefect"]["flow_run"]) == 36
 
 
-def test_lineage_needs_no_prefect(champion: Paths) -> None:
+def test_lineage_needs_no_prefect(trained: Paths) -> None:
     """With Prefect's database deleted the answer is the same."""
     before = asked("lineage")
-    with moved_away(champion.root / ".prefect"):
+    with moved_away(trained.root / ".prefect"):
         assert asked("lineage", "toy-classifier/1") == before
 
 
-def test_page_draws_the_graph_without_a_network(champion: Paths, tmp_path: Path) -> None:
+def test_page_draws_the_graph_without_a_network(trained: Paths, tmp_path: Path) -> None:
     """The page holds a drawn graph whose boxes lead to tables of the page, and loads nothing."""
     result = RUNNER.invoke(app, ["lineage", "--html", str(tmp_path / "page.html")])
     html = (tmp_path / "page.html").read_text()
@@ -106,14 +86,15 @@ def test_page_draws_the_graph_without_a_network(champion: Paths, tmp_path: Path)
     assert asked("lineage")["weights"]["sha256"] in html
     assert "Great Expectations" in html
     assert "page.html" in result.stdout
-    assert champion.root.exists()
+    assert trained.root.exists()
 
 
-def test_what_is_gone_is_told(champion: Paths) -> None:
+def test_what_is_gone_is_told(trained: Paths) -> None:
     """A patch and a manifest that can no longer be had are named, and the rest is answered."""
-    (patch,) = (champion.mlflow / "artifacts").rglob("*.patch")
+    # The killed run kept one, too.
+    patch = max((trained.mlflow / "artifacts").rglob("*.patch"), key=lambda path: path.stat().st_mtime)
     version = asked("lineage")["data"]["source"]["version"]
-    listing = champion.root / ".dvc" / "cache" / "files" / "md5" / version[:2] / version[2:]
+    listing = trained.root / ".dvc" / "cache" / "files" / "md5" / version[:2] / version[2:]
     with moved_away(patch), moved_away(listing):
         found = asked("lineage")
     jsonschema.validate(found, json.loads(trace.schema_path().read_text()))
@@ -135,23 +116,23 @@ class moved_away:  # noqa: N801 — reads as a sentence
         self.path.with_suffix(".away").rename(self.path)
 
 
-def test_ledger_answers_where_the_registry_does_not(champion: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ledger_answers_where_the_registry_does_not(trained: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the tracking server out of reach the ledger's rows are told, and that nobody else was asked."""
-    monkeypatch.setenv("SIGHTLINE_LEDGER_URI", f"sqlite:///{champion.mlflow / 'ledger.db'}")
+    monkeypatch.setenv("SIGHTLINE_LEDGER_URI", f"sqlite:///{trained.mlflow / 'ledger.db'}")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     found = asked("lineage")
     jsonschema.validate(found, json.loads(trace.schema_path().read_text()))
     assert found["gate"]["decision"] == "promoted"
     assert "does not answer" in found["missing"][0]
-    touched = asked("impact", str(champion.raw("target") / "red" / "0001.png"))
+    touched = asked("impact", str(trained.raw("target") / "red" / "0001.png"))
     assert len(touched["data"]) == 1
     assert "does not answer" in touched["unknown"][0]
 
 
-def test_impact_of_an_image(champion: Paths, tmp_path: Path) -> None:
+def test_impact_of_an_image(trained: Paths, tmp_path: Path) -> None:
     """A training image touched its data version, the classifier and its promotion, however it is named."""
     version = asked("lineage")["data"]["target"]["version"]
-    image = champion.raw("target") / "red" / "0001.png"
+    image = trained.raw("target") / "red" / "0001.png"
     elsewhere = Path(shutil.copyfile(image, tmp_path / "copy.png"))
     for name in (str(image), str(elsewhere), file_digest(image)[:10], "data/raw/target/red/0001.png", "red/0001.png"):
         found = asked("impact", name)
@@ -161,18 +142,18 @@ def test_impact_of_an_image(champion: Paths, tmp_path: Path) -> None:
         assert found["models"][0]["parts"] == [f"target: {PARTS[held['role']]}"]
         assert [one["version"] for one in found["promotions"]] == ["1"]
         assert found["unknown"] == []
-    source = asked("impact", str(champion.raw("source") / "blue" / "1003.png"))
+    source = asked("impact", str(trained.raw("source") / "blue" / "1003.png"))
     assert [one["model"] for one in source["models"]] == ["toy-backbone", "toy-classifier"]
 
 
-def test_impact_of_a_stranger(champion: Paths, tmp_path: Path) -> None:
+def test_impact_of_a_stranger(trained: Paths, tmp_path: Path) -> None:
     """An image that no version holds touched nothing; a digest or path that fits none or many is refused."""
     draw(9999, COLOURS["red"]).save(tmp_path / "new.png")
     found = asked("impact", str(tmp_path / "new.png"))
     assert found["data"] == found["models"] == found["promotions"] == []
     for name in ("0123456789abcdef", "nowhere.png"):
         assert isinstance(RUNNER.invoke(app, ["impact", name]).exception, DataError)
-    assert champion.root.exists()
+    assert trained.root.exists()
 
 
 @contextmanager
@@ -207,15 +188,15 @@ def everything(paths: Paths) -> tuple[str, list[str], dict[str, str]]:
     return git(paths, "status", "--porcelain"), outputs, dict(aliases)
 
 
-def test_reproduction_is_bit_identical(champion: Paths) -> None:
+def test_reproduction_is_bit_identical(trained: Paths) -> None:
     """The same machine gives the same weights from commit, patch and data; the project stays as it is."""
-    before = everything(champion)
+    before = everything(trained)
     found = asked("reproduce", "1")
     assert found["verdict"] == "identical"
     assert found["changed"] == []
     assert all(stage["then"] == stage["now"] for stage in found["stages"])
     assert found["shards"] == {"source": True, "target": True}
-    assert everything(champion) == before
+    assert everything(trained) == before
     lineage = asked("lineage")
     jsonschema.validate(lineage, json.loads(trace.schema_path().read_text()))
     assert lineage["reproduced"]["verdict"] == "identical"
@@ -227,20 +208,20 @@ def test_reproduction_is_bit_identical(champion: Paths) -> None:
     ids=["finetune", "scratch"],
 )
 @pytest.mark.slow
-def test_every_way_to_weights_is_reproduced(champion: Paths, line: tuple[str, ...], *, under_dvc: bool) -> None:
+def test_every_way_to_weights_is_reproduced(trained: Paths, line: tuple[str, ...], *, under_dvc: bool) -> None:
     """Fine-tuned and from scratch alike; images that DVC does not hold are represented by their shards."""
-    results = [json.loads(next(champion.runs.glob(f"{stage}/*/result.json")).read_text()) for stage in line]
+    results = [json.loads(next(trained.runs.glob(f"{stage}/*/result.json")).read_text()) for stage in line]
     stages = [
         {"stage": one["stage"], "weights": one["weights"], "run": "", "machine": dict(one["notes"])["machine"]}
         for one in results
     ]
     own = {"weights": stages[-1]["weights"], "stage": line[-1], "training": json.dumps(stages)}
-    with tags_kept(champion) as (tracker, _):
+    with tags_kept(trained) as (tracker, _):
         tracker.tag_version("toy-classifier", "1", own)
         if not under_dvc:
             tracker.client.delete_model_version_tag("toy-classifier", "1", "raw.target")
         found = asked("reproduce", "1")
-        page = write_lineage(champion, trace.trace(champion, "/1")).read_text()
+        page = write_lineage(trained, trace.trace(trained, "/1")).read_text()
     assert page.count('class="arrow loose"') == (line == ("scratch",))
     assert found["verdict"] == "identical"
     assert [one["stage"] for one in found["stages"]] == list(line)
@@ -248,13 +229,13 @@ def test_every_way_to_weights_is_reproduced(champion: Paths, line: tuple[str, ..
 
 
 @pytest.mark.slow
-def test_reproduction_uses_nothing_that_was_cached(champion: Paths) -> None:
+def test_reproduction_uses_nothing_that_was_cached(trained: Paths) -> None:
     """Poisoned outputs, features, results of Prefect, images and values of the working tree change nothing."""
-    values = champion.root / "params.yaml"
+    values = trained.root / "params.yaml"
     written = values.read_text()
-    files = [*champion.runs.rglob("*"), *(champion.root / ".prefect" / "storage").rglob("*")]
+    files = [*trained.runs.rglob("*"), *(trained.root / ".prefect" / "storage").rglob("*")]
     for use in ("source", "target"):
-        files += [*champion.raw(use).rglob("*.png"), *champion.shards(use).iterdir(), champion.manifest(use)]
+        files += [*trained.raw(use).rglob("*.png"), *trained.shards(use).iterdir(), trained.manifest(use)]
     with poisoned(files):
         values.write_text(written.replace("seed: 0", "seed: 7"))
         try:
@@ -264,9 +245,9 @@ def test_reproduction_uses_nothing_that_was_cached(champion: Paths) -> None:
 
 
 @pytest.mark.slow
-def test_other_weights_are_told_with_the_interval(champion: Paths) -> None:
+def test_other_weights_are_told_with_the_interval(trained: Paths) -> None:
     """With another seed than the one that trained the weights differ: told with the first stage and the interval."""
-    with tags_kept(champion) as (tracker, tags):
+    with tags_kept(trained) as (tracker, tags):
         tracker.tag_version("toy-classifier", "1", {"plan": tags["plan"].replace('"seed": 0', '"seed": 1')})
         result = RUNNER.invoke(app, ["reproduce", "1", "--json"])
     found = json.loads(result.stdout)
@@ -276,9 +257,9 @@ def test_other_weights_are_told_with_the_interval(champion: Paths) -> None:
     assert found["accuracy"]["low"] <= found["accuracy"]["now"] - found["accuracy"]["then"] <= found["accuracy"]["high"]
 
 
-def test_changed_code_and_machine_are_told_up_front(champion: Paths) -> None:
+def test_changed_code_and_machine_are_told_up_front(trained: Paths) -> None:
     """What is not as it was then is named before anything is trained."""
-    tags = dict(connect(champion).version("toy-classifier", "1").tags)
+    tags = dict(connect(trained).version("toy-classifier", "1").tags)
     line = origin.stages_of(tags)
     assert reproduce._changed(tags, line) == ()
     assert "code has changed" in reproduce._changed({**tags, "code.training": "0" * 16}, line)[0]
@@ -286,9 +267,9 @@ def test_changed_code_and_machine_are_told_up_front(champion: Paths) -> None:
     assert "another processor then" in reproduce._changed(tags, line)[0]
 
 
-def test_version_of_old_cannot_be_reproduced(champion: Paths) -> None:
+def test_version_of_old_cannot_be_reproduced(trained: Paths) -> None:
     """A version that does not say how it came to be is refused with the remedy."""
-    with tags_kept(champion) as (tracker, _):
+    with tags_kept(trained) as (tracker, _):
         tracker.client.delete_model_version_tag("toy-classifier", "1", "training")
         result = RUNNER.invoke(app, ["reproduce", "1"])
     assert isinstance(result.exception, RegistryError)
