@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from sightline.data.versions.external import EXTERNAL
 from sightline.errors import DataError, ProjectError
 from sightline.names import plain
 from sightline.project import environment
+from sightline.words import counted, tally
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -90,6 +92,7 @@ def init(
     wanted = {"target": images} | ({"source": source} if source else {})
     for given in wanted.values():
         _check(given, download=download)
+        _keep_apart(folder, given, external=external)
     outside = {use: Path(given).resolve() for use, given in wanted.items() if external and Path(given).is_dir()}
     with _whole_or_nothing(folder):
         _make(folder, wanted, outside, name, notify, download=download)
@@ -123,18 +126,19 @@ def _make(
     for use, given in wanted.items():
         if use in outside:
             notify(f"{use}: the images stay in {outside[use]}, outside of DVC: `dvc pull` cannot bring them back")
+            notify(f"{use}: {_told(outside[use])}")
             continue
         place = folder / "data" / "raw" / use
         left = _bring(given, place, download=download)
         if left:
             notify(f"{use}: {copying.sentence(left)}")
-        notify(f"{use}: {sum(1 for _ in scan(place))} images from {given} are in {place}")
+        notify(f"{use}: {_told(place)}")
     for file in FILES:
         shutil.copyfile(template(file), folder / file)
     (folder / "prefect.toml").write_text(PREFECT, encoding="utf-8")
     (folder / ".prefect").mkdir(exist_ok=True)
     (folder / ".prefect" / ".gitkeep").touch()  # a clone needs the folder: SQLite makes none
-    (folder / ".gitignore").write_text(IGNORED, encoding="utf-8")
+    (folder / ".gitignore").write_text(IGNORED + _beside(folder, wanted), encoding="utf-8")
     own = _version_control(folder)
     _write_params(folder, wanted, name, outside)
     inside = [f"data/raw/{use}" for use in wanted if use not in outside]
@@ -142,6 +146,21 @@ def _make(
         _run(folder, "dvc", "add", "--quiet", *inside)
     if own:
         _commit(folder)
+
+
+def _beside(folder: Path, wanted: dict[str, str]) -> str:
+    """Lines by which git leaves out the folders of images that lie in the project."""
+    places = [Path(given).resolve() for given in wanted.values()]
+    inside = [place.relative_to(folder.resolve()) for place in places if place.is_relative_to(folder.resolve())]
+    return "".join(f"/{place.as_posix()}/\n" for place in inside if (folder / place).is_dir())
+
+
+def _told(place: Path) -> str:
+    """What the files in `place` are, before any is read."""
+    labels = Counter(item.label or "" for item in scan(place) if not item.closed)
+    waiting = labels.pop("", 0)
+    without = f"; {waiting:,} without a label are left out (`sightline data label export`)" if waiting else ""
+    return f"{counted(labels.total(), 'image')} of {tally(labels)}, in {place}{without}"
 
 
 def _write_params(folder: Path, wanted: dict[str, str], name: str | None, outside: dict[str, Path]) -> None:
@@ -173,6 +192,17 @@ def _check(given: str, *, download: bool) -> None:
         next(iter(scan(Path(given))))
     elif not Path(given).is_file():
         raise DataError(f"{given}: there is no such folder or table; name a folder with a folder of images per class")
+
+
+def _keep_apart(folder: Path, given: str, *, external: bool) -> None:
+    """Raise ProjectError where the project would be copied into itself, or its files be taken for images."""
+    images, project = Path(given).resolve(), folder.resolve()
+    if not images.is_dir() or not project.is_relative_to(images) or (external and project != images):
+        return
+    raise ProjectError(
+        f"{folder} lies in {given}: the images would be copied into themselves; "
+        f"make the project beside the images, such as {images.parent / f'{images.name}-project'}"
+    )
 
 
 def _bring(given: str, target: Path, *, download: bool) -> copying.Left:

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 
 def counted(number: int, noun: str) -> str:
     """`1 image`, `2 images`, `1,000 classes`."""
     plural = noun + ("es" if noun.endswith("s") else "s")
     return f"{number:,} {noun if number == 1 else plural}"
+
+
+def tally(numbers: Mapping[str, int], most: int = 20) -> str:
+    """`2 classes: cat 120, dog 80`: the numbers of images by class, of that many classes at most."""
+    named = ", ".join(f"{visible(name)} {number:,}" for name, number in sorted(numbers.items())[:most])
+    more = f" and {len(numbers) - most:,} more" if len(numbers) > most else ""
+    return f"{counted(len(numbers), 'class')}{': ' if numbers else ''}{named}{more}"
 
 
 def brief(text: str, most: int) -> str:

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
+from prefect.logging import get_run_logger
 
+from sightline.data import manifest
 from sightline.data.versions import history
 from sightline.data.versions.dvc import Reproduced, StoreBusy
 from tasks.versioning import version_of
@@ -34,4 +36,8 @@ def is_busy(_task: Task[Any, Any], _run: TaskRun, state: State[Any]) -> bool:
 )
 def ingest(paths: Paths, use: str) -> Reproduced:
     """Bring the raw folder under DVC as it is now, reproduce the stage `ingest`, and log a new version."""
-    return history.ingest(paths, use)
+    from sightline.data.ingest import told
+
+    done = history.ingest(paths, use)
+    get_run_logger().info(f"{use}: {told(manifest.read(paths.manifest(use)))}")
+    return done

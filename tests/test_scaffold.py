@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from contextlib import chdir
@@ -200,6 +201,26 @@ def test_unknown_embedded_set_is_told(tmp_path: Path) -> None:
     """A misspelt embedded set is told with those that exist."""
     with pytest.raises(DataError, match="embedded:digits"):
         init(tmp_path / "p", "embedded:dogs")
+
+
+@pytest.mark.parametrize("place", [".", "project"])
+def test_project_among_its_images_is_refused(tmp_path: Path, images: Path, place: str) -> None:
+    """The images would be copied into themselves, without an end: told before anything is written."""
+    own = Path(shutil.copytree(images, tmp_path / "photos"))
+    before = sorted(own.rglob("*"))
+    with pytest.raises(ProjectError, match=r"copied into themselves; make the project beside .*photos-project"):
+        scaffold.init(own / place, str(own), None, None, lambda _: None)
+    assert sorted(own.rglob("*")) == before
+
+
+def test_images_in_the_project_are_not_committed(tmp_path: Path, images: Path) -> None:
+    """A project may be made around a folder that lies in it: git leaves that to DVC's copy. Classes are counted."""
+    said: list[str] = []
+    shutil.copytree(images, tmp_path / "photos")
+    scaffold.init(tmp_path, str(tmp_path / "photos"), None, None, said.append)
+    kept = subprocess.run(["git", "ls-files"], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    assert not [line for line in kept.splitlines() if line.endswith(".png")]
+    assert "180 images of 3 classes: blue 60, green 60, red 60" in said[0]
 
 
 def test_second_init_changes_nothing(tmp_path: Path, images: Path) -> None:

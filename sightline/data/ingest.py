@@ -26,13 +26,13 @@ from sightline.data.versions import archive
 from sightline.digests import code_digest, digest_of, dvc_digest, file_digest
 from sightline.errors import Damaged
 from sightline.files import write_atomically
-from sightline.words import to_cell
+from sightline.words import counted, tally, to_cell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from sightline.params import Dataset, Ingest
+    from sightline.params import Dataset, Ingest, Validate
     from sightline.project import Paths
 
 BATCH = 8192
@@ -52,7 +52,8 @@ def ingest(paths: Paths, use: str) -> pd.DataFrame:
     layout = read_layout(folder)
     if previous is not None and last.get("inputs") == _inputs(paths, use, layout):
         return previous
-    found = given.apply(read_files(layout, folder, params.ingest, paths.cache(use)), paths.labels(use))
+    read = _quarantine_beyond(read_files(layout, folder, params.ingest, paths.cache(use)), params.validate)
+    found = given.apply(read, paths.labels(use))
     near = pairs.find(found, folder, params.ingest, paths.near(use), thumbnails.beside(paths.cache(use)))
     rows = decide(found.drop(columns=THUMBNAIL), params.datasets[use], previous, near)
     manifest.write(rows, target)
@@ -62,6 +63,19 @@ def ingest(paths: Paths, use: str) -> pd.DataFrame:
     whole = cache.rows(paths.cache(use)) == len(layout)
     _remember(paths, use, _inputs(paths, use, layout) if whole else "")
     return rows
+
+
+def told(rows: pd.DataFrame) -> str:
+    """How many usable images there are of each class, and how many files are left out, and why in a word."""
+    usable, refused = rows[rows["status"] != QUARANTINED], rows[rows["status"] == QUARANTINED]
+    waiting = int(refused["reason"].str.startswith(manifest.NO_LABEL).fillna(value=False).sum())
+    numbers = {str(name): int(number) for name, number in usable["label"].value_counts().items()}
+    parts = [f"{counted(len(usable), 'image')} of {tally(numbers)}"]
+    if waiting:
+        parts.append(f"{waiting:,} without a label")
+    if len(refused) > waiting:
+        parts.append(f"{len(refused) - waiting:,} in quarantine")
+    return "; ".join(parts)
 
 
 def _remember(paths: Paths, use: str, inputs: str) -> None:
@@ -109,7 +123,9 @@ def _inputs(paths: Paths, use: str, layout: pd.DataFrame) -> str:
     files = [paths.manifest(use), paths.quarantine(use), paths.labels(use)]
     known = [file_digest(path) if path.is_file() else None for path in files]
     rows = hashlib.sha256(pd.util.hash_pandas_object(layout, index=False).to_numpy().tobytes()).hexdigest()
-    return digest_of([rows, known, params.datasets[use], params.ingest, code_digest(__name__)])
+    limits = params.validate
+    beyond = [limits.min_side, limits.max_side, limits.modes]
+    return digest_of([rows, known, params.datasets[use], params.ingest, beyond, code_digest(__name__)])
 
 
 def decide(
@@ -143,6 +159,19 @@ def _in_order(rows: pd.DataFrame, previous: pd.DataFrame | None) -> pd.DataFrame
     rows.loc[known, "shard"] = previous["shard"].to_numpy()[place[known]]
     order = np.argsort(np.where(known, place, len(previous)), kind="stable")
     return rows.iloc[order].reset_index(drop=True)
+
+
+def _quarantine_beyond(rows: pd.DataFrame, limits: Validate) -> pd.DataFrame:
+    """Images of a size or a colour mode that is not accepted leave: the others can be trained on without them."""
+    sides = rows[["width", "height"]]
+    sized = sides.min(axis=1).ge(limits.min_side) & sides.max(axis=1).le(limits.max_side)
+    told = sides["width"].astype("string") + " x " + sides["height"].astype("string")
+    small = f" pixels: the sides must have {limits.min_side} to {limits.max_side} (validate.min_side, max_side)"
+    modes = "colour mode " + rows["mode"] + " is not in validate.modes"
+    for wrong, reason in ((~sized, told + small), (~rows["mode"].isin(limits.modes), modes)):
+        bad = wrong.fillna(value=False).astype(bool) & (rows["status"] == OK)
+        rows.loc[bad, "status"], rows.loc[bad, "reason"] = QUARANTINED, reason[bad]
+    return rows
 
 
 def _quarantine_contradictions(rows: pd.DataFrame) -> pd.DataFrame:

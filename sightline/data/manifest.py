@@ -37,6 +37,8 @@ COLUMNS: dict[str, str] = {
 """Column → pandas type."""
 
 OK, HELD_BACK, QUARANTINED = "ok", "held_back", "quarantined"
+NO_LABEL = "no label"
+"""How the reason of a file begins that is in quarantine for want of a label."""
 
 
 def write(rows: pd.DataFrame, path: Path) -> None:

@@ -132,6 +132,26 @@ def test_every_damage_has_its_reason(folder: Path) -> None:
     }
 
 
+def test_size_or_colour_mode_beyond_the_limits_costs_the_image_alone(toy: Paths) -> None:
+    """One image of a pixel, a panorama, one in a printer's colours: each is left out with its reason."""
+    place = toy.raw("target") / "red"
+    Image.new("RGB", (1, 1)).save(place / "pixel.png")
+    Image.new("L", (9000, 30), 9).save(place / "panorama.png")
+    Image.new("LAB", (30, 30), (9, 8, 7)).save(place / "lab.tif")
+    rows = ingest.ingest(toy, "target")
+    found = rows[rows["status"] == "quarantined"].set_index("path")["reason"].to_dict()
+    limits = "pixels: the sides must have 8 to 8192 (validate.min_side, max_side)"
+    assert found == {
+        "red/pixel.png": f"1 x 1 {limits}",
+        "red/panorama.png": f"9000 x 30 {limits}",
+        "red/lab.tif": "colour mode LAB is not in validate.modes",
+    }
+    assert ingest.told(rows) == "180 images of 3 classes: blue 60, green 60, red 60; 3 in quarantine"
+    write_value(toy.root, "validate.max_side", 9000)
+    again = ingest.ingest(project.Paths(toy.root), "target")
+    assert (again["status"] == "quarantined").sum() == 2
+
+
 def test_the_users_folder_is_left_as_it_is(folder: Path) -> None:
     """No file below the images is written, changed or removed, nor is its time."""
     (folder / "red" / "broken.png").write_bytes(b"x")

@@ -72,12 +72,80 @@ def test_splits_beside_a_class_are_an_error(tmp_path: Path) -> None:
         found(tmp_path)
 
 
+OUTSIDE = "no label: the file lies outside of any class folder"
+
+
+@pytest.mark.parametrize(
+    ("paths", "right"),
+    [
+        (["training_set/cat/1.png", "test_set/cat/2.png"], {("train", "cat"), ("test", "cat")}),
+        (["Training/cat/1.png", "Testing/cat/2.png"], {("train", "cat"), ("test", "cat")}),
+        (["train2017/cat/1.png", "dev/cat/2.png"], {("train", "cat"), ("val", "cat")}),
+        (["all/train/cat/1.png", "all/eval/cat/2.png"], {("train", "cat"), ("val", "cat")}),
+        (["seg_train/seg_train/cat/1.png", "seg_train/seg_train/dog/1.png"], {("train", "cat"), ("train", "dog")}),
+        (["a/b/cat/1.png", "a/b/dog/1.png"], {(None, "cat"), (None, "dog")}),
+        (
+            ["rose/2019/1.png", "rose/2020/2.png", "tulip/2019/3.png", "tulip/2020/4.png"],
+            {(None, "rose"), (None, "tulip")},
+        ),
+        (["train_station/1.png", "test_tube/1.png"], {(None, "train_station"), (None, "test_tube")}),
+        (["cat/may/1.png"], {(None, "cat")}),
+    ],
+)
+def test_spellings_of_splits_and_folders_around(
+    tmp_path: Path, paths: list[str], right: set[tuple[str | None, str]]
+) -> None:
+    """A split is told by its name in any spelling; one folder around everything is no class, nor is a year."""
+    assert set(found(put(tmp_path, *paths)).values()) == right
+
+
+@pytest.mark.parametrize(
+    ("paths", "left"),
+    [
+        (["train/cat/1.png", "train/dog/2.png", "test/3.png"], {"test/3.png": "no label: test has no class folders"}),
+        (
+            ["cat/1.png", "dog/2.png", "_unlabeled/3.png"],
+            {"_unlabeled/3.png": "no label: _unlabeled has no class folders"},
+        ),
+        (
+            ["train/cat/1.png", "val/cat/2.png", "pred/pred/3.png"],
+            {"pred/pred/3.png": "no label: pred has no class folders"},
+        ),
+        (["in/cat/1.png", "in/dog/2.png", "cover.png"], {"cover.png": OUTSIDE}),
+    ],
+)
+def test_part_without_labels_is_told(tmp_path: Path, paths: list[str], left: dict[str, str]) -> None:
+    """Images without class folders beside those that have them are of no class, whatever their folder is called."""
+    assert faults(put(tmp_path, *paths)) == left
+    assert {label for path, (_, label) in found(tmp_path).items() if path not in left} <= {"cat", "dog"}
+
+
+@pytest.mark.parametrize(
+    ("paths", "words"),
+    [
+        (["train/1.png", "test/2.png"], r"test, train look like splits .* without class folders"),
+        (["a/ok/1.png", "a/bad/2.png", "b/ok/3.png", "b/bad/4.png"], r"each of a, b holds the folders bad, ok: which"),
+    ],
+)
+def test_what_may_be_splits_or_classes_is_asked(tmp_path: Path, paths: list[str], words: str) -> None:
+    """Whatever is taken for classes would be learned: where it is a guess nothing is."""
+    with pytest.raises(DataError, match=words):
+        found(put(tmp_path, *paths))
+
+
+def test_project_among_the_images_is_passed_over(tmp_path: Path) -> None:
+    """The copies in it are none of the folder's images."""
+    put(tmp_path, "cat/1.png", "dog/2.png", "project/data/raw/target/cat/1.png")
+    (tmp_path / "project" / ".dvc").mkdir()
+    assert set(found(tmp_path)) == {"cat/1.png", "dog/2.png"}
+
+
 def test_files_outside_of_class_folders_are_told(tmp_path: Path) -> None:
     """An image at the top has no label; a text file there is no image."""
     put(tmp_path, "cat/1.png", "stray.png")
     (tmp_path / "README.md").write_text("hello")
     (tmp_path / "LICENSE").write_text("hello")
-    assert faults(tmp_path) == {"stray.png": "no label: the file lies outside of any class folder"}
+    assert faults(tmp_path) == {"stray.png": OUTSIDE}
 
 
 def test_hidden_files_are_not_images(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import io
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING
 
-from sightline.data.manifest import OK, QUARANTINED
+from sightline.data.manifest import NO_LABEL, OK, QUARANTINED
 from sightline.errors import DataError
 from sightline.words import from_cell, to_cell
 
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pandas as pd
-
-NO_LABEL = "no label"
-"""How the reason of a file begins that is in quarantine for want of a label."""
 
 
 @dataclass(frozen=True, kw_only=True)

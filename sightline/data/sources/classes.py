@@ -1,15 +1,38 @@
-"""Class folders: CLASS/… or SPLIT/CLASS/…, however deep below."""
+"""Class folders: CLASS/… or SPLIT/CLASS/…, however deep below, in one folder around everything or in none.
+
+Taking a split for a class is the worst mistake here: the model would learn to tell the photographs of one from those of
+the other, and be right every time. So whatever looks like splits is taken for such, or asked about.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+import re
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple
 
-from sightline.data.sources.item import SPLITS, Found, Item, files, plain, suffix_of
+from sightline.data.sources.item import SPLITS, Item, files, plain, split_of, suffix_of
 from sightline.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+UNLABELLED = re.compile(r"[-_ .]*(unlabell?ed|unsup(ervised)?|nolabels?)[-_ .]*")
+DATED = re.compile(r"[\d\W_]+")
+"""A year, a day, a number: what divides the images of a class, and names none."""
+NAMED = 5
+"""Folders that a sentence names before it counts the others."""
+
+
+class Part(NamedTuple):
+    """A folder in which each folder is a class."""
+
+    below: str
+    """Path in the raw folder, with a slash at its end; empty for the folder itself."""
+    split: str | None = None
+    labelled: bool = True
+    """Where not, images lie in it directly: nobody said what they show."""
 
 
 def fits(folder: Path) -> bool:  # noqa: ARG001 — the form of last resort
@@ -20,46 +43,108 @@ def fits(folder: Path) -> bool:  # noqa: ARG001 — the form of last resort
 def items(folder: Path) -> Iterator[Item]:
     """Every file in a class folder; files outside of any are told as such.
 
-    Raises DataError where splits and classes stand side by side.
+    Raises DataError where splits and classes cannot be told apart.
     """
-    has_splits = _has_splits(folder)
+    # The innermost first: one may lie in another.
+    parts = sorted(divide(folder), key=lambda part: -len(part.below))
     for found in files(folder):
-        parts = found.path.split("/")
-        split = SPLITS[parts[0].lower()] if has_splits and len(parts) > 1 else None
-        inner = parts[1:-1] if has_splits else parts[:-1]
+        part = next((part for part in parts if found.path.startswith(part.below)), None)
+        inner = found.path[len(part.below) :].split("/")[:-1] if part and part.labelled else []
+        split = part.split if part else None
+        reason, closed = found.reason, found.reason is not None
         if inner:
-            yield Item(found.path, plain(inner[0]), split, reason=found.reason, closed=found.reason is not None)
-        elif found.reason or suffix_of(found.path):
-            yield _outside(found, split)
+            yield Item(found.path, plain(inner[0]), split, reason=reason, closed=closed)
+        elif part and not part.labelled:
+            reason = reason or f"no label: {part.below.rstrip('/')} has no class folders"
+            yield Item(found.path, None, split, reason=reason, closed=closed)
+        elif reason or suffix_of(found.path):
+            reason = reason or "no label: the file lies outside of any class folder"
+            yield Item(found.path, None, split, reason=reason, closed=closed)
 
 
-def _outside(found: Found, split: str | None) -> Item:
-    reason = found.reason or "no label: the file lies outside of any class folder"
-    return Item(found.path, None, split, reason=reason, closed=found.reason is not None)
+def divide(folder: Path) -> list[Part]:
+    """Where the class folders lie: in one part without a split, or in a part for each split; and what has no label.
 
-
-def _has_splits(folder: Path) -> bool:
-    """Whether the top folders that hold images in folders are splits of a set, all of them.
-
-    Raises DataError where only some are: a model would else learn to tell `train` from `val`.
+    Raises DataError where that is a guess.
     """
-    tops = {top.name for top in folder.iterdir() if _is_class(top)}
-    named = {top for top in tops if top.lower() in SPLITS and _has_folders(folder / top)}
-    if not named:
-        return False
-    others = sorted(top for top in tops - named if next(files(folder / top), None))
-    splits = {SPLITS[top.lower()] for top in named}
-    if others and "train" in splits and len(splits) > 1:
+    below = _around(folder, "")
+    tops = sorted(_folders(folder, below))
+    unlabelled = [top for top in tops if UNLABELLED.fullmatch(top.lower())]
+    labelled = [top for top in tops if top not in unlabelled]
+    parts = _splits(folder, below, labelled)
+    if not parts:
+        _ask_of_same_folders(folder, below, labelled)
+        parts = [Part(below)]
+    return parts + [Part(f"{below}{top}/", labelled=False) for top in unlabelled]
+
+
+def _around(folder: Path, below: str, split: str | None = None) -> str:
+    """The folder in `below` around all folders of images, where there is one; else `below`.
+
+    One folder alone is no class: there would be nothing to tell it from. In a split it may be one that the others lack,
+    unless it is named like the split.
+    """
+    inner, tops = below, list(islice(_folders(folder, below), 2))
+    while len(tops) == 1 and split_of(tops[0]) == split:
+        inner += f"{tops[0]}/"
+        tops = list(islice(_folders(folder, inner), 2))
+    return inner if tops else below
+
+
+def _splits(folder: Path, below: str, tops: list[str]) -> list[Part]:
+    """A part for each split, where the folders are such; else none.
+
+    Raises DataError where only some are, or none of them holds class folders.
+    """
+    named = {top: split for top in tops if (split := split_of(top))}
+    foldered = {top for top in named if next(_folders(folder, f"{below}{top}/"), None)}
+    others = [top for top in tops if top not in named]
+    splits = set(named.values())
+    if not foldered:
+        if "train" in splits and len(splits) > 1 and not others and all(top.lower() in SPLITS for top in named):
+            raise DataError(
+                f"{folder / below}: {', '.join(named)} look like splits of a data set, but hold images without class "
+                f"folders; sort them into {next(iter(named))}/CLASS/, or say what each image shows in a labels.csv "
+                "(path,label,split)"
+            )
+        return []
+    whole = "train" in splits and len(splits) > 1
+    classed = [top for top in others if set(_folders(folder, f"{below}{top}/")) - {top}]
+    if classed and whole:
         raise DataError(
-            f"{folder}: {', '.join(sorted(named))} look like splits of a data set, but {others[0]} stands beside them; "
-            "move it elsewhere, or say which image is what in a labels.csv"
+            f"{folder / below}: {', '.join(named)} look like splits of a data set, but {classed[0]} stands beside "
+            "them; move it elsewhere, or say which image is what in a labels.csv"
         )
-    return not others
+    if others and not whole:
+        return []
+    flat = [Part(f"{below}{top}/", labelled=False) for top in others]
+    return flat + [
+        Part(_around(folder, f"{below}{top}/", split), split, labelled=top in foldered) for top, split in named.items()
+    ]
 
 
-def _has_folders(folder: Path) -> bool:
-    return any(_is_class(inner) for inner in folder.iterdir())
+def _ask_of_same_folders(folder: Path, below: str, tops: list[str]) -> None:
+    """Raise DataError where every folder holds the same folders: which are the classes is not ours to guess."""
+    names: set[str] | None = None
+    for top in tops:
+        inner = set(_folders(folder, f"{below}{top}/"))
+        if not inner or (names and inner != names):
+            return
+        names = inner
+    if names is None or len(tops) < 2 or len(names) < 2 or all(map(DATED.fullmatch, names)):  # noqa: PLR2004
+        return
+    raise DataError(
+        f"{folder / below}: each of {_some(tops)} holds the folders {_some(sorted(names))}: which of the two are the "
+        "classes? Name splits train, val and test; or say what each image shows in a labels.csv (path,label)"
+    )
 
 
-def _is_class(place: Path) -> bool:
-    return place.is_dir() and not place.is_symlink() and not place.name.startswith(".")
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
+
+
+def _folders(folder: Path, below: str) -> Iterator[str]:
+    """Names of the folders in a part that hold images, however deep, in any order."""
+    with os.scandir(folder / below) as found:
+        inner = [one.name for one in found if one.is_dir(follow_symlinks=False) and not one.name.startswith(".")]
+    return (name for name in inner if next(files(folder, f"{below}{name}"), None))

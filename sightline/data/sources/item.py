@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,7 +16,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-SPLITS = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+SPLITS = (
+    dict.fromkeys(("train", "training"), "train")
+    | dict.fromkeys(("val", "valid", "validation", "dev", "eval", "evaluation"), "val")
+    | dict.fromkeys(("test", "testing"), "test")
+)
+"""Spelling of a split → the split."""
+PROJECT = ".dvc"
+"""What lies in a project, which is passed over: its copies of the images are none of the folder's."""
 FOREIGN = frozenset(
     ".ai .avif .cr2 .cr3 .dcm .dng .eps .exr .fit .fits .hdr .heic .heif .ico .j2k .jp2 .jxl .nef .pcx .ps .psd .raw "  # noqa: SIM905
     ".svg .svgz .tga .xcf".split()
@@ -62,6 +70,8 @@ def _walk(place: str, prefix: str, inside: str) -> Iterator[Found]:
     # scandir and plain text, because os.walk and paths as objects take longer than all else about an unchanged file.
     with os.scandir(place) as listed:
         entries = sorted(listed, key=lambda entry: entry.name)
+    if prefix and any(entry.name == PROJECT for entry in entries):
+        return
     for entry in entries:
         name = entry.name
         if name.startswith("."):
@@ -84,6 +94,13 @@ def _named(path: str, reason: str | None) -> Found:
         spelled = path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
         return Found(spelled, "its name is not valid UTF-8: rename it")
     return Found(path, reason)
+
+
+def split_of(folder: str) -> str | None:
+    """The split that a folder's name tells, as `Training`, `training_set`, `seg_test` or `val2017` do; else None."""
+    words = [re.sub(r"(set|data|images)?\d*$", "", word) for word in re.split(r"[-_ .]+", folder.lower())]
+    found = {SPLITS[word] for word in words if word in SPLITS}
+    return found.pop() if len(found) == 1 else None
 
 
 @lru_cache(maxsize=4096)

@@ -14,7 +14,7 @@ from great_expectations.expectations.expectation import BatchExpectation
 from great_expectations.expectations.metrics.metric_provider import metric_value
 from great_expectations.expectations.metrics.table_metric_provider import TableMetricProvider
 
-from sightline.data.manifest import HELD_BACK, OK, QUARANTINED
+from sightline.data.manifest import HELD_BACK, NO_LABEL, OK, QUARANTINED
 from sightline.data.quality import FINDERS
 from sightline.data.quality.finding import usable
 from sightline.params import Validate
@@ -22,6 +22,8 @@ from sightline.params import Validate
 EXAMPLES = 5
 """Image paths that a finding shows."""
 ROWS = "sightline.rows"
+ENOUGH = 20
+"""Files in quarantine below which no share of them stops a run."""
 NAMED = 10
 """Classes that a sentence names before it counts the others."""
 
@@ -108,8 +110,14 @@ class ExpectImagesPerClass(ManifestExpectation):
     roles: list[str]
 
     def fault(self, rows: pd.DataFrame) -> Fault | None:
-        """Name class and role of every shortfall; a class whose images are all in quarantine has 0 everywhere."""
-        cells = pd.MultiIndex.from_product([sorted(rows["label"].dropna().unique()), self.roles])
+        """Name class and role of every shortfall.
+
+        A class whose images are all in quarantine has 0 everywhere; one of a handful of files is none, and left out.
+        """
+        usable = set(rows.loc[rows["status"] != QUARANTINED, "label"])
+        files = rows["label"].value_counts().items()
+        classes = sorted(str(name) for name, number in files if name in usable or number >= ENOUGH)
+        cells = pd.MultiIndex.from_product([classes, self.roles])
         counts = rows.loc[rows["status"] == OK, ["label", "role"]].value_counts().reindex(cells, fill_value=0)
         few = counts[counts < self.minimum]
         if few.empty:
@@ -122,15 +130,20 @@ class ExpectImagesPerClass(ManifestExpectation):
 
 
 class ExpectFewQuarantined(ManifestExpectation):
-    """At most the share `largest` of all files is in quarantine."""
+    """At most the share `largest` of the files is in quarantine, or fewer than ENOUGH.
+
+    Images that nobody has labelled do not count: they are no damage. A handful says nothing of the others.
+    """
 
     success_keys: ClassVar[tuple[str, ...]] = ("largest",)
     largest: float
 
     def fault(self, rows: pd.DataFrame) -> Fault | None:
         """Tell the share, with the three most frequent reasons."""
+        waiting = rows["reason"].str.startswith(NO_LABEL).fillna(value=False)
+        rows = rows[~waiting]
         bad = rows[rows["status"] == QUARANTINED]
-        if len(bad) <= self.largest * len(rows):
+        if len(bad) < ENOUGH or len(bad) <= self.largest * len(rows):
             return None
         reasons = bad["reason"].fillna("no reason given").value_counts().head(3)
         listed = "; ".join(f"{reason} ({number})" for reason, number in reasons.items())

@@ -168,7 +168,7 @@ def _limit_rules(limits: Validate) -> list[Demand]:
         _demand(
             "few-quarantined",
             ExpectFewQuarantined,
-            f"At most {limits.max_quarantined:.1%} of the files are in quarantine, that is, unusable.",
+            f"At most {limits.max_quarantined:.1%} of the files, or a handful, are in quarantine, that is, unusable.",
             f"Too many files are in quarantine, {{found}}. Mend or remove them, or raise validate.max_quarantined "
             f"(now {limits.max_quarantined:g}).",
             largest=limits.max_quarantined,

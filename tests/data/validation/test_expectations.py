@@ -105,7 +105,6 @@ def test_a_manifest_as_ingest_writes_it_passes(tmp_path: Path) -> None:
         ("width-present", "1 of 26 usable images have no width", 1),
         ("width-in-range", "1 of 26 usable images have a width outside 8 … 64 pixels (7)", 1),
         ("height-in-range", "7 of 26 usable images have a height outside 8 … 64 pixels (65)", 5),
-        ("few-quarantined", "4 of 32 files (12.5%): not an image (3); truncated (1)", 4),
         ("enough-images", "Too few images: cat has 1 in val. Each class needs at least 2", 0),
         ("no-leak", "in more than one role, byte for byte: 1.", 2),
         ("group-together", "Groups with images in more than one role: 1.", 2),
@@ -118,6 +117,33 @@ def test_each_fault_has_its_sentence(sick: Verdict, name: str, words: str, examp
     assert words in found.sentence
     assert len(found.examples) == examples
     assert not sick.passed
+
+
+def damaged(number: int, reason: str) -> pd.DataFrame:
+    """A sound manifest of 96 images, and that many more in quarantine for the reason."""
+    rows = manifest(each=12)
+    bad = rows.head(number).assign(status="quarantined", reason=reason, role=None)
+    bad["path"] = [f"bad/{name}" for name in bad["path"]]
+    bad["sha256"] = [f"{900 + place:064x}" for place in range(number)]
+    return pd.concat([rows, bad], ignore_index=True).astype(COLUMNS)
+
+
+def test_only_a_large_number_of_bad_files_stops_a_run(tmp_path: Path) -> None:
+    """A handful may be any share of the files; unlabelled images are no damage."""
+    assert judged(damaged(19, "not an image"), tmp_path).passed
+    found = failed(judged(damaged(20, "not an image"), tmp_path))
+    assert "20 of 116 files (17.2%): not an image (20)" in found["few-quarantined"].sentence
+    assert len(found["few-quarantined"].examples) == 5
+    assert judged(damaged(40, "no label: nobody said"), tmp_path).passed
+
+
+@pytest.mark.parametrize(("number", "whole"), [(19, True), (20, False)])
+def test_class_of_a_handful_of_bad_files_is_left_out(tmp_path: Path, number: int, *, whole: bool) -> None:
+    """A class folder with one text file named like an image is no reason to stop; a class that was lost is."""
+    rows = damaged(number, "not an image")
+    rows.loc[rows["status"] == "quarantined", "label"] = "broken"
+    found = failed(judged(rows, tmp_path))
+    assert ("enough-images" in found) is not whole
 
 
 def test_one_class_is_not_enough(tmp_path: Path) -> None:
@@ -157,7 +183,7 @@ def test_held_back_images_do_not_count(tmp_path: Path) -> None:
 
 def test_a_class_that_is_wholly_in_quarantine_is_missed(tmp_path: Path) -> None:
     """It would vanish from the model without a word."""
-    rows = manifest()
+    rows = manifest(each=5)
     rows.loc[rows["label"] == "dog", ["status", "reason"]] = ["quarantined", "truncated"]
     assert "dog has 0 in train" in failed(judged(rows, tmp_path))["enough-images"].sentence
 
