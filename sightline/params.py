@@ -306,6 +306,30 @@ class Capture(Section):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Monitor(Section):
+    """How captured answers are watched; decides nothing that is learned."""
+
+    alpha: float = 0.01
+    """Chance of ever an alarm while nothing shifts; each one that is acknowledged adds half of the one before."""
+    interval: float = 60.0
+    """Seconds in which one image of a camera enters the bet: a burst is no evidence."""
+    audit: float = 0.02
+    """Share of the images that are drawn to be labelled: their labels alone say whether accuracy fell."""
+    harm_margin: float = 0.02
+    """Share of wrong answers, beyond what the reference allows, that is no harm yet."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.alpha <= 0.1:
+            raise ValueError(f"monitor.alpha = {self.alpha:g} is outside 0 … 0.1, the chance of a false alarm")
+        if not 0 <= self.interval <= 86_400:
+            raise ValueError(f"monitor.interval = {self.interval:g} is outside 0 … 86400 seconds")
+        if not 0 < self.audit <= 1:
+            raise ValueError(f"monitor.audit = {self.audit:g} is no share between 0 and 1")
+        if not 0 < self.harm_margin <= 0.5:
+            raise ValueError(f"monitor.harm_margin = {self.harm_margin:g} is outside 0 … 0.5, a share of the images")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Params(Section):
     """All of `params.yaml`."""
 
@@ -321,6 +345,7 @@ class Params(Section):
     gate: Gate
     train: Train = field(default_factory=Train)
     capture: Capture = field(default_factory=Capture)
+    monitor: Monitor = field(default_factory=Monitor)
 
     def __post_init__(self) -> None:
         unknown = sorted(set(self.datasets) - {"source", "target"})
