@@ -22,11 +22,11 @@ def items(folder: Path) -> Iterator[Item]:
 
     Raises DataError where splits and classes stand side by side.
     """
-    has_splits = _has_splits(folder)
+    split_up = has_splits(folder)
     for found in files(folder):
         parts = found.path.split("/")
-        split = SPLITS[parts[0].lower()] if has_splits and len(parts) > 1 else None
-        inner = parts[1:-1] if has_splits else parts[:-1]
+        split = SPLITS[parts[0].lower()] if split_up and len(parts) > 1 else None
+        inner = parts[1:-1] if split_up else parts[:-1]
         if inner:
             yield Item(found.path, plain(inner[0]), split, reason=found.reason, closed=found.reason is not None)
         elif found.reason or suffix_of(found.path):
@@ -38,7 +38,7 @@ def _outside(found: Found, split: str | None) -> Item:
     return Item(found.path, None, split, reason=reason, closed=found.reason is not None)
 
 
-def _has_splits(folder: Path) -> bool:
+def has_splits(folder: Path) -> bool:
     """Whether the top folders that hold images in folders are splits of a set, all of them.
 
     Raises DataError where only some are: a model would else learn to tell `train` from `val`.
