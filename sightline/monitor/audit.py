@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from sightline.monitor.state import State
+from sightline.monitor.state import State, place
 from sightline.serve.capture import drawn
 
 if TYPE_CHECKING:
@@ -51,7 +51,9 @@ def is_drawn(request: str, place: int, share: float) -> bool:
 
 def sample(paths: Paths) -> list[Drawn]:
     """The audit sample as far as the monitor has seen the traffic, in order of time, labelled or not."""
-    with State(paths) as state:
+    if not place(paths).is_file():
+        return []
+    with State(paths, reading=True) as state:
         return [Drawn(**row) for row in state.audit()]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 if TYPE_CHECKING:
@@ -145,6 +146,11 @@ class Outcome:
     def is_calm(self) -> bool:
         """Whether everything was seen and nothing is wrong."""
         return not (self.trouble or self.alarm or (self.harm and self.harm.harmed))
+
+    @property
+    def moment(self) -> datetime:
+        """When it was looked."""
+        return datetime.fromisoformat(self.at)
 
     def as_json(self) -> dict[str, Any]:
         """For `--json` and the state."""
