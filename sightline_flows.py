@@ -16,9 +16,10 @@ if os.getcwd() in sys.path:  # noqa: PTH109 — as Prefect writes it
 try:
     from flows.monitor import monitor
     from flows.promote import promote
+    from flows.retrain import retrain
     from flows.score import score
     from flows.train import train
 finally:
     sys.path[:] = _before
 
-__all__ = ["monitor", "promote", "score", "train"]
+__all__ = ["monitor", "promote", "retrain", "score", "train"]

@@ -6,6 +6,7 @@ from prefect import flow
 from prefect.artifacts import create_link_artifact, create_markdown_artifact
 from prefect.logging import get_run_logger
 
+from flows.signals import tell
 from flows.watch import watch
 from sightline import config, project
 from sightline.monitor.outcome import Outcome  # noqa: TC001 — Prefect reads the annotations of a flow
@@ -19,6 +20,8 @@ def monitor() -> Outcome:
     outcome, log = watch(paths), get_run_logger()
     for one in sentences(outcome):
         (log.info if outcome.is_calm else log.warning)(one)
+    for event in tell(paths, outcome, log.warning):
+        log.warning(f"{event} is told")
     create_markdown_artifact(markdown(outcome), key="monitor", description="What the monitor found")
     create_link_artifact((paths.reports / "monitor.html").as_uri(), link_text="Time line", key="monitor-page")
     return outcome

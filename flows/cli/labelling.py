@@ -13,7 +13,6 @@ from flows.cli.common import enter, say
 from sightline.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from sightline.labelling.chosen import Choice
@@ -39,7 +38,7 @@ def captured(folder: Path, *, audit: bool, queue: bool, count: int, form: Form, 
     from sightline.labelling import chosen, sheet
     from sightline.words import counted
 
-    found = chosen.audit(paths, count) if audit else _queue(paths, count)
+    found = chosen.audit(paths, count) if audit else chosen.for_champion(paths, count)
     for sentence in found.trouble:
         say(sentence, err=True)
     if not found.images:
@@ -59,22 +58,6 @@ def captured(folder: Path, *, audit: bool, queue: bool, count: int, form: Form, 
     more = f", {found.left:,} more wait" if found.left else ""
     bare = f"; no picture was kept of {found.bare:,}" if found.bare else ""
     say(f"{counted(len(found.images), 'image')} to label{more}{bare}: {page}")
-
-
-def _queue(paths: Paths, count: int) -> Choice:
-    from sightline.labelling import chosen
-    from sightline.monitor.look import last
-    from sightline.registry.ledger import open_ledger
-    from sightline.tracking.versions import classifier_of
-
-    ledger = open_ledger(paths)
-    try:
-        version = ledger.champion(classifier_of(paths.params.project.name))
-    finally:
-        ledger.close()
-    listed = [one for outcome in last(paths) for one in (*outcome.shifted, *outcome.telling)]
-    shifted: Mapping[tuple[str, int], float] = {(one.request, one.place): one.score for one in listed}
-    return chosen.queue(paths, count, version, shifted, paths.params.monitor.audit)
 
 
 def _nothing(paths: Paths, found: Choice, *, audit: bool) -> str:
@@ -106,6 +89,10 @@ def take_captured(table: Path, *, as_json: bool) -> None:
         typer.echo(json.dumps(asdict(done)))
     else:
         _show(done)
+    if done.changed:
+        from flows.signals import labels_came
+
+        labels_came(paths, done.version, done.changed)
 
 
 def _show(done: Taken) -> None:

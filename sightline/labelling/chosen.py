@@ -15,8 +15,11 @@ import pyarrow.compute as pc
 from sightline.data import manifest
 from sightline.errors import DataError
 from sightline.monitor.audit import is_drawn, sample
+from sightline.monitor.look import last
+from sightline.registry.ledger import open_ledger
 from sightline.serve.history import look, read
 from sightline.serve.store import Store
+from sightline.tracking.versions import classifier_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -82,6 +85,18 @@ def audit(paths: Paths, most: int) -> Choice:
         for one in waiting
     ]  # fmt: skip
     return _with_pictures(Store(paths.root, paths.params.capture.folder), asked, most, {})
+
+
+def for_champion(paths: Paths, most: int) -> Choice:
+    """Images of the champion's traffic whose labels would teach most, those that the monitor lists among them."""
+    ledger = open_ledger(paths)
+    try:
+        version = ledger.champion(classifier_of(paths.params.project.name))
+    finally:
+        ledger.close()
+    listed = [one for outcome in last(paths) for one in (*outcome.shifted, *outcome.telling)]
+    shifted = {(one.request, one.place): one.score for one in listed}
+    return queue(paths, most, version, shifted, paths.params.monitor.audit)
 
 
 def queue(

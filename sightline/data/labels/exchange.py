@@ -88,7 +88,7 @@ def put(
 
     `rows` are those of the manifest. Where the version cannot be made, nothing has changed.
     """
-    imported = rows["sha256"].map(entries)
+    imported = rows["sha256"].map(entries).astype("string")
     differs = imported.notna() & (rows["label"].fillna("") != imported.fillna(""))
     changed = sorted({*rows.loc[differs, "sha256"], *(entries.keys() - set(rows["sha256"]))})
     new_classes = tuple(sorted(set(entries.values()) - set(rows["label"].dropna())))
