@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sightline.monitor.outcome import Cause, Moved
-from sightline.monitor.scores import STATISTICS
-from sightline.monitor.shift import compare
+from sightline.monitor.shift import STATISTICS, compare
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

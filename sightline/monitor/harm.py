@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 ALPHA = 0.01
 """Chance that a version is ever called harmful that is none."""
-RATES = 40
-"""Error rates above the bound among which the stake is spread evenly."""
-BLOCK = 25
+BEYOND = np.array([0.03, 0.06, 0.1, 0.2, 0.5])
+"""Error rates among which the stake is spread evenly: the bound, and so much of the way from there to 1."""
+BLOCK = 100
 """Labels between two starts."""
 MOST = 1e30
 """Wealth of a stake beyond which nothing is added."""
@@ -34,7 +34,7 @@ class Verdict:
 
     bound: float
     """Error that is allowed."""
-    stakes: NDArray[np.float64] = field(default_factory=lambda: np.zeros(RATES))
+    stakes: NDArray[np.float64] = field(default_factory=lambda: np.zeros(len(BEYOND)))
     labels: int = 0
     wrong: int = 0
     since: str | None = None
@@ -50,7 +50,7 @@ class Verdict:
         """Bet on more labels: time of the image, and whether it was answered wrongly."""
         if self.bound >= 1:
             return
-        rates = self.bound + (1 - self.bound) * (np.arange(RATES) + 0.5) / RATES
+        rates = self.bound + (1 - self.bound) * BEYOND
         factors = (1 - rates) / (1 - self.bound), rates / self.bound
         for at, wrong in images:
             if self.labels % BLOCK == 0:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from sightline.models.foreign import statistics_names
+from sightline.monitor.shift import EMBEDDING, SOFTMAX, STATISTICS, compare
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,7 +21,8 @@ MOST_CLASSES = 16
 """Classes of which each probability is a score; of more classes these many fixed sums of them."""
 SHARES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
 """Of the reference, below the ends of the bins: narrow ones where rare images fall."""
-SOFTMAX, EMBEDDING, STATISTICS = "softmax", "embedding", "statistics"
+FOREMOST, FARTHEST = 3, 50.0
+"""Scores by which the most shifted images are found, and where an image is far enough out in one."""
 
 
 class Described(Protocol):
@@ -142,6 +144,18 @@ class Scores:
                 tied = (below == first) & (upto > first)
                 below[tied] += np.searchsorted(ties[first : upto[tied][0]], draws[tied])
             found[:, column] = below
+        return found
+
+    def shifted(self, scores: Floats) -> Floats:
+        """How far each image of a window (N, K) lies the way in which the window has shifted: (N,).
+
+        Along the scores that shifted most, in units of half of the reference's middle 68 %.
+        """
+        tested = compare(self.sorted, scores, self.groups)
+        most = np.argsort(tested.columns, kind="stable")[:FOREMOST]
+        low, middle, high = np.quantile(self.sorted[:, most], [0.16, 0.5, 0.84], axis=0)
+        away = (scores[:, most] - middle) / np.maximum((high - low) / 2, 1e-6)
+        found: Floats = (np.clip(away, -FARTHEST, FARTHEST) * np.sign(away.mean(axis=0))).mean(axis=1)
         return found
 
     def unlike(self, scores: Floats) -> Floats:

@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sightline.monitor.scores import EMBEDDING, SOFTMAX, STATISTICS
-
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.floating]
 
+SOFTMAX, EMBEDDING, STATISTICS = "softmax", "embedding", "statistics"
 GROUPS = (SOFTMAX, EMBEDDING, STATISTICS)
 
 

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from sightline.monitor.window import Images
     from sightline.params import Monitor
 
-LIKELY = 30
-"""Images that a window after an alarm has at least, where there are so many."""
+LOW, LIKELY = 10.0, 30
+"""Wealth that chance gives now and then, and the images that it takes to win it when all have shifted."""
 SHIFTED, TELLING = 12, 50
 """Images that are listed."""
 
@@ -120,12 +120,13 @@ class Watched:
         return alarm
 
     def since_shift(self) -> Window:
-        """The images since the bet began to win; all, where that is longer ago than the window goes back."""
+        """The images since about the shift; all, where that is longer ago than the window goes back."""
         if self.alarm is None or self.bet.entered - self.alarm.entered >= len(self.window):
             return self.window
         until = len(self.window) - (self.bet.entered - self.alarm.entered)
-        start = int(np.argmin(self.window.wealth[:until])) + 1
-        return self.window.take(slice(max(0, min(start, len(self.window) - LIKELY)), None))
+        low = np.flatnonzero(self.window.wealth[:until] < LOW)
+        start = int(low[-1]) + 1 - LIKELY if len(low) else 0
+        return self.window.take(slice(max(0, start), None))
 
     def cause(self) -> Cause | None:
         """What has shifted; None while there is no alarm."""
@@ -154,8 +155,10 @@ class Watched:
 
     def shifted(self) -> tuple[Seen, ...]:
         """The images that are least like the reference; none while there is no alarm."""
+        if self.alarm is None:
+            return ()
         window = self.since_shift()
-        return self._seen(window, self.scores.unlike(window.scores), SHIFTED, lambda *_: True) if self.alarm else ()
+        return self._seen(window, self.scores.shifted(window.scores), SHIFTED, lambda *_: True)
 
     def telling(self, may: Callable[[str, int], bool]) -> tuple[Seen, ...]:
         """Those that `may` be queued whose labels would teach most: unsure answers, and images unlike the reference."""
