@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 DRIFT, HARM, LABELS = "sightline.drift", "sightline.harm", "sightline.labels"
 EMAIL = EmailAlert.get_block_type_slug()
+WORDS = {DRIFT: "the traffic has shifted", HARM: "accuracy fell"}
+"""Subjects of alerts."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ def tell(paths: Paths, outcome: Outcome, warn: Callable[[str], None]) -> list[st
     page = paths.reports / "monitor.html"
     new = []
     for alarm in _alarms(outcome):
-        ways: dict[str, Callable[[], Any]] = {block: _alert(block, paths, outcome, page) for block in _blocks(paths)}
+        ways: dict[str, Callable[[], Any]] = {block: _alert(block, alarm, paths, outcome, page) for block in _blocks(paths)}
         if "PREFECT_API_URL" in os.environ:
             ways["event"] = _event(alarm, paths, outcome, page)
         for way, send in ways.items():
@@ -98,10 +100,10 @@ def _blocks(paths: Paths) -> list[str]:
     return paths.params.monitor.alerts
 
 
-def _alert(block: str, paths: Paths, outcome: Outcome, page: Path) -> Callable[[], Any]:
+def _alert(block: str, alarm: Alarm, paths: Paths, outcome: Outcome, page: Path) -> Callable[[], Any]:
     from prefect.blocks.core import Block
 
-    subject = f"{paths.params.project.name}, version {outcome.version}: {sentences(outcome)[0]}"
+    subject = f"{paths.params.project.name}, version {outcome.version}: {WORDS[alarm.event]}"
     body = "\n".join([*sentences(outcome), "", page.as_uri()])
 
     def send() -> None:
