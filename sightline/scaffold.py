@@ -41,6 +41,7 @@ IGNORED = """\
 /reports/
 /mlflow/
 /captured/
+/monitor/
 /.dvc/site/
 /data/cache/
 /data/docs/

@@ -18,7 +18,7 @@ from sightline.digests import tree_digest
 from sightline.errors import Damaged, RegistryError
 from sightline.evaluate import release
 from sightline.files import write_atomically
-from sightline.models.predictor import BATCH, Predictor
+from sightline.models.predictor import BATCH, Outputs, Predictor
 from sightline.models.temperature import softmax
 from sightline.names import plain
 
@@ -67,6 +67,21 @@ class Reference:
     directions: NDArray[np.float32]
     """(F, K) along which features are compared."""
 
+    @classmethod
+    def of(cls, served: Predictor, outputs: Outputs, **known: Any) -> Reference:
+        """From what the network makes of the images, and what is known of them."""
+        numbers, split = outputs.described.astype(np.float32), served.model.head.in_features
+        unknown = np.full(len(numbers), np.nan, dtype=np.float32)
+        return cls(
+            probabilities=softmax(outputs.logits, served.card.temperature).astype(np.float32),
+            features=numbers[:, :split],
+            statistics=numbers[:, split:-1],
+            energy=numbers[:, -1],
+            foreign=unknown if served.known is None else served.known.scores(numbers).astype(np.float32),
+            directions=_directions(split, served.known),
+            **known,
+        )
+
     @property
     def right(self) -> BoolArray:
         """(N,) whether the version was right."""
@@ -111,22 +126,15 @@ def make(paths: Paths, bundle: Path, release_name: str) -> Reference:
     files = release.open_files(paths, chosen)
     parts = [files[start : start + BATCH] for start in range(0, len(files), BATCH)]
     found = [served.outputs(np.stack([served.decode(data) for data in part])) for part in parts]
-    numbers = np.concatenate([one.described for one in found]).astype(np.float32)
-    split, known = served.model.head.in_features, served.known
-    return Reference(
+    logits, described = (np.concatenate([getattr(one, name) for one in found]) for name in Outputs._fields)
+    return Reference.of(
+        served,
+        Outputs(logits, described),
         bundle=tree_digest(bundle),
         release=testing.digest,
         classes=tuple(names),
         labels=truth,
         groups=release.groups(paths, chosen),
-        probabilities=softmax(np.concatenate([one.logits for one in found]), served.card.temperature).astype(
-            np.float32
-        ),
-        features=numbers[:, :split],
-        statistics=numbers[:, split:-1],
-        energy=numbers[:, -1],
-        foreign=np.full(len(numbers), np.nan) if known is None else known.scores(numbers).astype(np.float32),
-        directions=_directions(split, known),
     )
 
 
