@@ -6,6 +6,7 @@ Prefect's page.
 
 from __future__ import annotations
 
+import asyncio
 import smtplib
 from email.message import EmailMessage
 
@@ -30,8 +31,11 @@ class EmailAlert(NotificationBlock):
     sender: str = Field(description="The address that the mail comes from.")
     to: list[str] = Field(description="Who is told.")
 
-    def notify(self, body: str, subject: str | None = None) -> None:
+    async def notify(self, body: str, subject: str | None = None) -> None:
         """Send it; raises OSError or SMTPException where the server does not take it."""
+        await asyncio.to_thread(self._send, body, subject)
+
+    def _send(self, body: str, subject: str | None) -> None:
         mail = EmailMessage()
         mail["From"], mail["To"] = self.sender, ", ".join(self.to)
         # A header holds one line.

@@ -5,6 +5,8 @@ Each alarm is told once. What could not be told is told after the next look.
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import json
 import os
 from dataclasses import dataclass
@@ -45,7 +47,9 @@ def tell(paths: Paths, outcome: Outcome, warn: Callable[[str], None]) -> list[st
     page = paths.reports / "monitor.html"
     new = []
     for alarm in _alarms(outcome):
-        ways: dict[str, Callable[[], Any]] = {block: _alert(block, alarm, paths, outcome, page) for block in _blocks(paths)}
+        ways: dict[str, Callable[[], Any]] = {
+            block: _alert(block, alarm, paths, outcome, page) for block in _blocks(paths)
+        }
         if "PREFECT_API_URL" in os.environ:
             ways["event"] = _event(alarm, paths, outcome, page)
         for way, send in ways.items():
@@ -93,7 +97,7 @@ def _emit(event: str, paths: Paths, payload: dict[str, Any]) -> None:
     if sent is None:
         raise SightlineError(f"Prefect takes no events: {event} was not told")
     # Sent by a thread, which a short command would not wait for.
-    EventsWorker.instance().drain()
+    EventsWorker.instance().wait_until_empty()
 
 
 def _blocks(paths: Paths) -> list[str]:
@@ -109,7 +113,10 @@ def _alert(block: str, alarm: Alarm, paths: Paths, outcome: Outcome, page: Path)
     def send() -> None:
         # Loaded by its slug: those of Prefect, of its collections, and ours.
         loaded = EmailAlert.load(block.split("/", 1)[1]) if block.startswith(f"{EMAIL}/") else Block.load(block)
-        cast("NotificationBlock", loaded).notify(body, subject)
+        sending: Any = cast("NotificationBlock", loaded).notify(body, subject)
+        # Prefect's own blocks have sent it by now; those that only know to be awaited have not.
+        if inspect.iscoroutine(sending):
+            asyncio.run(sending)
 
     return send
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from io import BytesIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from answering import version
@@ -60,8 +60,8 @@ def draw_audit(paths: Paths) -> list[str]:
     return [one[0] for one in drawn]
 
 
-def _rows(store: Store, name: str) -> list[dict[str, object]]:
+def _rows(store: Store, name: str) -> list[dict[str, Any]]:
     from sightline.serve.history import read
 
-    rows: list[dict[str, object]] = read(store, name, ("request", "place", "at", "label", "sha256")).to_pylist()
+    rows: list[dict[str, Any]] = read(store, name, ("request", "place", "at", "label", "sha256")).to_pylist()
     return rows

@@ -81,8 +81,8 @@ def decide(facts: Facts, limits: Retrain) -> Decision:
     Where audit labels show harm a person may decide in the end, so that a release too small to tell holds nothing up.
     """
     if facts.champion is None:
-        against = () if facts.running is None else (f"{facts.running} runs",)
-        return Decision(train=not against, reasons=("there is no champion yet",), against=against, ask=0)
+        busy = () if facts.running is None else (f"{facts.running} runs",)
+        return Decision(train=not busy, reasons=("there is no champion yet",), against=busy, ask=0)
     reasons, against = tuple(_reasons(facts, limits)), tuple(_against(facts, limits))
     calls = facts.harmed or facts.shifted or reasons
     ask = max(facts.needed, 0 if facts.changed else _enough(facts, limits)) if calls else 0

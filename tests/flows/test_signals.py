@@ -92,7 +92,9 @@ def told(
     )
     mail.save("ops", overwrite=True)
     body = {"title": "{{subject}}", "text": "{{body}}"}
-    hook = CustomWebhookNotificationBlock(name="ops", url=f"http://127.0.0.1:{posted[1]}/", json_data=body)
+    hook = CustomWebhookNotificationBlock(
+        name="ops", url=f"http://127.0.0.1:{posted[1]}/", json_data=body, headers=None, cookies=None
+    )
     hook.save("ops", overwrite=True)
     write_value(toy.root, "monitor.alerts", ["email-alert/ops", "custom-webhook/ops"])
     return Paths(toy.root)
