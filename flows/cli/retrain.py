@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, fields, replace
-from typing import Annotated, Any
+from dataclasses import asdict, fields
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from flows.cli.common import AsJson, enter, say
 from sightline import config
 from sightline.errors import ConfigError
+
+if TYPE_CHECKING:
+    from sightline.monitor.policy import Facts
 
 
 def why_retrain(
@@ -21,8 +24,8 @@ def why_retrain(
         list[str] | None,
         typer.Option(
             "--set",
-            metavar="KEY=VALUE",
-            help="Another limit, such as retrain.cooldown=1; with --dry-run another fact, too, such as new_labels=300.",
+            metavar="SECTION.KEY=VALUE",
+            help="Another limit, such as retrain.cooldown=1; with --dry-run another fact: facts.new_labels=300.",
         ),
     ] = None,
     as_json: AsJson = False,
@@ -32,16 +35,16 @@ def why_retrain(
     from sightline.monitor.facts import gather
     from sightline.monitor.policy import Facts, decide
 
-    given = dict(config.parse_setting(text) for text in settings or [])
-    assumed = {key: value for key, value in given.items() if "." not in key}
+    given = config.settings(settings or [], ("facts", "retrain"))
+    assumed = {key.partition(".")[2]: value for key, value in given.items() if key.startswith("facts.")}
     known = [one.name for one in fields(Facts)]
     unknown = sorted(assumed.keys() - set(known))
     if unknown:
-        raise ConfigError(f"--set {unknown[0]}: there is no such fact; there are {', '.join(known)}")
+        raise ConfigError(f"--set facts.{unknown[0]}: there is no such fact; there are {', '.join(known)}")
     if assumed and not dry_run:
-        raise ConfigError(f"--set {next(iter(assumed))}: facts are assumed with --dry-run alone")
-    limits = config.load(paths.root, _limits(given)).retrain
-    facts = replace(gather(paths), **assumed)
+        raise ConfigError(f"--set facts.{next(iter(assumed))}: facts are assumed with --dry-run alone")
+    limits = config.load(paths.root, {key: value for key, value in given.items() if key.startswith("retrain.")}).retrain
+    facts = _assumed(gather(paths), assumed)
     decision = decide(facts, limits)
     if as_json:
         typer.echo(json.dumps({**decision.as_json(), "facts": asdict(facts), "limits": asdict(limits)}))
@@ -52,12 +55,17 @@ def why_retrain(
         say(f"  {name.replace('_', ' ')}: {_shown(value)}{mark}")
 
 
-def _limits(given: dict[str, Any]) -> dict[str, Any]:
-    limits = {key: value for key, value in given.items() if "." in key}
-    other = next((key for key in limits if not key.startswith("retrain.")), None)
-    if other is not None:
-        raise ConfigError(f"--set {other}: this command takes values of retrain; `sightline run` takes all")
-    return limits
+def _assumed(facts: Facts, values: dict[str, Any]) -> Facts:
+    """The facts with other values."""
+    from pydantic import TypeAdapter, ValidationError
+
+    from sightline.monitor.policy import Facts
+
+    try:
+        return TypeAdapter(Facts).validate_python({**asdict(facts), **values})
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        raise ConfigError(f"--set facts.{wrong['loc'][0]}={wrong['input']}: {wrong['msg'].lower()}") from None
 
 
 def _shown(value: object) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from sightline.words import counted
 
@@ -16,7 +16,9 @@ GAIN = 0.02
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What the decision is made from. `sightline why-retrain --set` takes each by its name."""
+    """What the decision is made from. `sightline why-retrain --set facts.NAME=…` takes each."""
+
+    __pydantic_config__: ClassVar[dict[str, object]] = {"coerce_numbers_to_str": True}
 
     champion: str | None
     """Version that answers; None where there is none yet."""
@@ -92,11 +94,6 @@ def decide(facts: Facts, limits: Retrain) -> Decision:
 def expected(harmed: bool, lost: float, shifted: bool, drop: float) -> float:  # noqa: FBT001 — facts, by their names
     """The gain that a new model is hoped to bring: what was lost, as far as that is known."""
     return max(GAIN, lost if harmed else 0.0, drop if shifted else 0.0)
-
-
-def fact_names() -> tuple[str, ...]:
-    """What `--set` takes beside the limits."""
-    return tuple(one.name for one in fields(Facts))
 
 
 def _enough(facts: Facts, limits: Retrain) -> int:
