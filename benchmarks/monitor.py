@@ -164,7 +164,9 @@ def write(root: Path, rows: int, start: datetime, seed: int) -> None:
 
 def stirred(values: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
     """With a thousandth of its spread as noise: no two images are the same."""
-    return (values + rng.normal(0, 1e-3, values.shape) * values.std(axis=0)).astype(np.float32)
+    noise = rng.normal(0, 1e-3, values.shape).astype(np.float32)
+    found: NDArray[np.float32] = values + noise * values.std(axis=0)
+    return found
 
 
 def lists(values: NDArray[np.float32]) -> pa.Array:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import io
 import tarfile
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -24,7 +25,6 @@ from sightline.models.predictor import Outputs, Predictor
 from sightline.models.zoo import build
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -35,7 +35,7 @@ SET, SIDE, CLASSES = "source_tiny_imagenet", 32, 10
 TRAIN, CALIB = 10_000, 500
 SHIFTED = 4000
 """Photographs of which each shifted form is made."""
-EPOCHS = 5
+EPOCHS = 3
 NOISES = {"noise small": 1.0, "noise medium": 10.0, "noise large": 100.0}
 """Standard deviations of the grey levels, as Rabanser et al. (2019) have them."""
 WARPS = {"image small": (10, 0.05, 0.1), "image medium": (40, 0.2, 0.2), "image large": (90, 0.4, 0.4)}
@@ -59,14 +59,14 @@ class Pool:
 def rows(images: Reference, places: NDArray[np.int64]) -> Reference:
     """Some of the images, each by itself."""
     names = ("labels", "probabilities", "features", "statistics", "energy", "foreign")
-    parts = {name: getattr(images, name)[places] for name in names}
+    parts: dict[str, Any] = {name: getattr(images, name)[places] for name in names}
     return replace(images, **parts, groups=np.arange(len(places)))
 
 
 def joined(one: Reference, other: Reference) -> Reference:
     """Both behind one another."""
     names = ("labels", "probabilities", "features", "statistics", "energy", "foreign")
-    parts = {name: np.concatenate([getattr(one, name), getattr(other, name)]) for name in names}
+    parts: dict[str, Any] = {name: np.concatenate([getattr(one, name), getattr(other, name)]) for name in names}
     return replace(one, **parts, groups=np.arange(len(parts["labels"])))
 
 
@@ -86,11 +86,11 @@ def _make(data: Path, kept: dict[str, Path]) -> None:
     pixels, labels = pixels[order], labels[order]
     served = _trained(pixels[: TRAIN + CALIB], labels[: TRAIN + CALIB])
     unseen, truth = pixels[TRAIN + CALIB :], labels[TRAIN + CALIB :]
-    forms: dict[str, Callable[[Pixels], Pixels]] = {
-        name: lambda one, s=size: noisy(one, s) for name, size in NOISES.items()
+    forms: dict[str, Any] = {name: partial(noisy, size=size) for name, size in NOISES.items()}
+    forms |= {
+        name: partial(warped, degrees=degrees, shift=shift, zoom=zoom) for name, (degrees, shift, zoom) in WARPS.items()
     }
-    forms |= {name: lambda one, s=size: warped(one, *s) for name, size in WARPS.items()}
-    forms["adversarial"] = lambda one: _adversarial(served, one, truth[: len(one)])
+    forms["adversarial"] = partial(_adversarial, served, labels=truth[:SHIFTED])
     for name, path in kept.items():
         shown = unseen if name == "clean" else forms[name](unseen[:SHIFTED])
         found = served.outputs(shown)
@@ -156,7 +156,7 @@ def warped(pixels: Pixels, degrees: float, shift: float, zoom: float) -> Pixels:
     return moved.round().clamp(0, 255).byte().permute(0, 2, 3, 1).numpy()
 
 
-def _adversarial(served: Predictor, pixels: Pixels, labels: NDArray[np.int64]) -> Pixels:
+def _adversarial(served: Predictor, pixels: Pixels, *, labels: NDArray[np.int64]) -> Pixels:
     """One step of the sign of the gradient (Goodfellow et al. 2015), 4 grey levels wide."""
     found, mean, std = [], *(torch.tensor(one).view(3, 1, 1) * 255 for one in (MEAN, STD))
     for start in range(0, len(pixels), 256):

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sightline.evaluate.reference import Reference
-    from sightline.monitor.outcome import Alarm
+    from sightline.monitor.outcome import Alarm, Cause
     from sightline.params import Monitor, Params
     from sightline.project import Paths
 
@@ -76,16 +76,32 @@ def acknowledge(paths: Paths) -> Alarm | None:
 
     Raises RegistryError as `look`.
     """
+    with State(paths) as state:
+        watched = _present(paths, state)
+        alarm = watched.acknowledge() if watched else None
+        if watched is not None and alarm is not None:
+            watched.keep(state)
+    return alarm
+
+
+def plain_tests(paths: Paths) -> Cause | None:
+    """The latest images beside the reference by plain tests, each at this one time; None where there are none.
+
+    Raises RegistryError as `look`.
+    """
+    with State(paths) as state:
+        watched = _present(paths, state)
+    return watched.tested() if watched else None
+
+
+def _present(paths: Paths, state: State) -> Watched | None:
+    """The version that answers now, as the last look left it; None where it has no reference."""
     found = served(paths)
     digest = tree_digest(found.bundle)
     name, reference, _ = _reference(paths, found.version, found.bundle, digest)
     if reference is None or name is None:
         return None
-    with State(paths) as state:
-        watched = Watched.of(state, digest, name, reference, paths.params.monitor)
-        alarm = watched.acknowledge()
-        watched.keep(state)
-    return alarm
+    return Watched.of(state, digest, name, reference, paths.params.monitor)
 
 
 def _reference(paths: Paths, version: str, bundle: Path, digest: str) -> tuple[str | None, Reference | None, list[str]]:

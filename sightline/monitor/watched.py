@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sightline.monitor.bet import Bet
+from sightline.monitor.bet import HALF_LIVES, Bet
 from sightline.monitor.cause import explain
 from sightline.monitor.estimate import guess
 from sightline.monitor.harm import ALPHA, Verdict, allowed
@@ -59,19 +59,24 @@ class Watched:
         made = cls(digest, name, reference, scores, asked, bet, window, verdict)
         known = state.watched(digest, name)
         if known is not None:
-            told, arrays = known
-            bet.counts, bet.stakes = arrays["bet.counts"], arrays["bet.stakes"]
-            bet.starts, bet.entered = told["starts"], told["entered"]
-            made.window, made.alarms = Window.read(arrays), told["alarms"]
-            made.alarm = Alarm(**told["alarm"]) if told["alarm"] else None
-            made.verdict = Verdict(**told["verdict"], stakes=arrays["verdict.stakes"])
+            made._read(*known)
         return made
+
+    def _read(self, told: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
+        """Go on from what was kept; the bet begins anew where it was about other scores than now."""
+        self.verdict = Verdict(**told["verdict"], stakes=arrays["verdict.stakes"])
+        self.alarms, self.alarm = told["alarms"], Alarm(**told["alarm"]) if told["alarm"] else None
+        if (told["scores"], told["half_lives"]) == (list(self.scores.names), list(HALF_LIVES)):
+            self.bet.counts, self.bet.stakes = arrays["bet.counts"], arrays["bet.stakes"]
+            self.bet.starts, self.bet.entered = told["starts"], told["entered"]
+            self.window = Window.read(arrays)
 
     def keep(self, state: State) -> None:
         """Remember it."""
         verdict = {name: value for name, value in vars(self.verdict).items() if name != "stakes"}
         told = {"starts": self.bet.starts, "entered": self.bet.entered, "alarms": self.alarms, "verdict": verdict}
         arrays = {"bet.counts": self.bet.counts, "bet.stakes": self.bet.stakes, "verdict.stakes": self.verdict.stakes}
+        told |= {"scores": self.scores.names, "half_lives": HALF_LIVES}
         told |= {"alarm": asdict(self.alarm) if self.alarm else None}
         state.watch(self.digest, self.name, told, arrays | self.window.arrays())
 
@@ -127,6 +132,10 @@ class Watched:
         low = np.flatnonzero(self.window.wealth[:until] < LOW)
         start = int(low[-1]) + 1 - LIKELY if len(low) else 0
         return self.window.take(slice(max(0, start), None))
+
+    def tested(self) -> Cause | None:
+        """The latest images by plain tests; None where there are none."""
+        return explain(self.reference, self.scores, self.window) if len(self.window) else None
 
     def cause(self) -> Cause | None:
         """What has shifted; None while there is no alarm."""

@@ -27,7 +27,7 @@ KINDS = {
     "prevalence": "the classes come in other shares than in the reference; their images look as they did",
     "covariate": "the images look otherwise than in the reference",
     "both": "the images look otherwise than in the reference, and the classes come in other shares",
-    None: "the window of the latest images does not show in what",
+    None: "plain tests of the latest images show no difference",
 }
 SHOWN = 5
 """Names in a sentence."""
@@ -63,10 +63,11 @@ def _shift(outcome: Outcome) -> list[str]:
         bet = f"a bet against it stands at {outcome.wealth:.3g} of {outcome.threshold:,.0f}"
         return [f"no shift is shown: {bet}, after {outcome.entered:,} images"]
     said = f"the traffic has shifted, since {outcome.alarm.since} at the latest (alarm {outcome.alarm.number})"
-    return [said, *(_cause(outcome.cause) if outcome.cause else [])]
+    return [said, *(causes(outcome.cause) if outcome.cause else [])]
 
 
-def _cause(cause: Cause) -> list[str]:
+def causes(cause: Cause) -> list[str]:
+    """What has moved in a window."""
     named = (("statistics", cause.statistics), ("classes", cause.classes), ("cameras", cause.cameras))
     said = [KINDS[cause.kind]]
     said += [f"{what} that moved: {_moved(moved)}" for what, moved in (*named, ("sites", cause.sites)) if moved]

@@ -59,6 +59,8 @@ def test_command_tells_the_alarm_until_it_is_acknowledged(watched: Paths) -> Non
     assert "Not calm." in page
     assert page.count("<img src=") == 12
     assert "http" not in page.replace("http://www.w3.org", "")
+    said = RUNNER.invoke(app, ["monitor", "--window"])
+    assert "images by themselves: statistics that moved: change over 1 px" in said.output
     said = RUNNER.invoke(app, ["monitor", "--acknowledge", "--json"])
     told = json.loads(said.stdout)
     assert (said.exit_code, told["alarm"], told["rows_new"]) == (0, None, 0)
@@ -85,6 +87,6 @@ def test_flow_leaves_its_findings_on_prefects_page(watched: Paths) -> None:
     outcome = monitor()
     assert (outcome.rows_new, outcome.alarm) == (40, None)
     artifact = Artifact.get("monitor")
-    assert artifact is not None
+    assert isinstance(artifact, Artifact)
     assert "no shift is shown: a bet against it stands at" in str(artifact.data)
     assert monitor().rows_new == 0

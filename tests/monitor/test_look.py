@@ -17,7 +17,6 @@ from traffic import capture, crown, toys
 
 from sightline.config import write_value
 from sightline.evaluate import reference as references
-from sightline.monitor import look as looking
 from sightline.monitor.audit import Label, hand_in, is_drawn, sample
 from sightline.monitor.look import acknowledge, last, look
 from sightline.monitor.outcome import Outcome
@@ -216,15 +215,15 @@ def killed(paths: Paths, after: int) -> None:
     """A look whose process is killed after so many files."""
 
     def run() -> None:
-        left, enter = [after], looking.Watched.enter
+        left, done = [after], State.done
 
-        def counted(*given: Any) -> None:
+        def counted(state: State, name: str) -> None:
             if not left[0]:
                 os.kill(os.getpid(), signal.SIGKILL)
             left[0] -= 1
-            enter(*given)
+            done(state, name)
 
-        looking.Watched.enter = counted  # type: ignore[method-assign]
+        State.done = counted  # type: ignore[assignment,method-assign]
         look(paths)
 
     process = FORKS.Process(target=run)
