@@ -14,10 +14,12 @@ if os.getcwd() in sys.path:  # noqa: PTH109 — as Prefect writes it
     # The first one is Prefect's; an editable installation may have the same folder again, further behind.
     sys.path.remove(os.getcwd())  # noqa: PTH109
 try:
+    from flows.monitor import monitor
     from flows.promote import promote
+    from flows.retrain import retrain
     from flows.score import score
     from flows.train import train
 finally:
     sys.path[:] = _before
 
-__all__ = ["promote", "score", "train"]
+__all__ = ["monitor", "promote", "retrain", "score", "train"]

@@ -43,6 +43,7 @@ IGNORED = """\
 /reports/
 /mlflow/
 /captured/
+/monitor/
 /.dvc/site/
 /data/cache/
 /data/docs/

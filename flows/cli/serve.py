@@ -56,6 +56,7 @@ def serve(
     paths = enter()
     import uvicorn
 
+    from sightline.monitor.gauges import Gauges
     from sightline.registry.served import answering, named
     from sightline.serve.app import LOOPBACK, application
     from sightline.serve.follow import Follower
@@ -65,7 +66,9 @@ def serve(
     own = host in {"127.0.0.1", "localhost", "::1"}
     hosts = LOOPBACK if own else ("*",)
     token = os.environ.get(TOKEN) or None
-    app = application(follower, token=token, hosts=hosts, capture=capture, challenger=challenger)
+    app = application(
+        follower, token=token, hosts=hosts, capture=capture, challenger=challenger, gauges=[Gauges(paths)]
+    )
     config = uvicorn.Config(
         app, host=host, port=port, log_level="warning", access_log=False, timeout_graceful_shutdown=GRACE
     )

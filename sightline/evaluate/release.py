@@ -88,6 +88,11 @@ def known(paths: Paths) -> list[Release]:
     return [_read(path) for path in sorted(_folder(paths).glob("*.json"), key=lambda path: path.stem)]
 
 
+def names(paths: Paths) -> set[str]:
+    """Of every release of the project."""
+    return {path.stem for path in _folder(paths).glob("*.json")}
+
+
 def _folder(paths: Paths) -> Path:
     return paths.root / "data" / "releases"
 

@@ -139,6 +139,14 @@ def describe(features: Floats, logits: Floats, pixels: NDArray[np.uint8]) -> Flo
     return np.concatenate([features, statistics, energy], axis=1)
 
 
+def statistics_names(count: int) -> tuple[str, ...]:
+    """What the `count` statistics that `describe` tells are called."""
+    colours = ("red", "green", "blue")
+    names = [*colours, *(f"spread of {one}" for one in colours), "colourfulness"]
+    names += [f"change over {scale} px {way}" for scale in SCALES for way in ("downwards", "sideways")]
+    return tuple(names[:count])
+
+
 def fit(described: Floats, labels: NDArray[np.integer], calib: Floats, features: int) -> Known | None:
     """Learn from training images (N, D) and labels (N,); the limit comes from the calibration images (M, D).
 

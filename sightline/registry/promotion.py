@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from sightline.errors import RegistryError
+from sightline.errors import DataError, RegistryError
+from sightline.evaluate import reference
 from sightline.evaluate.evaluation import BUNDLE
 from sightline.registry import mending, strangers
 from sightline.registry.blessing import REQUIRED
@@ -15,6 +16,7 @@ from sightline.registry.ledger import open_ledger
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from sightline.evaluate.evaluation import Evaluated
     from sightline.params import Gate
@@ -98,7 +100,8 @@ def approve_insufficient(tracker: Tracker, version: str, by: str, reason: str) -
     """
     ledger = open_ledger(tracker.paths)
     try:
-        return take(tracker, ledger, version, by, reason)
+        done = take(tracker, ledger, version, by, reason)
+        return replace(done, messages=_held(tracker, ledger, done))
     finally:
         ledger.close()
 
@@ -143,13 +146,26 @@ def _mended(tracker: Tracker, ledger: Ledger) -> tuple[str, ...]:
 
 
 def _held(tracker: Tracker, ledger: Ledger, outcome: Outcome) -> tuple[str, ...]:
-    """Keep the champion's bundle in the project, so that it answers without MLflow; what else is wrong, in words."""
+    """Keep the champion's bundle in the project, so that it answers without MLflow, and the reference of its traffic.
+
+    What else is wrong, in words.
+    """
     crowned = ledger.standing(tracker.classifier_model).champion
     trouble = strangers.told(tracker, crowned)
     said = [trouble] if trouble and trouble not in outcome.sentence else []
     try:
         if crowned:
-            tracker.bundle(tracker.classifier_model, crowned.version, crowned.bundle, crowned.weights)
+            bundle = tracker.bundle(tracker.classifier_model, crowned.version, crowned.bundle, crowned.weights)
+            said += _referenced(tracker, crowned.version, bundle) if not trouble else []
     except RegistryError as error:
         said.append(f"the champion cannot answer: {error}")
     return tuple(said)
+
+
+def _referenced(tracker: Tracker, version: str, bundle: Path) -> list[str]:
+    """Make the champion's reference where it has none; why that cannot be, in words."""
+    try:
+        reference.keep(tracker, version, bundle)
+    except (DataError, RegistryError) as error:
+        return [f"its traffic cannot be watched, there is no reference: {error}"]
+    return []

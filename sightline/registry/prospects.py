@@ -21,19 +21,36 @@ if TYPE_CHECKING:
 
 def told(paths: Paths, testing: Release, limits: Gate) -> str:
     """What this release can show of a candidate that is better, and how many more labelled images would help."""
+    asked, disagreement = _next(paths, limits)
+    count = len(testing.images)
+    wanted = _more(paths, compare.images_needed(disagreement, asked, gain=power.GAINS[1]), count)
+    more = f", about {wanted:,} more labelled ones in all" if wanted else ""
+    return f"release {testing.name}: {power.sentence(count, disagreement, asked)}{more}"
+
+
+def shown(paths: Paths, images: int, limits: Gate, gain: float) -> tuple[float, int]:
+    """The chance that so many test images show that `gain`; how many more labelled images would in half of cases."""
+    asked, disagreement = _next(paths, limits)
+    needed = compare.images_needed(disagreement, asked, gain=gain)
+    return compare.power(images, disagreement, asked, gain), _more(paths, needed, images)
+
+
+def _next(paths: Paths, limits: Gate) -> tuple[float, float]:
+    """The p at which the next comparison is won, and the share of images on which its two models may differ."""
     model = f"{paths.params.project.name}-classifier"
     ledger = open_ledger(paths)
     try:
         place = ledger.comparisons.count(model) + 1
         earned = [*ledger.comparisons.earned(model), *promotions(ledger, model)]
-        asked, disagreement = float(level(place, earned, limits.alpha)), _disagreement(ledger, model)
+        return float(level(place, earned, limits.alpha)), _disagreement(ledger, model)
     finally:
         ledger.close()
-    count = len(testing.images)
-    needed = compare.images_needed(disagreement, asked, gain=power.GAINS[1])
+
+
+def _more(paths: Paths, needed: int, count: int) -> int:
+    """Labelled images of any role that bring the test images from `count` to `needed`."""
     share = paths.params.datasets["target"].roles.test
-    more = f", about {round((needed - count) / share):,} more labelled ones in all" if share and needed > count else ""
-    return f"release {testing.name}: {power.sentence(count, disagreement, asked)}{more}"
+    return max(0, round((needed - count) / share)) if share else 0
 
 
 def unpromised(paths: Paths, wanted_accuracy: float) -> str:

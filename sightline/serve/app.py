@@ -31,6 +31,8 @@ from sightline.serve.pages import BODY, add_pages
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
+    from prometheus_client.registry import Collector
+
     from sightline.serve.capture import Capture
     from sightline.serve.challenger import Challenger
     from sightline.serve.follow import Follower
@@ -84,13 +86,14 @@ def application(
     hosts: Sequence[str] = LOOPBACK,
     capture: Capture | None = None,
     challenger: Challenger | None = None,
+    gauges: Sequence[Collector] = (),
 ) -> FastAPI:
     """The application around the version that `follower` holds.
 
     `token`: what callers must bring as bearer token; `hosts`: names under which they may call it ("*": any); `capture`
-    records the answers; `challenger` gives some, or is compared.
+    records the answers; `challenger` gives some, or is compared; /metrics tells what `gauges` tell, too.
     """
-    metrics = Metrics(*([capture] if capture else []))
+    metrics = Metrics(*([capture] if capture else []), *gauges)
     batcher = Batcher(lambda: follower.version, metrics.batch.observe)
     shadow = Shadow(challenger, batcher, metrics, capture) if challenger and challenger.task.shadow else None
     service = Service(follower, batcher, metrics, token, capture, challenger, shadow)

@@ -16,7 +16,7 @@ from sightline.errors import Damaged
 from sightline.serve.record import COLUMNS, SCHEMA, about
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Container, Iterator, Sequence
 
     from sightline.serve.record import About
     from sightline.serve.store import Place, Store
@@ -67,7 +67,7 @@ class Found:
             yield waiting.select(columns)
 
     def _read(self, file: File, columns: Sequence[str]) -> pa.Table:
-        table = _columns(self.store, file.place.name, columns)
+        table = read(self.store, file.place.name, columns)
         after, before = (pa.scalar(one, AT) for one in (self.start, self.end))
         return table.filter(pc.and_(pc.greater_equal(table["at"], after), pc.less(table["at"], before)))
 
@@ -94,7 +94,7 @@ def days(found: Found) -> tuple[list[Day], dict[str, str]]:
     damaged = dict(found.damaged)
     for file in found.files:
         try:
-            table = _columns(found.store, file.place.name, ("abstain", "foreign"))
+            table = read(found.store, file.place.name, ("abstain", "foreign"))
         except Damaged as error:
             damaged[file.place.name] = str(error)
             continue
@@ -118,13 +118,15 @@ def _day(key: tuple[str, str, str], files: Sequence[tuple[File, pa.Table]]) -> D
     )
 
 
-def look(store: Store, start: datetime | None = None, end: datetime | None = None) -> Found:
-    """The files that hold answers from `start` on and before `end`; a part of each is read.
+def look(store: Store, start: datetime | None = None, end: datetime | None = None, known: Container[str] = ()) -> Found:
+    """The files that hold answers from `start` on and before `end`, but for those whose names are `known`.
 
-    An answer is in a file a minute after it was given, later where the store could not be written.
+    A part of each is read. An answer is in a file a minute after it was given, later where the store could not be
+    written.
     """
     start, end = start or datetime.min.replace(tzinfo=UTC), end or datetime.max.replace(tzinfo=UTC)
     places = [place for day in store.days() if start.date() <= day <= end.date() for place in store.files(day)]
+    places = [place for place in places if place.name not in known]
     with ThreadPoolExecutor(THREADS, "look") as pool:
         looked = list(pool.map(lambda place: _look(store, place), places))
     damaged = {place.name: one for place, one in zip(places, looked, strict=True) if isinstance(one, str)}
@@ -147,7 +149,8 @@ def _look(store: Store, place: Place) -> File | str:
         return _reason(error)
 
 
-def _columns(store: Store, name: str, columns: Sequence[str]) -> pa.Table:
+def read(store: Store, name: str, columns: Sequence[str]) -> pa.Table:
+    """The answers of one file; raises Damaged where it is not whole."""
     try:
         with store.open(name) as handle:
             table = pq.read_table(handle, columns=list(columns), page_checksum_verification=True)

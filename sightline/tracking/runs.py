@@ -8,6 +8,7 @@ import os
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,18 @@ if TYPE_CHECKING:
 _LOGGER = logging.getLogger(__name__)
 PROCESS = "process"
 """Tag of a run: the identity of the process that it runs in."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Past:
+    """A flow run as its MLflow run tells of it."""
+
+    name: str
+    began: datetime
+    ended: datetime | None
+    """None while it runs."""
+    idle: bool
+    """Whether it found nothing changed and did nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,11 +161,26 @@ class Tracker(Versions):
         """End a run: FINISHED, FAILED or KILLED."""
         self.client.set_terminated(run, status)
 
+    def past(self, flow: str) -> list[Past]:
+        """The runs of a flow, the newest first; one whose process was killed here has ended when it was last seen."""
+        found = self.client.search_runs(
+            [self.experiment], f"tags.`prefect.flow` = '{flow}'", order_by=["start_time DESC"]
+        )
+        return [_past(one) for one in found]
+
     def settle(self) -> None:
         """End the runs whose process was killed on this machine: nobody else does."""
         for run in self.client.search_runs([self.experiment], "attributes.status = 'RUNNING'"):
             if has_died(run.data.tags.get(PROCESS, "")):
                 self.finish(run.info.run_id, "KILLED")
+
+
+def _past(run: Run) -> Past:
+    began = datetime.fromtimestamp(run.info.start_time / 1000, UTC)
+    ended = datetime.fromtimestamp(run.info.end_time / 1000, UTC) if run.info.end_time else None
+    if ended is None and has_died(run.data.tags.get(PROCESS, "")):
+        ended = began
+    return Past(name=run.info.run_name, began=began, ended=ended, idle="unchanged.since" in run.data.tags)
 
 
 def how_it_ended(error: BaseException) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 
-from sightline.data.sources import Item, published, scan
+from sightline.data.sources import Item, classes, published, scan
 from sightline.errors import DataError
 
 if TYPE_CHECKING:
@@ -450,3 +450,10 @@ def test_a_published_set_that_is_not_at_hand(tmp_path: Path, monkeypatch: pytest
         published.check(f"torchvision:EuroSAT@{tmp_path / 'new'}", download=True)
     with pytest.raises(DataError, match="did you mean EuroSAT"):
         published.check("torchvision:Eurosat", download=False)
+
+
+def test_images_join_where_the_class_folders_lie(tmp_path: Path) -> None:
+    """In the folder around them, so that it stays the only one; not where splits say what an image is for."""
+    assert classes.unsplit(put(tmp_path / "one", "all/cat/1.png", "all/dog/2.png")) == "all/"
+    assert classes.unsplit(put(tmp_path / "flat", "cat/1.png", "dog/2.png")) == ""
+    assert classes.unsplit(put(tmp_path / "split", "train/cat/1.png", "test/cat/2.png")) is None

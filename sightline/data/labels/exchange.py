@@ -18,7 +18,7 @@ from sightline.files import write_atomically
 from sightline.words import counted, from_cell, to_cell
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     import pandas as pd
@@ -78,31 +78,44 @@ def take(paths: Paths, use: str, table: Path) -> Imported:
     Raises DataError naming every bad line; then, and where the version cannot be made, nothing has changed.
     """
     rows = manifest.read(paths.manifest(use))
-    entries = _read(table, set(rows["sha256"]))
-    imported = rows["sha256"].map(entries)
-    changed = sorted(set(rows.loc[imported.notna() & (rows["label"].fillna("") != imported.fillna("")), "sha256"]))
+    return put(paths, use, rows, _read(table, set(rows["sha256"])), table.name, {})
+
+
+def put(
+    paths: Paths, use: str, rows: pd.DataFrame, entries: Mapping[str, str], origin: str, files: Mapping[Path, bytes]
+) -> Imported:
+    """Give the images of `entries`, digest → label, their labels, add `files`, and make the version that has them.
+
+    `rows` are those of the manifest. Where the version cannot be made, nothing has changed.
+    """
+    imported = rows["sha256"].map(entries).astype("string")
+    differs = imported.notna() & (rows["label"].fillna("") != imported.fillna(""))
+    changed = sorted({*rows.loc[differs, "sha256"], *(entries.keys() - set(rows["sha256"]))})
     new_classes = tuple(sorted(set(entries.values()) - set(rows["label"].dropna())))
-    if changed:
+    if changed or files:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         who = getpass.getuser()
         fresh = {digest: Label(sha256=digest, label=entries[digest], by=who, at=now) for digest in changed}
         place = paths.labels(use)
-        _change(paths, use, given.text({**given.read(place), **fresh}.values()), len(fresh), table.name)
+        table = given.text({**given.read(place), **fresh}.values()).encode()
+        note = f"{counted(len(fresh), 'label')} imported from {origin}"
+        _change(paths, use, {**files, place: table}, note)
     return Imported(len(entries), len(changed), new_classes, archive.current(paths, use).digest)
 
 
-def _change(paths: Paths, use: str, text: str, number: int, origin: str) -> None:
-    """Put the table in place and make the new version, or leave everything as it was."""
-    place = paths.labels(use)
-    before = place.read_bytes() if place.is_file() else None
-    write_atomically(place, text)
+def _change(paths: Paths, use: str, files: Mapping[Path, bytes], note: str) -> None:
+    """Put the files in place and make the new version, or leave everything as it was."""
+    before = {place: place.read_bytes() if place.is_file() else None for place in files}
     try:
-        history.ingest(paths, use, f"{counted(number, 'label')} imported from {origin}")
+        for place, data in files.items():
+            write_atomically(place, data)
+        history.ingest(paths, use, note)
     except BaseException:
-        if before is None:
-            place.unlink()
-        else:
-            write_atomically(place, before)
+        for place, held in before.items():
+            if held is None:
+                place.unlink(missing_ok=True)
+            else:
+                write_atomically(place, held)
         raise
 
 
@@ -132,11 +145,16 @@ def _read(table: Path, known: set[str]) -> dict[str, str]:
                 bad.append(f"line {reader.line_num}: {fault}")
             else:
                 entries.setdefault(digest, (label, reader.line_num))
+    refuse(table, bad)
+    return {digest: label for digest, (label, _) in entries.items()}
+
+
+def refuse(table: Path, bad: Sequence[str]) -> None:
+    """Raise DataError with the first `bad` lines of `table`, where there are any."""
     if bad:
         more = [f"… and {len(bad) - SHOWN} more"] if len(bad) > SHOWN else []
         count = counted(len(bad), "bad line")
         raise DataError("\n".join([f"{table}: {count}, nothing was imported", *bad[:SHOWN], *more]))
-    return {digest: label for digest, (label, _) in entries.items()}
 
 
 def _fault(digest: str, label: str, known: set[str], entries: dict[str, tuple[str, int]]) -> str:

@@ -78,6 +78,12 @@ def divide(folder: Path) -> list[Part]:
     return parts + [Part(f"{below}{top}/", labelled=False) for top in unlabelled]
 
 
+def unsplit(folder: Path) -> str | None:
+    """The part in which all class folders lie, where images of another may join them; None where there are splits."""
+    labelled = [part for part in divide(folder) if part.labelled]
+    return labelled[0].below if labelled[0].split is None else None
+
+
 def _around(folder: Path, below: str, split: str | None = None) -> str:
     """The folder in `below` around all folders of images, where there is one; else `below`.
 

@@ -1,0 +1,62 @@
+"""The training flow where nobody asks for it: on a signal or at night, and only where the policy says so."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from prefect import flow
+from prefect.artifacts import create_link_artifact, create_markdown_artifact
+from prefect.logging import get_run_logger
+
+from flows.summary import Summary  # noqa: TC001 — Prefect reads the annotations of a flow
+from flows.train import train
+from sightline import config, project
+from sightline.data import manifest
+from sightline.data.versions import history
+from sightline.labelling import chosen, sheet
+from sightline.monitor.facts import gather
+from sightline.monitor.policy import decide
+from sightline.report.labelling import write_labelling
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sightline.project import Paths
+
+MOST = 500
+"""Images that one page asks about."""
+
+
+@flow(name="train")
+def retrain(signal: str = "") -> Summary | None:
+    """Ask the policy, and train where it says so; else say why not, and which images to label.
+
+    Args:
+        signal: What happened, such as sightline.harm.
+    """
+    paths, log = project.enter(config.find_root()), get_run_logger()
+    # Images that were put into the raw folder count, too; where nothing changed DVC says so at once.
+    history.ingest(paths, "target")
+    decision = decide(gather(paths), paths.params.retrain)
+    said = f"{signal}: {decision.sentence}" if signal else decision.sentence
+    log.info(said)
+    create_markdown_artifact(said, key="why-retrain", description="What the retrain policy decided")
+    if decision.ask and (page := _queue(paths, min(decision.ask, MOST))) is not None:
+        log.info(f"images whose labels would help: {page}")
+        create_link_artifact(page.as_uri(), link_text="Images to label", key="labelling-queue")
+    return train.fn() if decision.train else None
+
+
+def _queue(paths: Paths, count: int) -> Path | None:
+    """The page of the day with images to label; None where no picture of any was kept."""
+    folder = paths.reports / "labelling" / f"{datetime.now(UTC):%Y-%m-%d}"
+    page = folder / "index.html"
+    if page.is_file():
+        return page
+    images = chosen.for_champion(paths, count).images
+    if not images:
+        return None
+    sheet.write(folder, images, suggest=False)
+    classes = manifest.classes(manifest.read(paths.manifest("target")))
+    return write_labelling(folder, images, classes, f"{paths.params.project.name}: images to label", suggest=False)

@@ -1,0 +1,218 @@
+"""The images that people are asked to label: the audit sample, or those whose labels would teach most."""
+
+from __future__ import annotations
+
+import heapq
+import posixpath
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sightline.data import manifest
+from sightline.errors import DataError
+from sightline.monitor.audit import is_drawn, sample
+from sightline.monitor.look import last
+from sightline.registry.ledger import open_ledger
+from sightline.serve.history import look, read
+from sightline.serve.store import Store
+from sightline.tracking.versions import classifier_of
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+
+    from sightline.project import Paths
+    from sightline.serve.history import File, Found
+
+AUDIT = "audit"
+REASONS = ("disagree", "foreign", "shifted", "unsure")
+"""Why an image is asked for: a challenger answered otherwise; it is unlike the images of training; the monitor lists it
+as least like its reference; the answer was hardly likelier than the next one. They take turns."""
+SPARE = 4
+"""Times as many are looked at as are asked for: some have no picture, or one of their camera and minute is there."""
+COLUMNS = ("at", "request", "place", "label", "probabilities", "foreign_score", "foreign", "sha256", "camera")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chosen:
+    """An image to be labelled."""
+
+    request: str
+    place: int
+    at: str
+    """When it was answered, ISO 8601 in UTC."""
+    sha256: str
+    """Of the image file that was answered."""
+    why: str
+    """`audit`, or one of REASONS."""
+    answer: str
+    probability: float | None
+    """Of the answer; None for the audit sample, whose labels nobody may be led to."""
+    file: str
+    """Captured file that holds it."""
+    camera: str | None = None
+    score: float = 0.0
+    """Among those that are asked for the same reason."""
+    picture: bytes | None = None
+    """What was kept of the image."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What is asked, and what could not be."""
+
+    images: tuple[Chosen, ...]
+    left: int
+    """More that could be asked."""
+    bare: int
+    """Those of which no picture was kept."""
+    trouble: tuple[str, ...] = ()
+    """Files that could not be read, and why."""
+
+
+def audit(paths: Paths, most: int) -> Choice:
+    """The oldest of the audit sample that have no label yet, `most` of them."""
+    waiting = [one for one in sample(paths) if one.label is None]
+    asked = [
+        Chosen(
+            **{key: getattr(one, key) for key in ("request", "place", "at", "sha256", "answer", "file")},
+            why=AUDIT,
+            probability=None,
+        )
+        for one in waiting
+    ]  # fmt: skip
+    return _with_pictures(Store(paths.root, paths.params.capture.folder), asked, most, {})
+
+
+def for_champion(paths: Paths, most: int) -> Choice:
+    """Images of the champion's traffic whose labels would teach most, those that the monitor lists among them."""
+    ledger = open_ledger(paths)
+    try:
+        version = ledger.champion(classifier_of(paths.params.project.name))
+    finally:
+        ledger.close()
+    listed = [one for outcome in last(paths) for one in (*outcome.shifted, *outcome.telling)]
+    shifted = {(one.request, one.place): one.score for one in listed}
+    return queue(paths, most, version, shifted, paths.params.monitor.audit)
+
+
+def queue(
+    paths: Paths, most: int, version: str | None, shifted: Mapping[tuple[str, int], float], share: float
+) -> Choice:
+    """Those of `version` whose labels would teach most, `most` of them; the audit sample, a `share`, is left alone.
+
+    `shifted`: how much an image, by request and place, stands out of the monitor's reference. Images that the data set
+    holds already, and a second one of the same bytes or of the same camera and minute, are not asked for.
+    """
+    store = Store(paths.root, paths.params.capture.folder)
+    known = set(manifest.read(paths.manifest("target"))["sha256"])
+    best: dict[str, list[Chosen]] = {why: [] for why in REASONS}
+    found = look(store)
+    files = [one for one in found.files if one.first and version in {None, one.about.version}]
+    for day, of_day in groupby(
+        sorted(files, key=lambda one: one.place.name), lambda one: posixpath.dirname(one.place.name)
+    ):
+        del day
+        for one in _candidates(found, list(of_day), shifted):
+            if one.sha256 not in known and not is_drawn(one.request, one.place, share):
+                best[one.why].append(one)
+        best = {why: heapq.nlargest(SPARE * most, ones, key=lambda one: one.score) for why, ones in best.items()}
+    return _with_pictures(store, _in_turns(best), most, found.damaged)
+
+
+def _candidates(found: Found, files: Sequence[File], shifted: Mapping[tuple[str, int], float]) -> Iterator[Chosen]:
+    """A day's images, once for each reason to ask for them."""
+    shadows = [
+        read(found.store, one.place.name, ("request", "place", "label")) for one in files if one.about.role == "shadow"
+    ]
+    others = {
+        (request, place): label for table in shadows for request, place, label in zip(*_lists(table), strict=True)
+    }
+    for file in files:
+        if file.about.role == "shadow":
+            continue
+        table = read(found.store, file.place.name, COLUMNS)
+        sure, margin = _sureness(table)
+        rows = zip(table.drop_columns("probabilities").to_pylist(), sure, margin, strict=True)
+        for row, probability, lead in rows:
+            where = (row["request"], row["place"])
+            one = Chosen(
+                **{key: row[key] for key in ("request", "place", "sha256", "camera")},
+                at=row["at"].isoformat(),
+                why="unsure",
+                answer=row["label"],
+                probability=float(probability),
+                file=file.place.name,
+                score=-float(lead),
+            )
+            yield one
+            if where in shifted:
+                yield replace(one, why="shifted", score=shifted[where])
+            if row["foreign"]:
+                yield replace(one, why="foreign", score=row["foreign_score"])
+            if others.get(where, row["label"]) != row["label"]:
+                yield replace(one, why="disagree", score=float(probability))
+
+
+def _lists(table: pa.Table) -> list[list[object]]:
+    return [column.to_pylist() for column in table.columns]
+
+
+def _sureness(table: pa.Table) -> tuple[np.ndarray, np.ndarray]:
+    """(N,) the probability of each answer, and its lead over the next likely class."""
+    if not len(table):
+        return np.zeros(0), np.zeros(0)
+    values = pc.list_flatten(table["probabilities"]).to_numpy().reshape(len(table), -1)
+    if values.shape[1] == 1:
+        return values[:, 0], values[:, 0]
+    two = np.partition(values, -2, axis=1)[:, -2:]
+    return two[:, 1], two[:, 1] - two[:, 0]
+
+
+def _in_turns(best: Mapping[str, Sequence[Chosen]]) -> list[Chosen]:
+    """The best of each reason, in turns; of one camera and minute, and of the same bytes, only the first."""
+    lines = [iter(best[why]) for why in REASONS]
+    chosen: list[Chosen] = []
+    seen: set[object] = set()
+    while lines:
+        for line in list(lines):
+            one = next((one for one in line if not _marks(one) & seen), None)
+            if one is None:
+                lines.remove(line)
+            else:
+                seen |= _marks(one)
+                chosen.append(one)
+    return chosen
+
+
+def _marks(one: Chosen) -> set[object]:
+    return {one.sha256, *([(one.camera, one.at[:16])] if one.camera else [])}
+
+
+def _with_pictures(store: Store, wanted: Sequence[Chosen], most: int, damaged: Mapping[str, str]) -> Choice:
+    """The first `most` of which a picture was kept, in their order."""
+    trouble, shown = dict(damaged), []
+    looked = wanted[: SPARE * most]
+    for name in sorted({one.file for one in looked}):
+        of_file = [one for one in looked if one.file == name]
+        try:
+            pictures = _pictures(store, name, {one.request for one in of_file})
+        except DataError as error:
+            trouble[name] = str(error)
+        else:
+            shown += [replace(one, picture=pictures.get((one.request, one.place))) for one in of_file]
+    place = {(one.request, one.place): number for number, one in enumerate(looked)}
+    having = sorted((one for one in shown if one.picture is not None), key=lambda one: place[one.request, one.place])
+    told = tuple(f"{name} cannot be read, and counts nowhere: {why}" for name, why in trouble.items())
+    bare, left = len(shown) - len(having), len(wanted) - len(looked) + max(0, len(having) - most)
+    return Choice(tuple(having[:most]), left, bare, told)
+
+
+def _pictures(store: Store, name: str, requests: Collection[str]) -> dict[tuple[str, int], bytes]:
+    table = read(store, name, ("request", "place", "picture"))
+    table = table.filter(pc.is_in(table["request"], pa.array(sorted(requests), pa.string())))
+    rows = table.to_pylist()
+    return {(row["request"], row["place"]): row["picture"] for row in rows if row["picture"] is not None}

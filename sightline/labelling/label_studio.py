@@ -1,0 +1,76 @@
+"""Label Studio's JSON, both ways: tasks with their pictures inside, and the labels in what it exports.
+
+https://labelstud.io/guide/task_format
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import TYPE_CHECKING, Any
+from xml.sax.saxutils import quoteattr
+
+from sightline.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+TAG, IMAGE = "label", "image"
+"""Names of the question and of what is shown, in the configuration."""
+
+
+def config(classes: Sequence[str]) -> str:
+    """The labelling interface: one image, one class, by number keys."""
+    choices = "\n".join(f"    <Choice value={quoteattr(name)}/>" for name in classes)
+    return (
+        f'<View>\n  <Image name="{IMAGE}" value="$image"/>\n'
+        f'  <Choices name="{TAG}" toName="{IMAGE}" choice="single" showInLine="true">\n'
+        f"{choices}\n  </Choices>\n</View>\n"
+    )
+
+
+def task(line: Mapping[str, Any], why: str, kind: str, picture: bytes, suggestion: str | None) -> dict[str, Any]:
+    """One image as a task; what tells it apart travels in its data, and comes back in the export."""
+    shown = f"data:image/{kind.lower()};base64,{base64.b64encode(picture).decode('ascii')}"
+    made: dict[str, Any] = {
+        "data": {"image": shown, **{key: value for key, value in line.items() if key != TAG}, "why": why}
+    }
+    if suggestion is not None:
+        made["predictions"] = [{"model_version": "sightline", "result": [_result(suggestion)]}]
+    return made
+
+
+def answers(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """What each labelled task is about and its label, from an export in the format JSON; tasks without are passed over.
+
+    Raises DataError where the file is something else.
+    """
+    try:
+        tasks = json.loads(path.read_text(encoding="utf-8"))
+        for number, one in enumerate(tasks, start=1):
+            data = one["data"]
+            labels = {label for given in one.get("annotations", ()) for label in _labels(given)}
+            about = {key: data[key] for key in ("sha256", "request", "place", "at")}
+            if len(labels) > 1:
+                said = ", ".join(sorted(labels))
+                raise DataError(f"{path}: task {one.get('id', number)} has the labels {said}: let its people agree")
+            for label in labels:
+                yield f"task {one.get('id', number)}", {**about, TAG: label}
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise DataError(
+            f"{path} is no export of Label Studio of tasks that `sightline data label export` wrote ({error!r}): "
+            "export in the format JSON"
+        ) from None
+
+
+def _labels(given: Mapping[str, Any]) -> list[str]:
+    """Of an annotation that was not skipped."""
+    if given.get("was_cancelled"):
+        return []
+    results = [one for one in given["result"] if one["type"] == "choices" and one["from_name"] == TAG]
+    return [str(label) for one in results for label in one["value"]["choices"]]
+
+
+def _result(label: str) -> dict[str, Any]:
+    return {"from_name": TAG, "to_name": IMAGE, "type": "choices", "value": {"choices": [label]}}

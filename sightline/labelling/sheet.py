@@ -1,0 +1,156 @@
+"""What leaves for the people who label: a table, the pictures beside it; and their answers, read again."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from sightline.data.labels.exchange import refuse
+from sightline.data.sources.item import plain
+from sightline.errors import DataError
+from sightline.files import write_atomically
+from sightline.images.reading import EXTENSIONS, open_image
+from sightline.labelling import label_studio
+from sightline.words import from_cell, to_cell
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from sightline.labelling.chosen import Chosen
+
+TABLE, PICTURES = "labels.csv", "images"
+TASKS, CONFIG = "tasks.json", "config.xml"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What a person said of a captured image. The fields are the columns of the table, in their order."""
+
+    sha256: str
+    label: str
+    request: str
+    place: int
+    at: str
+    """When the image was answered, ISO 8601 in UTC."""
+
+
+COLUMNS = tuple(one.name for one in fields(Answer))
+
+
+def write(folder: Path, images: Sequence[Chosen], *, suggest: bool) -> Path:
+    """Write the table and the pictures into `folder`, which must be new or empty; the table.
+
+    With `suggest` it says what the model answered, too. Raises DataError where the folder holds something.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise DataError(f"{folder} holds something already: name a new folder, so that no labels are lost")
+    out = io.StringIO()
+    names = [*COLUMNS, "why", "picture", *(["suggestion", "probability"] if suggest else [])]
+    table = csv.DictWriter(out, names, lineterminator="\n", extrasaction="ignore")
+    table.writeheader()
+    for one in images:
+        name = picture_name(one)
+        write_atomically(folder / name, one.picture or b"")
+        cells = line(one) | {"why": one.why, "picture": name, "suggestion": one.answer}
+        table.writerow({key: to_cell(str(cell)) for key, cell in cells.items()} | {"probability": _share(one)})
+    write_atomically(folder / TABLE, out.getvalue())
+    return folder / TABLE
+
+
+def write_tasks(folder: Path, images: Sequence[Chosen], classes: Sequence[str], *, suggest: bool) -> Path:
+    """The same for Label Studio: tasks with their pictures inside, and what its interface is configured with."""
+    if (folder / TASKS).exists():
+        raise DataError(f"{folder / TASKS} is there already: name a new folder, so that no labels are lost")
+    tasks = [
+        label_studio.task(line(one), one.why, _kind(one), one.picture or b"", one.answer if suggest else None)
+        for one in images
+    ]
+    write_atomically(folder / TASKS, json.dumps(tasks, ensure_ascii=False))
+    write_atomically(folder / CONFIG, label_studio.config(classes))
+    return folder / TASKS
+
+
+def line(one: Chosen) -> dict[str, Any]:
+    """What tells the image apart, as columns."""
+    return {"sha256": one.sha256, "label": "", "request": one.request, "place": one.place, "at": one.at}
+
+
+def picture_name(one: Chosen) -> str:
+    """Of its file, below the folder."""
+    return f"{PICTURES}/{one.sha256[:16]}{EXTENSIONS[_kind(one)][0]}"
+
+
+def is_ours(table: Path) -> bool:
+    """Whether the file holds answers to captured images, not labels of images of the data set."""
+    if table.suffix.lower() == ".json":
+        return True
+    if not table.is_file():
+        return False
+    with table.open(encoding="utf-8-sig", newline="") as handle:
+        return "request" in next(csv.reader(handle), [])
+
+
+def read(table: Path) -> list[Answer]:
+    """The answers of a table, or of what Label Studio exported.
+
+    Raises DataError naming every bad line.
+    """
+    if not table.is_file():
+        raise DataError(f"{table}: there is no such file; the page of `sightline data label export` downloads one")
+    lines = label_studio.answers(table) if table.suffix.lower() == ".json" else _lines(table)
+    found: dict[tuple[str, int], Answer] = {}
+    bad = []
+    for name, values in lines:
+        try:
+            one = _answer(values, found)
+        except ValueError as error:
+            bad.append(f"{name}: {error}")
+        else:
+            found[one.request, one.place] = one
+    refuse(table, bad)
+    return list(found.values())
+
+
+def _lines(table: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    with table.open(encoding="utf-8-sig", newline="") as handle:
+        reader = csv.DictReader(handle)
+        missing = set(COLUMNS) - set(reader.fieldnames or ())
+        if missing:
+            raise DataError(
+                f"{table}: the column {' and '.join(sorted(missing))} is missing; it has {reader.fieldnames}"
+            )
+        for row in reader:
+            yield f"line {reader.line_num}", {key: from_cell((row[key] or "").strip()) for key in COLUMNS}
+
+
+def _answer(values: dict[str, Any], before: dict[tuple[str, int], Answer]) -> Answer:
+    label = plain(str(values["label"]))
+    if not label:
+        raise ValueError(f"image {values['sha256'][:8]} has no label: fill it in, or delete the line")
+    if not str(values["place"]).isdecimal() or not _has_zone(values["at"]):
+        raise ValueError(f"place {values['place']!r} is no number, or at {values['at']!r} no time with its zone")
+    one = Answer(**{**values, "label": label, "place": int(values["place"])})
+    said = before.get((one.request, one.place), one).label
+    if said != label:
+        raise ValueError(f"image {one.sha256[:8]} is {label!r} here and {said!r} before")
+    return one
+
+
+def _has_zone(text: str) -> bool:
+    try:
+        return datetime.fromisoformat(text).tzinfo is not None
+    except ValueError:
+        return False
+
+
+def _kind(one: Chosen) -> str:
+    return str(open_image(one.picture or b"").format)
+
+
+def _share(one: Chosen) -> str:
+    return "" if one.probability is None else f"{one.probability:.3f}"

@@ -1,0 +1,74 @@
+"""The verdict on accuracy: whether the audit sample's labels show more wrong answers than the version may give.
+
+A bet against "it errs in `bound` of the images at most": for every error rate θ above it, a part of the stake is
+multiplied by θ/bound for a wrong answer and (1-θ)/(1-bound) for a right one. While the statement holds, the expected
+factor is at most 1, whatever came before, so that the wealth is evidence at any time (Waudby-Smith and Ramdas 2023).
+Further parts start each BLOCK labels, the j-th with 1/(j(j+1)): good months are no credit for bad ones.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
+
+ALPHA = 0.01
+"""Chance that a version is ever called harmful that is none."""
+BEYOND = np.array([0.03, 0.06, 0.1, 0.2, 0.5])
+"""Error rates among which the stake is spread evenly: the bound, and so much of the way from there to 1."""
+BLOCK = 100
+"""Labels between two starts."""
+MOST = 1e30
+"""Wealth of a stake beyond which nothing is added."""
+
+
+@dataclass
+class Verdict:
+    """The stakes, and what came of them."""
+
+    bound: float
+    """Error that is allowed."""
+    stakes: NDArray[np.float64] = field(default_factory=lambda: np.zeros(len(BEYOND)))
+    labels: int = 0
+    wrong: int = 0
+    since: str | None = None
+    """Time of the image whose label showed harm."""
+
+    @property
+    def wealth(self) -> float:
+        """The evidence now."""
+        starts = -(-self.labels // BLOCK)
+        return float(self.stakes.mean() + 1 / (starts + 1))
+
+    def enter(self, images: Iterable[tuple[str, bool]]) -> None:
+        """Bet on more labels: time of the image, and whether it was answered wrongly."""
+        if self.bound >= 1:
+            return
+        rates = self.bound + (1 - self.bound) * BEYOND
+        factors = (1 - rates) / (1 - self.bound), rates / self.bound
+        for at, wrong in images:
+            if self.labels % BLOCK == 0:
+                start = self.labels // BLOCK + 1
+                self.stakes = self.stakes + 1 / (start * (start + 1))
+            self.stakes = np.minimum(self.stakes * factors[wrong], MOST)
+            self.labels, self.wrong = self.labels + 1, self.wrong + wrong
+            if self.since is None and self.wealth >= 1 / ALPHA:
+                self.since = at
+
+
+def allowed(right: NDArray[np.bool_], margin: float) -> float:
+    """The error that is allowed: the upper 95 % bound (Clopper and Pearson) of that on the reference, and the margin.
+
+    right: (N,) whether the version was right about each of independent images.
+    """
+    from scipy.stats import beta
+
+    wrong, images = int((~right).sum()), len(right)
+    upper = 1.0 if wrong == images else float(beta.ppf(0.95, wrong + 1, images - wrong))
+    return min(1.0, upper + margin)

@@ -1,0 +1,157 @@
+"""What the monitor found, in sentences for people, and as a page with its time line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import log10
+from typing import TYPE_CHECKING
+
+from sightline.errors import DataError
+from sightline.files import write_atomically
+from sightline.monitor.look import last
+from sightline.report.axis import Axis, axis
+from sightline.report.rendering import templates
+from sightline.serve.history import read
+from sightline.serve.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from sightline.monitor.outcome import Cause, Moved, Outcome, Seen
+    from sightline.project import Paths
+
+LOOKS = 1000
+"""On the time line."""
+KINDS = {
+    "prevalence": "the classes come in other shares than in the reference; their images look as they did",
+    "covariate": "the images look otherwise than in the reference",
+    "both": "the images look otherwise than in the reference, and the classes come in other shares",
+    None: "plain tests of the latest images show no difference",
+}
+SHOWN = 5
+"""Names in a sentence."""
+
+
+def sentences(outcome: Outcome) -> list[str]:
+    """What was found, the worst first."""
+    return [*outcome.trouble, *_harm(outcome), *_shift(outcome), *_guess(outcome)]
+
+
+def markdown(outcome: Outcome) -> str:
+    """The same for Prefect's page."""
+    head = f"# Version {outcome.version}: {'calm' if outcome.is_calm else 'look at it'}"
+    return "\n".join([head, "", *(f"- {one}" for one in sentences(outcome))]) + "\n"
+
+
+def _harm(outcome: Outcome) -> list[str]:
+    harm = outcome.harm
+    if harm is None:
+        return []
+    so_far = f"{harm.wrong} of {harm.labels} labelled audit images are wrong, {harm.bound:.1%} of all would be allowed"
+    if harm.harmed:
+        return [f"accuracy fell: {so_far} (evidence {harm.e_value:,.3g}, shown by the image of {harm.since})"]
+    if not harm.labels:
+        return [f"nothing can be said of accuracy: none of the {harm.drawn:,} images of the audit sample is labelled"]
+    return [f"no fall of accuracy is shown: {so_far} (evidence {harm.e_value:.3g} of {harm.threshold:g})"]
+
+
+def _shift(outcome: Outcome) -> list[str]:
+    if outcome.reference is None:
+        return []
+    if outcome.alarm is None:
+        bet = f"a bet against it stands at {outcome.wealth:.3g} of {outcome.threshold:,.0f}"
+        return [f"no shift is shown: {bet}, after {outcome.entered:,} images"]
+    said = f"the traffic has shifted, since {outcome.alarm.since} at the latest (alarm {outcome.alarm.number})"
+    return [said, *(causes(outcome.cause) if outcome.cause else [])]
+
+
+def causes(cause: Cause) -> list[str]:
+    """What has moved in a window."""
+    named = (("statistics", cause.statistics), ("classes", cause.classes), ("cameras", cause.cameras))
+    said = [KINDS[cause.kind]]
+    said += [f"{what} that moved: {_moved(moved)}" for what, moved in (*named, ("sites", cause.sites)) if moved]
+    return said
+
+
+def _moved(moved: Sequence[Moved]) -> str:
+    parts = [f"{one.name} ({one.before:.3g} → {one.now:.3g})" for one in moved[:SHOWN]]
+    return ", ".join(parts) + (f" and {len(moved) - SHOWN} more" if len(moved) > SHOWN else "")
+
+
+def _guess(outcome: Outcome) -> list[str]:
+    one = outcome.estimate
+    if one is None:
+        return []
+    where = f"guessed from the answers to the latest {one.images:,} images, {one.reference:.1%} in the reference"
+    return [f"accuracy is perhaps {one.low:.1%} to {one.high:.1%} ({where}): no verdict, labels alone give one"]
+
+
+@dataclass(frozen=True)
+class Line:
+    """The course of the bet, or of the guess, over the looks."""
+
+    x: Axis
+    y: Axis
+    points: Sequence[tuple[float, float]]
+    limit: float | None
+    """Value at which there is an alarm."""
+    band: Sequence[tuple[float, float, float]]
+    """(x, low, high) of an interval around it."""
+
+
+def write_monitor_page(paths: Paths, outcome: Outcome) -> Path:
+    """Write `reports/monitor.html`; its path."""
+    looks = [one for one in last(paths, LOOKS) if one.digest == outcome.digest]
+    html = (
+        templates()
+        .get_template("monitor.html.j2")
+        .render(
+            title=f"{paths.params.project.name}: version {outcome.version} under watch",
+            outcome=outcome,
+            sentences=sentences(outcome),
+            wealth=_wealth(looks),
+            guessed=_guessed(looks),
+            looks=looks,
+            shifted=pictures(paths, outcome.shifted),
+        )
+    )
+    path = paths.reports / "monitor.html"
+    write_atomically(path, html)
+    return path
+
+
+def pictures(paths: Paths, images: Sequence[Seen]) -> list[tuple[Seen, bytes | None]]:
+    """Each with its picture as it was captured; None where none was, or it is gone."""
+    store = Store(paths.root, paths.params.capture.folder)
+    found: dict[tuple[str, str, int], bytes | None] = {}
+    for file in sorted({one.file for one in images}):
+        try:
+            rows = read(store, file, ("request", "place", "picture")).to_pylist()
+        except DataError:
+            continue
+        found |= {(file, row["request"], row["place"]): row["picture"] for row in rows}
+    return [(one, found.get((one.file, one.request, one.place))) for one in images]
+
+
+def _wealth(looks: Sequence[Outcome]) -> Line | None:
+    shown = [one for one in looks if one.threshold > 0]
+    if not shown:
+        return None
+    points = [(one.entered, log10(one.wealth)) for one in shown]
+    limit = log10(shown[-1].threshold)
+    return Line(_over(points), axis([0.0, limit, *(y for _, y in points)], 180, 12), points, limit, [])
+
+
+def _guessed(looks: Sequence[Outcome]) -> Line | None:
+    shown = [(one.entered, one.estimate) for one in looks if one.estimate]
+    if not shown:
+        return None
+    points = [(entered, one.accuracy) for entered, one in shown]
+    band = [(entered, one.low, one.high) for entered, one in shown]
+    y = axis([value for _, low, high in band for value in (low, high)], 180, 12)
+    return Line(_over(points), y, points, shown[-1][1].reference, band)
+
+
+def _over(points: Sequence[tuple[float, float]]) -> Axis:
+    return axis([0.0, max(1.0, *(x for x, _ in points), 1.0)], 60, 700)

@@ -1,0 +1,237 @@
+"""Tests of captured images that leave to be labelled and come back, on real captured files and a real data set."""
+
+from __future__ import annotations
+
+import csv
+import json
+from typing import TYPE_CHECKING, Any
+
+import browsing
+import pytest
+from capturing import draw_audit, picture, record, truth
+from typer.testing import CliRunner
+
+from flows.cli.app import app
+from sightline.config import write_value
+from sightline.data import manifest
+from sightline.evaluate import release
+from sightline.monitor.audit import sample
+from sightline.project import Paths
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from browsing import Browser
+
+RUNNER = CliRunner()
+
+
+@pytest.fixture
+def captured(ingested: Paths) -> Paths:
+    """A project with one version of its data and 90 recorded answers, images kept, half of them drawn for audit."""
+    write_value(ingested.root, "capture.keep", "images")
+    write_value(ingested.root, "monitor.audit", 0.5)
+    paths = Paths(ingested.root)
+    record(paths, 90)
+    return paths
+
+
+def call(*words: str | Path, fails: bool = False) -> str:
+    said = RUNNER.invoke(app, ["data", "label", *map(str, words)])
+    if fails:
+        assert said.exit_code, said.output
+        return str(said.exception)
+    assert not said.exit_code, (said.output, said.exception)
+    return said.output
+
+
+def lines(table: Path) -> list[dict[str, str]]:
+    with table.open(newline="") as handle:
+        return list(csv.DictReader(handle))
+
+
+def answer(folder: Path, rows: Sequence[dict[str, str]]) -> Path:
+    """The table with the true class in each row."""
+    table = folder / "answers.csv"
+    with table.open("w", newline="") as handle:
+        writer = csv.DictWriter(handle, list(rows[0]))
+        writer.writeheader()
+        writer.writerows({**row, "label": truth(int(row["request"]))} for row in rows)
+    return table
+
+
+def test_audit_sample_and_queue_share_no_image(captured: Paths, tmp_path: Path) -> None:
+    """Every image that was drawn waits in the one, the others in the other; pictures are the files as answered."""
+    drawn = draw_audit(captured)
+    call("export", tmp_path / "audit", "--audit")
+    call("export", tmp_path / "queue", "--queue", "--suggest")
+    audit, queue = (lines(tmp_path / name / "labels.csv") for name in ("audit", "queue"))
+    assert {row["request"] for row in audit} == set(drawn)
+    assert {row["request"] for row in queue} == {str(number) for number in range(90)} - set(drawn)
+    assert "suggestion" not in audit[0]
+    assert queue[0]["suggestion"] in {"blue", "green", "red"}
+    for row in audit:
+        assert (tmp_path / "audit" / row["picture"]).read_bytes() == picture(int(row["request"]))
+    with pytest.raises(AssertionError, match="holds something already"):
+        call("export", tmp_path / "audit", "--audit")
+    assert "agree" in call("export", tmp_path / "x", "--audit", "--suggest", fails=True)
+
+
+def test_answers_become_images_audit_labels_and_a_release(captured: Paths, tmp_path: Path) -> None:
+    """One import: a version with the images, labels for the verdict from the audit sample alone, the next release."""
+    before = release.current(captured, "r1")
+    drawn = draw_audit(captured)
+    for name in ("audit", "queue"):
+        call("export", tmp_path / name, f"--{name}")
+    both = [row for name in ("audit", "queue") for row in lines(tmp_path / name / "labels.csv")]
+    said = json.loads(call("import", answer(tmp_path, both), "--json"))
+    rows = manifest.read(captured.manifest("target"))
+    added = rows[rows["path"].str.startswith("captured/")].set_index("sha256")["label"]
+    assert added.to_dict() == {row["sha256"]: truth(int(row["request"])) for row in both}
+    assert (said["added"], said["audited"], said["left_out"]) == (90, len(drawn), "")
+    assert {one.request: one.label for one in sample(captured)} == {one: truth(int(one)) for one in drawn}
+    grown = release.current(captured, "r1")
+    came = set(rows.loc[(rows["role"] == "test") & rows["path"].str.startswith("captured/"), "sha256"])
+    assert len(came) >= 0.2 * len(before.images), "the toys were drawn otherwise: record more"
+    assert (said["release"], grown.name, grown.new) == ("r1+1", "r1+1", frozenset(came))
+    again = json.loads(call("import", tmp_path / "answers.csv", "--json"))
+    assert (again["changed"], again["added"], again["audited"], again["release"]) == (0, 0, 0, None)
+
+
+@pytest.mark.usefixtures("captured")
+def test_label_studio_takes_tasks_and_gives_them_back(tmp_path: Path) -> None:
+    """An export as Label Studio writes it is imported; skipped tasks are passed over, two labels are refused."""
+    call("export", tmp_path / "tasks", "--queue", "--format", "label-studio", "--suggest")
+    tasks = json.loads((tmp_path / "tasks" / "tasks.json").read_text())
+    assert '<Choice value="green"/>' in (tmp_path / "tasks" / "config.xml").read_text()
+    assert tasks[0]["data"]["image"].startswith("data:image/png;base64,")
+    assert tasks[0]["predictions"][0]["result"][0]["value"]["choices"][0] in {"blue", "green", "red"}
+
+    def given(label: str, **more: Any) -> dict[str, Any]:
+        result = {"from_name": "label", "to_name": "image", "type": "choices", "value": {"choices": [label]}}
+        return {"id": 7, "result": [result], "was_cancelled": False, **more}
+
+    export = tmp_path / "project-1-at-2026.json"
+    labelled = [{"id": 1, "data": tasks[0]["data"], "annotations": [given(truth(int(tasks[0]["data"]["request"])))]}]
+    skipped = [{"id": 2, "data": tasks[1]["data"], "annotations": [given("red", was_cancelled=True)]}]
+    export.write_text(json.dumps(labelled + skipped))
+    assert "1 answer read, 1 new or changed, 1 image added" in call("import", export)
+    torn = [{"id": 3, "data": tasks[2]["data"], "annotations": [given("red"), given("blue")]}]
+    export.write_text(json.dumps(torn))
+    assert "task 3 has the labels blue, red" in call("import", export, fails=True)
+    export.write_text('{"not": "tasks"}')
+    assert "is no export of Label Studio" in call("import", export, fails=True)
+
+
+def test_bad_answers_change_nothing(captured: Paths, tmp_path: Path) -> None:
+    """An answer that was never captured, an empty label or a wrong time: named, and nothing is imported."""
+    call("export", tmp_path / "queue", "--queue")
+    rows = lines(tmp_path / "queue" / "labels.csv")
+    held = captured.manifest("target").read_bytes()
+    table = answer(tmp_path, [{**rows[0], "sha256": "f" * 64}])
+    assert "image ffffffff of request" in call("import", table, fails=True)
+    table = answer(tmp_path, [{**rows[0], "at": "yesterday"}])
+    assert "'yesterday' no time" in call("import", table, fails=True)
+    table.write_text(table.read_text() + "\n")
+    assert "line 2" in call("import", tmp_path / "queue" / "labels.csv", fails=True)
+    assert captured.manifest("target").read_bytes() == held
+
+
+def test_without_pictures_the_remedy_is_told(ingested: Paths, tmp_path: Path) -> None:
+    """Figures alone cannot be labelled; thumbnails can, for the verdict, but do not join the data set."""
+    record(ingested, 6)
+    assert "set capture.keep = images" in call("export", tmp_path / "queue", "--queue", fails=True)
+    write_value(ingested.root, "capture.keep", "thumbnails")
+    paths = Paths(ingested.root)
+    record(paths, 6, first=6)
+    call("export", tmp_path / "queue", "--queue")
+    said = json.loads(call("import", answer(tmp_path, lines(tmp_path / "queue" / "labels.csv")), "--json"))
+    assert (said["added"], said["changed"]) == (0, 0)
+    assert said["left_out"].startswith("6 images did not join the data set: only small pictures")
+
+
+def test_queue_asks_first_where_two_models_disagree(captured: Paths, tmp_path: Path) -> None:
+    """A challenger that was heard by nobody answered otherwise: its images come before those that are merely unsure."""
+    record(captured, 90, role="shadow", seed=3)
+    call("export", tmp_path / "queue", "--queue", "--count", "4")
+    whys = [row["why"] for row in lines(tmp_path / "queue" / "labels.csv")]
+    assert (len(whys), set(whys), whys[0]) == (4, {"disagree", "unsure"}, "disagree")
+
+
+def test_a_table_in_the_raw_folder_gets_a_line_for_each_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a labels.csv says which images there are, it says so of the captured ones, too."""
+    from conftest import enter, make_images, make_project
+
+    from sightline.data.versions import history
+
+    images = make_images(tmp_path / "images", per_class=20)
+    table = tmp_path / "images" / "labels.csv"
+    found = sorted(images.rglob("*.png"))
+    text = "".join(f"{one.relative_to(images)},{one.parent.name},g{number}\n" for number, one in enumerate(found))
+    table.write_text(f"path,label,group\n{text}")
+    paths = enter(make_project(tmp_path / "toy project", table), monkeypatch)
+    write_value(paths.root, "capture.keep", "images")
+    paths = Paths(paths.root)
+    history.ingest(paths, "target")
+    record(paths, 6)
+    call("export", tmp_path / "queue", "--queue")
+    asked = lines(tmp_path / "queue" / "labels.csv")
+    said = json.loads(call("import", answer(tmp_path, asked), "--json"))
+    rows = manifest.read(paths.manifest("target"))
+    assert said["added"] == len(asked) == rows["path"].str.startswith("captured/").sum()
+    assert len(rows) == 60 + len(asked)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """One for all tests of this file."""
+    with browsing.browser(tmp_path_factory.mktemp("chromium")) as one:
+        yield one
+
+
+@browsing.needed
+@pytest.mark.usefixtures("captured")
+@pytest.mark.parametrize("width", [1280, 390])
+def test_page_is_labelled_with_the_keyboard(tmp_path: Path, browser: Browser, width: int) -> None:
+    """Number keys, a typed new class, back and none; what it downloads is imported; no network, nothing too wide."""
+    call("export", tmp_path / "queue", "--queue", "--suggest")
+    asked = lines(tmp_path / "queue" / "labels.csv")
+    page = (tmp_path / "queue" / "index.html").as_uri()
+    browser.asked.clear()
+    browser.open(page, width)
+    # What another test labelled: requests of servers have names of their own.
+    browser.run("localStorage.clear() || true")
+    browser.open(page, width)
+    assert browser.run("document.querySelectorAll('#classes button').length") == 3
+    assert browser.run("document.querySelector('#picture').naturalWidth") == 24
+    assert browser.run("document.documentElement.scrollWidth") <= width
+
+    def press(*keys: str) -> None:
+        for key in keys:
+            browser("Input.dispatchKeyEvent", type="keyDown", key=key, text=key if len(key) == 1 else "")
+            browser("Input.dispatchKeyEvent", type="keyUp", key=key)
+
+    # Classes by number: blue, green, red. The second is corrected, the third skipped, the fourth taken back.
+    press("1", "1", "ArrowLeft", "3", "ArrowRight", "2", "ArrowLeft", "Delete", "ArrowRight", "/")
+    press(*"=zebra", "Enter")
+    assert browser.run("document.querySelector('#said').textContent") == f"3 of {len(asked)} labelled"
+    folder = tmp_path / "downloads"
+    folder.mkdir()
+    browser("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(folder))
+    browser.click("#save")
+    for _ in range(200):
+        if (folder / "answers.csv").is_file():
+            break
+        browser.run("new Promise((done) => setTimeout(done, 50)) && true")
+    got = lines(folder / "answers.csv")
+    assert [(row["sha256"], row["label"]) for row in got] == [
+        (asked[0]["sha256"], "blue"),
+        (asked[1]["sha256"], "red"),
+        (asked[4]["sha256"], "'=zebra"),
+    ]
+    assert {one for one in browser.asked if not one.startswith(("file:", "data:", "blob:"))} == set()
+    browser.open(page, width)
+    assert browser.run("document.querySelector('#said').textContent").startswith("3 of")
+    said = json.loads(call("import", folder / "answers.csv", "--json"))
+    assert (said["added"], said["new_classes"]) == (3, ["=zebra"])
