@@ -59,6 +59,7 @@ def serve(
     from sightline.registry.served import answering, named
     from sightline.serve.app import LOOPBACK, application
     from sightline.serve.follow import Follower
+    from sightline.serve.protocol import Guarded
 
     capture, challenger = _capture(paths), _challenger(paths, shadow, canary)
     follower = Follower(lambda: version or named(paths), lambda: _quicker(paths, answering(paths, version)))
@@ -67,7 +68,14 @@ def serve(
     token = os.environ.get(TOKEN) or None
     app = application(follower, token=token, hosts=hosts, capture=capture, challenger=challenger)
     config = uvicorn.Config(
-        app, host=host, port=port, log_level="warning", access_log=False, timeout_graceful_shutdown=GRACE
+        app,
+        host=host,
+        port=port,
+        http=Guarded,
+        ws="none",
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=GRACE,
     )
     listener = config.bind_socket()
     typer.echo(f"version {follower.version.number} answers at http://{host}:{listener.getsockname()[1]}", err=True)
