@@ -87,12 +87,13 @@ def serve(
 
 
 def _quicker(paths: Paths, version: Version) -> Version:
-    """A version that answers at once, and faster as soon as a faster form of it is made."""
+    """A version that answers at once, and faster as soon as a faster form is made where the gate has made none."""
     from sightline.models.backend import quicken
     from sightline.registry.served import served
 
-    bundle = served(paths, version.number).bundle
-    Thread(target=quicken, args=[version.predictor, bundle], daemon=True, name="quicken").start()
+    found = served(paths, version.number)
+    if not found.settled:
+        Thread(target=quicken, args=[version.predictor, found.bundle], daemon=True, name="quicken").start()
     return version
 
 
