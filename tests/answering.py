@@ -19,6 +19,7 @@ from sightline.models.zoo import build
 from sightline.serve.app import application
 from sightline.serve.batcher import Version
 from sightline.serve.follow import Follower
+from sightline.serve.protocol import Guarded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -53,7 +54,7 @@ def served(app: FastAPI | None = None, **values: Any) -> Iterator[str]:
     app = app or application(follower(), **values)
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(app, log_level="error"))
+        server = uvicorn.Server(uvicorn.Config(app, http=Guarded, ws="none", log_config=None))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
         while not server.started:

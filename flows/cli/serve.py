@@ -60,6 +60,7 @@ def serve(
     from sightline.registry.served import answering, named
     from sightline.serve.app import LOOPBACK, application
     from sightline.serve.follow import Follower
+    from sightline.serve.protocol import Guarded
 
     capture, challenger = _capture(paths), _challenger(paths, shadow, canary)
     follower = Follower(lambda: version or named(paths), lambda: _quicker(paths, answering(paths, version)))
@@ -70,7 +71,14 @@ def serve(
         follower, token=token, hosts=hosts, capture=capture, challenger=challenger, gauges=[Gauges(paths)]
     )
     config = uvicorn.Config(
-        app, host=host, port=port, log_level="warning", access_log=False, timeout_graceful_shutdown=GRACE
+        app,
+        host=host,
+        port=port,
+        http=Guarded,
+        ws="none",
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=GRACE,
     )
     listener = config.bind_socket()
     typer.echo(f"version {follower.version.number} answers at http://{host}:{listener.getsockname()[1]}", err=True)
@@ -82,12 +90,13 @@ def serve(
 
 
 def _quicker(paths: Paths, version: Version) -> Version:
-    """A version that answers at once, and faster as soon as a faster form of it is made."""
+    """A version that answers at once, and faster as soon as a faster form is made where the gate has made none."""
     from sightline.models.backend import quicken
     from sightline.registry.served import served
 
-    bundle = served(paths, version.number).bundle
-    Thread(target=quicken, args=[version.predictor, bundle], daemon=True, name="quicken").start()
+    found = served(paths, version.number)
+    if not found.settled:
+        Thread(target=quicken, args=[version.predictor, found.bundle], daemon=True, name="quicken").start()
     return version
 
 

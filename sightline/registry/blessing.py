@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 PASSED, FAILED, INSUFFICIENT, MISSING = "passed", "failed", "insufficient", "missing"
 NOT_APPLICABLE: Final = "not applicable"
 INTEGRITY, DATA, OVERALL, FRESH = "integrity", "data", "overall", "fresh data"
-SLICES, CALIBRATION, ROBUSTNESS, COST = "slices", "calibration", "robustness", "cost"
-REQUIRED = (INTEGRITY, DATA, OVERALL, FRESH, SLICES, CALIBRATION, ROBUSTNESS, COST)
+SLICES, CALIBRATION, ROBUSTNESS, SERVING, COST = "slices", "calibration", "robustness", "serving form", "cost"
+REQUIRED = (INTEGRITY, DATA, OVERALL, FRESH, SLICES, CALIBRATION, ROBUSTNESS, SERVING, COST)
 ANSWERED = (INTEGRITY, DATA, OVERALL)
 """Those that always have something to say: `not applicable` blocks there."""
 NO_CHAMPION = "no champion to compare with"

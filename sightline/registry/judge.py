@@ -22,6 +22,7 @@ from sightline.registry.check_calibration import check_calibration
 from sightline.registry.check_cost import check_cost
 from sightline.registry.check_fresh import check_fresh
 from sightline.registry.check_robustness import check_robustness
+from sightline.registry.check_serving import check_serving, not_made
 from sightline.registry.check_slices import check_slices
 from sightline.registry.differences import differences
 from sightline.registry.objections import objection
@@ -228,6 +229,14 @@ def _under_corruption(predictor: Predictor, files: list[bytes], labels: NDArray[
     return robustness.right(predictor, pixels, labels)
 
 
+def _serving(candidate: Candidate) -> Blessing:
+    """Made only of a version that nothing speaks against so far: it takes seconds."""
+    blocking = [one for one in candidate.found if one.blocks and one.name not in candidate.request.override]
+    if blocking:
+        return not_made(blocking[0], candidate.bound)
+    return check_serving(candidate.paths, candidate.folder(candidate.request.version), candidate.bound)
+
+
 def _cost(candidate: Candidate) -> Blessing:
     """Measured again where it fails: a machine that was busy at the wrong moment is no fault of the model."""
     if candidate.champion is None:
@@ -246,6 +255,7 @@ CHECKS: dict[str, Callable[[Candidate], Blessing]] = {
     names.ROBUSTNESS: _robustness,
     # Its process has worked while the others were asked; before the cost is measured it must be done.
     names.INTEGRITY: _integrity,
+    names.SERVING: _serving,
     names.COST: _cost,
     # Last: whatever another check refuses is not compared, and spends nothing.
     names.OVERALL: _overall,

@@ -19,6 +19,7 @@ import sqlalchemy as sa
 
 from sightline.digests import digest_of
 from sightline.errors import RegistryError, Stale
+from sightline.registry.blessing import SERVING
 from sightline.registry.comparisons import Comparisons, make_tables
 from sightline.tracking import databases
 from sightline.tracking.versions import classifier_of
@@ -165,6 +166,12 @@ class Ledger:
         """The seals of a version's files when it was last judged with that bundle; None where it was not yet."""
         known = [entry.evidence for entry in self.history(model) if (entry.version, entry.bundle) == (version, bundle)]
         return next((one["seals"] for one in reversed(known) if one.get("seals")), None)
+
+    def serving(self, model: str, version: str, bundle: str) -> dict[str, Any] | None:
+        """What the check of the serving form last found of a version with that bundle; None where it was not asked."""
+        known = [entry.evidence for entry in self.history(model) if (entry.version, entry.bundle) == (version, bundle)]
+        asked = [one for found in known for one in found.get("blessings", []) if one["name"] == SERVING]
+        return asked[-1]["figures"] if asked else None
 
     def mark_projected(self, model: str, change: int) -> None:
         """Note that the aliases stand as this change wants them."""

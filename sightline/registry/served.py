@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sightline.digests import tree_digest
 from sightline.errors import RegistryError
-from sightline.models.backend import quicken
+from sightline.models.backend import adopt, is_installed, quicken
 from sightline.models.predictor import Predictor
 from sightline.registry.ledger import open_ledger
 from sightline.serve.batcher import Version
-from sightline.tracking import bundles
+from sightline.tracking import bundles, forms
 from sightline.tracking.versions import classifier_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from sightline.project import Paths
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,10 @@ class Served:
 
     version: str
     bundle: Path
+    graph: Path | None = None
+    """By which ONNX Runtime answers, as the gate has seen it; None where there is none here."""
+    settled: bool = False
+    """Whether the gate has tried: where there is no graph then, torch answers."""
 
 
 def named(paths: Paths) -> str:
@@ -56,6 +63,7 @@ def served(paths: Paths, version: str | None = None) -> Served:
         if number is None:
             raise RegistryError(f"{model} has no champion yet: run `sightline run`, or name a version")
         known = ledger.identity(model, number)
+        form = ledger.serving(model, number, known.bundle) if known and known.bundle else None
     finally:
         ledger.close()
     digest, weights = (known.bundle, known.weights) if known else (None, None)
@@ -64,16 +72,30 @@ def served(paths: Paths, version: str | None = None) -> Served:
         from sightline.tracking.runs import connect
 
         kept = connect(paths).bundle(model, number, digest, weights)
-    return Served(number, kept)
+    digest = (form or {}).get("graph")
+    graph = forms.held(paths, digest) if digest else None
+    return Served(number, kept, graph, settled=bool(form and form["tried"] and (digest is None or graph)))
 
 
 def answering(paths: Paths, version: str | None = None, *, quick: bool = False) -> Version:
-    """The same, loaded; `quick`: for so many images that the seconds of making a faster form are worth it.
+    """The same, loaded, in the form that the gate chose.
 
+    `quick`: for so many images that the seconds of making a faster form are worth it, where the gate has made none.
     Raises as `served`, and ModelError where the bundle is not whole.
     """
     found = served(paths, version)
     predictor = Predictor.load(found.bundle)
-    if quick:
+    if not _adopted(predictor, found) and quick:
         quicken(predictor, found.bundle)
     return Version(found.version, tree_digest(found.bundle), predictor)
+
+
+def _adopted(predictor: Predictor, found: Served) -> bool:
+    """Whether the gate chose a form that can answer here; this processor may compute otherwise than the gate's."""
+    if found.graph is None or not is_installed():
+        return found.settled and found.graph is None
+    try:
+        adopt(predictor, found.bundle, found.graph)
+    except Exception as error:  # noqa: BLE001 — torch answers, as before
+        log.warning("torch answers: on this machine %s", " ".join(str(error).split())[:300])
+    return True

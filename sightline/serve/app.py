@@ -20,6 +20,7 @@ from fastapi.security import HTTPBearer
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import ClientDisconnect
 
 from sightline.images.reading import UnreadableImage
 from sightline.serve.batcher import Answered, Batcher, Full
@@ -29,7 +30,7 @@ from sightline.serve.metrics import Metrics
 from sightline.serve.pages import BODY, add_pages
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
 
     from prometheus_client.registry import Collector
 
@@ -44,6 +45,8 @@ HELD_BYTES = 256 << 20
 """Of all bodies that are held at a time."""
 MOST_IMAGES = 256
 """In a request."""
+PIECE = 256 << 10
+"""Bytes of a form that are read before others have their turn."""
 BODY_SECONDS = 30.0
 """In which a body must have arrived."""
 ANSWER_SECONDS = 60.0
@@ -166,29 +169,36 @@ async def _predict(
     camera: Annotated[str | None, Tag("X-Sightline-Camera")] = None,
 ) -> JSONResponse:
     began, asked = time.perf_counter(), uuid.uuid4().hex
-    body = await _body(request, service)
-    service.held += len(body)
+    parts: list[bytes] = []
     try:
-        images = await _images(request, body)
+        images = await _images(request, await _body(request, service, parts))
         async with asyncio.timeout(ANSWER_SECONDS):
-            found = await asyncio.gather(
-                *(
-                    _one(service, name, data, top, Origin(asked, place, site, camera))
-                    for place, (name, data) in enumerate(images)
-                )
+            found = await _all(
+                _one(service, name, data, top, Origin(asked, place, site, camera))
+                for place, (name, data) in enumerate(images)
             )
     except TimeoutError:
         raise Refused(503, f"no answer within {ANSWER_SECONDS:.0f} s", AGAIN) from None
     except Full:
         raise Refused(429, "too many images wait: come back in a second", AGAIN) from None
     finally:
-        service.held -= len(body)
+        service.held -= sum(map(len, parts))
     if len(found) == 1 and "error" in found[0]:
         raise Refused(422, found[0]["error"])
     took = time.perf_counter() - began
     service.metrics.latency.observe(took)
     told = {"request": asked, "milliseconds": round(1000 * took, 2), "answers": found}
     return JSONResponse(told)
+
+
+async def _all(answers: Iterable[Coroutine[Any, Any, dict[str, Any]]]) -> list[dict[str, Any]]:
+    """Each answer, in order; where one fails, the others are not waited for, and what is not begun is not done."""
+    tasks = [asyncio.ensure_future(one) for one in answers]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
 
 
 async def _one(service: Service, name: str | None, data: bytes, top: int, origin: Origin) -> dict[str, Any]:
@@ -237,23 +247,26 @@ def told(answered: Answered, top: int) -> dict[str, Any]:
     }
 
 
-async def _body(request: Request, service: Service) -> bytes:
-    """The whole body, never more than the limits."""
+async def _body(request: Request, service: Service, parts: list[bytes]) -> bytes:
+    """The whole body, never more than the limits; its `parts` count as held from when they arrive."""
     said = request.headers.get("content-length", "0")
     if not said.isdecimal() or int(said) > MOST_BYTES:
         raise Refused(413, f"a body may have {MOST_BYTES >> 20} MiB")
-    if service.held + int(said) > HELD_BYTES:
-        raise Refused(429, "too many images wait: come back in a second", AGAIN)
-    parts, size = [], 0
+    size = 0
     try:
         async with asyncio.timeout(BODY_SECONDS):
             async for part in request.stream():
                 size += len(part)
                 if size > MOST_BYTES:
                     raise Refused(413, f"a body may have {MOST_BYTES >> 20} MiB")
+                if service.held + max(len(part), int(said) - size + len(part)) > HELD_BYTES:
+                    raise Refused(429, "too many images wait: come back in a second", AGAIN)
+                service.held += len(part)
                 parts.append(part)
     except TimeoutError:
         raise Refused(408, f"the body did not arrive within {BODY_SECONDS:.0f} s") from None
+    except ClientDisconnect:
+        raise Refused(400, "the body ended before its end") from None
     return b"".join(parts)
 
 
@@ -263,7 +276,7 @@ async def _images(request: Request, body: bytes) -> list[tuple[str | None, bytes
     if kind == "multipart/form-data":
         found = await _form(request, body)
     elif kind == "application/json":
-        found = _decoded(body)
+        found = await asyncio.to_thread(_decoded, body)
     else:
         found = [(None, body)]
     if not found:
@@ -275,7 +288,9 @@ async def _images(request: Request, body: bytes) -> list[tuple[str | None, bytes
 
 async def _form(request: Request, body: bytes) -> list[tuple[str | None, bytes]]:
     async def stream() -> AsyncIterator[bytes]:
-        yield body
+        for start in range(0, len(body), PIECE):
+            yield body[start : start + PIECE]
+            await asyncio.sleep(0)
 
     parser = MultiPartParser(request.headers, stream(), max_files=MOST_IMAGES, max_fields=16)  # type: ignore[arg-type]
     try:
@@ -289,6 +304,9 @@ async def _form(request: Request, body: bytes) -> list[tuple[str | None, bytes]]
 
 
 def _decoded(body: bytes) -> list[tuple[str | None, bytes]]:
+    # Before it is read: small things in a list take many times their bytes in memory, and base64 has no commas.
+    if body.count(b",") > 2 * MOST_IMAGES:
+        raise Refused(413, f"a request may have {MOST_IMAGES} images")
     try:
         values = json.loads(body)
         texts = values["images"] if "images" in values else [values["image"]]

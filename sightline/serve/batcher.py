@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
+import threading
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -11,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 
+from sightline.images.reading import open_image
 from sightline.models.predictor import BATCH
 
 if TYPE_CHECKING:
@@ -23,6 +26,12 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 WAITING = 512
 """Images that may wait; whoever comes then is told to come back."""
+LARGE = 4_000_000
+"""Pixels from which on an image is decoded behind the others, so that they need not wait for it."""
+LARGE_WAITING = 32
+"""Of those images."""
+NICE = 15
+"""By which the threads that decode them stand back."""
 
 
 class Full(Exception):
@@ -63,11 +72,14 @@ class Batcher:
     current: Callable[[], Version]
     on_batch: Callable[[int], None] = lambda _size: None
     waiting: int = 0
+    large: int = 0
+    """Of those that wait, large ones that are not decoded yet."""
     _ready: deque[_Asked] = field(default_factory=deque)
     _busy: bool = False
 
     def __post_init__(self) -> None:
         self._decoding = ThreadPoolExecutor(os.cpu_count(), "decode")
+        self._decoding_large = ThreadPoolExecutor(os.cpu_count(), "decode large", initializer=_stand_back)
         self._answering = ThreadPoolExecutor(1, "answer")
 
     async def answer(self, data: bytes, version: Version | None = None) -> Answered:
@@ -80,7 +92,9 @@ class Batcher:
         self.waiting += 1
         try:
             loop, version = asyncio.get_running_loop(), version or self.current()
-            pixels = await loop.run_in_executor(self._decoding, version.predictor.decode, data)
+            pixels = await loop.run_in_executor(self._decoding, _decoded, version, data)
+            if pixels is None:
+                pixels = await self._decode_large(version, data)
             asked = _Asked(data, version, pixels, loop.create_future())
             self._ready.append(asked)
             if not self._busy:
@@ -89,6 +103,16 @@ class Batcher:
             return await asked.done
         finally:
             self.waiting -= 1
+
+    async def _decode_large(self, version: Version, data: bytes) -> NDArray[np.uint8]:
+        if self.large >= LARGE_WAITING:
+            raise Full
+        self.large += 1
+        try:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._decoding_large, version.predictor.decode, data)
+        finally:
+            self.large -= 1
 
     async def _work(self) -> None:
         """Answer what waits, all that there is at a time; what arrives meanwhile is the next batch."""
@@ -125,7 +149,20 @@ class Batcher:
     def close(self) -> None:
         """End the threads once they are through."""
         self._decoding.shutdown()
+        self._decoding_large.shutdown()
         self._answering.shutdown()
+
+
+def _decoded(version: Version, data: bytes) -> NDArray[np.uint8] | None:
+    """The pixels; None where the image is large: its header alone was read."""
+    image = open_image(data)
+    return None if image.width * image.height > LARGE else version.predictor.decode(data)
+
+
+def _stand_back() -> None:
+    """Give this thread's time on a processor to others that want it: Linux knows priorities of threads."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
 
 
 def _answers(batch: list[_Asked]) -> list[Answered]:

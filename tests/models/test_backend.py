@@ -52,7 +52,8 @@ def test_other_answers_leave_torch(
         features, logits = torchs(pixels)
         return [features, logits + np.eye(3, dtype=np.float32)[0] / 100]
 
-    monkeypatch.setattr(backend, "_converted", lambda _: off)
+    monkeypatch.setattr(backend, "make", lambda _bundle, _file: None)
+    monkeypatch.setattr(backend, "onnxruntime", lambda _file: off)
     assert not quicken(predictor, bundle)
     assert predictor.run == torchs
     assert "torch answers" in caplog.text
@@ -70,5 +71,5 @@ def test_whatever_fails_leaves_torch(bundle: Path, tmp_path: Path, caplog: pytes
 def test_without_the_library_torch_answers(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is tried where the extra is not installed."""
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    monkeypatch.setattr(backend, "_converted", lambda _: pytest.fail("tried"))
+    monkeypatch.setattr(backend, "make", lambda _bundle, _file: pytest.fail("tried"))
     assert not quicken(Predictor.load(bundle), bundle)

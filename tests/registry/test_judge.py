@@ -22,16 +22,18 @@ from sightline.digests import dvc_digest, file_digest, tree_digest
 from sightline.errors import ConfigError, RegistryError, Stale
 from sightline.evaluate import fixed
 from sightline.evaluate.evaluation import Evaluated, evaluate
+from sightline.models import backend
 from sightline.models.sealed import seals
 from sightline.params import Gate
 from sightline.recipe import Recipe
 from sightline.registry import judge, leaks, promotion
+from sightline.registry.blessing import REQUIRED, SERVING
 from sightline.registry.candidate import Request
 from sightline.registry.champion import record
 from sightline.registry.leaks import Leak
 from sightline.registry.learned import INIT, Learned
 from sightline.registry.ledger import history, open_ledger
-from sightline.registry.served import served
+from sightline.registry.served import answering, served
 from sightline.registry.trial import start_trial
 from sightline.stage import run_stage
 from sightline.tracking.runs import connect
@@ -165,8 +167,38 @@ def test_sound_candidate_becomes_the_first_champion(shop: Shop) -> None:
     assert {name for name, verdict in verdicts.items() if verdict == "not applicable"} >= {"robustness", "cost"}
     assert set(verdicts.values()) == {"passed", "not applicable"}
     asked = sum(verdict == "passed" for verdict in verdicts.values())
-    assert f"all {asked} checks passed, {8 - asked} had nothing to compare with" in outcome.sentence
+    assert f"all {asked} checks passed, {len(REQUIRED) - asked} had nothing to compare with" in outcome.sentence
     assert row["evidence"]["bound"]["weights"] == shop.best.weights
+
+
+def test_form_that_answers_is_chosen_before_the_first_request(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The gate has it made and compared; it is taken as it is, and torch where it is damaged or decides otherwise."""
+    shop.promote(shop.register())
+    (found,) = (one for one in history(shop.paths)[-1]["evidence"]["blessings"] if one["name"] == SERVING)
+    assert found["figures"]["runtime"] == "ONNX Runtime"
+    assert found["figures"]["difference"] <= found["figures"]["allowed"]
+    chosen = served(shop.paths)
+    assert chosen.graph is not None
+    assert (chosen.settled, file_digest(chosen.graph)) == (True, found["figures"]["graph"])
+    monkeypatch.setattr(backend, "make", None)
+    predictor = answering(shop.paths).predictor
+    torchs = predictor._by_torch
+    assert predictor.run != torchs
+    monkeypatch.setattr(backend, "onnxruntime", lambda _: lambda pixels: [-one for one in torchs(pixels)])
+    other = answering(shop.paths).predictor
+    assert other.run == other._by_torch
+    chosen.graph.write_bytes(chosen.graph.read_bytes()[:-1])
+    assert (served(shop.paths).graph, served(shop.paths).settled) == (None, False)
+
+
+def test_no_form_is_made_of_what_is_refused(shop: Shop) -> None:
+    """Another check speaks against the version: the form is told as not asked, and blocks nothing of its own."""
+    version = shop.register()
+    connect(shop.paths).client.set_model_version_tag("toy-classifier", version, "weights", "other")
+    assert not shop.promote(version).promoted
+    (found,) = (one for one in history(shop.paths)[-1]["evidence"]["blessings"] if one["name"] == SERVING)
+    assert found["verdict"] == "not applicable"
+    assert not (shop.paths.mlflow / "forms").exists()
 
 
 def test_duplicate_test_images_in_train_are_blocked(shop: Shop) -> None:

@@ -57,10 +57,10 @@ def outcome(verdict: str = "insufficient", warning: str = "") -> Outcome:
 
 
 def test_only_what_was_asked_is_counted() -> None:
-    """Two checks of eight had nothing to compare with: they are no passes, and no reason is told twice."""
+    """Two checks of nine had nothing to compare with: they are no passes, and no reason is told twice."""
     said = outcome(warning="weak: right in 9.9% under lowered contrast").words
     assert said == (
-        "version 2 is insufficient for overall; 5 of 6 checks passed, 2 had nothing to compare with; "
+        "version 2 is insufficient for overall; 6 of 7 checks passed, 2 had nothing to compare with; "
         "weak: right in 9.9% under lowered contrast"
     )
 
@@ -69,7 +69,7 @@ def test_override_is_loud_in_the_few_words() -> None:
     """What a person set aside is named beside the decision."""
     asked = Request(version="2", reason="test", actor="ann", override=("overall",))
     said = replace(outcome(), request=asked, decision="promoted").words
-    assert said.startswith("version 2 is promoted, OVERRIDDEN: overall; 5 of 6 checks passed")
+    assert said.startswith("version 2 is promoted, OVERRIDDEN: overall; 6 of 7 checks passed")
 
 
 def test_pages_of_prefect_and_mlflow_show_the_table() -> None:
