@@ -111,19 +111,25 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_images(tmp_path_factory.mktemp("images") / "blobs")
 
 
+@pytest.fixture(scope="session")
+def toy_once(tmp_path_factory: pytest.TempPathFactory, images: Path) -> Paths:
+    """A toy project, to be copied, not changed: git and DVC take seconds to make one."""
+    return make_project(tmp_path_factory.mktemp("toy") / "toy project", images)
+
+
 @pytest.fixture
-def toy(tmp_path: Path, images: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
+def toy(toy_once: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
     """A toy project of its own, entered."""
-    return enter(make_project(tmp_path / "toy project", images), monkeypatch)
+    return copy_project(toy_once, tmp_path / "toy project", monkeypatch)
 
 
 @pytest.fixture(scope="session")
-def ingested_once(tmp_path_factory: pytest.TempPathFactory, images: Path) -> Paths:
+def ingested_once(tmp_path_factory: pytest.TempPathFactory, toy_once: Paths) -> Paths:
     """A toy project whose first version is ingested and committed; to be copied, not changed."""
     from sightline.data.versions import history
 
     with pytest.MonkeyPatch.context() as patch:
-        paths = enter(make_project(tmp_path_factory.mktemp("ingested") / "toy project", images), patch)
+        paths = copy_project(toy_once, tmp_path_factory.mktemp("ingested") / "toy project", patch)
         history.ingest(paths, "target")
         commit(paths, "first version")
     return paths
