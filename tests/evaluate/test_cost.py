@@ -37,6 +37,7 @@ def image(tmp_path: Path) -> Path:
     return tmp_path / "image.png"
 
 
+@pytest.mark.slow
 def test_larger_model_costs_more(tmp_path: Path, image: Path) -> None:
     """Two bundles beside each other: the larger network is slower in every block and needs more memory by itself."""
     found = cost.compare(bundle(tmp_path / "large", "resnet50", 64), bundle(tmp_path / "small", "cnn", 16), [image])

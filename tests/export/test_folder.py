@@ -64,7 +64,9 @@ def exported(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable
     return made
 
 
-@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize(
+    "form", ["onnx", *(pytest.param(one, marks=pytest.mark.slow) for one in ("openvino", "torch"))]
+)
 def test_client_decides_as_predict(form: str, bundle: Path, exported: Callable[[str], Path], tmp_path: Path) -> None:
     """The client, in a process without Sightline, gives odd files the label, doubts and set that `predict` gives."""
     asked = odd_images()

@@ -50,6 +50,7 @@ def test_unknown_network_is_refused(toy: Paths) -> None:
     assert not any(toy.runs.glob("*/*/weights.safetensors"))
 
 
+@pytest.mark.slow
 def test_training_size_that_the_network_cannot_take_is_refused(toy: Paths) -> None:
     """Images trained at another size than stored must suit the network too: told with the recipe's stage."""
     from flows.train import train

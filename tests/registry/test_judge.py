@@ -293,6 +293,7 @@ def test_card_changed_in_the_store_is_blocked(shop: Shop) -> None:
     assert "was changed since it was registered" in blocked(shop.judged(version), "integrity")
 
 
+@pytest.mark.slow
 def test_deleted_champion_is_still_the_one_to_beat(shop: Shop) -> None:
     """The project's own copy answers for a champion that MLflow lost; where that is lost too, nothing is promoted."""
     champion = shop.register()
@@ -471,6 +472,7 @@ def test_person_may_take_a_version_that_lacks_images(shop: Shop) -> None:
     assert last["evidence"]["approved"]["by"] == "bob"
 
 
+@pytest.mark.slow
 def test_what_has_changed_since_is_not_taken(shop: Shop) -> None:
     """A person who looked at another version, or at other test images, approves nothing."""
     version = lacking(shop)
