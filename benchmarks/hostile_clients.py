@@ -24,14 +24,14 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 from serving import answered, made, photos, server
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable, Coroutine
 
 MARKS = {"p99_times": 2.0, "peak_mib_more": 1024.0, "faults": 0.0}
 GOOD, PAUSE = 4, 0.2
@@ -95,7 +95,7 @@ def main() -> None:
 
 
 def beside(
-    port: int, pid: int, kind: Callable[[int], Awaitable[int]] | None, images: list[bytes], seconds: float
+    port: int, pid: int, kind: Callable[[int], Coroutine[Any, Any, int]] | None, images: list[bytes], seconds: float
 ) -> Met:
     """Good traffic for so long, beside hostile clients of that kind."""
     faults = multiprocessing.Value("i", 0)
@@ -138,7 +138,7 @@ async def _good(port: int, images: list[bytes], seconds: float) -> tuple[list[fl
     return taken, bad
 
 
-def _hostile(kind: Callable[[int], Awaitable[int]], port: int, seconds: float, faults: multiprocessing.Value) -> None:
+def _hostile(kind: Callable[[int], Coroutine[Any, Any, int]], port: int, seconds: float, faults: Any) -> None:
     async def all_of_them() -> None:
         ends = time.perf_counter() + seconds
 
@@ -245,7 +245,7 @@ KINDS = {
     "wrong requests": _wrong,
     FLOOD: _flood,
 }
-CLIENTS = {_slow_heads: 300, _slow_bodies: 100, _flood: 200}
+CLIENTS: dict[Any, int] = {_slow_heads: 300, _slow_bodies: 100, _flood: 200}
 """Of a kind at a time; four of the others."""
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ from pathlib import Path
 import pandas as pd
 from serving import answered, made, photos, server
 
+from sightline.config import load
 from sightline.serve.history import look
 from sightline.serve.store import Store
 
@@ -77,7 +78,7 @@ def serve(project: Path, images: list[bytes], kills: int, moments: random.Random
             asyncio.run(loaded(port, images, moments.uniform(0.3, 4.0), int(pid)))
             done += 1
     # As people find it: `look` names what cannot be read.
-    found = look(Store(project, "captured" if (project / "captured").is_dir() else _folder(project)))
+    found = look(Store(project, load(project).capture.folder))
     rows = [(one["request"], one["place"], one["role"]) for table in found.tables() for one in table.to_pylist()]
     return {
         "server_killed": done,
@@ -86,12 +87,6 @@ def serve(project: Path, images: list[bytes], kills: int, moments: random.Random
         "answers_recorded": len(rows),
         "answers_twice": len(rows) - len(set(rows)),
     }
-
-
-def _folder(project: Path) -> str:
-    from sightline.config import load
-
-    return load(project).capture.folder
 
 
 async def loaded(port: int, images: list[bytes], seconds: float, pid: int) -> None:
@@ -115,16 +110,18 @@ async def loaded(port: int, images: list[bytes], seconds: float, pid: int) -> No
 def score(project: Path, folder: Path, kills: int, moments: random.Random) -> dict[str, int]:
     """Kill a batch job so often, let it end, and compare with an undisturbed one."""
     whole, out = project.parent / "whole.parquet", project.parent / "out.parquet"
-    began = time.monotonic()
     subprocess.run(_job(folder, whole), cwd=project, check=True, capture_output=True)
-    seconds, killed, resumed = time.monotonic() - began, 0, 0
+    killed = 0
     while True:
         process = subprocess.Popen(
             [*_job(folder, out), "--json"], cwd=project, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
         if killed < kills:
+            had = _parts(out)
+            while process.poll() is None and _parts(out) == had:
+                time.sleep(0.01)
             with suppress(subprocess.TimeoutExpired):
-                process.wait(moments.uniform(0.5, 1.0) * seconds)
+                process.wait(moments.uniform(0.0, 0.1))
             if process.poll() is None:
                 process.kill()
                 killed += 1
@@ -146,6 +143,11 @@ def score(project: Path, folder: Path, kills: int, moments: random.Random) -> di
         + sum(a != b for a, b in zip(rows["path"], names, strict=False)),
         "images_answered_otherwise": same.count(False),
     }
+
+
+def _parts(out: Path) -> int:
+    """How many parts of the answer are there already."""
+    return len(list(out.with_name(f".{out.name}.parts").glob("*.parquet")))
 
 
 def _job(folder: Path, out: Path) -> list[str]:

@@ -6,7 +6,6 @@ import json
 import os
 from dataclasses import asdict
 from pathlib import Path
-from threading import Thread
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,11 +14,8 @@ from flows.cli.common import AsJson, enter, say
 
 if TYPE_CHECKING:
     from sightline.project import Paths
-    from sightline.serve.batcher import Version
-    from sightline.serve.capture import Capture
     from sightline.serve.challenger import Challenger
 
-TOKEN = "SIGHTLINE_TOKEN"  # noqa: S105 — the name of a variable
 Host = Annotated[str, typer.Option(help="Address to listen on; other machines reach 0.0.0.0.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")]
 GRACE = 10
@@ -46,6 +42,10 @@ def serve(
             min=0.0, max=0.5, metavar="SHARE", help="Share of the requests that the challenger answers, such as 0.05."
         ),
     ] = None,
+    ray_config: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write a Ray Serve config of the same application, and start nothing."),
+    ] = None,
 ) -> None:
     """Answer over HTTP: POST /predict takes images, / is a page to try it.
 
@@ -53,23 +53,19 @@ def serve(
     SIGHTLINE_TOKEN names the bearer token that callers must bring. Shadow and canary end once the gate has promoted or
     refused their version.
     """
+    ray_config = ray_config.absolute() if ray_config else None
     paths = enter()
+    if ray_config is not None:
+        _write_ray_config(paths, version, host, port, ray_config)
+        return
     import uvicorn
 
-    from sightline.monitor.gauges import Gauges
-    from sightline.registry.served import answering, named
-    from sightline.serve.app import LOOPBACK, application
-    from sightline.serve.follow import Follower
+    from flows.serving import LOCAL, TOKEN, assembled, hosts
     from sightline.serve.protocol import Guarded
 
-    capture, challenger = _capture(paths), _challenger(paths, shadow, canary)
-    follower = Follower(lambda: version or named(paths), lambda: _quicker(paths, answering(paths, version)))
-    own = host in {"127.0.0.1", "localhost", "::1"}
-    hosts = LOOPBACK if own else ("*",)
+    challenger = _challenger(paths, shadow, canary)
     token = os.environ.get(TOKEN) or None
-    app = application(
-        follower, token=token, hosts=hosts, capture=capture, challenger=challenger, gauges=[Gauges(paths)]
-    )
+    app = assembled(paths, version, token, hosts(host), challenger)
     config = uvicorn.Config(
         app,
         host=host,
@@ -81,40 +77,33 @@ def serve(
         timeout_graceful_shutdown=GRACE,
     )
     listener = config.bind_socket()
-    typer.echo(f"version {follower.version.number} answers at http://{host}:{listener.getsockname()[1]}", err=True)
+    typer.echo(f"version {app.version} answers at http://{host}:{listener.getsockname()[1]}", err=True)
     if challenger is not None:
         typer.echo(f"version {challenger.version.number} answers beside it: {challenger.task.words}", err=True)
-    if not own and TOKEN not in os.environ:
+    if host not in LOCAL and TOKEN not in os.environ:
         typer.echo(f"whoever reaches {host} may ask: set {TOKEN} to let in only those who know it", err=True)
     uvicorn.Server(config).run(sockets=[listener])
 
 
-def _quicker(paths: Paths, version: Version) -> Version:
-    """A version that answers at once, and faster as soon as a faster form is made where the gate has made none."""
-    from sightline.models.backend import quicken
-    from sightline.registry.served import served
+def _write_ray_config(paths: Paths, version: str | None, host: str, port: int, file: Path) -> None:
+    from ruamel.yaml import YAML
 
-    found = served(paths, version.number)
-    if not found.settled:
-        Thread(target=quicken, args=[version.predictor, found.bundle], daemon=True, name="quicken").start()
-    return version
+    from flows.serving import ray_config
+    from sightline.files import replacing
 
-
-def _capture(paths: Paths) -> Capture | None:
-    from sightline.serve.capture import Capture
-    from sightline.serve.store import Store
-
-    policy = paths.params.capture
-    return None if policy.keep == "none" else Capture(Store(paths.root, policy.folder), policy)
+    with replacing(file) as scratch, scratch.open("w", encoding="utf-8") as out:
+        YAML().dump(ray_config(paths, version, host, port), out)
+    typer.echo(f"{file} is written: `serve run {file}` starts its replicas (pip install 'sightline[ray]')", err=True)
 
 
 def _challenger(paths: Paths, shadow: str | None, canary: float | None) -> Challenger | None:
     if shadow is None and not canary:
         return None
+    from flows.serving import quicker
     from sightline.registry.challengers import NEWEST, challenger, over
     from sightline.serve.challenger import Challenger, Task
 
-    version = _quicker(paths, challenger(paths, shadow or NEWEST, canary=bool(canary)))
+    version = quicker(paths, challenger(paths, shadow or NEWEST, canary=bool(canary)))
     task = Task(shadow=shadow is not None, canary=canary or 0.0)
     return Challenger(version, task, lambda: over(paths, version.number))
 
