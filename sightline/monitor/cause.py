@@ -46,7 +46,7 @@ def explain(reference: Reference, scores: Scores, window: Window) -> Cause:
         )
         if group == STATISTICS
     ]
-    far = scores.unlike(values) > np.quantile(scores.unlike(line), 1 - FAR)
+    far = scores.unlike(values) > np.quantile(scores.unlike(line, own=1), 1 - FAR)
     return Cause(
         kind=kind,
         images=len(window),
