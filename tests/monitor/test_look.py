@@ -106,7 +106,8 @@ def test_one_image_of_a_camera_and_interval_enters(watched: Paths) -> None:
     """A burst of a named camera is one image to the bet; without a name each request is."""
     paths = set_value(watched, "monitor.interval", 3600)
     capture(paths, toys(0, 30), "burst", camera="left")
-    capture(paths, toys(30, 20), "more", camera="left")
+    for part in range(4):
+        capture(paths, toys(30 + 5 * part, 5), f"more {part}", camera="left")
     capture(paths, toys(50, 25), "unnamed")
     outcome = look(paths)
     assert outcome.seen == 75
