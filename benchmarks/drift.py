@@ -3,11 +3,11 @@
     python benchmarks/drift.py --data FOLDER --work FOLDER [--quick]
 
 The grid of Failing Loudly (Rabanser et al. 2019): ten shifts of 10, 50 and 100 % of the images, windows of 10 to 2,000
-photographs that the network never saw (`benchmarks/pool.py`), each with splits of its own. `groups` is the monitor's
-test, `bbsds` theirs: Kolmogorov and Smirnov's test of every softmax output, corrected for their number, at 0.05; both
-against the same reference of 5,000. Without any shift both are asked about 1,000 windows. Prevalence: shares of the
-classes drawn anew (Dirichlet 1); covariate: every image noisy or moved; both: both. --quick: 3 splits, not 20.
-The marks are issue 23's; its windows of 10,000 glyphs are not drawn here.
+photographs that the network never saw, drawn with replacement (`benchmarks/pool.py`), each with splits of its own.
+`groups` is the monitor's test, `bbsds` theirs: Kolmogorov and Smirnov's test of every softmax output, corrected for
+their number, at 0.05; both against the same reference of 1,000. Without any shift 1,000 windows are asked about.
+Prevalence: shares of the classes drawn anew (Dirichlet 1); covariate: every image noisy or moved; both: both. --quick:
+3 splits, not 20. The marks are issue 23's; its windows of 10,000 glyphs are not drawn here.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from gate_marks import Measured
-from pool import CLASSES, SHIFTED, joined, pool, rows
+from pool import joined, pool, rows
 
 from sightline.monitor.cause import told_apart
 from sightline.monitor.scores import Scores
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from sightline.evaluate.reference import Reference
 
-SIZES, SHARES, REFERENCE = (10, 20, 50, 100, 200, 500, 1000, 2000), (0.1, 0.5, 1.0), 5000
+SIZES, SHARES, REFERENCE = (10, 20, 50, 100, 200, 500, 1000, 2000), (0.1, 0.5, 1.0), 1000
 FORMS = (
     "noise small", "noise medium", "noise large", "image small", "image medium", "image large", "adversarial",
     "knock-out", "image medium and knock-out", "image medium and class 0 alone",
@@ -46,23 +46,21 @@ class Grid:
 
     def __init__(self, images: Pool, seed: int) -> None:
         self.images, self.rng = images, np.random.default_rng(seed)
-        behind = SHIFTED + self.rng.permutation(len(images.clean.labels) - SHIFTED)
-        self.reference = rows(images.clean, behind[:REFERENCE])
+        self.labels = images.clean.labels
+        self.classes = len(images.clean.classes)
+        self.reference = rows(images.clean, self.rng.integers(len(self.labels), size=REFERENCE))
         self.scores = Scores.of(self.reference)
         self.line = self.scores.of_images(self.reference)
-        self.rest = behind[REFERENCE:]
 
     def window(self, size: int, form: str | None = None, share: float = 1.0) -> Reference:
         """A window, with a share of it shifted."""
-        labels = self.images.clean.labels[:SHIFTED]
-        among = np.arange(SHIFTED)
+        among = np.arange(len(self.labels))
         if form and "knock-out" in form:
-            among = among[(labels != 0) | (self.rng.random(SHIFTED) >= share)]
+            among = among[(self.labels != 0) | (self.rng.random(len(among)) >= share)]
         if form and "class 0" in form:
-            among = among[labels == 0]
-        chosen = self.rng.choice(among, size=size, replace=size > len(among))
+            among = among[self.labels == 0]
         shape = (form or "").partition(" and ")[0]
-        return self.shown(chosen, shape if shape in self.images.forms else None, share)
+        return self.shown(self.rng.choice(among, size=size), shape if shape in self.images.forms else None, share)
 
     def shown(self, chosen: NDArray[np.int64], form: str | None, share: float = 1.0) -> Reference:
         """The photographs, a share of them in that form."""
@@ -76,16 +74,16 @@ class Grid:
     def found(self, window: Reference) -> tuple[bool, bool]:
         """Whether ours and theirs say that the window has shifted."""
         tested = compare(self.line, self.scores.of_images(window), self.scores.groups)
-        soft = tested.columns[:CLASSES].min() * CLASSES
+        soft = tested.columns[: self.classes].min() * self.classes
         return tested.p < LEVEL, bool(soft < LEVEL)
 
     def kind(self, size: int, *, prevalence: bool, form: str | None) -> str | None:
         """What a window with or without new shares of the classes, in that form, is called."""
-        labels = self.images.clean.labels[:SHIFTED]
-        weights = np.ones(SHIFTED)
+        weights, labels = np.ones(len(self.labels)), self.labels
         if prevalence:
-            weights = self.rng.dirichlet(np.ones(CLASSES))[labels] / np.bincount(labels, minlength=CLASSES)[labels]
-        chosen = self.rng.choice(SHIFTED, size=size, p=weights / weights.sum())
+            shares = self.rng.dirichlet(np.ones(self.classes))
+            weights = shares[labels] / np.bincount(labels, minlength=self.classes)[labels]
+        chosen = self.rng.choice(len(labels), size=size, p=weights / weights.sum())
         window = self.shown(chosen, form)
         return told_apart(self.reference, self.scores, window.probabilities, self.scores.of_images(window))
 

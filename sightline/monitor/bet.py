@@ -20,11 +20,11 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-HALF_LIVES = (20.0, 50.0, 200.0, 800.0)
+HALF_LIVES = (10.0, 20.0, 50.0, 200.0)
 """Images back at which an observation counts half for q."""
 BLOCK = 250
 """Images between two starts."""
-PRIOR = 10.0
+PRIOR = 3.0
 """Images' worth of p in q: what has not been seen yet is not ruled out."""
 MOST = 1e30
 """Wealth of a stake beyond which nothing is added: giving away is always allowed."""

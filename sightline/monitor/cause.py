@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sightline.monitor.outcome import Cause, Moved
-from sightline.monitor.shift import STATISTICS, compare
+from sightline.monitor.shift import SOFTMAX, STATISTICS, compare
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,6 +25,8 @@ FAR = 0.05
 """Share of the reference's images that lie so far out that such a one of the window is called unlike it."""
 FEWEST = 10
 """Images of a camera below which nothing is said of it."""
+NEARER = 0.03
+"""Mean difference of distribution functions that the classes' new shares must take away to count beside others."""
 SHARE = 0.05
 """Of the images that must have changed class for the prevalence to have shifted."""
 
@@ -44,7 +46,7 @@ def explain(reference: Reference, scores: Scores, window: Window) -> Cause:
         )
         if group == STATISTICS
     ]
-    far = scores.unlike(values) > np.quantile(scores.unlike(line), 1 - FAR)
+    far = scores.unlike(values) > np.quantile(scores.unlike(line, own=1), 1 - FAR)
     return Cause(
         kind=kind,
         images=len(window),
@@ -59,18 +61,22 @@ def explain(reference: Reference, scores: Scores, window: Window) -> Cause:
 def told_apart(reference: Reference, scores: Scores, probabilities: Floats, values: Floats) -> Kind | None:
     """Whether a shift of the window, with these probabilities (N, C) and scores (N, K), is one of the classes' shares.
 
-    The reference's classes are made as frequent as the window's are estimated to be. Where it is alike then, nothing
-    but prevalence has shifted; where it is not, the images look different, and prevalence counts as shifted besides
-    where more classes changed than the estimate is wrong by.
+    The reference's classes are made as frequent as the window's are estimated to be. Where nothing differs then, only
+    prevalence has shifted. Where something does, the images look different; and the answers to such images mislead the
+    estimate, so that prevalence counts as shifted besides only where its weights bring the features and the pixels,
+    which they were not made from, nearer to the window.
     """
     rows, known = reference.apart, probabilities.shape[1]
     rows = rows[reference.labels[rows] < known]
     made, weights = scores.of_images(reference)[rows], class_weights(reference, probabilities)
+    before = compare(made, values, scores.groups)
     after = compare(made, values, scores.groups, weights[reference.labels[rows]])
     changed = _changed(reference, probabilities, weights)
     if after.p >= LEVEL:
         return "prevalence" if changed else None
-    return "both" if changed else "covariate"
+    others = scores.groups != SOFTMAX
+    nearer = float((before.distances - after.distances)[others].mean())
+    return "both" if changed and nearer > NEARER else "covariate"
 
 
 def class_weights(reference: Reference, probabilities: Floats) -> Floats:

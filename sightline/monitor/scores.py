@@ -158,16 +158,17 @@ class Scores:
         found: Floats = (np.clip(away, -FARTHEST, FARTHEST) * np.sign(away.mean(axis=0))).mean(axis=1)
         return found
 
-    def unlike(self, scores: Floats) -> Floats:
+    def unlike(self, scores: Floats, *, own: int = 0) -> Floats:
         """How far out the scores (N, K) lie in the reference, at their most extreme: (N,), highest where furthest.
 
-        The least share of reference images that lie as far out, over the scores, as its negative logarithm.
+        The least share of reference images that lie as far out, over the scores, as its negative logarithm. `own`: 1
+        for images of the reference itself, which do not count beside themselves.
         """
         images = len(self.sorted)
         least = np.ones(len(scores))
         for column in range(scores.shape[1]):
             line, values = self.sorted[:, column], scores[:, column]
             below, above = np.searchsorted(line, values, "right"), images - np.searchsorted(line, values, "left")
-            least = np.minimum(least, 2 * (np.minimum(below, above) + 1) / (images + 2))
+            least = np.minimum(least, 2 * (np.minimum(below, above) - own + 1) / (images - own + 2))
         found: Floats = -np.log(least)
         return found

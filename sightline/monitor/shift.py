@@ -26,6 +26,8 @@ class Tested:
 
     columns: Floats
     """(K,) p of each score, by itself."""
+    distances: Floats
+    """(K,) largest difference of its distribution functions."""
     groups: dict[str, float]
     """softmax, embedding, statistics → p, corrected (Bonferroni) for its scores and for the three."""
 
@@ -40,20 +42,19 @@ def compare(reference: Floats, window: Floats, groups: NDArray[np.str_], weights
 
     weights: (M,) of the reference's images, such as those that make its classes as frequent as the window's.
     """
-    columns = np.array(
-        [_ks(reference[:, place], window[:, place], weights) for place in range(reference.shape[1])], dtype=np.float64
-    )
+    found = [_ks(reference[:, place], window[:, place], weights) for place in range(reference.shape[1])]
+    distances, columns = np.array(found, dtype=np.float64).T
     inside = {name: columns[groups == name] for name in GROUPS}
     corrected = {
         name: float(min(1.0, values.min() * len(values) * len(GROUPS)))
         for name, values in inside.items()
         if len(values)
     }
-    return Tested(columns, corrected)
+    return Tested(columns, distances, corrected)
 
 
-def _ks(reference: Floats, window: Floats, weights: Floats | None) -> float:
-    """The p of the two-sample test; a weighted sample counts as as many as its weights are worth (Kish)."""
+def _ks(reference: Floats, window: Floats, weights: Floats | None) -> tuple[float, float]:
+    """Largest difference and p of the test; a weighted sample counts as as many as its weights are worth (Kish)."""
     from scipy.special import kolmogorov
 
     share = np.full(len(reference), 1 / len(reference)) if weights is None else weights / weights.sum()
@@ -65,4 +66,5 @@ def _ks(reference: Floats, window: Floats, weights: Floats | None) -> float:
     worth = 1 / np.square(share).sum()
     size = np.sqrt(worth * len(window) / (worth + len(window)))
     # Stephens' correction: close to the exact p from a few images on.
-    return float(kolmogorov((size + 0.12 + 0.11 / size) * np.abs(before - now).max()))
+    distance = float(np.abs(before - now).max())
+    return distance, float(kolmogorov((size + 0.12 + 0.11 / size) * distance))

@@ -175,7 +175,7 @@ class Watched:
             return ()
         sure = np.sort(self.window.probabilities, axis=1)
         unsure = 1 - (sure[:, -1] - sure[:, -2] if sure.shape[1] > 1 else sure[:, -1])
-        line = self.scores.unlike(self.scores.of_images(self.reference)[self.reference.apart])
+        line = self.scores.unlike(self.scores.of_images(self.reference)[self.reference.apart], own=1)
         odd = np.searchsorted(np.sort(line), self.scores.unlike(self.window.scores)) / len(line)
         return self._seen(self.window, unsure + odd, TELLING, may)
 
