@@ -169,6 +169,6 @@ class Scores:
         for column in range(scores.shape[1]):
             line, values = self.sorted[:, column], scores[:, column]
             below, above = np.searchsorted(line, values, "right"), images - np.searchsorted(line, values, "left")
-            least = np.minimum(least, 2 * (np.minimum(below, above) - own + 1) / (images - own + 2))
+            least = np.minimum(least, 2 * (np.minimum(below, above) - own + 1) / (images + 2))
         found: Floats = -np.log(least)
         return found
