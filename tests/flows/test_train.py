@@ -9,6 +9,7 @@ import pytest
 from conftest import COLOURS, copy_project, draw, enter, make_images, make_project
 
 from sightline.errors import ConfigError, ValidationFailed
+from sightline.monitor.facts import gather
 from sightline.registry.ledger import open_ledger
 from sightline.tracking.runs import connect
 
@@ -74,6 +75,20 @@ def test_first_run_promotes_a_champion(entered: Paths, first: Summary) -> None:
     assert str(champion.version) == "1"
     assert len(tracker.versions("toy-backbone")) == 1
     assert [entry.decision for entry in open_ledger(entered).history("toy-classifier")] == ["promoted"]
+
+
+@pytest.mark.usefixtures("first")
+def test_a_night_without_new_data_trains_nothing(entered: Paths) -> None:
+    """The policy is asked first: nothing is trained, registered or judged; its facts are those of the first run."""
+    from flows.retrain import retrain
+
+    assert retrain("nightly") is None
+    assert versions(entered) == 1
+    assert [entry.decision for entry in open_ledger(entered).history("toy-classifier")] == ["promoted"]
+    why = gather(entered)
+    assert (why.champion, why.changed, why.new_labels, why.running) == ("1", False, 0, None)
+    assert why.since is not None
+    assert 0 < why.spent < 1
 
 
 def test_second_run_trains_nothing(entered: Paths) -> None:

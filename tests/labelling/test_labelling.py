@@ -183,6 +183,18 @@ def test_a_table_in_the_raw_folder_gets_a_line_for_each_image(tmp_path: Path, mo
     assert len(rows) == 60 + len(asked)
 
 
+def test_a_run_that_asks_for_labels_writes_one_page_a_day(captured: Paths) -> None:
+    """With as many images as were asked for; the second run of a day links the same page, half labelled or not."""
+    from flows.retrain import _queue
+
+    page = _queue(captured, 7)
+    assert page is not None
+    assert len(lines(page.with_name("labels.csv"))) == 7
+    made = page.stat().st_mtime_ns
+    assert _queue(captured, 9) == page
+    assert page.stat().st_mtime_ns == made
+
+
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """One for all tests of this file."""
