@@ -1,17 +1,21 @@
 """The MLflow model: a file that MLflow runs to load the classifier ("models from code", no pickle).
 
 Input: a table with the column `image`, the bytes of an image file. Output: `label`, `probability`, `probabilities`,
-`abstain`, `foreign` and `foreign_score`; the last three are empty where the bundle cannot tell.
+`set`, `abstain`, `foreign` and `foreign_score`, which are empty where the bundle cannot tell; `version`, which is
+empty where the model was not loaded from the registry; and `digest` of the bundle.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import yaml
 from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel
 
+from sightline.digests import tree_digest
 from sightline.models.predictor import Predictor
 
 
@@ -20,7 +24,9 @@ class ImageClassifier(PythonModel):
 
     def load_context(self, context: Any) -> None:
         """Load the bundle that was logged with the model."""
-        self.predictor = Predictor.load(context.artifacts["bundle"])
+        bundle = Path(context.artifacts["bundle"])
+        self.predictor = Predictor.load(bundle)
+        self.digest, self.version = tree_digest(bundle), registered(bundle.parent.parent)
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: Any = None) -> pd.DataFrame:  # noqa: ARG002
         """One row for each row of `model_input`."""
@@ -30,11 +36,20 @@ class ImageClassifier(PythonModel):
                 "label": [answer.label for answer in answers],
                 "probability": [answer.probability for answer in answers],
                 "probabilities": [list(answer.probabilities) for answer in answers],
+                "set": [None if answer.likely is None else list(answer.likely) for answer in answers],
                 "abstain": [answer.abstain for answer in answers],
                 "foreign": [answer.foreign for answer in answers],
                 "foreign_score": [answer.foreign_score for answer in answers],
+                "version": self.version,
+                "digest": self.digest,
             }
         )
+
+
+def registered(folder: Path) -> str | None:
+    """The version in the registry that the model's folder was fetched as: MLflow leaves a note of it there."""
+    note = folder / "registered_model_meta"
+    return str(yaml.safe_load(note.read_text(encoding="utf-8"))["model_version"]) if note.is_file() else None
 
 
 set_model(ImageClassifier())

@@ -175,9 +175,12 @@ class Versions:
             ColSpec("string", "label"),
             ColSpec("double", "probability"),
             ColSpec(Array(DataType.double), "probabilities"),
+            ColSpec(Array(DataType.string), "set", required=False),
             ColSpec("boolean", "abstain", required=False),
             ColSpec("boolean", "foreign", required=False),
             ColSpec("double", "foreign_score", required=False),
+            ColSpec("string", "version", required=False),
+            ColSpec("string", "digest"),
         ]
         with mlflow.start_run(run_id=run):
             logged = mlflow.pyfunc.log_model(

@@ -12,6 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
+from sightline.digests import tree_digest
 from sightline.models.bundle import Card
 from sightline.models.foreign import fit
 from sightline.models.predictor import Predictor, write_bundle
@@ -51,11 +52,14 @@ def test_served_answers_say_what_is_foreign(toy: Paths, tmp_path: Path) -> None:
     tracker = connect(toy)
     version = tracker.register_classifier(tracker.start("toy", {}), tmp_path / "bundle", {})
     images = [png(noise(0, 100, 1, 2)[0]), png(noise(0, 255, 1, 3)[0])]
-    served = mlflow.pyfunc.load_model(str(tracker.files(tracker.classifier_model, version))).predict(
-        pd.DataFrame({"image": images})
-    )
+    address = f"models:/{tracker.classifier_model}/{version}"
+    served = mlflow.pyfunc.load_model(address).predict(pd.DataFrame({"image": images}))
     assert served["foreign"].tolist() == [False, True]
     assert served["abstain"].tolist() == [False, True]
-    expected = [one.foreign_score for one in Predictor.load(tmp_path / "bundle").predict(images)]
+    answers = Predictor.load(tmp_path / "bundle").predict(images)
+    expected, sets = [one.foreign_score for one in answers], [one.likely for one in answers]
     assert served["foreign_score"].tolist() == pytest.approx(expected)
+    assert served["set"].tolist() == [None if one is None else list(one) for one in sets]
+    assert set(served["version"]) == {version}
+    assert set(served["digest"]) == {tree_digest(tmp_path / "bundle")}
     assert served["foreign_score"][0] <= 1 < served["foreign_score"][1]
