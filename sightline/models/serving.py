@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel
+from mlflow.utils.yaml_utils import read_yaml
 
 from sightline.digests import tree_digest
 from sightline.models.predictor import Predictor
@@ -48,8 +48,8 @@ class ImageClassifier(PythonModel):
 
 def registered(folder: Path) -> str | None:
     """The version in the registry that the model's folder was fetched as: MLflow leaves a note of it there."""
-    note = folder / "registered_model_meta"
-    return str(yaml.safe_load(note.read_text(encoding="utf-8"))["model_version"]) if note.is_file() else None
+    name = "registered_model_meta"
+    return str(read_yaml(str(folder), name)["model_version"]) if (folder / name).is_file() else None
 
 
 set_model(ImageClassifier())
