@@ -49,7 +49,9 @@ class ImageClassifier(PythonModel):
 def registered(folder: Path) -> str | None:
     """The version in the registry that the model's folder was fetched as: MLflow leaves a note of it there."""
     name = "registered_model_meta"
-    return str(read_yaml(str(folder), name)["model_version"]) if (folder / name).is_file() else None
+    if not (folder / name).is_file():
+        return None
+    return str(read_yaml(str(folder), name)["model_version"])  # type: ignore[no-untyped-call]
 
 
 set_model(ImageClassifier())
