@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from typing import TYPE_CHECKING
 
 from sightline.data.sources import LAYOUTS, classes, tables
 from sightline.data.versions import external
 from sightline.images.reading import EXTENSIONS, open_image
-from sightline.words import counted, to_cell
+from sightline.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,8 +38,7 @@ def files(paths: Paths, images: Mapping[str, tuple[str, bytes]]) -> tuple[dict[P
         )
     named = {digest: f"{below}{FOLDER}/{digest}{_suffix(data)}" for digest, (_, data) in images.items()}
     found = {raw / named[digest]: data for digest, (_, data) in images.items()}
-    if layout is tables and images:
-        table = next(raw / name for name in tables.NAMES if (raw / name).is_file())
+    if images and (table := tables.find(raw)):
         found[table] = _longer(table, {named[digest]: label for digest, (label, _) in images.items()})
     return found, ""
 
@@ -56,14 +53,10 @@ def _suffix(data: bytes) -> str:
 
 
 def _longer(table: Path, lines: Mapping[str, str]) -> bytes:
-    """The table with a line for each path, label."""
-    text = table.read_text(encoding="utf-8-sig")
-    text += "" if text.endswith("\n") else "\n"
+    """The table with a line for each path, label; one that others wrote in their own way is written in ours."""
+    added = [{"path": path, "label": label} for path, label in lines.items()]
     if table.suffix == ".jsonl":
-        rows = [json.dumps({"path": path, "label": label}, ensure_ascii=False) + "\n" for path, label in lines.items()]
-        return (text + "".join(rows)).encode()
-    header = [name.strip().lower() for name in next(csv.reader(io.StringIO(text)))]
-    out = io.StringIO()
-    writer = csv.DictWriter(out, header, lineterminator="\n")
-    writer.writerows({"path": path, "label": to_cell(label)} for path, label in lines.items())
-    return (text + out.getvalue()).encode()
+        text = table.read_text(encoding="utf-8-sig")
+        text += "" if text.endswith("\n") else "\n"
+        return (text + "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in added)).encode()
+    return tables.as_text([*(row for _, row in tables.rows(table)), *added]).encode()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 
-from sightline.data.sources import Item, classes, published, scan
+from sightline.data.sources import Item, classes, copying, published, scan
 from sightline.errors import DataError
 
 if TYPE_CHECKING:
@@ -266,7 +266,7 @@ def test_rows_without_use_are_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "words"),
     [
-        ("labels.csv", "file,class\n1.png,cat\n", "the column label and path is missing; its first line is"),
+        ("labels.csv", "photo,what\n1.png,cat\n", "its first line is .* it must name a column path and a column label"),
         ("labels.csv", "path,label\n1.png,cat\n./1.png,dog\n", "line 3: 1.png is listed twice"),
         ("labels.csv", "path,label,split\n1.png,cat,holdout\n", "line 2: split 'holdout' is none of train"),
         ("labels.jsonl", '{"path": "1.png"}\n', "line 1: not an object with path and label"),
@@ -282,7 +282,7 @@ def test_broken_tables_are_errors_with_their_line(tmp_path: Path, name: str, tex
 
 def test_a_table_in_another_encoding_is_an_error(tmp_path: Path) -> None:
     """Class names would be garbled without a word."""
-    (tmp_path / "labels.csv").write_bytes("path,label\n1.png,café\n".encode("latin-1"))
+    (tmp_path / "labels.csv").write_bytes(b"path,label\n1.png,\x81\n")
     with pytest.raises(DataError, match="save it as UTF-8"):
         list(scan(tmp_path))
 
@@ -457,3 +457,50 @@ def test_images_join_where_the_class_folders_lie(tmp_path: Path) -> None:
     assert classes.unsplit(put(tmp_path / "one", "all/cat/1.png", "all/dog/2.png")) == "all/"
     assert classes.unsplit(put(tmp_path / "flat", "cat/1.png", "dog/2.png")) == ""
     assert classes.unsplit(put(tmp_path / "split", "train/cat/1.png", "test/cat/2.png")) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "encoding"),
+    [
+        ("t.csv", "file_name,class\na/1.png,cat\nb/2.png,dog\n", "utf-8"),
+        ("t.csv", "path;label\na/1.png;cat\nb/2.png;dog\n", "utf-16"),
+        ("t.csv", "Path\tLabel\r\n a/1.png \t cat \r\nb/2.png\tdog\r\n\t\r\n", "utf-8"),
+        ("t.csv", "path,label,note\na/1.png,cat,\n./a/../b/2.png,dog,größer\n,,\n", "cp1252"),
+        ("t.csv", "path,label\nA/1.PNG,cat\n{root}/b/2.png,dog\n", "utf-8"),
+        ("t.jsonl", '{"file_name": "a/1.png", "label": ["cat"]}\n{"file_name": "b/2.png", "label": "dog"}\n', "utf-8"),
+    ],
+)
+def test_table_as_others_write_it(tmp_path: Path, name: str, text: str, encoding: str) -> None:
+    """Names of columns, separators, alphabets, blanks, empty rows, letter case: read where the meaning is clear."""
+    place = put(tmp_path / "in", "a/1.png", "b/2.png")
+    (place / name).write_bytes(text.replace("{root}", str(place)).encode(encoding))
+    assert copying.copy_table(place / name, tmp_path / "out") == {}
+    assert found(tmp_path / "out") == {"a/1.png": (None, "cat"), "b/2.png": (None, "dog")}
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "words"),
+    [
+        ("t.csv", b"path,label\na/1.png,cat, with a hat\n", r"line 2: 3 cells, where the first line has 2: .*quotes"),
+        ("t.csv", b"photo,what\na/1.png,cat\n", r"first line is \['photo', 'what'\]; it must name a column path"),
+        ("t.csv", b"path,label\nx/1.png,cat\n", r"lists no image that is there; line 2: x/1.png \(there is no such"),
+        ("t.csv", b"path,label\n../../1.png,cat\n", r"lists no image that is there; line 2: .*path that leaves"),
+        ("t.jsonl", b'{"path": "a/1.png", "label": ["cat", "dog"]}', r"line 1: .* are 2 values; one label per image"),
+        ("t.zip", b"PK\x03\x04\x00\x00", r"an archive: unpack it first"),
+    ],
+)
+def test_table_that_cannot_be_meant_is_refused(tmp_path: Path, name: str, data: bytes, words: str) -> None:
+    """With the line, the value and the remedy, before a project is made."""
+    place = put(tmp_path / "in", "a/1.png", "b/2.png")
+    (place / name).write_bytes(data)
+    with pytest.raises(DataError, match=words):
+        copying.copy_table(place / name, tmp_path / "out")
+
+
+def test_metadata_is_a_table_where_it_names_images(tmp_path: Path) -> None:
+    """As in the image folders of Hugging Face; one that tells something else leaves the class folders as they are."""
+    place = put(tmp_path, "a/1.png", "b/2.png")
+    (place / "metadata.csv").write_text("file_name,width\na/1.png,8\n")
+    assert found(place) == {"a/1.png": (None, "a"), "b/2.png": (None, "b")}
+    (place / "metadata.csv").write_text("file_name,label\na/1.png,cat\n")
+    assert found(place) == {"a/1.png": (None, "cat")}

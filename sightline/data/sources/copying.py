@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import unicodedata
 from typing import TYPE_CHECKING
 
 from sightline.data.sources import tables
 from sightline.data.sources.entries import CLOSED, entries
+from sightline.errors import DataError
+from sightline.files import write_atomically
 from sightline.words import visible
 
 if TYPE_CHECKING:
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
 
 Left = dict[str, str]
 """Path of a file that was left out → why."""
+MISSING = "there is no such file"
 NAMED = 10
 """Files that a sentence names before it counts the others."""
 
@@ -35,20 +39,49 @@ def copy_folder(origin: Path, target: Path) -> Left:
 
 
 def copy_table(table: Path, target: Path) -> Left:
-    """Copy the images that a table lists, and the table itself as labels.csv or labels.jsonl."""
+    """Copy the images that a table lists, and write it anew beside them as labels.csv, with the paths as they are.
+
+    Raises DataError, with the first line, where none of the images is there.
+    """
     target.mkdir(parents=True)
-    left, inside = {}, os.path.realpath(table.parent)
-    for _, row in tables.rows(table):
-        path = tables.plain_path(row)
+    left, kept, inside = {}, [], os.path.realpath(table.parent)
+    spelled: dict[str, str] | None = None
+    first = ""
+    for number, row in tables.rows(table):
+        path = tables.plain_path(row, inside)
+        if path and not (table.parent / path).exists():
+            spelled = _spellings(table.parent) if spelled is None else spelled
+            path = spelled.get(_loosely(path), path)
         reason = tables.why_closed(inside, path)
-        if reason is None and (table.parent / path).exists():
+        if reason is None and not (table.parent / path).exists():
+            reason = MISSING
+        if reason is None:
             place = target / path
             place.parent.mkdir(parents=True, exist_ok=True)
             reason = clone(table.parent / path, place)
         if reason:
             left[path] = reason
-    shutil.copyfile(table, target / ("labels.jsonl" if table.suffix.lower() == ".jsonl" else "labels.csv"))
+            first = first or f"line {number}: {visible(path) or 'no path'} ({reason})"
+        kept.append({**row, "path": path})
+    if len(left) == len({row["path"] for row in kept}):
+        raise DataError(f"{table} lists no image that is there; {first}. Paths are relative to the table's folder")
+    write_atomically(target / tables.NAMES[0], tables.as_text(kept))
     return left
+
+
+def _spellings(folder: Path) -> dict[str, str]:
+    """The paths of all files, by what is left of them without the case of letters and the form of accents."""
+    found: dict[str, str] = {}
+    for entry in entries(os.fspath(folder)):
+        if not entry.is_folder and not entry.reason:
+            key = _loosely(entry.path)
+            # Two files that differ in nothing else: neither is meant for sure.
+            found[key] = "" if key in found else entry.path
+    return {key: path for key, path in found.items() if path}
+
+
+def _loosely(path: str) -> str:
+    return unicodedata.normalize("NFC", path).casefold()
 
 
 def clone(origin: Path, place: Path) -> str | None:
@@ -75,4 +108,5 @@ def sentence(left: Mapping[str, str]) -> str:
     """Which files were left out and why, and what to do about links."""
     named = ", ".join(f"{visible(path)} ({reason})" for path, reason in list(left.items())[:NAMED])
     more = f" and {len(left) - NAMED:,} more" if len(left) > NAMED else ""
-    return f"left out, unread: {named}{more}. To take what links lead to, copy the folder with `cp -RL` first"
+    links = ". To take what links lead to, copy the folder with `cp -RL` first" if "link" in named else ""
+    return f"left out, unread: {named}{more}{links}"

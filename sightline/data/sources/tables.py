@@ -3,27 +3,54 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
 import posixpath
+from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from sightline.data.sources import entries
 from sightline.data.sources.item import SPLITS, Item, plain
 from sightline.errors import DataError
-from sightline.words import from_cell
+from sightline.words import from_cell, to_cell
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 NAMES = ("labels.csv", "labels.jsonl")
+OTHERS = ("metadata.csv", "metadata.jsonl")
+"""Taken for such a table where they name path and label, as those of Hugging Face's image folders do."""
+COLUMNS: dict[str, tuple[str, ...]] = {
+    "path": ("file_name", "filename", "file", "filepath", "file_path", "image", "image_path", "img"),
+    "label": ("class", "class_name", "category", "target", "labels"),
+    "split": ("set", "subset"),
+    "group": (),
+}
+"""Our name of a column → what others call it."""
+SEPARATORS = (",", ";", "\t")
+UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 def fits(folder: Path) -> bool:
     """Whether a table lies at the top of `folder`."""
-    return any(entries.is_open(folder, folder / name) for name in NAMES)
+    return find(folder) is not None
+
+
+def find(folder: Path) -> Path | None:
+    """The table at the top of `folder`, if there is one."""
+    for name in (*NAMES, *OTHERS):
+        if entries.is_open(folder, folder / name) and (name in NAMES or _names_images(folder / name)):
+            return folder / name
+    return None
+
+
+def _names_images(table: Path) -> bool:
+    with suppress(DataError):
+        return next(rows(table), None) is not None
+    return False
 
 
 def items(folder: Path) -> Iterator[Item]:
@@ -31,10 +58,12 @@ def items(folder: Path) -> Iterator[Item]:
 
     Raises DataError, with the line, where the table is broken or lists a file twice.
     """
-    table = next(folder / name for name in NAMES if entries.is_open(folder, folder / name))
+    table = find(folder)
+    if table is None:
+        return
     inside, seen = os.path.realpath(folder), set[str]()
     for number, row in rows(table):
-        path = plain_path(row)
+        path = plain_path(row, inside)
         if path in seen:
             raise DataError(f"{table}, line {number}: {path} is listed twice; keep one line per image")
         seen.add(path)
@@ -47,7 +76,7 @@ def items(folder: Path) -> Iterator[Item]:
 
 
 def rows(table: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """Line number and values of each row of a .csv or .jsonl file.
+    """Line number and values of each row of a .csv or .jsonl file, by our names for the columns.
 
     Raises DataError where it cannot be read, or lacks path or label.
     """
@@ -58,38 +87,107 @@ def rows(table: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
 
 
 def _csv_rows(table: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    with table.open(encoding="utf-8-sig", newline="") as handle:
-        reader = csv.DictReader(handle)
-        header = [name.strip().lower() for name in reader.fieldnames or ()]
-        missing = sorted({"path", "label"} - set(header))
-        if missing:
-            raise DataError(f"{table}: the column {' and '.join(missing)} is missing; its first line is {header}")
-        reader.fieldnames = header
-        for row in reader:
-            # Cells beyond the header come as a list, missing ones as None.
-            texts = {name: from_cell(cell) for name, cell in row.items() if isinstance(cell, str)}
-            yield reader.line_num, {**row, **texts}
+    text = _decoded(table)
+    separator = next((one for one in SEPARATORS if _known(next(_cells(text, one), []))), ",")
+    reader = _cells(text, separator)
+    first: list[str] = next(reader, [])
+    header = [name.strip().lower() for name in first]
+    named = _known(header)
+    if not named:
+        raise DataError(
+            f"{table}: its first line is {first}; it must name a column path and a column label, and may name split "
+            "and group"
+        )
+    for cells in reader:
+        if not any(cell.strip() for cell in cells):
+            continue  # as spreadsheets leave them at the end
+        if len(cells) > len(header) and any(cell.strip() for cell in cells[len(header) :]):
+            raise DataError(
+                f"{table}, line {reader.line_num}: {len(cells)} cells, where the first line has {len(header)}: "
+                f"{separator.join(cells)[:80]}; put a text that holds {separator!r} between quotes"
+            )
+        row = dict(zip(header, cells, strict=False))
+        yield reader.line_num, {ours: from_cell(row.get(theirs, "")) for ours, theirs in named.items()}
+
+
+def _cells(text: str, separator: str) -> Any:
+    return csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+
+
+def as_text(found: Iterable[Mapping[str, Any]]) -> str:
+    """A labels.csv of these rows."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, list(COLUMNS), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: to_cell(_text(row.get(name))) for name in COLUMNS} for row in found)
+    return out.getvalue()
+
+
+def _decoded(table: Path) -> str:
+    """The text, as spreadsheets save it: UTF-8, UTF-16 with its mark, or else the alphabet of Western Windows."""
+    data = table.read_bytes()
+    if b"\0" in data[:4096] and data[:2] not in UTF16:
+        raise DataError(f"{table} is no text, but {_kind(data)}; name a folder of images, or a table of them")
+    if data[:2] in UTF16:
+        return data.decode("utf-16")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("cp1252")
+
+
+def _kind(data: bytes) -> str:
+    return "an archive: unpack it first" if data.startswith((b"PK", b"\x1f\x8b", b"Rar!", b"7z")) else "a binary file"
+
+
+def _known(header: Sequence[str]) -> dict[str, str]:
+    """Our name of a column → its name in the table; nothing where path or label is not there, or several may be it."""
+    found: dict[str, str] = {}
+    names = [name.strip().lower() for name in header]
+    for ours, spellings in COLUMNS.items():
+        theirs = [ours] if ours in names else [name for name in names if name in spellings]
+        if len(theirs) == 1:
+            found[ours] = theirs[0]
+    return found if {"path", "label"} <= found.keys() else {}
 
 
 def _jsonl_rows(table: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    with table.open(encoding="utf-8-sig") as handle:
-        for number, line in enumerate(handle, start=1):
-            if not line.strip():
-                continue
-            row = json.loads(line)
-            if not isinstance(row, dict) or not {"path", "label"} <= row.keys():
-                raise DataError(f"{table}, line {number}: not an object with path and label: {line.strip()[:80]}")
-            yield number, row
+    for number, line in enumerate(_decoded(table).splitlines(), start=1):
+        if not line.strip():
+            continue
+        row = json.loads(line)
+        named = _known(list(row)) if isinstance(row, dict) else {}
+        if not named:
+            raise DataError(f"{table}, line {number}: not an object with path and label: {line.strip()[:80]}")
+        lower = {name.strip().lower(): value for name, value in row.items()}
+        yield number, {ours: _alone(table, number, lower[theirs]) for ours, theirs in named.items()}
+
+
+def _alone(table: Path, number: int, value: Any) -> Any:
+    """The value, or the only one of a list."""
+    if not isinstance(value, list):
+        return value
+    if len(value) != 1:
+        raise DataError(f"{table}, line {number}: {value} are {len(value)} values; one label per image is learned")
+    return value[0]
 
 
 def _text(value: Any) -> str:
     return "" if value is None else str(value).strip()
 
 
-def plain_path(row: Mapping[str, Any]) -> str:
-    """The path that a row names, in its shortest form with forward slashes; empty where it names none."""
-    value = str(row.get("path") or "")
-    return posixpath.normpath(value.replace("\\", "/")) if value.strip() else ""
+def plain_path(row: Mapping[str, Any], inside: str) -> str:
+    """The path that a row names, in its shortest form with forward slashes; empty where it names none.
+
+    It is relative to the real path `inside` of the table's folder, also where it is written from the root, or upwards
+    and down again.
+    """
+    value = str(row.get("path") or "").strip().replace("\\", "/")
+    path = posixpath.normpath(value) if value else ""
+    if path.startswith(("/", "../")):
+        whole = posixpath.normpath(posixpath.join(inside, path))
+        return whole.removeprefix(f"{inside}/") if whole.startswith(f"{inside}/") else path
+    return path
 
 
 def why_closed(inside: str, path: str) -> str | None:
