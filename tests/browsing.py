@@ -28,7 +28,7 @@ class Browser:
     """A tab of Chromium that reaches this machine alone, driven over its own protocol."""
 
     def __init__(self, connection: Connection) -> None:
-        self._connection, self._number = connection, 0
+        self._connection, self._number, self._loaded = connection, 0, 0
         self.asked: set[str] = set()
         """Addresses that its pages wanted."""
         for part in ("Page", "Network", "Runtime", "DOM"):
@@ -39,16 +39,24 @@ class Browser:
         self._number += 1
         self._connection.send(json.dumps({"id": self._number, "method": method, "params": values}))
         while True:
-            said = json.loads(self._connection.recv(timeout=20))
-            if said.get("method") == "Network.requestWillBeSent":
-                self.asked.add(said["params"]["request"]["url"])
+            said = self._hear()
             if said.get("id") == self._number:
                 return said["result"]
 
+    def _hear(self) -> Any:
+        said = json.loads(self._connection.recv(timeout=20))
+        if said.get("method") == "Network.requestWillBeSent":
+            self.asked.add(said["params"]["request"]["url"])
+        self._loaded += said.get("method") == "Page.loadEventFired"
+        return said
+
     def open(self, address: str, width: int) -> None:
-        """Go to a page in a window of that width."""
+        """Go to a page in a window of that width, and wait for it: the one before may hold the same things."""
+        before = self._loaded
         self("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False)
         self("Page.navigate", url=address)
+        while self._loaded == before:
+            self._hear()
 
     def run(self, script: str) -> Any:
         """What the script comes to, once it comes to something."""
