@@ -233,7 +233,8 @@ def test_page_is_labelled_with_the_keyboard(tmp_path: Path, browser: Browser, wi
     browser("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(folder))
     browser.click("#save")
     for _ in range(200):
-        if (folder / "answers.csv").is_file():
+        # The browser reserves the name first, by an empty file.
+        if (folder / "answers.csv").is_file() and (folder / "answers.csv").stat().st_size:
             break
         browser.run("new Promise((done) => setTimeout(done, 50)) && true")
     got = lines(folder / "answers.csv")
