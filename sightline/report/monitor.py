@@ -51,6 +51,8 @@ def _harm(outcome: Outcome) -> list[str]:
     so_far = f"{harm.wrong} of {harm.labels} labelled audit images are wrong, {harm.bound:.1%} of all would be allowed"
     if harm.harmed:
         return [f"accuracy fell: {so_far} (evidence {harm.e_value:,.3g}, shown by the image of {harm.since})"]
+    if not harm.drawn:
+        return ["nothing can be said of accuracy: no image was drawn for the audit sample yet"]
     if not harm.labels:
         return [f"nothing can be said of accuracy: none of the {harm.drawn:,} images of the audit sample is labelled"]
     return [f"no fall of accuracy is shown: {so_far} (evidence {harm.e_value:.3g} of {harm.threshold:g})"]
@@ -62,7 +64,8 @@ def _shift(outcome: Outcome) -> list[str]:
     if outcome.alarm is None:
         bet = f"a bet against it stands at {outcome.wealth:.3g} of {outcome.threshold:,.0f}"
         return [f"no shift is shown: {bet}, after {outcome.entered:,} images"]
-    said = f"the traffic has shifted, since {outcome.alarm.since} at the latest (alarm {outcome.alarm.number})"
+    since = f"{outcome.alarm.since[:19].replace('T', ' ')} UTC"
+    said = f"the traffic has shifted, since {since} at the latest (alarm {outcome.alarm.number})"
     return [said, *(causes(outcome.cause) if outcome.cause else [])]
 
 
