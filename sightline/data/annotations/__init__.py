@@ -1,0 +1,68 @@
+"""Boxes around objects, as people keep them: COCO's JSON, Pascal VOC's XML and YOLO's text, in and out.
+
+Each form is a module of this package (the protocol `Form`). All that are there are read, told apart by what the files
+hold: images that two of them describe differently are quarantined.
+"""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import TYPE_CHECKING, Protocol
+
+from sightline.data.annotations import coco, voc, yolo
+from sightline.data.annotations.described import Box, Described
+from sightline.data.annotations.table import Annotations, assemble
+from sightline.data.annotations.tree import Tree
+from sightline.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+__all__ = ["Annotations", "Box", "Described", "read"]
+
+
+class Form(Protocol):
+    """One form in which boxes are kept; a module with this function is one."""
+
+    def read(self, tree: Tree) -> Iterator[Described]:
+        """What the files of this form say, image by image; nothing where there are none.
+
+        Raises DataError where they are broken as a whole.
+        """
+        ...
+
+
+FORMS: tuple[Form, ...] = (coco, voc, yolo)
+"""Listed by hand, so that code digests cover them."""
+
+
+def read(place: Path) -> Annotations:
+    """The boxes of the images in a folder; of one file of annotations where `place` is one.
+
+    Paths are relative to the folder; those of a file to the nearest folder around it that holds images. Raises
+    DataError where there is nothing of the kind.
+    """
+    tree = _tree(place)
+    found = assemble(tree, chain.from_iterable(form.read(tree) for form in FORMS))
+    if not found.images["reason"].isna().any() and found.boxes.empty:
+        reasons = found.images["reason"].dropna()
+        first = f"; first: {found.images['path'].iloc[0]}: {reasons.iloc[0]}" if len(reasons) else ""
+        raise DataError(
+            f"{place}: no image there has boxes that can be read; expected a COCO JSON, VOC XML files, or YOLO texts "
+            f"with their data.yaml or classes.txt{first}"
+        )
+    return found
+
+
+def _tree(place: Path) -> Tree:
+    if place.is_dir():
+        return Tree(place)
+    if not place.is_file():
+        raise DataError(f"{place}: there is no such folder or file of annotations")
+    for folder in (place.parent, place.parent.parent):
+        tree = Tree(folder)
+        if tree.images:
+            break
+    tree.texts = [place.relative_to(folder).as_posix()]
+    return tree

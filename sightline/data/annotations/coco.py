@@ -1,0 +1,139 @@
+"""COCO's JSON: images, categories and annotations with `bbox` = left, top, width, height (Lin et al. 2014)."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+from sightline.data.annotations.described import Box, Described
+from sightline.data.annotations.tree import split_in
+from sightline.data.sources.item import split_of
+from sightline.errors import DataError
+from sightline.files import write_atomically
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from sightline.data.annotations.table import Annotations
+    from sightline.data.annotations.tree import Tree
+
+LOOK = 1 << 16
+"""Bytes at the beginning of a file, in which one of the parts stands."""
+PARTS = re.compile(rb'^(?:\xef\xbb\xbf)?\s*\{.*"(images|annotations|categories)"\s*:\s*\[', re.DOTALL)
+BOXES = "instances"
+"""COCO itself gives each image several files; those of that name hold the boxes of all classes."""
+
+
+def read(tree: Tree) -> Iterator[Described]:
+    """Each image of each file of this form. Raises DataError where one turns out to be none."""
+    found = [path for path in tree.texts_named(".json") if PARTS.match(tree.head(path, LOOK))]
+    for path in [path for path in found if path.rpartition("/")[2].startswith(BOXES)] or found:
+        yield from _read(tree, path)
+
+
+def _read(tree: Tree, path: str) -> Iterator[Described]:
+    images, categories, annotations = _parts(tree.folder / path)
+    names = _names(categories, path)
+    place, _, file = path.rpartition("/")
+    split = split_of(file.removesuffix(".json")) or split_in(path)
+    boxes: dict[Any, list[Box]] = {}
+    reasons: dict[Any, str] = {}
+    for row, one in enumerate(annotations):
+        image, told = one.get("image_id"), f"annotation {one.get('id', row)} of {path}"
+        if one.get("category_id") not in names:
+            reasons[image] = f"{told}: there is no category {one.get('category_id')!r}"
+            continue
+        try:
+            left, top, width, height = map(float, one.get("bbox", ()))
+        except (TypeError, ValueError):
+            reasons[image] = f"{told}: its bbox is no four numbers"
+            continue
+        boxes.setdefault(image, []).append(
+            Box(
+                label=names[one["category_id"]],
+                x1=left,
+                y1=top,
+                x2=left + width,
+                y2=top + height,
+                crowd=one.get("iscrowd") == 1,
+                difficult=one.get("difficult") == 1,
+            )
+        )
+    seen: set[Any] = set()
+    for one in images:
+        number = one.get("id")
+        image, reason = tree.find(str(one.get("file_name", "")), place, split)
+        if number in seen:
+            reason = f"{path} lists two images with the id {number!r}"
+        seen.add(number)
+        yield Described(
+            path=image,
+            origin=path,
+            boxes=tuple(boxes.get(number, ())),
+            size=_size(one),
+            split=split_in(image) or split,
+            reason=reason or reasons.get(number),
+        )
+    for number in [one for one in {**boxes, **reasons} if one not in seen]:
+        unknown = "annotated, but not listed among the images"
+        yield Described(path=f"{path}: image {number!r}", origin=path, reason=unknown)
+
+
+def _parts(path: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]:
+    try:
+        told = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path} cannot be read as JSON: {error}") from None
+    parts = [told.get(name) if isinstance(told, dict) else None for name in ("images", "categories", "annotations")]
+    for name, part in zip(("images", "categories", "annotations"), parts, strict=True):
+        if not isinstance(part, list) or not all(isinstance(one, dict) for one in part):
+            raise DataError(f"{path} is no COCO file: {name!r} is missing, or no list of objects")
+        hashed = [one.get(key) for one in part for key in ("id", "image_id", "category_id")]
+        if any(isinstance(value, list | dict) for value in hashed):
+            raise DataError(f"{path}: an id among its {name} is neither number nor text")
+    return parts[0], parts[1], parts[2]  # type: ignore[return-value]
+
+
+def _names(categories: list[dict[str, Any]], path: str) -> dict[Any, str]:
+    names: dict[Any, str] = {}
+    for one in categories:
+        name = str(one.get("name") or "").strip()
+        if not name or names.get(one.get("id"), name) != name:
+            raise DataError(f"{path}: category {one.get('id')!r} has no name, or two; give each id one name")
+        names[one.get("id")] = name
+    return names
+
+
+def _size(image: dict[str, Any]) -> tuple[int, int] | None:
+    width, height = image.get("width"), image.get("height")
+    return (width, height) if isinstance(width, int) and isinstance(height, int) and width and height else None
+
+
+def write(found: Annotations, file: Path) -> None:
+    """Write all that can be used as one file, ids from 1 on; `difficult` is a key of our own where it is set."""
+    ids = {name: number for number, name in enumerate(found.classes, start=1)}
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    for number, (image, boxes) in enumerate(found.each(), start=1):
+        images.append({"id": number, "file_name": image.path, "width": image.width, "height": image.height})
+        for box in boxes:
+            width, height = box.x2 - box.x1, box.y2 - box.y1
+            annotations.append(
+                {
+                    "id": len(annotations) + 1,
+                    "image_id": number,
+                    "category_id": ids[box.label],
+                    "bbox": [box.x1, box.y1, width, height],
+                    "area": width * height,
+                    "iscrowd": int(box.crowd),
+                    **({"difficult": 1} if box.difficult else {}),
+                }
+            )
+    told = {
+        "images": images,
+        "categories": [{"id": number, "name": name} for name, number in ids.items()],
+        "annotations": annotations,
+    }
+    write_atomically(file, json.dumps(told, ensure_ascii=False) + "\n")

@@ -1,0 +1,41 @@
+"""What an annotation file says of one image: its boxes, in pixels of the upright image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Box:
+    """One object: left, top, right and bottom edge, counted in pixels from the image's upper left corner."""
+
+    label: str
+    x1: float
+    y1: float
+    x2: float
+    y2: float
+    crowd: bool = False
+    """Around many objects that nobody told apart (COCO's `iscrowd`)."""
+    difficult: bool = False
+    """Neither asked for nor counted against an answer (VOC's `difficult`)."""
+
+    @property
+    def edges(self) -> tuple[float, float, float, float]:
+        """Left, top, right, bottom."""
+        return self.x1, self.y1, self.x2, self.y2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Described:
+    """An image as one annotation file describes it."""
+
+    path: str
+    """Of the image, relative to the folder, with forward slashes."""
+    origin: str
+    """The annotation file, relative to the folder; empty where the format lets an image without one have no box."""
+    boxes: tuple[Box, ...] = ()
+    size: tuple[int, int] | None = None
+    """Width and height of the image that the boxes were drawn on, where the file tells."""
+    split: str | None = None
+    reason: str | None = None
+    """Why the image cannot be used, where the file already shows it."""

@@ -1,0 +1,100 @@
+"""The files of a folder with annotations: which images there are, and which one a name in an annotation means."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from itertools import takewhile
+from typing import TYPE_CHECKING
+
+from sightline.data.sources.entries import entries
+from sightline.data.sources.item import files, split_of, suffix_of
+from sightline.images.reading import SUFFIXES, UnreadableImage, open_image
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ORIENTATION, TURNED = 0x0112, frozenset({5, 6, 7, 8})
+"""EXIF's tag, and its values for images that lie on their side."""
+MISSING = "there is no such image"
+TEXTS = (".json", ".xml", ".txt", ".yaml", ".yml", ".names")
+
+
+class Tree:
+    """What lies below a folder: images by name, and files that may describe them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.images = {found.path: found.reason for found in files(folder) if suffix_of(found.path)}
+        self.texts = [
+            one.path
+            for one in entries(os.fspath(folder))
+            if not one.is_folder and one.reason is None and suffix_of(one.path) in TEXTS
+        ]
+        self._named: dict[str, list[str]] = defaultdict(list)
+        for path in self.images:
+            self._named[_name(path)].append(path)
+
+    def texts_named(self, *suffixes: str) -> list[str]:
+        """The files with one of these extensions."""
+        return [path for path in self.texts if suffix_of(path) in suffixes]
+
+    def head(self, path: str, size: int) -> bytes:
+        """The first bytes of a file."""
+        with (self.folder / path).open("rb") as handle:
+            return handle.read(size)
+
+    def find(self, name: str, near: str = "", split: str | None = None) -> tuple[str, str | None]:
+        """The image that an annotation in the folder `near` calls `name`, with or without extension; or why it is none.
+
+        It lies where the name says, seen from `near` or from the folder, else where the end of its path says most:
+        annotations carry the paths of the machine that they were made on. Of equals the one in a folder of `split`.
+        """
+        wanted = [part for part in name.replace("\\", "/").split("/") if part not in {"", ".", ".."}]
+        told = "/".join(wanted) or name
+        if not wanted:
+            return told, MISSING
+        candidates = self._named.get(_name(wanted[-1]), [])
+        if suffix_of(wanted[-1]) in SUFFIXES:
+            exact = [path for path in candidates if path.rpartition("/")[2] == wanted[-1]]
+            candidates = exact or [path for path in candidates if path.lower().endswith(wanted[-1].lower())]
+        for place in (f"{near}/{told}", told):
+            if place in candidates:
+                return place, self.images[place]
+        meant = split_in(told) or split
+        candidates = [path for path in candidates if meant is None or split_in(path) in {None, meant}]
+        tails = {path: _tail(path, wanted) for path in candidates}
+        best = [path for path in candidates if tails[path] == max(tails.values())]
+        best = [path for path in best if split_in(path) == meant] or best
+        if len(best) == 1:
+            return best[0], self.images[best[0]]
+        return told, f"{len(best)} images have that name: {', '.join(best[:3])}" if best else MISSING
+
+    def size(self, path: str) -> tuple[int, int]:
+        """Width and height of an image that stands upright. Raises UnreadableImage."""
+        try:
+            data = (self.folder / path).read_bytes()
+        except OSError as error:
+            raise UnreadableImage(f"it cannot be read: {error.strerror}") from None
+        image = open_image(data)
+        turned = image.getexif().get(ORIENTATION) in TURNED
+        return (image.height, image.width) if turned else (image.width, image.height)
+
+
+def split_in(path: str) -> str | None:
+    """The split that the folders of a path tell, the innermost first."""
+    found = (split_of(part) for part in reversed(path.split("/")[:-1]))
+    return next((split for split in found if split), None)
+
+
+def _name(path: str) -> str:
+    """Name of a file without folders and extension of an image, in one letter case."""
+    name = path.rpartition("/")[2]
+    suffix = suffix_of(name)
+    return (name[: -len(suffix)] if suffix in SUFFIXES else name).lower()
+
+
+def _tail(path: str, wanted: list[str]) -> int:
+    """How many folders, from the file upwards, both paths have in common."""
+    pairs = zip(reversed(path.split("/")[:-1]), reversed(wanted[:-1]), strict=False)
+    return len(list(takewhile(lambda pair: pair[0] == pair[1], pairs)))

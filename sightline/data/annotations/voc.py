@@ -1,0 +1,125 @@
+"""Pascal VOC's XML, a file for each image (Everingham et al. 2010).
+
+Edges are taken as they stand. VOC itself counts pixels from 1 and includes the last one; the tools that write its form
+today count from 0, and the pixel between the two is within what people draw.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+from xml.etree.ElementTree import Element, ParseError, SubElement, indent, tostring
+
+from sightline.data.annotations.described import Box, Described
+from sightline.data.annotations.tree import split_in
+from sightline.data.sources.item import SPLITS
+from sightline.files import write_atomically
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from sightline.data.annotations.table import Annotations
+    from sightline.data.annotations.tree import Tree
+
+FOLDER = "Annotations"
+LISTS = "ImageSets/Main"
+LOOK = 4096
+ROOT = re.compile(rb"<annotation[\s>]")
+EDGES = ("xmin", "ymin", "xmax", "ymax")
+
+
+def read(tree: Tree) -> Iterator[Described]:
+    """The image of each file of this form, those too that say so and then turn out to be broken."""
+    splits = _splits(tree)
+    for path in tree.texts_named(".xml"):
+        if ROOT.search(tree.head(path, LOOK)):
+            yield _read(tree, path, splits)
+
+
+def _read(tree: Tree, path: str, splits: dict[str, str]) -> Described:
+    """The image that bears the file's name; only where there is none, that of its `filename`."""
+    from defusedxml import DefusedXmlException
+    from defusedxml.ElementTree import parse
+
+    place = path.rpartition("/")[0]
+    name = path.removesuffix(".xml").rpartition(f"{FOLDER}/")[2]
+    image, reason = tree.find(name, place)
+    split = splits.get(name, splits.get(name.rpartition("/")[2]))
+    try:
+        root = parse(tree.folder / path).getroot()
+    except (ParseError, DefusedXmlException, ValueError, LookupError) as error:
+        said = str(error).partition("\n")[0]
+        return Described(path=image, origin=path, split=split, reason=f"{path} cannot be read as XML: {said}")
+    if reason:
+        other = tree.find(root.findtext("filename") or "", place)
+        image, reason = other if other[1] is None else (image, reason)
+    boxes = []
+    for number, thing in enumerate(root.findall("object"), start=1):
+        told, label = f"object {number} of {path}", (thing.findtext("name") or "").strip()
+        try:
+            x1, y1, x2, y2 = (float(thing.findtext(f"bndbox/{edge}") or "") for edge in EDGES)
+        except ValueError:
+            reason = reason or f"{told}: its bndbox has no four numbers"
+            continue
+        if not label:
+            reason = reason or f"{told} has no name"
+        crowd, difficult = ((thing.findtext(flag) or "").strip() == "1" for flag in ("crowd", "difficult"))
+        boxes.append(Box(label=label, x1=x1, y1=y1, x2=x2, y2=y2, crowd=crowd, difficult=difficult))
+    return Described(
+        path=image,
+        origin=path,
+        boxes=tuple(boxes),
+        size=_size(root),
+        split=split or split_in(image),
+        reason=reason,
+    )
+
+
+def _size(root: Element) -> tuple[int, int] | None:
+    try:
+        width, height = (int(float(root.findtext(f"size/{side}") or "")) for side in ("width", "height"))
+    except (ValueError, OverflowError):
+        return None
+    return (width, height) if width > 0 and height > 0 else None
+
+
+def _splits(tree: Tree) -> dict[str, str]:
+    """Name of an image → the split whose list in ImageSets/Main has it."""
+    splits: dict[str, str] = {}
+    for path in tree.texts_named(".txt"):
+        stem = path.rpartition("/")[2].removesuffix(".txt").lower()
+        if f"{LISTS}/" in path and stem in SPLITS:
+            text = (tree.folder / path).read_text(encoding="utf-8", errors="replace")
+            splits |= dict.fromkeys((line.split()[0] for line in text.splitlines() if line.split()), SPLITS[stem])
+    return splits
+
+
+def write(found: Annotations, folder: Path) -> None:
+    """Write a file for each image that can be used, and the lists of the splits.
+
+    `crowd` is an element of our own where it is set: the form has none.
+    """
+    listed: dict[str, list[str]] = {}
+    for image, boxes in found.each():
+        root = Element("annotation")
+        SubElement(root, "filename").text = image.path
+        size = SubElement(root, "size")
+        for side, length in (("width", image.width), ("height", image.height), ("depth", 3)):
+            SubElement(size, side).text = str(length)
+        for box in boxes:
+            thing = SubElement(root, "object")
+            SubElement(thing, "name").text = box.label
+            SubElement(thing, "difficult").text = str(int(box.difficult))
+            if box.crowd:
+                SubElement(thing, "crowd").text = "1"
+            edges = SubElement(thing, "bndbox")
+            for edge, value in zip(EDGES, box.edges, strict=True):
+                SubElement(edges, edge).text = f"{value:.12g}"
+        indent(root)
+        stem = image.path.rpartition(".")[0]
+        write_atomically(folder / FOLDER / f"{stem}.xml", tostring(root, encoding="utf-8"))
+        if image.split:
+            listed.setdefault(image.split, []).append(stem)
+    for split, stems in listed.items():
+        write_atomically(folder / LISTS / f"{split}.txt", "".join(f"{stem}\n" for stem in stems))
