@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from sightline import config
 from sightline.data import embedded
-from sightline.data.sources import copying, published, scan
+from sightline.data.sources import copying, label_sets, published, scan
 from sightline.data.versions.external import EXTERNAL
 from sightline.errors import DataError, ProjectError
+from sightline.heads.labels import CLASSIFY, LABELS, MULTILABEL
 from sightline.names import plain
 from sightline.project import environment
 from sightline.words import counted, tally
@@ -124,16 +125,19 @@ def _make(
     *,
     download: bool,
 ) -> None:
+    tasks = {}
     for use, given in wanted.items():
         if use in outside:
+            tasks[use] = _task(given, outside[use])
             notify(f"{use}: the images stay in {outside[use]}, outside of DVC: `dvc pull` cannot bring them back")
-            notify(f"{use}: {_told(outside[use])}")
+            notify(f"{use}: {_told(outside[use], tasks[use])}")
             continue
         place = folder / "data" / "raw" / use
         left = _bring(given, place, download=download)
         if left:
             notify(f"{use}: {copying.sentence(left)}")
-        notify(f"{use}: {_told(place)}")
+        tasks[use] = _task(given, place)
+        notify(f"{use}: {_told(place, tasks[use])}")
     for file in FILES:
         shutil.copyfile(template(file), folder / file)
     (folder / "prefect.toml").write_text(PREFECT, encoding="utf-8")
@@ -141,7 +145,7 @@ def _make(
     (folder / ".prefect" / ".gitkeep").touch()  # a clone needs the folder: SQLite makes none
     (folder / ".gitignore").write_text(IGNORED + _beside(folder, wanted), encoding="utf-8")
     own = _version_control(folder)
-    _write_params(folder, wanted, name, outside)
+    _write_params(folder, wanted, name, outside, tasks)
     inside = [f"data/raw/{use}" for use in wanted if use not in outside]
     if inside:
         _run(folder, "dvc", "add", "--quiet", *inside)
@@ -156,15 +160,28 @@ def _beside(folder: Path, wanted: dict[str, str]) -> str:
     return "".join(f"/{place.as_posix()}/\n" for place in inside if (folder / place).is_dir())
 
 
-def _told(place: Path) -> str:
+def _task(given: str, place: Path) -> str:
+    """What the data are for: several labels where a table or links say so. Only the folder itself has its links yet."""
+    if given.startswith((EMBEDDED, published.PREFIX)):
+        return CLASSIFY
+    folder = Path(given) if Path(given).is_dir() else place
+    return MULTILABEL if label_sets.shows_several(folder, scan(folder)) else CLASSIFY
+
+
+def _told(place: Path, task: str) -> str:
     """What the files in `place` are, before any is read."""
-    labels = Counter(item.label or "" for item in scan(place) if not item.closed)
-    waiting = labels.pop("", 0)
+    texts = Counter(item.label or "" for item in scan(place) if not item.closed)
+    waiting = texts.pop("", 0)
+    labels: Counter[str] = Counter()
+    for text, count in texts.items():
+        labels.update(dict.fromkeys(LABELS[task].names(text), count))
     without = f"; {waiting:,} without a label are left out (`sightline data label export`)" if waiting else ""
-    return f"{counted(labels.total(), 'image')} of {tally(labels)}, in {place}{without}"
+    return f"{counted(texts.total(), 'image')} of {tally(labels)}, in {place}{without}"
 
 
-def _write_params(folder: Path, wanted: dict[str, str], name: str | None, outside: dict[str, Path]) -> None:
+def _write_params(
+    folder: Path, wanted: dict[str, str], name: str | None, outside: dict[str, Path], tasks: dict[str, str]
+) -> None:
     """Last of all: where params.yaml stands, the project is whole."""
 
     def edit(values: Any) -> None:
@@ -174,8 +191,11 @@ def _write_params(folder: Path, wanted: dict[str, str], name: str | None, outsid
         if name or own:
             values["project"]["name"] = plain((name or folder.resolve().name).strip("-.")).strip("-.") or "project"
             values["project"].yaml_add_eol_comment("registered models: NAME-backbone, NAME-classifier", "name")
+        values["project"]["task"] = tasks["target"]
         if "source" not in wanted:
             del values["datasets"]["source"]
+        elif tasks["source"] != tasks["target"]:
+            values["datasets"]["source"]["task"] = tasks["source"]
         for use, place in outside.items():
             values["datasets"][use]["images"] = str(place)
             values["datasets"][use]["raw"] = EXTERNAL

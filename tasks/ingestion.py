@@ -39,5 +39,5 @@ def ingest(paths: Paths, use: str) -> Reproduced:
     from sightline.data.ingest import told
 
     done = history.ingest(paths, use)
-    get_run_logger().info(f"{use}: {told(manifest.read(paths.manifest(use)))}")
+    get_run_logger().info(f"{use}: {told(manifest.read(paths.manifest(use)), paths.params.task_of(use))}")
     return done

@@ -18,6 +18,7 @@ from flows.cli.prefect_runs import killed, mine
 from flows.cli.repetition import forget, repeated
 from sightline import config, space
 from sightline.errors import SightlineError
+from sightline.heads.labels import shown
 
 if TYPE_CHECKING:
     from sightline.project import Paths
@@ -152,7 +153,7 @@ def predict(
         for row in rows:
             doubt = "unlike the images it knows" if row.get("foreign") else "not sure enough"
             unsure = f"  {doubt}" if row.get("abstain") else ""
-            said = row.get("error") or f"{row['label']}  {row['probability']:.3f}{unsure}"
+            said = row.get("error") or f"{shown(row['label'])}  {row['probability']:.3f}{unsure}"
             say(f"{row['path']}: {said}", err="error" in row)
     if any("error" in row for row in rows):
         raise typer.Exit(1)

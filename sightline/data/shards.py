@@ -1,7 +1,7 @@
 """Shards: the images of a role, decoded once to uint8 arrays that training maps from disk.
 
-A shard is `ROLE-NNNNN.npy` of shape (rows, size, size, 3), its labels `ROLE-NNNNN.labels.npy` (class indices), its
-groups `ROLE-NNNNN.groups.npy` (a number for each group, the same in every shard), and `index.json` says what is there.
+A shard is `ROLE-NNNNN.npy` of shape (rows, size, size, 3), its labels `ROLE-NNNNN.labels.npy` (what its task makes of
+them: class indices, or a row of bits), its groups `ROLE-NNNNN.groups.npy` (a number for each group, the same in every shard), and `index.json` says what is there.
 The index is written last, with the digest of each file: where both agree, the shards are whole.
 
 With `preprocess.store: jpeg` the training images are kept as JPEGs of that size, one behind the other in the same file
@@ -29,6 +29,7 @@ from sightline.data.manifest import OK
 from sightline.digests import code_digest, digest_of, file_digest
 from sightline.errors import Damaged, DataError
 from sightline.files import SCRATCH, replacing, write_atomically
+from sightline.heads.labels import CLASSIFY, LABELS, noted
 from sightline.images import jpeg
 from sightline.images.reading import decode
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from sightline.heads.labels import Labels
     from sightline.params import Preprocess
     from sightline.project import Paths
 
@@ -64,6 +66,14 @@ class Index:
     size: int
     classes: tuple[str, ...]
     shards: tuple[Shard, ...]
+    task: str = CLASSIFY
+    """How the labels are meant."""
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What its file says."""
+        values = asdict(self)
+        return {"size": values["size"], "classes": values["classes"], "shards": values["shards"], **noted(self.task)}
 
     def of(self, role: str) -> list[Shard]:
         """Shards of one role, in order."""
@@ -83,22 +93,23 @@ def preprocess(paths: Paths, use: str) -> Index:
     folder, params = paths.shards(use), paths.params.preprocess
     folder.mkdir(parents=True, exist_ok=True)
     limit = paths.params.ingest.max_megapixels * 1e6
-    names = manifest.classes(rows)
+    task = paths.params.task_of(use)
+    names = manifest.classes(rows, task)
     usable = rows[rows["status"] == OK]
     work = [
-        _plan(str(role), int(str(number)), part, params, names)
+        _plan(str(role), int(str(number)), part, params, names, task)
         for (role, number), part in usable.groupby(["role", "shard"], sort=True)
     ]
-    index = Index(params.size, tuple(names), tuple(shard for shard, _ in work))
+    index = Index(params.size, tuple(names), tuple(shard for shard, _ in work), task)
     kept = _kept(folder) if _is_by_this_code(paths.decoded(use)) else {}
     fresh = [(shard, part) for shard, part in work if kept.get(shard.name) != shard.key]
     (folder / INDEX).unlink(missing_ok=True)
     write_atomically(paths.decoded(use), "")
-    _write_all(folder, paths.raw(use), fresh, names, params, limit)
+    _write_all(folder, paths.raw(use), fresh, names, params, limit, LABELS[task])
     for shard, part in work:
         _write_groups(folder / f"{shard.name}.groups.npy", part["group"])
     _remove_others(folder, {shard.name for shard in index.shards})
-    stored.write(folder / INDEX, [path.name for path in folder.glob("*.npy")], **asdict(index))
+    stored.write(folder / INDEX, [path.name for path in folder.glob("*.npy")], **index.told)
     write_atomically(paths.decoded(use), _code())
     return index
 
@@ -119,7 +130,8 @@ def _told(folder: Path) -> dict[str, Any]:
 
 
 def _index(told: dict[str, Any]) -> Index:
-    return Index(told["size"], tuple(told["classes"]), tuple(Shard(**shard) for shard in told["shards"]))
+    shards = tuple(Shard(**shard) for shard in told["shards"])
+    return Index(told["size"], tuple(told["classes"]), shards, told.get("task", CLASSIFY))
 
 
 def _kept(folder: Path) -> dict[str, str]:
@@ -155,18 +167,24 @@ def _compresses(role: str, params: Preprocess) -> bool:
 
 
 def _plan(
-    role: str, number: int, part: pd.DataFrame, params: Preprocess, names: list[str]
+    role: str, number: int, part: pd.DataFrame, params: Preprocess, names: list[str], task: str
 ) -> tuple[Shard, pd.DataFrame]:
     name = f"{role}-{number:05d}"
     kind = ["jpeg", params.quality] if _compresses(role, params) else []
-    key = digest_of([params.size, names, part["sha256"].tolist(), part["label"].tolist(), *kind])
+    known = [params.size, names, part["sha256"].tolist(), part["label"].tolist(), *kind]
+    key = digest_of([*known, *noted(task).values()])
     return Shard(role, name, len(part), key), part
 
 
 def _write_all(
-    folder: Path, raw: Path, fresh: list[tuple[Shard, pd.DataFrame]], names: list[str], params: Preprocess, limit: float
+    folder: Path,
+    raw: Path,
+    fresh: list[tuple[Shard, pd.DataFrame]],
+    names: list[str],
+    params: Preprocess,
+    limit: float,
+    labels: Labels,
 ) -> None:
-    position = {name: number for number, name in enumerate(names)}
     images = sum(shard.rows for shard, _ in fresh)
     with ProcessPoolExecutor(os.cpu_count() if images > params.size else 1) as pool:
         for shard, part in fresh:
@@ -177,8 +195,7 @@ def _write_all(
             if quality:
                 _save(jpeg.offsets_of(path), np.cumsum([0, *map(len, found)], dtype=np.int64))
             _save(path, np.concatenate(found) if quality else np.stack(found))
-            labels = part["label"].map(position).to_numpy(dtype=np.int64)
-            _save(folder / f"{shard.name}.labels.npy", labels)
+            _save(folder / f"{shard.name}.labels.npy", labels.targets(part["label"], names))
 
 
 def _write_groups(path: Path, groups: pd.Series) -> None:

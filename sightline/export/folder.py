@@ -85,7 +85,8 @@ def _described(predictor: Predictor) -> dict[str, Any]:
     """What a client must know; the bundle's own digests are in the version's."""
     values = asdict(predictor.card)
     kept = ("network", "size", "classes", "temperature", "wanted_accuracy", "abstain_below", "conformal")
-    return {key: values[key] for key in kept} | {"foreign": predictor.known is not None}
+    more = {} if values["decoding"] is None else {"decoding": values["decoding"]}
+    return {key: values[key] for key in kept} | more | {"foreign": predictor.known is not None}
 
 
 def _answers(

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from sightline.digests import file_digest
 from sightline.errors import ModelError
-from sightline.models.conformal import Conformal
+from sightline.heads.conformal import Conformal
+from sightline.heads.known import HEADS
+from sightline.heads.labels import CLASSIFY, noted
 from sightline.models.foreign import KNOWN, Known
 from sightline.models.weights import WEIGHTS
 
@@ -48,6 +50,16 @@ class Card:
     """What makes the sets of likely classes; None where there were no images to calibrate on."""
     known: str | None = None
     """SHA-256 of the file that tells foreign images; None where there is none, as in bundles older than this field."""
+    task: str = CLASSIFY
+    """Which head makes answers of the network's outputs."""
+    decoding: dict[str, Any] | None = None
+    """What that head fitted besides, as plain values."""
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What its file says; of the first task nothing that files from before there were others do not say."""
+        values = {key: value for key, value in asdict(self).items() if key not in {"task", "decoding"}}
+        return {**values, **noted(self.task), **({} if self.decoding is None else {"decoding": self.decoding})}
 
 
 def load(folder: Path) -> tuple[Card, Classifier, Known | None]:
@@ -82,6 +94,9 @@ def _card(values: dict[str, Any]) -> Card:
         raise ValueError(f"size = {card.size!r} is no number of pixels up to {LARGEST}")
     if not card.classes or {type(name) for name in card.classes} != {str} or len({*card.classes}) < len(card.classes):
         raise ValueError("classes are not the names of one class or more, each once")
+    if card.task not in HEADS:
+        raise ValueError(f"task = {card.task!r} is none of {', '.join(HEADS)}")
+    HEADS[card.task].check(card)
     numbers = {"temperature": card.temperature, "abstain_below": card.abstain_below or 0.0}
     numbers |= {name: float(value) for name, value in vars(known).items()} if known else {}
     for name, value in numbers.items():
@@ -99,7 +114,7 @@ def write(folder: Path, card: Card, weights: Path, known: Known | None = None) -
     if known is not None:
         known.write(folder / KNOWN)
         card = replace(card, known=file_digest(folder / KNOWN))
-    (folder / BUNDLE).write_text(json.dumps(asdict(card), indent=1) + "\n", encoding="utf-8")
+    (folder / BUNDLE).write_text(json.dumps(card.told, indent=1) + "\n", encoding="utf-8")
 
 
 def golden(folder: Path) -> list[bytes]:

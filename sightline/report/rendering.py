@@ -6,6 +6,8 @@ import base64
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
+from sightline.heads.shares import percent
+
 if TYPE_CHECKING:
     from jinja2 import Environment
 
@@ -27,7 +29,7 @@ def templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": _percent, "duration": _duration, "picture": _picture}
+    environment.filters |= {"percent": percent, "duration": _duration, "picture": _picture}
     return environment
 
 
@@ -48,10 +50,6 @@ def _picture(png: bytes, side: int) -> dict[str, Any]:
 def data_address(data: bytes, kind: str) -> str:
     """An image file of type `kind` as an address that holds it."""
     return f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f}\u00a0%"
 
 
 def _duration(seconds: float) -> str:

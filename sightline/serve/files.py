@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def predict_files(bundle: Path, version: str, images: Sequence[Source]) -> list[dict[str, Any]]:
     """One row for each file: path and what the version answers; or path and error where it is unreadable.
 
-    `bundle`: the folder of that version. `set` holds the likely classes, most likely first, and a `foreign_score` above
+    `bundle`: the folder of that version. `labels` are there where an image may have several. `set` holds the likely classes, most likely first, and a `foreign_score` above
     1 makes an image foreign; each of `abstain`, `set`, `foreign` and its score is None where the version cannot tell.
     Raises ModelError where the bundle is not whole.
     """
@@ -27,7 +27,7 @@ def predict_files(bundle: Path, version: str, images: Sequence[Source]) -> list[
         row: dict[str, Any] = {"path": image.name}
         try:
             (answer,) = predictor.predict([image.read()])
-            row |= {"label": answer.label, "probability": answer.probability, "version": version}
+            row |= {"label": answer.label, **answer.sets, "probability": answer.probability, "version": version}
             row |= {"abstain": answer.abstain, "set": None if answer.likely is None else list(answer.likely)}
             row |= {"foreign": answer.foreign, "foreign_score": answer.foreign_score}
         except UnreadableImage as error:

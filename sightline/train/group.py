@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.distributed as dist
-import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
+from sightline.heads.known import of
 from sightline.models.device import best_device
 from sightline.train import inference
 
@@ -80,7 +80,7 @@ def score(model: nn.Module, images: Images) -> tuple[float, float]:
     if len(places):
         logits[places] = inference.predict(model, images.pixels[places]).to(logits.device)
     answers = summed(logits).cpu()
-    return inference.rated(answers, images.labels)
+    return of(images.task).rated(answers, images.labels)
 
 
 def share_statistics(model: nn.Module) -> nn.Module:
@@ -154,10 +154,3 @@ class SharedNorm(nn.modules.batchnorm._BatchNorm):  # noqa: SLF001
         rate = self.momentum if self.momentum is not None else 1 / float(self.num_batches_tracked)
         self.running_mean.lerp_(mean, rate)
         self.running_var.lerp_(variance, rate)
-
-
-def weight_of(targets: Tensor, weights: Tensor | None) -> float | Tensor:
-    """What a batch counts in a mean cross-entropy: its images, or their class weights."""
-    if weights is None or targets.ndim > 1:
-        return float(len(targets))
-    return F.embedding(targets, weights[:, None]).sum()

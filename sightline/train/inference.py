@@ -7,13 +7,12 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import torch
-import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
+from sightline.heads.known import of
 from sightline.images.normalise import normalise
 from sightline.models.device import best_device, has_bf16
 from sightline.models.device import exact as exactly
-from sightline.models.temperature import fit_temperature
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,24 +21,18 @@ if TYPE_CHECKING:
 
 
 def score(model: nn.Module, images: Images) -> tuple[float, float]:
-    """Mean cross-entropy and accuracy of `model` on `images`; (nan, nan) where there are none."""
+    """Mean loss and score of `model` on `images`, as their task has them; (nan, nan) where there are none."""
     if not len(images):
         return math.nan, math.nan
-    return rated(predict(model, images.pixels), images.labels)
+    return of(images.task).rated(predict(model, images.pixels), images.labels)
 
 
 def scored(model: nn.Module, images: Images) -> tuple[float, float, float]:
-    """As `score`, and the cross-entropy at the temperature that fits the answers to `images` best."""
+    """As `score`, and the loss once the answers are calibrated on `images` themselves."""
     if not len(images):
         return math.nan, math.nan, math.nan
-    logits = predict(model, images.pixels)
-    temperature = fit_temperature(logits.numpy(), images.labels.numpy())
-    return *rated(logits, images.labels), rated(logits / temperature, images.labels)[0]
-
-
-def rated(logits: Tensor, labels: Tensor) -> tuple[float, float]:
-    """Mean cross-entropy and accuracy of `logits` (N, classes)."""
-    return float(F.cross_entropy(logits, labels)), float((logits.argmax(1) == labels).float().mean())
+    logits, head = predict(model, images.pixels), of(images.task)
+    return *head.rated(logits, images.labels), head.fitted_loss(logits, images.labels)
 
 
 @torch.no_grad()

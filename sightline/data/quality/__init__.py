@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from sightline.data.quality import appearance, classes, copies, names, series
 from sightline.data.quality.finding import Finding
+from sightline.heads.labels import CLASSIFY, LABELS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,7 +61,19 @@ DEMANDS: dict[str, tuple[str, tuple[str, ...]]] = {
 """Id of the finding → what is asked, and the limits that decide; exact copies have rules of their own."""
 
 
-def findings(rows: pd.DataFrame, limits: Validate) -> list[Finding]:
+BY_LABEL = frozenset({"imbalance", "shortcuts"})
+"""Finders that look at an image once for each of its labels."""
+
+
+def findings(rows: pd.DataFrame, limits: Validate, task: str = CLASSIFY) -> list[Finding]:
     """List what is odd about the data set with the manifest `rows`; an empty list where nothing is."""
-    found = (finder(rows, limits) for finder in FINDERS.values())
+    found = (found_by(name, rows, limits, task) for name in FINDERS)
     return [one for one in found if one is not None]
+
+
+def found_by(name: str, rows: pd.DataFrame, limits: Validate, task: str) -> Finding | None:
+    """What one finder has to tell, whose labels are meant as `task` says."""
+    if name in BY_LABEL:
+        each = LABELS[task].each(rows["label"])
+        rows = rows.loc[each.index].assign(label=each.to_numpy()).reset_index(drop=True)
+    return FINDERS[name](rows, limits)

@@ -11,8 +11,9 @@ from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from sightline.data.sources import entries
+from sightline.data.sources import entries, label_sets
 from sightline.data.sources.item import SPLITS, Item, plain
+from sightline.data.sources.label_sets import PLURAL, SEVERAL
 from sightline.errors import DataError
 from sightline.words import from_cell, to_cell
 
@@ -30,6 +31,8 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "group": (),
 }
 """Our name of a column → what others call it."""
+BY_COLUMNS = "by columns"
+"""In a row: whether its label was told by columns of 0 and 1."""
 SEPARATORS = (",", ";", "\t")
 UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
@@ -49,7 +52,9 @@ def find(folder: Path) -> Path | None:
 
 def _names_images(table: Path) -> bool:
     with suppress(DataError):
-        return next(rows(table), None) is not None
+        # Columns of 0 and 1 alone name no classes there: they may be facts about the images.
+        first = next(rows(table), None)
+        return first is not None and not first[1].get(BY_COLUMNS)
     return False
 
 
@@ -71,8 +76,9 @@ def items(folder: Path) -> Iterator[Item]:
         if split and split not in SPLITS:
             raise DataError(f"{table}, line {number}: split {split!r} is none of {', '.join(SPLITS)}")
         label, group = plain(_text(row.get("label"))), _text(row.get("group")) or None
-        reason = why_closed(inside, path)
-        yield Item(path, label, SPLITS.get(split), group, reason or (None if label else "no label"), bool(reason))
+        reason, several = why_closed(inside, path), bool(row.get(SEVERAL))
+        said = reason or (None if label else "no label")
+        yield Item(path, label, SPLITS.get(split), group, said, bool(reason), several)
 
 
 def rows(table: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
@@ -88,15 +94,17 @@ def rows(table: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
 
 def _csv_rows(table: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     text = _decoded(table)
-    separator = next((one for one in SEPARATORS if _known(next(_cells(text, one), []))), ",")
+    told = (one for known in (_known, _classes) for one in SEPARATORS if known(next(_cells(text, one), [])))
+    separator = next(told, ",")
     reader = _cells(text, separator)
     first: list[str] = next(reader, [])
     header = [name.strip().lower() for name in first]
-    named = _known(header)
+    classes = {} if _known(header) else _classes(first)
+    named = _known(header) or (_known([*header, "label"]) if classes else {})
     if not named:
         raise DataError(
             f"{table}: its first line is {first}; it must name a column path and a column label, and may name split "
-            "and group"
+            "and group; or, for several labels, a column of 0 and 1 for each class"
         )
     for cells in reader:
         if not any(cell.strip() for cell in cells):
@@ -107,7 +115,25 @@ def _csv_rows(table: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                 f"{separator.join(cells)[:80]}; put a text that holds {separator!r} between quotes"
             )
         row = dict(zip(header, cells, strict=False))
-        yield reader.line_num, {ours: from_cell(row.get(theirs, "")) for ours, theirs in named.items()}
+        found = {ours: from_cell(row.get(theirs, "")) for ours, theirs in named.items()}
+        yield reader.line_num, found | _label(table, reader.line_num, row, found["label"], named["label"], classes)
+
+
+def _classes(header: Sequence[str]) -> dict[str, str]:
+    """Column → class of a table with a column path and no label, whose other columns are 0 or 1; else nothing."""
+    named = _known([*header, "label"])
+    return label_sets.class_columns(header, named.values()) if named and not _known(header) else {}
+
+
+def _label(
+    table: Path, number: int, row: Mapping[str, str], text: str, column: str, classes: Mapping[str, str]
+) -> dict[str, Any]:
+    """The label of a row, and how it was told where it is the text of a set."""
+    if classes:
+        said = label_sets.of_columns(row, classes, f"{table}, line {number}")
+        return {"label": said, SEVERAL: True, BY_COLUMNS: True}
+    label, several = label_sets.of_text(text, column)
+    return {"label": label, SEVERAL: True} if several else {}
 
 
 def _cells(text: str, separator: str) -> Any:
@@ -116,10 +142,13 @@ def _cells(text: str, separator: str) -> Any:
 
 def as_text(found: Iterable[Mapping[str, Any]]) -> str:
     """A labels.csv of these rows."""
-    out = io.StringIO()
-    writer = csv.DictWriter(out, list(COLUMNS), lineterminator="\n")
+    out, listed = io.StringIO(), list(found)
+    header = {name: name for name in COLUMNS}
+    if any(row.get(SEVERAL) for row in listed):
+        header["label"] = PLURAL
+    writer = csv.DictWriter(out, list(header.values()), lineterminator="\n")
     writer.writeheader()
-    writer.writerows({name: to_cell(_text(row.get(name))) for name in COLUMNS} for row in found)
+    writer.writerows({header[name]: to_cell(_text(row.get(name))) for name in COLUMNS} for row in listed)
     return out.getvalue()
 
 
@@ -159,17 +188,19 @@ def _jsonl_rows(table: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         named = _known(list(row)) if isinstance(row, dict) else {}
         if not named:
             raise DataError(f"{table}, line {number}: not an object with path and label: {line.strip()[:80]}")
-        lower = {name.strip().lower(): value for name, value in row.items()}
-        yield number, {ours: _alone(table, number, lower[theirs]) for ours, theirs in named.items()}
-
-
-def _alone(table: Path, number: int, value: Any) -> Any:
-    """The value, or the only one of a list."""
-    if not isinstance(value, list):
-        return value
-    if len(value) != 1:
-        raise DataError(f"{table}, line {number}: {value} are {len(value)} values; one label per image is learned")
-    return value[0]
+        lower, where = {name.strip().lower(): value for name, value in row.items()}, f"{table}, line {number}"
+        found = {ours: lower[theirs] for ours, theirs in named.items()}
+        label = found["label"]
+        if isinstance(label, list) and len(label) == 1:
+            found["label"] = label[0]
+        elif isinstance(label, list):
+            found |= {"label": label_sets.of_list(label, where), SEVERAL: True}
+        elif isinstance(label, str):
+            text, several = label_sets.of_text(label, named["label"])
+            found |= {"label": text, SEVERAL: True} if several else {}
+        if isinstance(found["path"], list | dict):
+            raise DataError(f"{where}: the path is no text but {str(found['path'])[:80]}")
+        yield number, found
 
 
 def _text(value: Any) -> str:
