@@ -40,6 +40,8 @@ SUFFIXES = frozenset(suffix for suffixes in EXTENSIONS.values() for suffix in su
 SIXTEEN_BIT = frozenset({"I;16", "I;16B", "I;16L", "I;16N", "I"})
 MODES = SIXTEEN_BIT | {"1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "LAB", "HSV"}
 SIXTEEN_TO_EIGHT = 257  # 65535 / 255
+ORIENTATION, LYING = 0x0112, frozenset({5, 6, 7, 8})
+"""EXIF's tag, and its values for images that lie on their side."""
 MAX_PIXELS = 25e6
 TOO_HUNGRY = "reading it needs more memory than is allowed"
 
@@ -84,6 +86,12 @@ def open_image(data: bytes, max_pixels: float = MAX_PIXELS) -> Image.Image:
     if image.mode not in MODES or (image.mode == "I" and image.format != "PPM"):
         raise UnreadableImage(f"pixel mode {image.mode} is not supported")
     return image
+
+
+def upright_size(image: Image.Image) -> tuple[int, int]:
+    """Width and height that the image will have once it stands upright."""
+    turned = image.getexif().get(ORIENTATION) in LYING
+    return (image.height, image.width) if turned else (image.width, image.height)
 
 
 def to_rgb(image: Image.Image) -> Image.Image:

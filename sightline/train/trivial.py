@@ -7,6 +7,7 @@ which needs a histogram per image; autocontrast stands for it.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import torch
@@ -14,8 +15,6 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from sightline.train.draws import Draws
 
 GREY = (0.299, 0.587, 0.114)
@@ -27,12 +26,16 @@ SHIFT = 1 / 3
 """Of the side; theirs is 32 px, too far for small images."""
 
 
-def change(pixels: Tensor, draws: Draws) -> Tensor:
-    """Each image of uint8 (N, 3, H, W) changed by one operation: float 0 … 255, channels last in memory."""
+def change(pixels: Tensor, draws: Draws, operations: tuple[Operation, ...] | None = None) -> Tensor:
+    """Each image of uint8 (N, 3, H, W) changed by one operation: float 0 … 255, channels last in memory.
+
+    Of all OPERATIONS, if not said otherwise.
+    """
+    operations = operations or OPERATIONS
     images = pixels.float().contiguous(memory_format=torch.channels_last)
-    choice = draws.whole(len(OPERATIONS) + 1)
+    choice = draws.whole(len(operations) + 1)
     strength = draws.shares() * 2 - 1
-    for number, operation in enumerate(OPERATIONS, start=1):
+    for number, operation in enumerate(operations, start=1):
         rows = (choice == number).nonzero().squeeze(1)
         if len(rows):
             part = rows.to(images.device, non_blocking=True)
@@ -112,8 +115,16 @@ def _shift_y(images: Tensor, strength: Tensor) -> Tensor:
     return _moved(images, _matrix(strength, {(1, 2): 2 * SHIFT * strength}))
 
 
-OPERATIONS: tuple[Callable[[Tensor, Tensor], Tensor], ...] = (
-    *(_brightness, _colour, _contrast, _sharpness, _posterise, _solarise, _autocontrast),
-    *(_rotate, _shear_x, _shear_y, _shift_x, _shift_y),
+Operation = Callable[[Tensor, Tensor], Tensor]
+COLOURS: tuple[Operation, ...] = (
+    _brightness,
+    _colour,
+    _contrast,
+    _sharpness,
+    _posterise,
+    _solarise,
+    _autocontrast,
 )
+"""What moves nothing."""
+OPERATIONS: tuple[Operation, ...] = (*COLOURS, _rotate, _shear_x, _shear_y, _shift_x, _shift_y)
 """Beside them there is the chance to leave the image as it is."""

@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING
 
 from sightline.data.sources.entries import entries
 from sightline.data.sources.item import files, split_of, suffix_of
-from sightline.images.reading import SUFFIXES, UnreadableImage, open_image
+from sightline.images.reading import SUFFIXES, UnreadableImage, open_image, upright_size
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-ORIENTATION, TURNED = 0x0112, frozenset({5, 6, 7, 8})
-"""EXIF's tag, and its values for images that lie on their side."""
 MISSING = "there is no such image"
 TEXTS = (".json", ".xml", ".txt", ".yaml", ".yml", ".names")
 
@@ -76,9 +74,7 @@ class Tree:
             data = (self.folder / path).read_bytes()
         except OSError as error:
             raise UnreadableImage(f"it cannot be read: {error.strerror}") from None
-        image = open_image(data)
-        turned = image.getexif().get(ORIENTATION) in TURNED
-        return (image.height, image.width) if turned else (image.width, image.height)
+        return upright_size(open_image(data))
 
 
 def split_in(path: str) -> str | None:
