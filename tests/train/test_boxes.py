@@ -52,6 +52,10 @@ def test_boxes_end_where_their_painted_corners_do(seed: int, zoom: float, flip: 
     images, moved = augment_located(pixels, targets, Recipe(epochs=1, zoom=zoom, flip=flip), draws)
     assert images.shape == pixels.shape
     for image, boxes in zip(images, moved, strict=True):
+        for number, colour in enumerate(COLOURS):
+            seen = extents(image, colour)
+            if seen and min(seen[2] - seen[0], seen[3] - seen[1]) > 3:
+                assert number in boxes[:, CLASS], "a box was lost"
         for row in boxes:
             if row[CLASS] < 0:
                 continue
