@@ -12,7 +12,8 @@ from functools import cache
 from pathlib import Path
 
 import torch
-from torch import Tensor
+
+from sightline.heads.nms import nms
 
 _KEPT: list[torch.library.Library] = []
 """A library's declarations live as long as its handle."""
@@ -41,23 +42,8 @@ def _declare() -> None:
     library = torch.library.Library("torchvision", "FRAGMENT")
     for name in ("nms", "qnms"):
         library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    library.impl("nms", _nms, "CPU")
+    library.impl("nms", nms, "CPU")
     _KEPT.append(library)
     from torchvision.ops import boxes
 
     boxes._assert_has_ops = lambda: None  # noqa: SLF001 — it would refuse our own nms
-
-
-def _nms(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
-    """Greedy non-maximum suppression: boxes (N, 4) as x1 y1 x2 y2, scores (N,) → indices kept, best first."""
-    order = scores.argsort(descending=True)
-    area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
-    kept = []
-    while len(order):
-        best, rest = order[0], order[1:]
-        kept.append(best)
-        corner = torch.maximum(boxes[best, :2], boxes[rest, :2])
-        opposite = torch.minimum(boxes[best, 2:], boxes[rest, 2:])
-        overlap = (opposite - corner).clamp(min=0).prod(dim=1)
-        order = rest[overlap / (area[best] + area[rest] - overlap) <= iou_threshold]
-    return torch.stack(kept) if kept else order

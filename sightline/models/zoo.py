@@ -154,8 +154,8 @@ def _mend(convolution: nn.Conv2d, inputs: tuple[Tensor, ...]) -> None:
         convolution.__class__ = smallmaps.SmallMapConv2d
 
 
-def load_init(model: Classifier, init: str, network: str) -> None:
-    """Put the weights that `init` names into the backbone.
+def load_init(model: nn.Module, init: str, network: str) -> None:
+    """Put the weights that `init` names into the backbone of a classifier or detector.
 
     `init` is a file (.pt, .pth or .safetensors: state of a Classifier, of a backbone, or of a torchvision network) or
     a torchvision weights name, which torchvision looks up in its cache and downloads when it is not there. The
@@ -166,10 +166,11 @@ def load_init(model: Classifier, init: str, network: str) -> None:
 
     path = Path(init)
     state = _read_state(path) if path.suffix in {".pt", ".pth", ".safetensors"} else _download(init, network)
-    own = model.backbone.state_dict()
+    backbone = model.get_submodule("backbone")
+    own = backbone.state_dict()
     given = {name.removeprefix("backbone."): value for name, value in state.items()}
     if network.startswith("vit_") and "encoder.pos_embedding" in given:
-        given = _resampled(given, model.backbone)
+        given = _resampled(given, backbone)
     matching = {name: value for name, value in given.items() if name in own and value.shape == own[name].shape}
     missing = sorted(set(own) - set(matching))
     if missing:
@@ -177,7 +178,7 @@ def load_init(model: Classifier, init: str, network: str) -> None:
             f"{init} does not fit {network}: {len(missing)} of {len(own)} tensors differ, first {missing[0]}; "
             "set pretrain.network to whose weights they are"
         )
-    model.backbone.load_state_dict(matching)
+    backbone.load_state_dict(matching)
 
 
 def _resampled(state: dict[str, Tensor], backbone: Any) -> dict[str, Tensor]:

@@ -84,9 +84,9 @@ def by_pycocotools(answers: Boxes, truth: Boxes) -> dict[str, tuple[float, float
 
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("ties", [False, True])
-def test_equal_to_pycocotools(seed: int, ties: bool) -> None:  # noqa: FBT001
+def test_equal_to_pycocotools(seed: int, *, ties: bool) -> None:
     """To 1e-6 on random boxes with crowds, images without truth or answers, equal scores, a class without objects."""
-    answers, truth = drawn(seed, ties=ties)
+    answers, truth = drawn(seed, ties=ties, crowds=0.1 * seed)
     theirs = by_pycocotools(answers, truth)
     for size in SIZES:
         ours = precision(match(answers, truth, CLASSES, size))
@@ -102,6 +102,18 @@ def test_no_more_than_a_hundred_answers_of_a_class() -> None:
     ours = precision(match(answers, truth, CLASSES))
     assert ours.mean == pytest.approx(by_pycocotools(answers, truth)["all"][0], abs=1e-6)
     assert ours.mean < precision(match(drawn(2, 4)[0], truth, CLASSES)).mean
+
+
+def test_which_of_several_boxes_an_answer_takes() -> None:
+    """Of two that it overlaps alike the later one; an object before a crowd that it overlaps more: as there."""
+    alike = np.array([[0.0, 0, 10, 10, 0, OBJECT], [4, 0, 14, 10, 0, OBJECT]])
+    between = np.array([[2.0, 0, 12, 10, 0, 0.9], [-1, 0, 9, 10, 0, 0.8]])
+    crowd = np.array([[0.0, 0, 10, 10, 0, OBJECT], [-50, -50, 60, 60, 0, CROWD]])
+    inside = np.array([[2.0, 0, 12, 10, 0, 0.9], [20, 20, 30, 30, 0, 0.95]])
+    for answers, truth in ((between, alike), (inside, crowd)):
+        ours = precision(match([answers], [truth], CLASSES))
+        assert ours.mean50 == pytest.approx(by_pycocotools([answers], [truth])["all"][1], abs=1e-6)
+        assert ours.mean50 == pytest.approx(1)
 
 
 def test_nothing_to_find_and_nothing_found() -> None:
