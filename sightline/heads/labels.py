@@ -108,8 +108,7 @@ class OneName:
     def targets(self, labels: pd.Series, classes: Sequence[str]) -> NDArray[np.int64]:
         """(N,) the number of each one's class."""
         position = {name: number for number, name in enumerate(classes)}
-        found: NDArray[np.int64] = labels.map(position).to_numpy(dtype=np.int64)
-        return found
+        return labels.map(position).to_numpy(dtype=np.int64)  # type: ignore[return-value]
 
     def members(self, labels: pd.Series) -> dict[str, NDArray[np.bool_]]:
         """By value."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 CSV = "path,labels\na.png,dog;cat\nb.png,cat\nc.png,\nd.png,;\n"
 PIPES = "path,labels\na.png,dog|cat\nb.png,cat\nc.png,\nd.png,|\n"
 COLUMNS = ",file_name,cat,Big Dog,split\n0,a.png,1,1,train\n1,b.png,1.0,0.0,train\n2,d.png,0,,test\n"
-JSONL = '{"path": "a.png", "labels": ["dog", "cat"]}\n{"path": "b.png", "labels": ["cat"]}\n{"path": "d.png", "labels": []}\n'
+LISTS = {"a.png": ["dog", "cat"], "b.png": ["cat"], "d.png": []}
+JSONL = "".join(json.dumps({"path": path, "labels": labels}) + "\n" for path, labels in LISTS.items())
 
 
 def labels_of(folder: Path, name: str, text: str) -> dict[str, str | None]:
@@ -44,8 +46,10 @@ def labels_of(folder: Path, name: str, text: str) -> dict[str, str | None]:
     ],
 )
 def test_table_tells_the_labels_of_an_image(tmp_path: Path, name: str, text: str, dog: str) -> None:
-    """A column with separators, lists, or a column of 0 and 1 for each class; an empty cell is no label, a separator
-    alone says that no class shows."""
+    """By a column with separators, by lists, or by a column of 0 and 1 for each class.
+
+    An empty cell is no label, a separator alone says that no class shows.
+    """
     found = labels_of(tmp_path, name, text)
     expected: dict[str, str | None] = {"a.png": ";".join(sorted([dog, "cat"])), "b.png": "cat", "d.png": ";"}
     assert {path: label for path, label in found.items() if path != "c.png"} == expected
