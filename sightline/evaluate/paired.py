@@ -78,7 +78,7 @@ class Paired:
     @property
     def seen(self) -> str:
         """What was gained and lost, in words."""
-        return f"{_number(self.gained)} gained, {_number(self.lost)} lost of {self.images:,} images"
+        return f"{number(self.gained)} gained, {number(self.lost)} lost of {self.images:,} images"
 
     @property
     def least(self) -> float:
@@ -126,7 +126,8 @@ def paired(other: Figures, candidate: Figures, groups: IntArray | None = None) -
     )
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
+    """A number of images, or a sum of figures, for people."""
     return f"{value:.1f}" if isinstance(value, float) else str(value)
 
 

@@ -45,6 +45,9 @@ def noted(task: str) -> dict[str, str]:
 class Labels(Protocol):
     """What a task makes of texts in the column `label`."""
 
+    are_sets: bool
+    """Whether an image may show several classes."""
+
     def normal(self, labels: pd.Series) -> pd.Series:
         """The texts in one spelling each; missing ones stay missing."""
         ...
@@ -80,6 +83,8 @@ class Labels(Protocol):
 
 class OneName:
     """An image shows one class."""
+
+    are_sets = False
 
     def normal(self, labels: pd.Series) -> pd.Series:
         """As they are."""
@@ -122,6 +127,8 @@ class OneName:
 
 class SetOfNames:
     """An image shows any number of classes, none included."""
+
+    are_sets = True
 
     def normal(self, labels: pd.Series) -> pd.Series:
         """The names in their order, each once."""

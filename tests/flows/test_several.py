@@ -40,8 +40,8 @@ def several(tmp_path_factory: pytest.TempPathFactory, prefect_server: None) -> t
     sheets = make_sheets(home / "sheets", 360)
     with pytest.MonkeyPatch.context() as patch:
         paths = enter(make_project(home / "toy project", sheets), patch)
-        first = run({"finetune.scratch.steps": 12, "gate.min_accuracy": 0.3, "gate.min_gain_over_majority": 0.0})
-        yield paths, first, run({"finetune.scratch.steps": 60})
+        first = run({"finetune.scratch.steps": 2, "finetune.scratch.learning_rate": 0.1})
+        yield paths, first, run({"finetune.scratch.steps": 30})
 
 
 def test_short_run_becomes_champion(several: tuple[Paths, Summary, Summary]) -> None:
