@@ -52,7 +52,10 @@ class Classifier:
         return self._predictor.predict([_bytes(one) for one in several])
 
     def to_pandas(self, answers: Sequence[Answer]) -> pd.DataFrame:
-        """Answers as a table: label (and labels, where images have several), probability, abstain, set, foreign, foreign_score, and a column for each class."""
+        """Answers as a table: label, probability, abstain, set, foreign, foreign_score, and a column for each class.
+
+        Where images have several labels, a column with the list of them too.
+        """
         import pandas as pd
 
         rows = [

@@ -158,15 +158,17 @@ def show_evaluation(version: str, figures: dict[str, Any]) -> None:
     elif sure["wanted_accuracy"] is not None:
         rows.add_row("abstains", f"for no lack of sureness: {sure['wanted_accuracy']:g} cannot be promised")
     if sets is not None:
-        held = "the true class in" if head.is_exclusive else "of the labels"
-        rows.add_row("sets", f"hold {held} {sets['coverage']:.1%}, {sets['mean_size']:.2f} classes")
+        held = f"the true class in {sets['coverage']:.1%}"
+        if not head.is_exclusive:
+            held = f"{sets['coverage']:.1%} of the labels"
+        rows.add_row("sets", f"hold {held}, {sets['mean_size']:.2f} classes")
     rows.add_row("corrupted", f"{harm['mean']:.3f}, as they are {harm['clean']:.3f} ({harm['images']} images)")
     if "grid" in harm:
         rows.add_row("mean corruption error", f"{harm['mean_corruption_error']:.3f}")
     rows.add_row("an answer takes", f"{cost['p50_ms']:.1f} ms, 95 % within {cost['p95_ms']:.1f} ms")
     rows.add_row("memory", f"{cost['memory_mb']:.0f} MB")
     CONSOLE.print(rows, highlight=False)
-    slices = Table("slice", "images", "accuracy", "95 % interval", title="Weakest slices", title_justify="left")
+    slices = Table("slice", "images", head.figure, "95 % interval", title="Weakest slices", title_justify="left")
     for row in figures["slices"][:WEAKEST]:
         interval = f"{row['low']:.3f} – {row['high']:.3f}"
         slices.add_row(shown(row["name"]), f"{row['images']:,}", f"{row['accuracy']:.3f}", interval)

@@ -139,7 +139,7 @@ def decide(
     near: pd.DataFrame = pairs.NONE,
     task: str = CLASSIFY,
 ) -> pd.DataFrame:
-    """Settle what copies of a picture are labelled, form groups, give roles and shards; known images keep their order, role and shard.
+    """Settle what copies are labelled, form groups, give roles and shards; known images keep order, role and shard.
 
     `near` holds the pairs of near duplicates, as `alike.find` gives them.
     """

@@ -1,8 +1,9 @@
 """Shards: the images of a role, decoded once to uint8 arrays that training maps from disk.
 
 A shard is `ROLE-NNNNN.npy` of shape (rows, size, size, 3), its labels `ROLE-NNNNN.labels.npy` (what its task makes of
-them: class indices, or a row of bits), its groups `ROLE-NNNNN.groups.npy` (a number for each group, the same in every shard), and `index.json` says what is there.
-The index is written last, with the digest of each file: where both agree, the shards are whole.
+them: class indices, or a row of bits), its groups `ROLE-NNNNN.groups.npy` (a number for each group, the same in every
+shard), and `index.json` says what is there. The index is written last, with the digest of each file: where both agree,
+the shards are whole.
 
 With `preprocess.store: jpeg` the training images are kept as JPEGs of that size, one behind the other in the same file
 (bytes,), and `ROLE-NNNNN.offsets.npy` (rows + 1,) says where each begins. All other roles stay pixels, so that nothing

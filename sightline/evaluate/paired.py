@@ -78,7 +78,7 @@ class Paired:
     @property
     def seen(self) -> str:
         """What was gained and lost, in words."""
-        return f"{_number(self.gained)} gained, {_number(self.lost)} lost of {self.images:,} images"
+        return f"{number(self.gained)} gained, {number(self.lost)} lost of {self.images:,} images"
 
     @property
     def least(self) -> float:
@@ -113,7 +113,7 @@ def paired(other: Figures, candidate: Figures, groups: IntArray | None = None) -
         differences = candidate.astype(np.float64) - other.astype(np.float64)
         # What differs by rounding alone does not differ.
         differences[np.abs(differences) < ROUNDING] = 0.0
-        gained, lost = float(differences.clip(min=0).sum()), float(-differences.clip(max=0).sum())
+        gained, lost = (float((side * differences).clip(min=0).sum()) for side in (1, -1))
         sums = group_sums(differences, numbers)
         return Paired(right=float(candidate.sum()), gained=gained, lost=lost, sums=sums, sizes=sizes)
     right = candidate.astype(np.int64) - other.astype(np.int64)
@@ -126,7 +126,8 @@ def paired(other: Figures, candidate: Figures, groups: IntArray | None = None) -
     )
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
+    """A number of images, or a sum of figures, for people."""
     return f"{value:.1f}" if isinstance(value, float) else str(value)
 
 

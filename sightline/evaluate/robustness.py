@@ -33,8 +33,8 @@ def subset(digests: Sequence[str], most: int = GATE_IMAGES) -> IntArray:
 def right(predictor: Predictor, pixels: NDArray[np.uint8], labels: NDArray[np.str_]) -> dict[str, Figures]:
     """Whether the answer is right for each image (N,) under each corruption of the gate, or its task's other figure.
 
-    pixels: uint8 (N, S, S, 3) at the side of the predictor; labels: (N,) as the manifest has them. Pass the same images in the same
-    order for two models that shall be compared.
+    pixels: uint8 (N, S, S, 3) at the side of the predictor; labels: (N,) as the manifest has them. Pass the
+    same images in the same order for two models that shall be compared.
     """
     cells = ((name, GATE_SEVERITY) for name in GATE)
     return {name: answers for (name, _), answers in _right(predictor, pixels, labels, cells)}

@@ -47,12 +47,12 @@ def measured(fitted: Confidence, classes: list[str], logits: FloatArray, labels:
     found = _widened(fitted, len(classes))
     probabilities, answered = _decided(logits, fitted.temperature, found)
     exact, there = _exact(answered, labels), labels.astype(bool)
+    present = np.asarray(there.any(axis=0))
     precisions = average_precisions(probabilities, labels)
     counts = {name: both.sum(axis=0) for name, both in _outcomes(answered, there).items()}
-    present = there.any(axis=0)
     rows = [_scores(*(int(counts[name][number]) for name in counts)) for number in range(len(classes))]
-    per_class = {
-        name: row | {"ap": _number(precisions[number]), "threshold": found.thresholds[number]}
+    per_class: dict[str, dict[str, float | int | None]] = {
+        name: {**row, "ap": _number(precisions[number]), "threshold": found.thresholds[number]}
         for number, (name, row) in enumerate(zip(classes, rows, strict=True))
     }
     images = decisions.f1(answered, labels)

@@ -45,6 +45,9 @@ def noted(task: str) -> dict[str, str]:
 class Labels(Protocol):
     """What a task makes of texts in the column `label`."""
 
+    are_sets: bool
+    """Whether an image may show several classes."""
+
     def normal(self, labels: pd.Series) -> pd.Series:
         """The texts in one spelling each; missing ones stay missing."""
         ...
@@ -81,6 +84,8 @@ class Labels(Protocol):
 class OneName:
     """An image shows one class."""
 
+    are_sets = False
+
     def normal(self, labels: pd.Series) -> pd.Series:
         """As they are."""
         return labels
@@ -108,8 +113,7 @@ class OneName:
     def targets(self, labels: pd.Series, classes: Sequence[str]) -> NDArray[np.int64]:
         """(N,) the number of each one's class."""
         position = {name: number for number, name in enumerate(classes)}
-        found: NDArray[np.int64] = labels.map(position).to_numpy(dtype=np.int64)
-        return found
+        return labels.map(position).to_numpy(dtype=np.int64)  # type: ignore[return-value]
 
     def members(self, labels: pd.Series) -> dict[str, NDArray[np.bool_]]:
         """By value."""
@@ -123,6 +127,8 @@ class OneName:
 
 class SetOfNames:
     """An image shows any number of classes, none included."""
+
+    are_sets = True
 
     def normal(self, labels: pd.Series) -> pd.Series:
         """The names in their order, each once."""

@@ -200,13 +200,12 @@ class Multilabel:
 
     def lines(self, found: Mapping[str, Any]) -> list[tuple[str, str]]:
         """The same."""
-        averages = found["averages"]
+        micro, macro = (found["averages"][name]["f1"] for name in ("micro", "macro"))
         return [
             ("mAP", f"{found['map']:.3f}"),
             (
                 "F1",
-                f"{found['accuracy']:.3f} of an image, micro {averages['micro']['f1']:.3f}, "
-                f"macro {averages['macro']['f1']:.3f}",
+                f"{found['accuracy']:.3f} of an image, micro {micro:.3f}, macro {macro:.3f}",
             ),
             ("exact sets", f"{found['subset_accuracy']:.3f}"),
         ]

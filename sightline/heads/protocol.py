@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sightline.heads.answer import Answer, Fitted
 
     Floats = NDArray[np.floating[Any]]
-    Numbers = NDArray[np.generic]
+    Numbers = NDArray[np.integer[Any]]
 
 
 class Head(Protocol):

@@ -2,7 +2,8 @@
 
 Input: a table with the column `image`, the bytes of an image file. Output: `label`, `probability`, `probabilities`,
 `set`, `abstain`, `foreign` and `foreign_score`, which are empty where the bundle cannot tell; `version`, which is
-empty where the model was not loaded from the registry; and `digest` of the bundle. Where images have several labels: `labels`, a list.
+empty where the model was not loaded from the registry; and `digest` of the bundle. Where images have several
+labels: `labels`, a list.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class ImageClassifier(PythonModel):
         )
         # A column of their own where images have several labels, and none where each has one.
         sets = [answer.labels for answer in answers if answer.labels is not None]
-        return found.assign(labels=[list(one) for one in sets]) if sets else found
+        return found.assign(labels=pd.Series(map(list, sets), dtype=object)) if sets else found
 
 
 def registered(folder: Path) -> str | None:

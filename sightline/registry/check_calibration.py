@@ -54,7 +54,7 @@ def check_calibration(
 
 
 def _claims(candidate: Scored, calib: Scored, champion: Scored | None, *, own: bool) -> Compared:
-    """Of each kind of decision by itself, so that the images are independent; any of them with that chance (Bonferroni).
+    """Of each kind of decision by itself, so that images are independent; any of them with that chance (Bonferroni).
 
     One rng for it alone: what is drawn here must not depend on what the sets draw.
     """

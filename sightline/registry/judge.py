@@ -106,6 +106,12 @@ def _asked(name: str, check: Callable[[Candidate], Blessing], candidate: Candida
 
 
 def _overall(candidate: Candidate) -> Blessing:
+    """The comparison, with what is compared where that is not right or wrong."""
+    done, head = _against_champion(candidate), candidate.answers.head
+    return done if head.is_exclusive else replace(done, figures={**done.figures, "measure": f"mean {head.figure}"})
+
+
+def _against_champion(candidate: Candidate) -> Blessing:
     """The comparison is spent only where nothing else speaks against the candidate."""
     bound, fixed = candidate.bound, release.listed(candidate.paths, candidate.testing)
     candidate.ledger.comparisons.note(candidate.model, fixed.name, fixed.digest, fixed.images)

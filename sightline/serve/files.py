@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 def predict_files(bundle: Path, version: str, images: Sequence[Source]) -> list[dict[str, Any]]:
     """One row for each file: path and what the version answers; or path and error where it is unreadable.
 
-    `bundle`: the folder of that version. `labels` are there where an image may have several. `set` holds the likely classes, most likely first, and a `foreign_score` above
-    1 makes an image foreign; each of `abstain`, `set`, `foreign` and its score is None where the version cannot tell.
-    Raises ModelError where the bundle is not whole.
+    `bundle`: the folder of that version. `labels` are there where an image may have several. `set` holds the likely
+    classes, most likely first, and a `foreign_score` above 1 makes an image foreign; each of `abstain`, `set`,
+    `foreign` and its score is None where the version cannot tell. Raises ModelError where the bundle is not whole.
     """
     predictor = Predictor.load(bundle)
     rows = []

@@ -102,7 +102,7 @@ def reader(
 
 
 def order_of(images: Images, recipe: Recipe, generator: torch.Generator) -> Tensor:
-    """The images of a pass in their order; balanced sampling draws with replacement, rare classes as often as others."""
+    """The images of a pass in order; balanced sampling draws with replacement, rare classes as often as others."""
     if recipe.balance != "sampling":
         return torch.randperm(len(images), generator=generator)
     chances = of(images.task).chances(images.labels, len(images.classes))

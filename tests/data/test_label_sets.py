@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
 
+import pandas as pd
 import pytest
 from conftest import make_images
 from several import make_sheets
@@ -13,18 +15,21 @@ from sightline import config, project, scaffold
 from sightline.data import manifest
 from sightline.data.ingest import ingest, read_layout
 from sightline.data.loader import load
+from sightline.data.quality import OF_SETS, findings, sets
 from sightline.data.shards import preprocess, read_index
 from sightline.data.sources import label_sets, scan, tables
+from sightline.data.validation import suite
+from sightline.data.validation.expectations import validate
 from sightline.errors import DataError
 from sightline.heads.labels import CLASSIFY, LABELS, MULTILABEL
+from sightline.params import Validate
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
+ROOT = Path(__file__).parents[2]
 CSV = "path,labels\na.png,dog;cat\nb.png,cat\nc.png,\nd.png,;\n"
 PIPES = "path,labels\na.png,dog|cat\nb.png,cat\nc.png,\nd.png,|\n"
 COLUMNS = ",file_name,cat,Big Dog,split\n0,a.png,1,1,train\n1,b.png,1.0,0.0,train\n2,d.png,0,,test\n"
-JSONL = '{"path": "a.png", "labels": ["dog", "cat"]}\n{"path": "b.png", "labels": ["cat"]}\n{"path": "d.png", "labels": []}\n'
+LISTS = {"a.png": ["dog", "cat"], "b.png": ["cat"], "d.png": []}
+JSONL = "".join(json.dumps({"path": path, "labels": labels}) + "\n" for path, labels in LISTS.items())
 
 
 def labels_of(folder: Path, name: str, text: str) -> dict[str, str | None]:
@@ -44,8 +49,10 @@ def labels_of(folder: Path, name: str, text: str) -> dict[str, str | None]:
     ],
 )
 def test_table_tells_the_labels_of_an_image(tmp_path: Path, name: str, text: str, dog: str) -> None:
-    """A column with separators, lists, or a column of 0 and 1 for each class; an empty cell is no label, a separator
-    alone says that no class shows."""
+    """By a column with separators, by lists, or by a column of 0 and 1 for each class.
+
+    An empty cell is no label, a separator alone says that no class shows.
+    """
     found = labels_of(tmp_path, name, text)
     expected: dict[str, str | None] = {"a.png": ";".join(sorted([dog, "cat"])), "b.png": "cat", "d.png": ";"}
     assert {path: label for path, label in found.items() if path != "c.png"} == expected
@@ -162,3 +169,37 @@ def test_shards_hold_a_row_of_bits_for_each_image(tmp_path: Path) -> None:
     for role in ("train", "val", "calib", "test"):
         there = LABELS[MULTILABEL].each(rows.loc[rows["role"] == role, "label"]).value_counts()
         assert there.reindex(images.classes, fill_value=0).min() >= 2
+
+
+def rows_of(*labels: str) -> pd.DataFrame:
+    values = {"path": [f"{number}.png" for number in range(len(labels))], "label": list(labels), "status": "ok"}
+    return pd.DataFrame(values).astype({"label": "string"})
+
+
+def test_classes_that_cannot_be_told_apart_are_told() -> None:
+    """Always there, or always together; where a set tells them apart nothing is said."""
+    rows, limits = rows_of("a;b;c", "a", "a;b;c;d"), Validate()
+    assert "Every image shows a:" in str(sets.always(rows, limits))
+    assert "b = c" in str(sets.together(rows, limits))
+    apart = rows_of("a;b", "b;c", "a;c", ";")
+    assert (sets.always(apart, limits), sets.together(apart, limits)) == (None, None)
+
+
+def test_spellings_of_one_name_are_told() -> None:
+    """With the images of the rarer one."""
+    found = sets.spellings(rows_of("Big Dog", "big_dog;cat", "Big Dog"), Validate())
+    assert found is not None
+    assert "Big Dog = big_dog" in found.sentence
+    assert found.groups == (("1.png",),)
+    assert sets.spellings(rows_of("a;b", "b"), Validate()) is None
+
+
+def test_sets_have_findings_of_their_own(tmp_path: Path) -> None:
+    """In the suite of Great Expectations and in what `data quality` tells; one label each has as many as before."""
+    limits, dataset = Validate(), project.Paths(ROOT).params.datasets["target"]
+    one, several = (suite.rules(limits, dataset, task) for task in (CLASSIFY, MULTILABEL))
+    assert {rule.id for rule in several} - {rule.id for rule in one} == set(OF_SETS)
+    scaffold.init(tmp_path / "project", str(make_sheets(tmp_path / "sheets", 30)), None, "toy", lambda _: None)
+    rows = ingest(project.Paths(tmp_path / "project"), "target")
+    assert "imbalance" not in {one.id for one in findings(rows, limits, MULTILABEL)}
+    assert validate(rows, limits, dataset, "target", tmp_path / "docs", task=MULTILABEL).executed == len(several)

@@ -48,8 +48,8 @@ def drawn(count: int, shift: float = 0.0, seed: int = 0, classes: int = 4) -> tu
     return (2 * true + shift).astype(np.float32), labels
 
 
-@pytest.mark.parametrize("ties", [False, True])
-def test_average_precision_is_that_of_scikit_learn(ties: bool) -> None:
+@pytest.mark.parametrize("ties", [0, 1])
+def test_average_precision_is_that_of_scikit_learn(ties: int) -> None:
     """With equal scores too, in which any order would be a guess."""
     logits, labels = drawn(200)
     scores = np.round(logits) if ties else logits
@@ -178,7 +178,7 @@ def test_too_few_calibration_images_promise_nothing() -> None:
 
 
 def test_answer_names_what_reaches_its_threshold() -> None:
-    """The most probable first; how sure it is tells the least sure decision; the set holds what may be there besides."""
+    """The most probable first, as sure as its least sure decision; the set holds what may be there besides."""
     answer = HEAD.answer(b"", np.array([0.6, 0.9, 0.2]), card((0.5, 0.5, 0.5), likely_from=0.15), 0.5)
     assert (answer.label, answer.labels, answer.likely) == ("a;b", ("b", "a"), ("b", "a", "c"))
     assert answer.probability == pytest.approx(0.6)
@@ -204,7 +204,7 @@ def test_floor_is_the_best_answer_that_is_always_the_same() -> None:
     """Tried for every number of the most frequent classes."""
     labels = np.array([[1, 1, 0]] * 6 + [[1, 0, 0]] * 2 + [[0, 0, 1]])
     assert HEAD.floor(labels) == pytest.approx((6 * 1 + 2 * 2 / 3) / 9)
-    assert HEAD.floor(np.zeros((4, 3))) == 1.0
+    assert HEAD.floor(np.zeros((4, 3), dtype=np.int64)) == 1.0
 
 
 @pytest.mark.parametrize("wrong", [{}, {"shifts": [0.0], "thresholds": [0.5], "likely_from": None, "images": 1}])

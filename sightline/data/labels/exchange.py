@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
 from sightline.data import manifest
 from sightline.data.labels import given
 from sightline.data.labels.given import Label
@@ -15,13 +17,12 @@ from sightline.data.manifest import QUARANTINED
 from sightline.data.versions import archive, history
 from sightline.errors import DataError
 from sightline.files import write_atomically
+from sightline.heads.labels import LABELS
 from sightline.words import counted, from_cell, to_cell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
-
-    import pandas as pd
 
     from sightline.project import Paths
 
@@ -88,10 +89,13 @@ def put(
 
     `rows` are those of the manifest. Where the version cannot be made, nothing has changed.
     """
+    labels = LABELS[paths.params.task_of(use)]
+    entries = labels.normal(pd.Series(entries, dtype="string")).to_dict()
     imported = rows["sha256"].map(entries).astype("string")
     differs = imported.notna() & (rows["label"].fillna("") != imported.fillna(""))
     changed = sorted({*rows.loc[differs, "sha256"], *(entries.keys() - set(rows["sha256"]))})
-    new_classes = tuple(sorted(set(entries.values()) - set(rows["label"].dropna())))
+    said = {name for text in entries.values() for name in labels.names(text)}
+    new_classes = tuple(sorted(said - set(labels.each(rows["label"]))))
     if changed or files:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         who = getpass.getuser()

@@ -1,4 +1,4 @@
-"""Several labels of one image in a table: a list, a column `labels` with semicolons, or a column of 0 and 1 for each."""
+"""Several labels of an image in a table: a list, a column `labels` with semicolons, or a column of 0 and 1 for each."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from great_expectations.expectations.metadata_types import FailureSeverity
 from great_expectations.expectations.row_conditions import Column
 
 from sightline.data.manifest import COLUMNS, HELD_BACK, OK, QUARANTINED
-from sightline.data.quality import DEMANDS
+from sightline.data.quality import DEMANDS, DEMANDS_OF_SETS
 from sightline.data.validation.checks import (
     ExpectFewBlank,
     ExpectFewQuarantined,
@@ -21,7 +21,7 @@ from sightline.data.validation.checks import (
     ExpectNothingFound,
     ExpectOneEach,
 )
-from sightline.heads.labels import CLASSIFY
+from sightline.heads.labels import CLASSIFY, LABELS
 from sightline.params import ROLES
 
 if TYPE_CHECKING:
@@ -290,5 +290,5 @@ def _quality_rules(limits: Validate, task: str) -> list[Demand]:
             task=task,
             severity=FailureSeverity.WARNING,
         )
-        for finder, (demand, names) in DEMANDS.items()
+        for finder, (demand, names) in {**DEMANDS, **(DEMANDS_OF_SETS if LABELS[task].are_sets else {})}.items()
     ]
