@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from flows.cli.boxes import boxes
 from flows.cli.common import AsJson, enter, say
 from flows.cli.labelling import Form, captured, is_captured, take_captured
 
@@ -34,6 +35,7 @@ label = typer.Typer(
     "`sightline data label import answers.csv`.",
 )
 app.add_typer(label, name="label")
+app.command()(boxes)
 
 
 class Use(StrEnum):

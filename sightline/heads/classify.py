@@ -34,6 +34,7 @@ class Classify:
     figure = "accuracy"
     titles = ("Accuracy", "Accuracy")
     is_exclusive = True
+    is_located = False
 
     def begin(self, head: nn.Linear, labels: Tensor) -> None:
         """Nothing: it is as good as any."""

@@ -40,6 +40,7 @@ class Multilabel:
     figure = "F1"
     titles = ("Mean average precision", "F1 of an image's labels")
     is_exclusive = False
+    is_located = False
 
     def begin(self, head: nn.Linear, labels: Tensor) -> None:
         """Let it say at first what share of the images shows a class: else the first steps learn nothing but that."""

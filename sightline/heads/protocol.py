@@ -21,24 +21,14 @@ if TYPE_CHECKING:
     Numbers = NDArray[np.integer[Any]]
 
 
-class Head(Protocol):
-    """A task at work on the outputs of a network, its logits (N, classes)."""
+class Learner(Protocol):
+    """A task as training knows it, at work on the outputs of a network."""
 
     name: str
     score: str
     """What the number is called by which networks are chosen; the larger the better."""
-    figure: str
-    """What the figure of an image is called, whose mean the gate compares."""
-    titles: tuple[str, str]
-    """Both as a page's headings have them, the score first."""
-    is_exclusive: bool
-    """Whether exactly one class is true of each image."""
-
-    # Training: torch alone.
-
-    def begin(self, head: nn.Linear, labels: Tensor) -> None:
-        """Set the head of a network that begins at random."""
-        ...
+    is_located: bool
+    """Whether labels lie somewhere in their image, and move with what is changed of it."""
 
     def loss(self, logits: Tensor, targets: Tensor, weights: Tensor | None, smoothing: float) -> Tensor:
         """Mean loss of a batch; `targets` as from `labels`, or as from `shares`."""
@@ -62,6 +52,23 @@ class Head(Protocol):
 
     def rated(self, logits: Tensor, labels: Tensor) -> tuple[float, float]:
         """Mean loss, and the score."""
+        ...
+
+
+class Head(Learner, Protocol):
+    """A task that goes the whole way, at work on logits (N, classes)."""
+
+    figure: str
+    """What the figure of an image is called, whose mean the gate compares."""
+    titles: tuple[str, str]
+    """Both as a page's headings have them, the score first."""
+    is_exclusive: bool
+    """Whether exactly one class is true of each image."""
+
+    # Training: torch alone.
+
+    def begin(self, head: nn.Linear, labels: Tensor) -> None:
+        """Set the head of a network that begins at random."""
         ...
 
     def fitted_loss(self, logits: Tensor, labels: Tensor) -> float:

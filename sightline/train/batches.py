@@ -14,11 +14,12 @@ import torch
 from torch import Tensor
 
 from sightline.data.loader import Stored
-from sightline.heads.known import of
+from sightline.heads.known import learner
 from sightline.models.device import best_device
 from sightline.train import group
 from sightline.train.ahead import ahead
 from sightline.train.augment import augment
+from sightline.train.boxes import augment_located
 from sightline.train.draws import Draws
 from sightline.train.mixing import mix
 from sightline.train.zoom import needed
@@ -39,27 +40,35 @@ def batch_of(images: Images, rows: Tensor, recipe: Recipe, generator: torch.Gene
 
     Targets are those of the task, or shares of them (N, classes) where images are mixed; all is on the best device.
     """
-    pixels = images.take(_read(rows, recipe), needed(recipe, images.pixels.shape[2]))
+    pixels = images.take(_read(rows, images, recipe), needed(recipe, images.pixels.shape[2]))
     return _changed(pixels, images.labels[rows], images, recipe, generator)
 
 
-def _read(rows: Tensor, recipe: Recipe) -> Tensor:
+def _read(rows: Tensor, images: Images, recipe: Recipe) -> Tensor:
     """What this process reads of the rows of a batch: all, where images are mixed with one another."""
-    return rows if recipe.mixes else group.share_of(rows, recipe.accumulate)
+    return rows if _mixes(images, recipe) else group.share_of(rows, recipe.accumulate)
+
+
+def _mixes(images: Images, recipe: Recipe) -> bool:
+    """Whether the images of a batch are mixed with one another, as mosaics too."""
+    return recipe.mixes or learner(images.task).is_located
 
 
 def _changed(
     pixels: Tensor, labels: Tensor, images: Images, recipe: Recipe, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
     device, places = best_device(), torch.arange(len(labels))
-    draws = Draws(generator, len(labels), _read(places, recipe))
-    batch = augment(pixels.to(device, non_blocking=True), recipe, draws)
-    targets = labels.to(device, non_blocking=True)
+    draws = Draws(generator, len(labels), _read(places, images, recipe))
+    batch, targets = pixels.to(device, non_blocking=True), labels.to(device, non_blocking=True)
+    if learner(images.task).is_located:
+        batch, targets = augment_located(batch, targets, recipe, draws)
+    else:
+        batch = augment(batch, recipe, draws)
     if recipe.mixes:
-        shares = of(images.task).shares(targets, len(images.classes))
+        shares = learner(images.task).shares(targets, len(images.classes))
         batch, targets = mix(batch, shares, recipe, generator)
-        if group.members() > 1:
-            batch = batch[group.share_of(places, recipe.accumulate).to(device)]
+    if _mixes(images, recipe) and group.members() > 1:
+        batch = batch[group.share_of(places, recipe.accumulate).to(device)]
     return batch, targets
 
 
@@ -85,7 +94,7 @@ def reader(
         return generator_for(seed, *divmod(step, schedule.steps_per_epoch))
 
     def pinned(step: int) -> tuple[Tensor, Tensor]:
-        return images.take(_read(rows(step), recipe), side).pin_memory(), images.labels[rows(step)].pin_memory()
+        return images.take(_read(rows(step), images, recipe), side).pin_memory(), images.labels[rows(step)].pin_memory()
 
     def whole(step: int) -> tuple[Tensor, Tensor]:
         return batch_of(images, rows(step), recipe, generator(step))
@@ -105,13 +114,13 @@ def order_of(images: Images, recipe: Recipe, generator: torch.Generator) -> Tens
     """The images of a pass in order; balanced sampling draws with replacement, rare classes as often as others."""
     if recipe.balance != "sampling":
         return torch.randperm(len(images), generator=generator)
-    chances = of(images.task).chances(images.labels, len(images.classes))
+    chances = learner(images.task).chances(images.labels, len(images.classes))
     return torch.multinomial(chances, len(images), replacement=True, generator=generator)
 
 
 def class_weights(images: Images) -> Tensor:
     """Weights (classes,) by which rare classes count as much as frequent ones, as the task has them."""
-    return of(images.task).class_weights(images.labels, len(images.classes)).to(best_device())
+    return learner(images.task).class_weights(images.labels, len(images.classes)).to(best_device())
 
 
 def generator_for(seed: int, epoch: int, number: int) -> torch.Generator:

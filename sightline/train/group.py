@@ -16,7 +16,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from sightline.heads.known import of
+from sightline.heads.known import learner
 from sightline.models.device import best_device
 from sightline.train import inference
 
@@ -76,11 +76,12 @@ def score(model: nn.Module, images: Images) -> tuple[float, float]:
     if members() == 1 or not len(images):
         return inference.score(model, images)
     places = part(torch.arange(len(images)))
-    logits = torch.zeros(len(images), len(images.classes), device=best_device())
-    if len(places):
-        logits[places] = inference.predict(model, images.pixels[places]).to(logits.device)
+    # Of none there would be no outputs whose shape tells that of all.
+    mine = inference.predict(model, images.pixels[places if len(places) else [0]])[: len(places)].to(best_device())
+    logits = mine.new_zeros(len(images), *mine.shape[1:])
+    logits[places] = mine
     answers = summed(logits).cpu()
-    return of(images.task).rated(answers, images.labels)
+    return learner(images.task).rated(answers, images.labels)
 
 
 def share_statistics(model: nn.Module) -> nn.Module:

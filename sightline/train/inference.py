@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from sightline.heads.known import of
+from sightline.heads.known import learner, of
 from sightline.images.normalise import normalise
 from sightline.models.device import best_device, has_bf16
 from sightline.models.device import exact as exactly
@@ -24,7 +24,7 @@ def score(model: nn.Module, images: Images) -> tuple[float, float]:
     """Mean loss and score of `model` on `images`, as their task has them; (nan, nan) where there are none."""
     if not len(images):
         return math.nan, math.nan
-    return of(images.task).rated(predict(model, images.pixels), images.labels)
+    return learner(images.task).rated(predict(model, images.pixels), images.labels)
 
 
 def scored(model: nn.Module, images: Images) -> tuple[float, float, float]:

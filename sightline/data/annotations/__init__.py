@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["Annotations", "Box", "Described", "read"]
+__all__ = ["Annotations", "Box", "Described", "read", "root"]
 
 
 class Form(Protocol):
@@ -40,8 +40,8 @@ FORMS: tuple[Form, ...] = (coco, voc, yolo)
 def read(place: Path) -> Annotations:
     """The boxes of the images in a folder; of one file of annotations where `place` is one.
 
-    Paths are relative to the folder; those of a file to the nearest folder around it that holds images. Raises
-    DataError where there is nothing of the kind.
+    Paths are relative to the folder; those of a file to the nearest folder around it that holds images, which `root`
+    gives. Raises DataError where there is nothing of the kind.
     """
     tree = _tree(place)
     found = assemble(tree, chain.from_iterable(form.read(tree) for form in FORMS))
@@ -53,6 +53,11 @@ def read(place: Path) -> Annotations:
             f"with their data.yaml or classes.txt{first}"
         )
     return found
+
+
+def root(place: Path) -> Path:
+    """The folder to which the paths of `read` are relative."""
+    return _tree(place).folder
 
 
 def _tree(place: Path) -> Tree:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import pytest
+from commands import asked, call
 from conftest import SHARED
 from PIL import Image
 
-from sightline.data.annotations import Annotations, coco, read, voc, yolo
+from sightline.data.annotations import Annotations, coco, conversion, read, voc, yolo
 from sightline.data.annotations.table import BOXES, IMAGES
 from sightline.errors import DataError
 
@@ -451,3 +452,35 @@ def test_blood_cells_as_they_come(tmp_path: Path) -> None:
     assert found.images["split"].value_counts().to_dict() == {"train": 205, "val": 87}
     assert found.classes == ("Platelets", "RBC", "WBC")
     assert sorted(found.boxes.loc[found.boxes["status"] != "ok", "path"].str[-9:-4]) == ["00338", "00343"]
+
+
+# The command
+
+
+def test_the_command_tells_and_converts(tmp_path: Path) -> None:
+    """`sightline data boxes` counts, gives the reasons, and writes a folder that reads as the same without them."""
+    put(tmp_path / "in", "images/1.png", "images/2.png", "images/3.png")
+    images = {"images/1.png": [(0, 1, 2, 10, 20), (1, 5, 5, 0, 5)], "images/2.png": [], "missing.png": []}
+    in_coco(tmp_path / "in/coco.json", images)
+    told = asked(tmp_path, "data", "boxes", "in", "--out", "out", "--format", "yolo")
+    assert (told["images"], told["without"], told["classes"]) == (2, 1, {"cat": 1})
+    assert [one["path"] for one in told["faults"]["images"]] == ["images/3.png", "missing.png"]
+    assert [one["reason"][:7] for one in told["faults"]["boxes"]] == ["no area"]
+    assert boxes_of(read(tmp_path / "out")) == {"images/1.png": [("cat", 1, 2, 11, 22)], "images/2.png": []}
+    said = call(tmp_path, "data", "boxes", "in/coco.json")
+    assert "2 images, 1 of them without a box; boxes: cat 1" in said
+    assert "quarantined: missing.png: there is no such image" in said
+
+
+def test_a_folder_that_is_there_is_not_written_into(tmp_path: Path) -> None:
+    """A conversion appears whole in a new folder, or not at all."""
+    put(tmp_path / "in", "1.png")
+    put(tmp_path / "out", "1.png")
+    in_coco(tmp_path / "in/coco.json", {"1.png": [(0, 1, 2, 10, 20)]})
+    found = read(tmp_path / "in")
+    with pytest.raises(DataError, match="name a new folder"):
+        conversion.write(found, tmp_path / "in", tmp_path / "out", "voc")
+    (tmp_path / "in/1.png").unlink()
+    with pytest.raises(DataError, match="cannot be copied"):
+        conversion.write(found, tmp_path / "in", tmp_path / "new", "voc")
+    assert not (tmp_path / "new").exists()

@@ -1,0 +1,179 @@
+"""How well boxes are found after ten minutes, on the official split of the blood cells.
+
+    python benchmarks/detection.py [--data FOLDER] [--minutes 10] [--backbone FILE] [--quick]
+
+The production parts: annotations, letterbox, augmentation, detector, loop and average precision. `--data` holds the set
+as FOLDER/detection_blood_cells/detection_blood_cells.tar. The clock of a run starts when the images are in memory: the
+steps are as many as the first ones say fit into the minutes, and its whole seconds are told. The networks begin at
+random, and, where `--backbone` names weights of `--network`, from those too. Figures are of the official val images,
+which nothing is chosen by, in pixels of the images. --quick: one seed, one minute, small squares.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import tempfile
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from quality import unpack
+
+from sightline.data.annotations import read
+from sightline.data.annotations.pixels import located, moved
+from sightline.heads.matching import SIZES, match, precision
+from sightline.models import zoo
+from sightline.models.detector import build
+from sightline.recipe import Recipe
+from sightline.train.checkpoint import Checkpoint
+from sightline.train.inference import predict
+from sightline.train.loop import train
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from sightline.data.loader import Images
+    from sightline.images.boxes import Floats
+    from sightline.images.letterbox import Placement
+
+SET = "detection_blood_cells"
+SEEDS = 3
+RECIPE = Recipe(
+    epochs=1,
+    batch_size=8,
+    optimiser="adamw",
+    learning_rate=0.002,
+    weight_decay=0.02,
+    warmup=0.1,
+    zoom=0.4,
+    ema=0.99,
+    clip=10.0,
+)
+TRIED = 4
+"""Steps that are taken first, of which all but the first tell how long one takes."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """The val images, how they lie in their squares, and their boxes."""
+
+    images: Images
+    placements: list[Placement]
+    truth: list[Floats]
+
+
+def main() -> None:
+    """Train and score each way with each seed, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="one seed, one minute, squares of 192 px")
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="a folder with the set")
+    parser.add_argument("--minutes", type=float, default=10.0, help="of a run")
+    parser.add_argument("--size", type=int, default=320, help="side of the squares, pixels")
+    parser.add_argument("--network", default="cnn", help="whose backbone is under the pyramid")
+    parser.add_argument("--backbone", type=Path, help="a file of its weights")
+    parser.add_argument("--seeds", type=int, default=SEEDS)
+    words = parser.parse_args()
+    size, minutes, seeds = (192, 1.0, 1) if words.quick else (words.size, words.minutes, words.seeds)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = unpack(words.data / SET, Path(scratch)).folder
+        found = read(folder)
+        images, _, _ = located(found, folder, size, lambda image: image.split == "train")
+        held = Held(*located(found, folder, size, lambda image: image.split == "val"))
+        starts: dict[str, Path | None] = {"scratch": None}
+        if words.backbone:
+            starts["backbone"] = words.backbone.resolve()
+        rows: dict[str, list[dict[str, Any]]] = {name: [] for name in starts}
+        for seed in range(seeds):
+            for name, start in starts.items():
+                row = one(images, held, words.network, start, size, minutes * 60, seed, Path(scratch))
+                rows[name].append(row)
+                print(f"{name}, seed {seed}: {json.dumps(row)}", flush=True)
+    report(rows, words.network, size, minutes)
+
+
+def one(
+    images: Images, held: Held, network: str, start: Path | None, size: int, seconds: float, seed: int, scratch: Path
+) -> dict[str, Any]:
+    """Figures of one run on the val images."""
+    began, cpu = time.perf_counter(), time.process_time()
+    nothing = replace(images, pixels=images.pixels[:0], labels=images.labels[:0])
+    tried = time_of_a_step(fresh(network, start, images, size, seed), images, nothing, scratch)
+    left = seconds - (time.perf_counter() - began)
+    recipe = replace(RECIPE, steps=max(10, int(left / tried)))
+    model = fresh(network, start, images, size, seed)
+    history = train(model, images, nothing, recipe, seed, Checkpoint(scratch / "run.pt"), told)
+    took, used = time.perf_counter() - began, time.process_time() - cpu
+    return {
+        **scored(model, held),
+        "steps": recipe.steps,
+        "train_loss": history[-1].train_loss,
+        "seconds": took,
+        "cpu_seconds": used,
+    }
+
+
+def told(epoch: Any) -> None:
+    """A line for each report."""
+    print(f"  pass {epoch.epoch} of {epoch.epochs}: loss {epoch.train_loss:.3f}", flush=True)
+
+
+def fresh(network: str, start: Path | None, images: Images, size: int, seed: int) -> nn.Module:
+    """A detector that has learned nothing but what `start` holds."""
+    torch.manual_seed(seed)
+    model = build(network, len(images.classes), size)
+    if start is not None:
+        zoo.load_init(model, str(start), network)
+    return model
+
+
+def time_of_a_step(model: nn.Module, images: Images, nothing: Images, scratch: Path) -> float:
+    """Seconds, measured on a few that are thrown away."""
+    path = scratch / "tried.pt"
+    times = []
+    for steps in (1, TRIED):
+        began = time.perf_counter()
+        train(model, images, nothing, replace(RECIPE, steps=steps), 0, Checkpoint(path), lambda _: None)
+        times.append(time.perf_counter() - began)
+        path.unlink(missing_ok=True)
+    return times[1] / TRIED
+
+
+def scored(model: nn.Module, held: Held) -> dict[str, Any]:
+    """Average precisions of the answers, back in the pixels of the images."""
+    answers = predict(model, held.images.pixels).numpy()
+    back = [
+        moved(rows[rows[:, 5] > 0].astype(float), place.back)
+        for rows, place in zip(answers, held.placements, strict=True)
+    ]
+    classes = held.images.classes
+    found = {name: precision(match(back, held.truth, len(classes), name)) for name in SIZES}
+    return {
+        "map50": found["all"].mean50,
+        "map": found["all"].mean,
+        **{f"ap50_{name}": float(value) for name, value in zip(classes, found["all"].each[0], strict=True)},
+        **{f"map_{name}": one.mean for name, one in found.items() if name != "all"},
+    }
+
+
+def report(rows: dict[str, list[dict[str, Any]]], network: str, size: int, minutes: float) -> None:
+    """Means over the seeds, then one line of JSON."""
+    machine = f"{platform.machine()}, {torch.get_num_threads()} threads of {os.cpu_count()} cores"
+    print(f"\n{machine}, {network}, {size} px, {minutes:g} minutes")
+    figures: dict[str, Any] = {}
+    for name, some in rows.items():
+        means = {key: statistics.mean(row[key] for row in some) for key in some[0]}
+        figures |= {f"{name}_{key}": value for key, value in means.items()}
+        said = f"mAP 50 {means['map50']:.3f}  50:95 {means['map']:.3f}"
+        print(f"{name:9} {said}  {means['steps']:.0f} steps in {means['seconds']:.0f} s")
+    # The marks are leads over other trainers, which are not run here.
+    print(json.dumps({"name": "detection", "figures": figures, "marks": {}, "met": None}))
+
+
+if __name__ == "__main__":
+    main()

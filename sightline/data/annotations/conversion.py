@@ -1,0 +1,42 @@
+"""Images with boxes as a folder of their own, in the form that another tool reads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sightline.data.annotations import coco, voc, yolo
+from sightline.data.sources.copying import clone
+from sightline.errors import DataError
+from sightline.files import replacing
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sightline.data.annotations.table import Annotations
+
+FORMS = ("coco", "voc", "yolo")
+JSON = "annotations.json"
+
+
+def write(found: Annotations, folder: Path, out: Path, form: str) -> int:
+    """Copy the usable images of `folder` to the new folder `out`, which appears whole, with their boxes in that form.
+
+    How many boxes the form cannot tell and were left out. Raises DataError where something is at `out`, or an image
+    cannot be read.
+    """
+    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
+        raise DataError(f"{out}: something is there already; name a new folder")
+    with replacing(out) as scratch:
+        for image, _ in found.each():
+            place = scratch / image.path
+            place.parent.mkdir(parents=True, exist_ok=True)
+            reason = clone(folder / image.path, place)
+            if reason:
+                raise DataError(f"{folder / image.path} cannot be copied: {reason}")
+        if form == "yolo":
+            return yolo.write(found, scratch)
+        if form == "voc":
+            voc.write(found, scratch)
+        else:
+            coco.write(found, scratch / JSON)
+    return 0
