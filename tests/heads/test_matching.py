@@ -163,3 +163,20 @@ def test_thresholds_make_the_best_f1() -> None:
     nothing = match([np.zeros((0, 6))], [np.array([[0.0, 0, 10, 10, 0, OBJECT]])], 1)
     assert thresholds(nothing) == (1.0,)
     assert len(OVERLAPS) == 10
+
+
+def test_thresholds_of_few_answers() -> None:
+    """By hand: what is missed counts, and answers of one score come in together."""
+    places = np.arange(4)[:, None] * 100 + np.array([[0.0, 0, 10, 10]])
+    truth = np.column_stack([places, np.zeros(4), np.full(4, OBJECT)])
+    right, wrong = places, places + 50
+
+    def threshold(count: int, *rows: tuple[NDArray[np.float64], float]) -> float:
+        answers = np.array([[*box, 0, score] for box, score in rows])
+        return thresholds(match([answers], [truth[:count]], 1))[0]
+
+    mixed = [(right[0], 0.9), (wrong[0], 0.8), (right[1], 0.7), (wrong[1], 0.6), (wrong[2], 0.5), (right[2], 0.4)]
+    assert threshold(4, *mixed) == pytest.approx(0.2)
+    assert threshold(1, *mixed) == pytest.approx(0.85)
+    ties = [(right[0], 0.9), (wrong[0], 0.9), (wrong[1], 0.9), (right[1], 0.5)]
+    assert threshold(2, *ties) == pytest.approx(0.25)
