@@ -131,7 +131,7 @@ def _label(
     """The label of a row, and how it was told where it is the text of a set."""
     if classes:
         said = label_sets.of_columns(row, classes, f"{table}, line {number}")
-        return {"label": said, SEVERAL: True, BY_COLUMNS: True}
+        return {"label": said, SEVERAL: bool(said), BY_COLUMNS: True}
     label, several = label_sets.of_text(text, column)
     return {"label": label, SEVERAL: True} if several else {}
 
