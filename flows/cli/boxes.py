@@ -17,13 +17,16 @@ SHOWN = 10
 def boxes(
     place: Annotated[Path, typer.Argument(metavar="FOLDER|FILE", help="Images with annotations, or a COCO JSON.")],
     out: Annotated[Path | None, typer.Option(metavar="FOLDER", help="A new folder for all that can be used.")] = None,
-    form: Annotated[Literal["coco", "voc", "yolo"], typer.Option("--format", help="How its boxes are kept.")] = "coco",
+    form: Annotated[
+        Literal["coco", "voc", "yolo", "labels"],
+        typer.Option("--format", help="How its boxes are kept; labels: as a labels.csv of the classes that show."),
+    ] = "coco",
     as_json: AsJson = False,
 ) -> None:
     """Tell which boxes a folder holds as COCO JSON, VOC XML or YOLO text, and what is wrong with them.
 
     Needs no project. With --out the images are copied, with their boxes in the form that is asked for; what cannot be
-    used stays behind.
+    used stays behind. `sightline init P --images OUT/labels.csv` learns which classes an image shows.
     """
     from sightline.data.annotations import conversion, read, root
     from sightline.words import counted

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from sightline.data.loader import Stored
-from sightline.heads.known import learner
+from sightline.heads.learners import learner
 from sightline.models.device import best_device
 from sightline.train import group
 from sightline.train.ahead import ahead

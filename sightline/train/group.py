@@ -16,7 +16,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from sightline.heads.known import learner
+from sightline.heads.learners import learner
 from sightline.models.device import best_device
 from sightline.train import inference
 

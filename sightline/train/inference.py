@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from sightline.heads.known import learner, of
+from sightline.heads.known import of
+from sightline.heads.learners import learner
 from sightline.images.normalise import normalise
 from sightline.models.device import best_device, has_bf16
 from sightline.models.device import exact as exactly

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from sightline.heads.known import ONE, learner
+from sightline.heads.known import ONE
+from sightline.heads.learners import learner
 from sightline.models.device import best_device, precision
 from sightline.train import group, optim
 from sightline.train.batches import class_weights, generator_for, reader

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sightline.data.annotations import coco, voc, yolo
 from sightline.data.sources.copying import clone
+from sightline.data.sources.label_sets import SEVERAL
+from sightline.data.sources.tables import as_text
 from sightline.errors import DataError
-from sightline.files import replacing
+from sightline.files import replacing, write_atomically
+from sightline.heads.labels import joined
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from sightline.data.annotations.table import Annotations
 
-FORMS = ("coco", "voc", "yolo")
-JSON = "annotations.json"
+JSON, TABLE = "annotations.json", "labels.csv"
 
 
 def write(found: Annotations, folder: Path, out: Path, form: str) -> int:
     """Copy the usable images of `folder` to the new folder `out`, which appears whole, with their boxes in that form.
 
-    How many boxes the form cannot tell and were left out. Raises DataError where something is at `out`, or an image
-    cannot be read.
+    The form `labels` is a table of the classes that each image shows, which several labels are learned from. How many
+    boxes the form cannot tell and were left out. Raises DataError where something is at `out`, or an image cannot be
+    read.
     """
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise DataError(f"{out}: something is there already; name a new folder")
@@ -37,6 +41,15 @@ def write(found: Annotations, folder: Path, out: Path, form: str) -> int:
             return yolo.write(found, scratch)
         if form == "voc":
             voc.write(found, scratch)
+        elif form == "labels":
+            write_atomically(scratch / TABLE, as_text(_shown(found)))
         else:
             coco.write(found, scratch / JSON)
     return 0
+
+
+def _shown(found: Annotations) -> Iterator[dict[str, Any]]:
+    """Of each image which classes it shows, as a table of several labels has it."""
+    for image, boxes in found.each():
+        label = joined(box.label for box in boxes)
+        yield {"path": image.path, "label": label, "split": image.split, SEVERAL: True}

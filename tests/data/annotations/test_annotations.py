@@ -15,6 +15,7 @@ from PIL import Image
 
 from sightline.data.annotations import Annotations, coco, conversion, read, voc, yolo
 from sightline.data.annotations.table import BOXES, IMAGES
+from sightline.data.sources import scan
 from sightline.errors import DataError
 
 if TYPE_CHECKING:
@@ -470,6 +471,15 @@ def test_the_command_tells_and_converts(tmp_path: Path) -> None:
     said = call(tmp_path, "data", "boxes", "in/coco.json")
     assert "2 images, 1 of them without a box; boxes: cat 1" in said
     assert "quarantined: missing.png: there is no such image" in said
+
+
+def test_boxes_as_labels(tmp_path: Path) -> None:
+    """As a table of labels the boxes say which classes an image shows, none of them too."""
+    put(tmp_path / "in", "train/1.png", "val/2.png")
+    in_coco(tmp_path / "in/coco.json", {"train/1.png": [(1, 1, 2, 10, 20), (0, 5, 5, 5, 5)], "val/2.png": []})
+    conversion.write(read(tmp_path / "in"), tmp_path / "in", tmp_path / "out", "labels")
+    found = {item.path: (item.label, item.split) for item in scan(tmp_path / "out")}
+    assert found == {"train/1.png": ("cat;dog", "train"), "val/2.png": (";", "val")}
 
 
 def test_a_folder_that_is_there_is_not_written_into(tmp_path: Path) -> None:
