@@ -82,7 +82,7 @@ class Detector(nn.Module):
         """The pyramid: a map (N, 96, S / stride, S / stride) for each stride, each with what the coarser ones saw."""
         seen = self._seen(images)
         merged: list[Tensor] = []
-        for name, across in reversed(self.across.items()):
+        for name, across in reversed(list(self.across.items())):
             mine = across(seen[int(name)])
             if merged:
                 mine = mine + F.interpolate(merged[0], size=mine.shape[-2:])
