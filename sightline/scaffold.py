@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sightline import config
-from sightline.data import embedded
+from sightline.data import annotations, embedded
 from sightline.data.sources import copying, label_sets, published, scan
 from sightline.data.versions.external import EXTERNAL
 from sightline.errors import DataError, ProjectError
@@ -210,8 +210,11 @@ def _check(given: str, *, download: bool) -> None:
     elif given.startswith(published.PREFIX):
         published.check(given, download=download)
     elif Path(given).is_dir():
+        annotations.refuse(Path(given))
         next(iter(scan(Path(given))))
-    elif not Path(given).is_file():
+    elif Path(given).is_file():
+        annotations.refuse(Path(given))
+    else:
         raise DataError(f"{given}: there is no such folder or table; name a folder with a folder of images per class")
 
 

@@ -6,6 +6,7 @@ hold: images that two of them describe differently are quarantined.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from itertools import chain
 from typing import TYPE_CHECKING, Protocol
 
@@ -13,17 +14,22 @@ from sightline.data.annotations import coco, voc, yolo
 from sightline.data.annotations.described import Box, Described
 from sightline.data.annotations.table import Annotations, assemble
 from sightline.data.annotations.tree import Tree
+from sightline.data.sources import scan
 from sightline.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["Annotations", "Box", "Described", "read", "root"]
+__all__ = ["Annotations", "Box", "Described", "read", "refuse", "root"]
 
 
 class Form(Protocol):
-    """One form in which boxes are kept; a module with this function is one."""
+    """One form in which boxes are kept; a module with these two functions is one."""
+
+    def files(self, tree: Tree) -> list[str]:
+        """The files of this form, as their beginnings show."""
+        ...
 
     def read(self, tree: Tree) -> Iterator[Described]:
         """What the files of this form say, image by image; nothing where there are none.
@@ -53,6 +59,26 @@ def read(place: Path) -> Annotations:
             f"with their data.yaml or classes.txt{first}"
         )
     return found
+
+
+def refuse(place: Path) -> None:
+    """Raise DataError where there are boxes instead of classes: a COCO JSON, or annotations where all is one class."""
+    labels: set[str | None] = set()
+    # Where nothing is found, whoever asks next tells what was expected.
+    with suppress(DataError):
+        for item in scan(place) if place.is_dir() else ():
+            labels.add(item.label)
+            if len(labels - {None}) > 1:
+                return
+    if not place.is_dir() and place.suffix.lower() != ".json":
+        return
+    tree = _tree(place)
+    if any(form.files(tree) for form in FORMS):
+        raise DataError(
+            f"{place} holds boxes around objects, which no run learns yet: `sightline data boxes {place} --out NEW "
+            "--format labels` makes a table of the classes that each image shows, which `init --images NEW/labels.csv` "
+            "takes"
+        )
 
 
 def root(place: Path) -> Path:

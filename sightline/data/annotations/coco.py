@@ -26,10 +26,15 @@ BOXES = "instances"
 """COCO itself gives each image several files; those of that name hold the boxes of all classes."""
 
 
+def files(tree: Tree) -> list[str]:
+    """The files of this form, as their beginnings show."""
+    found = [path for path in tree.texts_named(".json") if PARTS.match(tree.head(path, LOOK))]
+    return [path for path in found if path.rpartition("/")[2].startswith(BOXES)] or found
+
+
 def read(tree: Tree) -> Iterator[Described]:
     """Each image of each file of this form. Raises DataError where one turns out to be none."""
-    found = [path for path in tree.texts_named(".json") if PARTS.match(tree.head(path, LOOK))]
-    for path in [path for path in found if path.rpartition("/")[2].startswith(BOXES)] or found:
+    for path in files(tree):
         yield from _read(tree, path)
 
 

@@ -29,12 +29,16 @@ ROOT = re.compile(rb"<annotation[\s>]")
 EDGES = ("xmin", "ymin", "xmax", "ymax")
 
 
+def files(tree: Tree) -> list[str]:
+    """The files of this form, as their beginnings show."""
+    return [path for path in tree.texts_named(".xml") if ROOT.search(tree.head(path, LOOK))]
+
+
 def read(tree: Tree) -> Iterator[Described]:
     """The image of each file of this form, those too that say so and then turn out to be broken."""
     splits = _splits(tree)
-    for path in tree.texts_named(".xml"):
-        if ROOT.search(tree.head(path, LOOK)):
-            yield _read(tree, path, splits)
+    for path in files(tree):
+        yield _read(tree, path, splits)
 
 
 def _read(tree: Tree, path: str, splits: dict[str, str]) -> Described:

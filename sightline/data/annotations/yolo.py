@@ -33,14 +33,20 @@ BOX = 5
 """Numbers of a line that tells a box; an outline has its class and at least three points."""
 
 
+def files(tree: Tree) -> list[str]:
+    """The texts that lie where labels do, if the beginning of any of them shows the form."""
+    named = {path for image in tree.images for path in (label_path(image), _beside(image))}
+    texts = [path for path in tree.texts_named(".txt") if path in named or LABELS in path.split("/")]
+    return texts if any(LINE.match(tree.head(path, LOOK)) for path in texts) else []
+
+
 def read(tree: Tree) -> Iterator[Described]:
     """Each image, with or without a file of labels, and each such file without an image.
 
     Raises DataError where the classes are not named.
     """
-    named = {path for image in tree.images for path in (label_path(image), _beside(image))}
-    texts = {path for path in tree.texts_named(".txt") if path in named or LABELS in path.split("/")}
-    if not any(_shows_form(tree, path) for path in texts):
+    texts = set(files(tree))
+    if not texts:
         return
     names = _names(tree)
     splits = _splits(tree)
@@ -66,11 +72,6 @@ def read(tree: Tree) -> Iterator[Described]:
         )
     for path in sorted(texts - told):
         yield Described(path=_image_of(path), origin=path, reason=MISSING)
-
-
-def _shows_form(tree: Tree, path: str) -> bool:
-    """Whether the first line of a file is such a one."""
-    return bool(LINE.match(tree.head(path, LOOK)))
 
 
 def _boxes(text: str, names: list[str], size: tuple[int, int]) -> tuple[list[Box], str | None]:

@@ -13,7 +13,8 @@ from commands import asked, call
 from conftest import SHARED
 from PIL import Image
 
-from sightline.data.annotations import Annotations, coco, conversion, read, voc, yolo
+from sightline import scaffold
+from sightline.data.annotations import Annotations, coco, conversion, read, refuse, voc, yolo
 from sightline.data.annotations.table import BOXES, IMAGES
 from sightline.data.sources import scan
 from sightline.errors import DataError
@@ -480,6 +481,25 @@ def test_boxes_as_labels(tmp_path: Path) -> None:
     conversion.write(read(tmp_path / "in"), tmp_path / "in", tmp_path / "out", "labels")
     found = {item.path: (item.label, item.split) for item in scan(tmp_path / "out")}
     assert found == {"train/1.png": ("cat;dog", "train"), "val/2.png": (";", "val")}
+
+
+def test_init_refuses_boxes(tmp_path: Path) -> None:
+    """A folder or a file of boxes is no folder of one class called images; class folders with XML beside them are."""
+    put(tmp_path / "coco", "images/1.png")
+    in_coco(tmp_path / "coco/coco.json", {"images/1.png": [(1, 1, 2, 10, 20)]})
+    put(tmp_path / "voc", "JPEGImages/1.png")
+    in_voc(tmp_path / "voc/Annotations/1.xml", ("cat", 1, 1, 6, 6))
+    put(tmp_path / "yolo", "train/images/1.png", "valid/images/2.png")
+    write(tmp_path / "yolo/train/labels/1.txt", "0 0.5 0.5 0.5 0.5\n")
+    for name in ("coco", "voc", "yolo", "coco/coco.json"):
+        with pytest.raises(DataError, match=f"{name} holds boxes .*--format labels"):
+            scaffold.init(tmp_path / "p", str(tmp_path / name), None, None, lambda _: None)
+        assert not (tmp_path / "p").exists()
+    put(tmp_path / "classes", "cat/1.png", "dog/2.png")
+    in_voc(tmp_path / "classes/cat/1.xml", ("cat", 1, 1, 6, 6))
+    refuse(tmp_path / "classes")
+    put(tmp_path / "one", "cat/1.png")
+    refuse(tmp_path / "one")
 
 
 def test_a_folder_that_is_there_is_not_written_into(tmp_path: Path) -> None:
