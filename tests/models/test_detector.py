@@ -54,12 +54,29 @@ def test_the_last_map_is_that_of_the_classifier(network: str) -> None:
 
 
 def test_few_images_at_a_time_answer_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    """How many images are answered together changes no answer."""
+    """Large images are answered a few together, for the memory's sake; that changes no answer."""
     detector = build("cnn", 2, SIZE).eval()
+    together: list[int] = []
+    detector.class_tower.register_forward_pre_hook(lambda _, inputs: together.append(len(inputs[0])))
     images = torch.randn(5, 3, SIZE, SIZE)
     whole = detector(images)
+    assert set(together) == {5}
+    together.clear()
     monkeypatch.setattr("sightline.models.detector.PIXELS", 2 * SIZE**2)
     assert torch.allclose(detector(images), whole, atol=1e-4)
+    assert set(together) == {1, 2}
+
+
+@torch.no_grad()
+def test_fine_maps_know_what_coarse_ones_saw() -> None:
+    """What the coarsest map of the backbone shows reaches every map of the pyramid."""
+    detector = build("resnet18", 2, SIZE).eval()
+    images = torch.randn(1, 3, SIZE, SIZE)
+    before = detector.maps(images)
+    bias = detector.across["32"].bias
+    assert isinstance(bias, torch.Tensor)
+    bias += 1
+    assert all(not torch.allclose(one, other) for one, other in zip(before, detector.maps(images), strict=True))
 
 
 @pytest.mark.parametrize(
