@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sightline import config
-from sightline.data import annotations, embedded
+from sightline.data import embedded
+from sightline.data.annotations import refuse as refuse_boxes
 from sightline.data.sources import copying, label_sets, published, scan
 from sightline.data.versions.external import EXTERNAL
 from sightline.errors import DataError, ProjectError
@@ -210,10 +211,10 @@ def _check(given: str, *, download: bool) -> None:
     elif given.startswith(published.PREFIX):
         published.check(given, download=download)
     elif Path(given).is_dir():
-        annotations.refuse(Path(given))
+        refuse_boxes(Path(given))
         next(iter(scan(Path(given))))
     elif Path(given).is_file():
-        annotations.refuse(Path(given))
+        refuse_boxes(Path(given))
     else:
         raise DataError(f"{given}: there is no such folder or table; name a folder with a folder of images per class")
 
