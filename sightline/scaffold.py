@@ -5,19 +5,17 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sightline import config
 from sightline.data import embedded
-from sightline.data.sources import copying, published, scan
+from sightline.data.sources import arrival, copying, published, scan
 from sightline.data.versions.external import EXTERNAL
 from sightline.errors import DataError, ProjectError
 from sightline.names import plain
 from sightline.project import environment
-from sightline.words import counted, tally
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -81,7 +79,7 @@ def init(
     external: bool = False,
     download: bool = False,
 ) -> None:
-    """Make a project at `folder` around `images`: a folder, a table, `embedded:NAME` or `torchvision:NAME`.
+    """Make a project at `folder` around `images`: a folder, table or archive, `embedded:NAME` or `torchvision:NAME`.
 
     `source` likewise. Nothing of the user's images is changed: they are copied (cloned where the file system can), or
     stay where they are if `external`. torchvision's sets are fetched only if `download`. `notify` receives a line per
@@ -125,15 +123,12 @@ def _make(
     download: bool,
 ) -> None:
     for use, given in wanted.items():
+        place = outside.get(use, folder / "data" / "raw" / use)
         if use in outside:
-            notify(f"{use}: the images stay in {outside[use]}, outside of DVC: `dvc pull` cannot bring them back")
-            notify(f"{use}: {_told(outside[use])}")
-            continue
-        place = folder / "data" / "raw" / use
-        left = _bring(given, place, download=download)
-        if left:
-            notify(f"{use}: {copying.sentence(left)}")
-        notify(f"{use}: {_told(place)}")
+            notify(f"{use}: the images stay in {place}, outside of DVC: `dvc pull` cannot bring them back")
+        said = [] if use in outside else _bring(given, place, download=download)
+        for sentence in [*said, *arrival.described(place)]:
+            notify(f"{use}: {sentence}")
     for file in FILES:
         shutil.copyfile(template(file), folder / file)
     (folder / "prefect.toml").write_text(PREFECT, encoding="utf-8")
@@ -144,7 +139,8 @@ def _make(
     _write_params(folder, wanted, name, outside)
     inside = [f"data/raw/{use}" for use in wanted if use not in outside]
     if inside:
-        _run(folder, "dvc", "add", "--quiet", *inside)
+        # Not quietly: DVC would keep the reason of a failure to itself, too.
+        _run(folder, "dvc", "add", *inside)
     if own:
         _commit(folder)
 
@@ -154,14 +150,6 @@ def _beside(folder: Path, wanted: dict[str, str]) -> str:
     places = [Path(given).resolve() for given in wanted.values()]
     inside = [place.relative_to(folder.resolve()) for place in places if place.is_relative_to(folder.resolve())]
     return "".join(f"/{place.as_posix()}/\n" for place in inside if (folder / place).is_dir())
-
-
-def _told(place: Path) -> str:
-    """What the files in `place` are, before any is read."""
-    labels = Counter(item.label or "" for item in scan(place) if not item.closed)
-    waiting = labels.pop("", 0)
-    without = f"; {waiting:,} without a label are left out (`sightline data label export`)" if waiting else ""
-    return f"{counted(labels.total(), 'image')} of {tally(labels)}, in {place}{without}"
 
 
 def _write_params(folder: Path, wanted: dict[str, str], name: str | None, outside: dict[str, Path]) -> None:
@@ -206,18 +194,18 @@ def _keep_apart(folder: Path, given: str, *, external: bool) -> None:
     )
 
 
-def _bring(given: str, target: Path, *, download: bool) -> copying.Left:
-    """Put the images into the raw folder `target`; what was left out."""
+def _bring(given: str, target: Path, *, download: bool) -> list[str]:
+    """Put the images into the raw folder `target`, and say what is worth saying."""
     if target.exists():
         shutil.rmtree(target)
     if given.startswith(EMBEDDED):
         embedded.write(given, target)
-        return {}
+        return []
     target.parent.mkdir(parents=True, exist_ok=True)
     if given.startswith(published.PREFIX):
-        return published.write(given, target, download=download)
-    path = Path(given)
-    return copying.copy_folder(path, target) if path.is_dir() else copying.copy_table(path, target)
+        left = published.write(given, target, download=download)
+        return [copying.sentence(left)] if left else []
+    return arrival.bring(Path(given), target)
 
 
 def _version_control(folder: Path) -> bool:
@@ -268,4 +256,11 @@ def _run(folder: Path, *words: str) -> None:
     except FileNotFoundError:
         raise ProjectError(f"{words[0]} is not on the PATH: install it, then try again") from None
     if done.returncode:
-        raise ProjectError(f"{' '.join(words)} failed in {folder}: {done.stderr.strip() or done.stdout.strip()}")
+        raise ProjectError(f"{' '.join(words)} failed in {folder}: {_why(done)}")
+
+
+def _why(done: subprocess.CompletedProcess[str]) -> str:
+    """What a command said of its failure; never nothing."""
+    lines = [line.strip() for line in (done.stderr + done.stdout).splitlines() if line.strip()]
+    errors = [line for line in lines if line.upper().startswith(("ERROR", "FATAL"))]
+    return " ".join(errors or lines[-5:]) or f"it ended with status {done.returncode} and said nothing"

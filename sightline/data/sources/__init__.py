@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from sightline.data.sources import classes, ilsvrc, tables, tars
+from sightline.data.sources import classes, ilsvrc, overlooked, tables, tars
 from sightline.data.sources.item import Item
 from sightline.errors import DataError
 
@@ -51,7 +51,12 @@ def scan(folder: Path) -> Iterator[Item]:
         found = True
         yield item
     if not found:
+        others = overlooked.sentences(*overlooked.overlooked(folder, ()))
         raise DataError(
-            f"{folder}: no images in class folders; expected {folder.name}/CLASS/IMAGE.jpg, "
+            f"{folder}: no images in class folders{_aside(others)}; expected {folder.name}/CLASS/IMAGE.jpg, "
             f"{folder.name}/train/CLASS/IMAGE.jpg, tar shards, or a labels.csv with the columns path,label"
         )
+
+
+def _aside(said: list[str]) -> str:
+    return f" ({'; '.join(said)})" if said else ""

@@ -11,7 +11,16 @@ import re
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from sightline.data.sources.item import SPLITS, Item, files, plain, split_of, suffix_of
+from sightline.data.sources.entries import folders
+from sightline.data.sources.item import (
+    Item,
+    begins_like_an_image,
+    beside_split,
+    files,
+    plain,
+    split_of,
+    suffix_of,
+)
 from sightline.errors import DataError
 
 if TYPE_CHECKING:
@@ -57,7 +66,7 @@ def items(folder: Path) -> Iterator[Item]:
         elif part and not part.labelled:
             reason = reason or f"no label: {part.below.rstrip('/')} has no class folders"
             yield Item(found.path, None, split, reason=reason, closed=closed)
-        elif reason or suffix_of(found.path):
+        elif reason or suffix_of(found.path) or begins_like_an_image(f"{folder}/{found.path}"):
             reason = reason or "no label: the file lies outside of any class folder"
             yield Item(found.path, None, split, reason=reason, closed=closed)
 
@@ -84,6 +93,11 @@ def unsplit(folder: Path) -> str | None:
     return labelled[0].below if labelled[0].split is None else None
 
 
+def names(folder: Path, part: Part, most: int) -> list[str]:
+    """The class folders of a part, as many as `most`."""
+    return list(islice(_folders(folder, part.below), most)) if part.labelled else []
+
+
 def _around(folder: Path, below: str, split: str | None = None) -> str:
     """The folder in `below` around all folders of images, where there is one; else `below`.
 
@@ -107,7 +121,8 @@ def _splits(folder: Path, below: str, tops: list[str]) -> list[Part]:
     others = [top for top in tops if top not in named]
     splits = set(named.values())
     if not foldered:
-        if "train" in splits and len(splits) > 1 and not others and all(top.lower() in SPLITS for top in named):
+        # `train_images` and `test_images` differ in the split alone; a `train_station` and a `test_tube` do not.
+        if "train" in splits and len(splits) > 1 and not others and len({beside_split(top) for top in named}) == 1:
             raise DataError(
                 f"{folder / below}: {', '.join(named)} look like splits of a data set, but hold images without class "
                 f"folders; sort them into {next(iter(named))}/CLASS/, or say what each image shows in a labels.csv "
@@ -124,9 +139,24 @@ def _splits(folder: Path, below: str, tops: list[str]) -> list[Part]:
     if others and not whole:
         return []
     flat = [Part(f"{below}{top}/", labelled=False) for top in others]
+    shared = _in_all_splits(folder, [f"{below}{top}/" for top in foldered])
     return flat + [
-        Part(_around(folder, f"{below}{top}/", split), split, labelled=top in foldered) for top, split in named.items()
+        Part(
+            _around(folder, f"{below}{top}/{shared if top in foldered else ''}", split), split, labelled=top in foldered
+        )
+        for top, split in named.items()
     ]
+
+
+def _in_all_splits(folder: Path, places: list[str]) -> str:
+    """The one folder that each split holds alone, around its classes, with a slash at its end; else empty."""
+    alone = [list(islice(_folders(folder, place), 2)) for place in places]
+    name = alone[0][0]
+    inner = all(
+        one == [name] and next(_folders(folder, f"{place}{name}/"), None)
+        for one, place in zip(alone, places, strict=True)
+    )
+    return f"{name}/" if inner and len(places) > 1 else ""
 
 
 def _ask_of_same_folders(folder: Path, below: str, tops: list[str]) -> None:
@@ -151,6 +181,4 @@ def _some(names: list[str]) -> str:
 
 def _folders(folder: Path, below: str) -> Iterator[str]:
     """Names of the folders in a part that hold images, however deep, in any order."""
-    with os.scandir(folder / below) as found:
-        inner = [one.name for one in found if one.is_dir(follow_symlinks=False) and not one.name.startswith(".")]
-    return (name for name in inner if next(files(folder, f"{below}{name}"), None))
+    return (name for name in folders(os.fspath(folder), below) if next(files(folder, f"{below}{name}"), None))

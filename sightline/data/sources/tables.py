@@ -1,50 +1,107 @@
-"""A table beside the images: labels.csv or labels.jsonl with path, label and, if wanted, split and group."""
+"""Tables beside the images: labels.csv or labels.jsonl with path, label and, if wanted, split and group.
+
+Others are taken where they name the images: Hugging Face's metadata.csv, and where no folders are classes any table,
+one for each split too.
+"""
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import os
-import posixpath
+import re
 from contextlib import suppress
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sightline.data.sources import entries
-from sightline.data.sources.item import SPLITS, Item, plain
+from sightline.data.sources import cells, classes, entries
+from sightline.data.sources.cells import as_text, text
+from sightline.data.sources.item import Item, plain, split_of
+from sightline.data.sources.listed import Finder
 from sightline.errors import DataError
-from sightline.words import from_cell, to_cell
+from sightline.words import counted, visible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
+
+__all__ = ["NAMES", "Listed", "as_text", "find", "fits", "items", "listed", "rows", "tables"]
 
 NAMES = ("labels.csv", "labels.jsonl")
 OTHERS = ("metadata.csv", "metadata.jsonl")
 """Taken for such a table where they name path and label, as those of Hugging Face's image folders do."""
-COLUMNS: dict[str, tuple[str, ...]] = {
-    "path": ("file_name", "filename", "file", "filepath", "file_path", "image", "image_path", "img"),
-    "label": ("class", "class_name", "category", "target", "labels"),
-    "split": ("set", "subset"),
-    "group": (),
-}
-"""Our name of a column → what others call it."""
-SEPARATORS = (",", ";", "\t")
-UTF16 = (b"\xff\xfe", b"\xfe\xff")
+SUFFIXES = (".csv", ".tsv", ".jsonl")
+NO_ANSWERS = re.compile(r"sample|submission", re.IGNORECASE)
+"""In the name of a table that shows how answers are handed in."""
+SURELY = 2
+"""So many folders of images are classes, whatever table lies beside them."""
+
+
+class Listed(NamedTuple):
+    """A row of a table, and its file."""
+
+    line: int
+    path: str
+    """Relative to the folder of the table."""
+    label: str | None
+    split: str | None
+    group: str | None
+    reason: str | None
+    """Why the file must not be opened, or cannot."""
 
 
 def fits(folder: Path) -> bool:
-    """Whether a table lies at the top of `folder`."""
-    return find(folder) is not None
+    """Whether tables in `folder` say what its images show."""
+    return bool(tables(folder))
 
 
 def find(folder: Path) -> Path | None:
-    """The table at the top of `folder`, if there is one."""
+    """The one table that says so; None where there is none, or one for each split."""
+    found = tables(folder)
+    return found[0][0] if len(found) == 1 and found[0][1] is None else None
+
+
+def tables(folder: Path) -> list[tuple[Path, str | None]]:
+    """The tables of a folder, each with the split that its name or its folder's tells.
+
+    Raises DataError where several may be meant.
+    """
     for name in (*NAMES, *OTHERS):
         if entries.is_open(folder, folder / name) and (name in NAMES or _names_images(folder / name)):
-            return folder / name
-    return None
+            return [(folder / name, None)]
+    inner = [(folder / top, split) for top in entries.folders(os.fspath(folder)) if (split := split_of(top))]
+    parts = [
+        (place / name, split)
+        for place, split in inner
+        for name in (*NAMES, *OTHERS)
+        if entries.is_open(folder, place / name) and _names_images(place / name)
+    ]
+    if parts:
+        return list({place.parent: (place, split) for place, split in reversed(parts)}.values())[::-1]
+    return _of_any_name(folder)
+
+
+def _of_any_name(folder: Path) -> list[tuple[Path, str | None]]:
+    named = [
+        place
+        for place in sorted(folder.iterdir())
+        if place.suffix.lower() in SUFFIXES and not place.name.startswith(".") and not NO_ANSWERS.search(place.stem)
+    ]
+    found = [place for place in named if entries.is_open(folder, place) and _names_images(place)]
+    if not found or _has_classes(folder):
+        return []
+    splits = {split: place for place in found if (split := split_of(place.stem))}
+    if len(found) <= 1:
+        return [(place, None) for place in found]
+    if len(splits) == len(found):
+        return [(place, split) for split, place in splits.items()]
+    raise DataError(
+        f"{folder}: several tables may say what the images show: {', '.join(place.name for place in found)}; "
+        f"name one, as --images {found[0]}"
+    )
+
+
+def _has_classes(folder: Path) -> bool:
+    with suppress(DataError):
+        return any(len(classes.names(folder, part, SURELY)) >= SURELY for part in classes.divide(folder))
+    return False
 
 
 def _names_images(table: Path) -> bool:
@@ -54,25 +111,43 @@ def _names_images(table: Path) -> bool:
 
 
 def items(folder: Path) -> Iterator[Item]:
-    """The files that the table lists, there or not; paths are relative to the table.
+    """The files that the tables list, there or not; paths are relative to each table.
 
-    Raises DataError, with the line, where the table is broken or lists a file twice.
+    Raises DataError, with the line, where a table is broken, gives a file two labels, or lists none that is there.
     """
-    table = find(folder)
-    if table is None:
-        return
-    inside, seen = os.path.realpath(folder), set[str]()
-    for number, row in rows(table):
-        path = plain_path(row, inside)
-        if path in seen:
-            raise DataError(f"{table}, line {number}: {path} is listed twice; keep one line per image")
-        seen.add(path)
-        split = _text(row.get("split")).lower()
-        if split and split not in SPLITS:
-            raise DataError(f"{table}, line {number}: split {split!r} is none of {', '.join(SPLITS)}")
-        label, group = plain(_text(row.get("label"))), _text(row.get("group")) or None
-        reason = why_closed(inside, path)
-        yield Item(path, label, SPLITS.get(split), group, reason or (None if label else "no label"), bool(reason))
+    for table, split in tables(folder):
+        below = "" if table.parent == folder else f"{table.parent.relative_to(folder).as_posix()}/"
+        for one in listed(table)[0]:
+            reason = one.reason or (None if one.label else "no label")
+            yield Item(f"{below}{one.path}", one.label, split or one.split, one.group, reason, closed=bool(one.reason))
+
+
+def listed(table: Path) -> tuple[list[Listed], list[str]]:
+    """The rows of a table with their files, each file once, and how the table was read where that is not plain.
+
+    Raises DataError as `items` does.
+    """
+    sheet = cells.sheet(table, is_file=lambda cell: (table.parent / cell).is_file())
+    found = list(sheet.rows)
+    finder = Finder(table, [row for _, row in found])
+    seen: dict[str, Listed] = {}
+    again = 0
+    for line, row in found:
+        path, reason = finder.find(row)
+        split = _split(table, line, text(row.get("split")))
+        one = Listed(line, path, plain(text(row.get("label"))), split, text(row.get("group")) or None, reason)
+        before = seen.setdefault(path or f"line {line}", one)
+        if before is not one:
+            _check_same(table, before, one)
+            again += 1
+    lost = [one for one in seen.values() if one.reason]
+    if seen and len(lost) == len(seen):
+        first = f"line {lost[0].line}: {visible(lost[0].path) or 'no path'} ({lost[0].reason})"
+        raise DataError(f"{table} lists no image that is there; {first}. Paths are relative to the table's folder")
+    if not seen:
+        raise DataError(f"{table} lists no image: it has no line but that of the columns")
+    twice = [f"{counted(again, 'row')} that say the same again left out"] if again else []
+    return list(seen.values()), [*filter(None, [sheet.form]), *finder.said, *twice]
 
 
 def rows(table: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
@@ -80,130 +155,23 @@ def rows(table: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
 
     Raises DataError where it cannot be read, or lacks path or label.
     """
-    try:
-        yield from _jsonl_rows(table) if table.suffix.lower() == ".jsonl" else _csv_rows(table)
-    except (UnicodeDecodeError, csv.Error, json.JSONDecodeError) as error:
-        raise DataError(f"{table} cannot be read: {error}; save it as UTF-8 text, one image per line") from None
+    yield from cells.sheet(table, is_file=lambda cell: (table.parent / cell).is_file()).rows
 
 
-def _csv_rows(table: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    text = _decoded(table)
-    separator = next((one for one in SEPARATORS if _known(next(_cells(text, one), []))), ",")
-    reader = _cells(text, separator)
-    first: list[str] = next(reader, [])
-    header = [name.strip().lower() for name in first]
-    named = _known(header)
-    if not named:
+def _split(table: Path, line: int, given: str) -> str | None:
+    split = split_of(given)
+    if given and not split:
+        raise DataError(f"{table}, line {line}: split {given!r} is none of train, val, test")
+    return split
+
+
+def _check_same(table: Path, before: Listed, one: Listed) -> None:
+    if (before.label, before.split) != (one.label, one.split):
         raise DataError(
-            f"{table}: its first line is {first}; it must name a column path and a column label, and may name split "
-            "and group"
+            f"{table}, line {one.line}: {one.path} is listed twice, as {_what(before)} on line {before.line} and as "
+            f"{_what(one)} here; keep one line per image"
         )
-    for cells in reader:
-        if not any(cell.strip() for cell in cells):
-            continue  # as spreadsheets leave them at the end
-        if len(cells) > len(header) and any(cell.strip() for cell in cells[len(header) :]):
-            raise DataError(
-                f"{table}, line {reader.line_num}: {len(cells)} cells, where the first line has {len(header)}: "
-                f"{separator.join(cells)[:80]}; put a text that holds {separator!r} between quotes"
-            )
-        row = dict(zip(header, cells, strict=False))
-        yield reader.line_num, {ours: from_cell(row.get(theirs, "")) for ours, theirs in named.items()}
 
 
-def _cells(text: str, separator: str) -> Any:
-    return csv.reader(io.StringIO(text, newline=""), delimiter=separator)
-
-
-def as_text(found: Iterable[Mapping[str, Any]]) -> str:
-    """A labels.csv of these rows."""
-    out = io.StringIO()
-    writer = csv.DictWriter(out, list(COLUMNS), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({name: to_cell(_text(row.get(name))) for name in COLUMNS} for row in found)
-    return out.getvalue()
-
-
-def _decoded(table: Path) -> str:
-    """The text, as spreadsheets save it: UTF-8, UTF-16 with its mark, or else the alphabet of Western Windows."""
-    data = table.read_bytes()
-    if b"\0" in data[:4096] and data[:2] not in UTF16:
-        raise DataError(f"{table} is no text, but {_kind(data)}; name a folder of images, or a table of them")
-    if data[:2] in UTF16:
-        return data.decode("utf-16")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return data.decode("cp1252")
-
-
-def _kind(data: bytes) -> str:
-    return "an archive: unpack it first" if data.startswith((b"PK", b"\x1f\x8b", b"Rar!", b"7z")) else "a binary file"
-
-
-def _known(header: Sequence[str]) -> dict[str, str]:
-    """Our name of a column → its name in the table; nothing where path or label is not there, or several may be it."""
-    found: dict[str, str] = {}
-    names = [name.strip().lower() for name in header]
-    for ours, spellings in COLUMNS.items():
-        theirs = [ours] if ours in names else [name for name in names if name in spellings]
-        if len(theirs) == 1:
-            found[ours] = theirs[0]
-    return found if {"path", "label"} <= found.keys() else {}
-
-
-def _jsonl_rows(table: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    for number, line in enumerate(_decoded(table).splitlines(), start=1):
-        if not line.strip():
-            continue
-        row = json.loads(line)
-        named = _known(list(row)) if isinstance(row, dict) else {}
-        if not named:
-            raise DataError(f"{table}, line {number}: not an object with path and label: {line.strip()[:80]}")
-        lower = {name.strip().lower(): value for name, value in row.items()}
-        yield number, {ours: _alone(table, number, lower[theirs]) for ours, theirs in named.items()}
-
-
-def _alone(table: Path, number: int, value: Any) -> Any:
-    """The value, or the only one of a list."""
-    if not isinstance(value, list):
-        return value
-    if len(value) != 1:
-        raise DataError(f"{table}, line {number}: {value} are {len(value)} values; one label per image is learned")
-    return value[0]
-
-
-def _text(value: Any) -> str:
-    return "" if value is None else str(value).strip()
-
-
-def plain_path(row: Mapping[str, Any], inside: str) -> str:
-    """The path that a row names, in its shortest form with forward slashes; empty where it names none.
-
-    It is relative to the real path `inside` of the table's folder, also where it is written from the root, or upwards
-    and down again.
-    """
-    value = str(row.get("path") or "").strip().replace("\\", "/")
-    path = posixpath.normpath(value) if value else ""
-    if path.startswith(("/", "../")):
-        whole = posixpath.normpath(posixpath.join(inside, path))
-        return whole.removeprefix(f"{inside}/") if whole.startswith(f"{inside}/") else path
-    return path
-
-
-def why_closed(inside: str, path: str) -> str | None:
-    """Why the file that a table in the real path `inside` names must not be opened; None where it may."""
-    if not path:
-        return "no path"
-    if path.startswith(("/", "../")) or path == "..":
-        return "path that leaves the folder"
-    where, name = os.path.split(path)
-    # A folder on the way may be a link that leaves, too.
-    place = _real(inside, where)
-    if not (place + os.sep).startswith(inside + os.sep):
-        return entries.LEAVES
-    return entries.why_closed(os.path.join(place, name), inside)  # noqa: PTH118 — a million rows
-
-
-@lru_cache(maxsize=4096)
-def _real(inside: str, where: str) -> str:
-    return os.path.realpath(os.path.join(inside, where))  # noqa: PTH118
+def _what(one: Listed) -> str:
+    return f"{one.label!r}{f' in {one.split}' if one.split else ''}"

@@ -1,0 +1,92 @@
+"""Images on their way into a project, from a folder, a table or an archive; and what is said of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from sightline.data.sources import copying, overlooked, scan, tables, unpacking
+from sightline.errors import DataError
+from sightline.words import counted, tally, visible
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FEWEST = 2
+"""Classes from which on there is something to tell apart."""
+
+
+def bring(given: Path, target: Path) -> list[str]:
+    """Copy the images of a folder, a table or an archive into the new folder `target`, and say what is worth saying.
+
+    Raises DataError where there is nothing of the kind.
+    """
+    if unpacking.is_archive(given):
+        return unpacking.unpack(given, target)
+    if given.is_dir():
+        left = copying.copy_folder(given, target)
+        return [copying.sentence(left)] if left else []
+    left, said = copying.copy_table(given, target)
+    read = [f"{given.name} is read {_listing(said)}"] if said else []
+    return read + ([copying.sentence(left)] if left else [])
+
+
+def described(folder: Path) -> list[str]:
+    """How many images of which classes lie in a folder, how its tables are read, and what is not read.
+
+    Raises DataError where no image has a label.
+    """
+    known, labels, masked = set[str](), Counter[str](), Counter[str]()
+    for item in scan(folder):
+        known.add(item.path)
+        if ".tar/" in item.path:
+            known.add(f"{item.path.partition('.tar/')[0]}.tar")
+        if not item.closed:
+            labels[item.label or ""] += 1
+        else:
+            masked[item.reason or ""] += 1
+    waiting = labels.pop("", 0)
+    if not labels:
+        raise DataError(_unlabelled(folder, waiting, masked))
+    without = f"; {waiting:,} without a label are left out (`sightline data label export`)" if waiting else ""
+    said = [f"{counted(labels.total(), 'image')} of {tally(labels)}, in {folder}{without}"]
+    said += [f"{counted(number, 'file')} left out: {reason}" for reason, number in masked.most_common(NAMED)]
+    for table, _ in tables.tables(folder):
+        known.add(table.relative_to(folder).as_posix())
+        said += [f"{table.name} is read {_listing(how)}" for how in [tables.listed(table)[1]] if how]
+    said += overlooked.sentences(*overlooked.overlooked(folder, known))
+    return said + _doubts(labels)
+
+
+NAMED = 5
+"""Reasons that are told."""
+
+
+def _listing(said: list[str]) -> str:
+    return visible("; ".join(said))
+
+
+def _doubts(labels: Counter[str]) -> list[str]:
+    """What is odd about the names of classes."""
+    said = []
+    if len(labels) < FEWEST:
+        said.append("all images are of one class: there is nothing to tell apart until those of another come")
+    folded: dict[str, list[str]] = {}
+    for label in sorted(labels):
+        folded.setdefault(label.casefold(), []).append(label)
+    said += [
+        f"the classes {' and '.join(map(visible, names))} differ in letter case alone: rename one if they are the same"
+        for names in folded.values()
+        if len(names) > 1 and len(names[0]) > 1
+    ]
+    return said
+
+
+def _unlabelled(folder: Path, waiting: int, closed: Counter[str]) -> str:
+    reasons = (
+        f" ({', '.join(f'{number:,} {reason}' for reason, number in closed.most_common(NAMED))})" if closed else ""
+    )
+    return (
+        f"{folder}: {counted(waiting, 'image')} and none has a label{reasons}; sort them into {folder.name}/CLASS/, or "
+        "say what each shows in a labels.csv (path,label) beside them"
+    )

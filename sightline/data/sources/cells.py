@@ -1,0 +1,238 @@
+"""A table as it was saved: which alphabet, what parts its cells, which of our columns it has under which names."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sightline.errors import DataError
+from sightline.words import from_cell, to_cell
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    Row = tuple[int, dict[str, Any]]
+
+COLUMNS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "path": (
+        (
+            *(
+                "file_name",
+                "filename",
+                "file",
+                "filenames",
+                "filepath",
+                "file_path",
+                "filepaths",
+                "paths",
+                "relative_path",
+            ),
+            *("image", "image_path", "imagepath", "image_name", "img", "img_path", "img_name", "images"),
+        ),
+        ("image_id", "imageid", "img_id", "id", "id_code", "name"),
+    ),
+    "label": (
+        ("class", "class_name", "classname", "category", "category_name", "target", "labels", "label_name"),
+        ("species", "breed", "diagnosis", "dx", "type", "tag", "y", "class_id", "class_index", "category_id"),
+    ),
+    "split": (("set", "subset", "data set"),),
+    "group": (),
+}
+"""Our name of a column → what others call it: what is meant for sure, and what is where that is not there."""
+WANTED = ("path", "label")
+SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+BLANK = {" ": "blanks"}
+UTF16 = (b"\xff\xfe", b"\xfe\xff")
+EXCEL = re.compile(r"sep=(.)\r?\n", re.IGNORECASE)
+"""First line by which Excel is told what parts the cells."""
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """The rows of a table, by our names of the columns."""
+
+    form: str
+    """How it was read, where it is not UTF-8 with commas and our names; else empty."""
+    rows: Iterator[Row]
+    """Line number and values of each."""
+
+
+def sheet(
+    table: Path,
+    columns: Mapping[str, tuple[tuple[str, ...], ...]] = COLUMNS,
+    wanted: Sequence[str] = WANTED,
+    is_file: Callable[[str], bool] = lambda _: False,
+) -> Sheet:
+    """Read a .csv or .jsonl file that has the columns `wanted`, and perhaps others of `columns`.
+
+    Where no line names the columns and `is_file` says that the first cell is one, they are path and label. Raises
+    DataError where it cannot be read, or lacks a column; the rows do so where one is broken, with its line.
+    """
+    text, alphabet = _decoded(table)
+    if table.suffix.lower() == ".jsonl":
+        return Sheet(alphabet, _objects(table, text, columns, wanted))
+    given = EXCEL.match(text)
+    skipped = 1 if given else 0
+    text, marks = (text[given.end() :], {given.group(1): "what its first line says"}) if given else (text, SEPARATORS)
+    separator = next((one for one in marks if known(_first(text, one), columns, wanted)), None)
+    if separator is None:
+        separator = next((one for one in {**marks, **BLANK} if _is_bare(_first(text, one), wanted, is_file)), None)
+        if separator is None:
+            header = _first(text, next(iter(marks)))
+            raise DataError(
+                f"{table}: its first line is {header}; it must name a column {' and a column '.join(wanted)}"
+                f"{', and may name split and group' if 'split' in columns else ''}"
+            )
+        named = {ours: number for number, ours in enumerate(wanted)}
+        how = ["the first column as path, the second as label: no line names them"]
+    else:
+        names = [name.strip().lower() for name in _first(text, separator)]
+        theirs = known(names, columns, wanted)
+        named = {ours: names.index(name) for ours, name in theirs.items()}
+        how = [f"{name} as {ours}" for ours, name in theirs.items() if name != ours]
+    parted = {**SEPARATORS, **BLANK, **marks}[separator]
+    how = [alphabet, "" if separator == "," else f"cells parted by {parted}", *how]
+    rows = _rows(table, text, separator, named, skipped, bare=how[-1].endswith("no line names them"))
+    return Sheet(", ".join(filter(None, how)), rows)
+
+
+def known(
+    header: Sequence[str],
+    columns: Mapping[str, tuple[tuple[str, ...], ...]] = COLUMNS,
+    wanted: Sequence[str] = WANTED,
+) -> dict[str, str]:
+    """Our name of a column → its name in the table; nothing where one is not there, or several may be it."""
+    found: dict[str, str] = {}
+    names = [name.strip().lower() for name in header]
+    for ours, groups in columns.items():
+        for spellings in ((ours,), *groups):
+            theirs = [name for name in dict.fromkeys(names) if name in spellings and name not in found.values()]
+            if len(theirs) == 1:
+                found[ours] = theirs[0]
+            if theirs:
+                break
+    return found if set(wanted) <= found.keys() else {}
+
+
+def as_text(found: Iterable[Mapping[str, Any]]) -> str:
+    """A labels.csv of these rows."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, list(COLUMNS), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: to_cell(text(row.get(name))) for name in COLUMNS} for row in found)
+    return out.getvalue()
+
+
+def text(value: Any) -> str:
+    """A value of a row without blanks around it; empty where there is none."""
+    return "" if value is None else str(value).strip()
+
+
+def _first(text: str, separator: str) -> list[str]:
+    # A quotation mark that is never closed reaches to the end.
+    lines = text.lstrip("\r\n").splitlines(keepends=True)[:50]
+    try:
+        return [cell.strip() for cell in next(_cells("".join(lines), separator), [])]
+    except csv.Error:
+        return []
+
+
+def _is_bare(first: Sequence[str], wanted: Sequence[str], is_file: Callable[[str], bool]) -> bool:
+    return len(first) == len(wanted) == len(WANTED) and all(first) and is_file(first[0])
+
+
+def _cells(text: str, separator: str) -> Any:
+    return csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+
+
+def _rows(
+    table: Path, text: str, separator: str, named: Mapping[str, int], skipped: int, *, bare: bool
+) -> Iterator[Row]:
+    reader = _cells(text, separator)
+    header: list[str] = []
+    try:
+        for cells in reader:
+            if not any(cell.strip() for cell in cells):
+                continue  # as spreadsheets leave them at the end
+            if not header:
+                header = cells
+                if not bare:
+                    continue
+            line = reader.line_num + skipped
+            if any(cell.strip() for cell in cells[len(header) :]):
+                raise DataError(
+                    f"{table}, line {line}: {len(cells)} cells, where the first line has {len(header)}: "
+                    f"{separator.join(cells)[:80]}; put a text that holds {separator!r} between quotes"
+                )
+            yield line, {ours: from_cell(cells[at].strip()) for ours, at in named.items() if at < len(cells)}
+    except csv.Error as error:
+        raise _unreadable(table, error) from None
+
+
+def _objects(
+    table: Path, text: str, columns: Mapping[str, tuple[tuple[str, ...], ...]], wanted: Sequence[str]
+) -> Iterator[Row]:
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise _unreadable(table, error) from None
+        named = known(list(row), columns, wanted) if isinstance(row, dict) else {}
+        if not named:
+            raise DataError(f"{table}, line {number}: not an object with {' and '.join(wanted)}: {line.strip()[:80]}")
+        lower = {name.strip().lower(): value for name, value in row.items()}
+        yield number, {ours: _alone(table, number, lower[theirs]) for ours, theirs in named.items()}
+
+
+def _alone(table: Path, number: int, value: Any) -> Any:
+    """The value, or the only one of a list."""
+    if not isinstance(value, list):
+        return value
+    if len(value) != 1:
+        raise DataError(f"{table}, line {number}: {value} are {len(value)} values; one label per image is learned")
+    return value[0]
+
+
+def _unreadable(table: Path, error: Exception) -> DataError:
+    return DataError(f"{table} cannot be read: {error}; save it as UTF-8 text, one image per line")
+
+
+def _decoded(table: Path) -> tuple[str, str]:
+    """The text, and how it was saved where that was not as UTF-8.
+
+    UTF-16 with its mark or by its zeros, as spreadsheets save it, or else the alphabet of Western Windows.
+    """
+    data = table.read_bytes()
+    for alphabet, zeros in (("utf-16-le", data[1:200:2]), ("utf-16-be", data[0:200:2])):
+        if data[:2] in UTF16 or (zeros and not zeros.strip(b"\0")):
+            try:
+                return data.decode("utf-16" if data[:2] in UTF16 else alphabet), "as UTF-16"
+            except UnicodeDecodeError as error:
+                raise _unreadable(table, error) from None
+    if b"\0" in data[:4096]:
+        raise DataError(f"{table} is no text, but {_kind(data)}")
+    try:
+        return data.decode("utf-8-sig"), ""
+    except UnicodeDecodeError:
+        pass
+    try:
+        return data.decode("cp1252"), "as text of Western Windows (cp1252)"
+    except UnicodeDecodeError as error:
+        raise _unreadable(table, error) from None
+
+
+def _kind(data: bytes) -> str:
+    if data.startswith(b"PK") and b"xl/" in data:
+        return "an Excel workbook: save the sheet as CSV"
+    if data.startswith((b"PK", b"\x1f\x8b", b"Rar!", b"7z")):
+        return "an archive: unpack it first"
+    if data.startswith(b"PAR1"):
+        return "a Parquet file: save it as CSV"
+    return "a binary file; name a folder of images, or a table of them"
