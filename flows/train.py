@@ -19,7 +19,7 @@ from flows.stages import Tasks, label_errors_of, lineage_tags, prepare
 from flows.start import begin
 from flows.summary import Summary  # noqa: TC001 — Prefect reads the annotations of a flow
 from sightline.lineage import origin
-from sightline.registry.backbones import pinned
+from sightline.registry.backbones import check, pinned
 from sightline.registry.candidate import Request
 from sightline.tracking.runs import connect
 from sightline.train import chain
@@ -50,6 +50,7 @@ def train(
     with ended(context):
         if not verify and (known := look.unchanged(tracker)) is not None:
             return told(tracker, context, known)
+        check(context.paths, params.pretrain)
         data = prepare(journal, params)
         init = pinned(context.paths, params.pretrain.init)
         look_ahead(context.paths, params, init)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import re
 import signal
 import sys
 import threading
@@ -18,6 +19,8 @@ from sightline.words import visible
 
 if TYPE_CHECKING:
     from types import FrameType
+
+    from typer.exceptions import TyperException
 
     from sightline.project import Paths
 
@@ -38,6 +41,18 @@ Settings = Annotated[
 def say(text: str, *, err: bool = False, lines: bool = False) -> None:
     """Print a line for people, or several `lines`: nothing in it, such as a file's name, acts on the terminal."""
     typer.echo(visible(masked(text), lines=lines), err=err)
+
+
+def misused(error: TyperException) -> list[str]:
+    """What is wrong with the words of a command line, and where it says what they may be; nothing after a help text."""
+    said = " ".join(error.format_message().split()).rstrip(".").replace("Value error, ", "")
+    if not said:
+        return []
+    said = re.sub(r" \(Possible options: (.*)\)$", r" (did you mean \1?)", said)
+    said = re.sub(r"\. Did you mean (.*)\?$", r" (did you mean \1?)", said)
+    context = getattr(error, "ctx", None)
+    where = context.command_path if context else "sightline"
+    return [f"{said[0].lower()}{said[1:]}; `{where} --help` tells what there is"]
 
 
 def enter() -> Paths:

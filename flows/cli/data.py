@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from enum import StrEnum
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +14,8 @@ from flows.cli.common import AsJson, enter, say
 from flows.cli.labelling import Form, captured, is_captured, take_captured
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sightline.project import Paths
 
 app = typer.Typer(
@@ -227,6 +228,11 @@ def import_labels(
 def _suggester(paths: Paths) -> Any:
     from sightline.registry.served import served
     from sightline.serve.files import predict_files
+    from sightline.serve.images import Source
 
     champion = served(paths)
-    return partial(predict_files, champion.bundle, champion.version)
+
+    def suggest(files: Sequence[Path]) -> list[dict[str, Any]]:
+        return predict_files(champion.bundle, champion.version, [Source(str(file), file) for file in files])
+
+    return suggest

@@ -65,6 +65,8 @@ def export(paths: Paths, use: str, table: Path, *, everything: bool, suggest: Su
         for line, answer in zip(lines, answers, strict=True):
             line["suggestion"] = answer.get("label", "")
             line["probability"] = f"{answer['probability']:.3f}" if "probability" in answer else ""
+    if table.is_dir() or not table.parent.is_dir():
+        raise DataError(f"{table} cannot be written: name a file in a folder that is there, such as todo.csv")
     with table.open("w", encoding="utf-8", newline="") as handle:
         writer = csv.DictWriter(handle, names, lineterminator="\n")
         writer.writeheader()
@@ -128,7 +130,8 @@ def _needs_label(rows: pd.DataFrame) -> pd.Series:
 def _read(table: Path, known: set[str]) -> dict[str, str]:
     """Digest → label of every line; all bad lines are told at once."""
     if not table.is_file():
-        raise DataError(f"{table}: there is no such file; `sightline data label export` writes one to fill in")
+        what = "is a folder: name the file in it" if table.is_dir() else "there is no such file"
+        raise DataError(f"{table}: {what}; `sightline data label export` writes one to fill in")
     entries: dict[str, tuple[str, int]] = {}
     bad = []
     with table.open(encoding="utf-8-sig", newline="") as handle:
