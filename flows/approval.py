@@ -11,6 +11,7 @@ from prefect.flow_runs import pause_flow_run
 from prefect.input import RunInput
 from prefect.logging import get_run_logger
 
+from sightline import turns
 from sightline.errors import RegistryError, Stale
 from sightline.registry import promotion as promotion_of
 from sightline.registry.ledger import INSUFFICIENT, WAITING
@@ -50,7 +51,8 @@ def settle(outcome: Outcome, params: Params, context: Context) -> Outcome:
         page = _show(outcome, context, f"resume this run in Prefect's page, or `sightline approve {outcome.version}`")
         words = f"Make version {outcome.version} the champion? {outcome.words}. Both models' answers: {page.as_uri()}"
         asked = Approval.with_initial_data(description=words)
-        answer = pause_flow_run(wait_for_input=asked, timeout=DAYS * 86_400, poll_interval=POLL)
+        with turns.aside(context.paths.root, f"the promotion of version {outcome.version}", get_run_logger().warning):
+            answer = pause_flow_run(wait_for_input=asked, timeout=DAYS * 86_400, poll_interval=POLL)
         try:
             outcome = promotion.approve(context, outcome, answer.by, answer.reason)
         except Stale:

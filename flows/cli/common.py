@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
@@ -18,6 +19,7 @@ from sightline.masking import masked
 from sightline.words import visible
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import FrameType
 
     from typer.exceptions import TyperException
@@ -59,6 +61,15 @@ def enter() -> Paths:
     """The project that the command is about, its environment set before Prefect and MLflow are imported."""
     os.environ.setdefault("COLUMNS", "120")
     return project.enter(config.find_root())
+
+
+@contextmanager
+def alone(paths: Paths) -> Iterator[Paths]:
+    """The same project, in which no run is at work inside the block; raises ProjectError where one is."""
+    from sightline.turns import turn
+
+    with turn(paths.root, "`sightline data`"):
+        yield paths
 
 
 def end_when_asked() -> None:

@@ -125,7 +125,11 @@ FRESH = (
     Mistake("run", ("no folder of images", "dvc pull"), before=_without("data/raw/target")),
     Mistake("run", ("params.yaml", "not valid YAML"), before=_edited("project:", "project: [")),
     Mistake("run", ("gates", "did you mean gate"), before=_edited("\ngate:", "\ngates:")),
-    Mistake("run", ("transfer", "missing"), before=_edited("\ntransfer:\n  penalties: [0.001, 0.01, 0.1, 1.0, 10.0]\n", "\n")),
+    Mistake(
+        "run",
+        ("transfer", "missing"),
+        before=_edited("\ntransfer:\n  penalties: [0.001, 0.01, 0.1, 1.0, 10.0]\n", "\n"),
+    ),
     Mistake("predict ../photos", ("no champion yet", "sightline run"), before=_images("../photos")),
     Mistake("rollback", ("no earlier champion",)),
     Mistake("approve", ("nothing waits",)),
