@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from prefect import flow
-from prefect.artifacts import create_link_artifact, create_markdown_artifact
+from prefect.artifacts import create_markdown_artifact
 from prefect.logging import get_run_logger
 
 from flows.start import in_turn
@@ -19,6 +19,7 @@ from sightline.labelling import chosen, sheet
 from sightline.monitor.facts import gather
 from sightline.monitor.policy import decide
 from sightline.report.labelling import write_labelling
+from tasks.pages import link
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,7 +47,7 @@ def retrain(signal: str = "") -> Summary | None:
         create_markdown_artifact(said, key="why-retrain", description="What the retrain policy decided")
         if decision.ask and (page := _queue(paths, min(decision.ask, MOST))) is not None:
             log.info(f"images whose labels would help: {page}")
-            create_link_artifact(page.as_uri(), link_text="Images to label", key="labelling-queue")
+            link(paths, page, "Images to label", "labelling-queue")
         return train.fn() if decision.train else None
 
 

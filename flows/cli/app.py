@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer.exceptions import TyperException
 
-from flows.cli import capture, data, export, lineage, monitor, predict, registry, retrain, serve, verify
+from flows.cli import capture, data, export, lineage, monitor, predict, registry, report, retrain, serve, verify
 from flows.cli.common import AsJson, Settings, end_when_asked, enter, leave, misused, say
 from flows.cli.prefect_runs import killed, mine
 from flows.cli.repetition import forget, repeated
@@ -41,6 +41,7 @@ for command in (registry.promote, registry.approve, registry.rollback, registry.
 app.add_typer(lineage.app)
 app.command()(verify.verify)
 app.command()(predict.predict)
+app.command()(report.report)
 app.command()(serve.serve)
 app.command()(serve.score)
 app.command()(monitor.monitor)
