@@ -35,8 +35,7 @@ class Clock:
         paths = project.Paths(config.find_root())
         params = config.load(paths.root, given)
         dataset = params.datasets["target"]
-        folder = paths.raw("target")
-        images = dataset.roles.train * sum(1 for path in folder.rglob("*") if path.is_file())
+        images = dataset.roles.train * budget.count_files(paths.raw("target"))
         return given | budget.choose(paths.runs, self.budget, params, given, max(1, round(images)))
 
     def resolved(self, journal: Journal, params: Params, datasets: tuple[DataRef, ...]) -> Params:

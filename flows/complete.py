@@ -150,5 +150,6 @@ def _read(values: dict[str, Any]) -> Complete:
     summary = values.pop("summary")
     outcome = Outcome(**{**summary["outcome"], "blessings": (), "messages": ()})
     rows, scores = (StageRow(**row) for row in summary["rows"]), (Score(**row) for row in summary["scores"])
-    whole = {**summary, "rows": tuple(rows), "scores": tuple(scores), "outcome": outcome}
+    told = {"findings": tuple(summary["findings"])}
+    whole = {**summary, **told, "rows": tuple(rows), "scores": tuple(scores), "outcome": outcome}
     return Complete(**values, summary=Summary(**whole))

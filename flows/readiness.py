@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from prefect.artifacts import create_link_artifact
 from prefect.logging import get_run_logger
 
 from sightline.data.versions import archive
@@ -15,6 +14,7 @@ from sightline.registry.learned import Learned
 from sightline.report.leaks import write_leaks
 from sightline.tracking.runs import connect
 from sightline.words import counted
+from tasks.pages import link
 
 if TYPE_CHECKING:
     from sightline.params import Params
@@ -48,7 +48,7 @@ def _refuse_leaks(paths: Paths, params: Params, init: str | None) -> None:
     if not found:
         return
     page = write_leaks(paths, found)
-    create_link_artifact(page.as_uri(), link_text="Images that the backbone must not see", key="leaks")
+    link(paths, page, "Images that the backbone must not see", "leaks")
     begun = any(leak.learned.of for leak in found)
     remedy = "begin with other weights (pretrain.init)" if begun else f"remove them from {paths.raw('source')}"
     said = f"{leaks.sentence(found)}; {remedy} or run without a backbone, then run again"

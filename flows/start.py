@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 
 from flows.recording import open_run
-from sightline import config, project
+from sightline import config, project, turns
 from sightline.registry.ledger import open_ledger
 from sightline.tracking.runs import connect
 from tasks.context import Context
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sightline.params import Params
+
+
+@contextmanager
+def in_turn(what: str) -> Iterator[float]:
+    """No other run is at work in the project inside the block; the seconds that were waited for that."""
+    with turns.turn(config.find_root(), what, get_run_logger().warning) as waited:
+        yield waited
 
 
 def begin(flow: str, overrides: dict[str, Any] | None) -> tuple[Context, Params]:

@@ -20,3 +20,5 @@ class Summary:
     choice: str
     outcome: Outcome
     report: str
+    findings: tuple[str, ...] = ()
+    """What validation told of the data, a sentence each."""

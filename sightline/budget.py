@@ -6,6 +6,7 @@ decided for, so that a rerun takes the steps of the record, whatever the machine
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,13 +18,15 @@ from sightline.files import write_atomically
 from sightline.train import chain, loop, probe
 from sightline.train.schedule import plan as schedule_of
 from sightline.train.speeds import remembered
+from sightline.words import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Mapping, Sequence
+    from collections.abc import Callable, Container, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from sightline.duration import Budget
     from sightline.params import Params
+    from sightline.project import Paths
     from sightline.recipe import Recipe
     from sightline.train.speed import Speed
 
@@ -65,6 +68,12 @@ LONG = 100
 """Seconds from which a time is told in minutes."""
 
 
+BESIDE, EACH = 22.0, 0.005
+"""Seconds of a run that trains next to nothing, and for each file more: two cores of an EPYC, nothing done before."""
+FLOOR = 5.0
+"""Seconds in which a stage makes its fewest steps."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """A budget resolved to steps."""
@@ -76,6 +85,32 @@ class Plan:
     """Steps of each stage that the budget is for."""
     said: str
     """The plan in a sentence, and what more time would bring."""
+
+
+def check(paths: Paths, params: Params, budget: Budget) -> None:
+    """Raise ConfigError, before anything is done, where the budget cannot be kept, or is for a stage not run."""
+    if isinstance(budget, dict):
+        _check_stages(params, budget)
+        return
+    files = sum(count_files(paths.raw(use)) for use in params.datasets)
+    least = BESIDE + EACH * files + FLOOR * len(shares(params))
+    if budget < least:
+        raise ConfigError(
+            f"--budget {_time(budget)} cannot be kept: {counted(files, 'file')} to read, evaluation and gate alone "
+            f"take longer; the least that can be is {math.ceil(least)}s"
+        )
+
+
+def count_files(folder: Path) -> int:
+    """Files below it."""
+    return sum(1 for path in folder.rglob("*") if path.is_file())
+
+
+def _check_stages(params: Params, stages: Iterable[str]) -> None:
+    for stage in stages:
+        if stage not in shares(params):
+            trained = ", ".join(shares(params))
+            raise ConfigError(f"--budget {stage}=…: this run trains {trained}; give a time for these")
 
 
 def choose(runs: Path, seconds: float, params: Params, given: Mapping[str, Any], images: int) -> dict[str, Any]:
@@ -154,10 +189,7 @@ def resolve_stages(
 
     Raises ConfigError for a stage that this run does not train.
     """
-    for stage in times:
-        if stage not in shares(params):
-            trained = ", ".join(shares(params))
-            raise ConfigError(f"--budget {stage}=…: this run trains {trained}; give a time for these")
+    _check_stages(params, times)
 
     def decide() -> Plan:
         speeds = _speeds(runs, params, list(times), SAMPLE * sum(times.values()))

@@ -39,7 +39,7 @@ class Paths:
         """Raw images of a data set."""
         datasets = self.params.datasets
         if use not in datasets:
-            raise ProjectError(f"{use}: params.yaml names no such data set; it has {', '.join(datasets)}")
+            raise ProjectError(f"{use}: this project has no such data set; params.yaml has {', '.join(datasets)}")
         return self.root / datasets[use].images
 
     def manifest(self, use: str) -> Path:

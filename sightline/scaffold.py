@@ -86,8 +86,12 @@ def init(
     step. Raises ProjectError where the folder holds a project already, DataError where there are no images; nothing is
     left of the project then.
     """
+    if folder.exists() and not folder.is_dir():
+        raise ProjectError(f"{folder} is a file: name a folder for the project; images of yours come after --images")
     if (folder / config.PARAMS).exists():
         raise ProjectError(f"{folder} holds a project already; run `sightline run` in it, or choose another folder")
+    if images.startswith(EMBEDDED) and _holds_images(folder):
+        raise ProjectError(f"{folder} holds images: `sightline init NEW --images {folder}` makes a project of them")
     wanted = {"target": images} | ({"source": source} if source else {})
     for given in wanted.values():
         _check(given, download=download)
@@ -179,8 +183,18 @@ def _check(given: str, *, download: bool) -> None:
         published.check(given, download=download)
     elif Path(given).is_dir():
         next(iter(scan(Path(given))))
+    elif "://" in given:
+        raise DataError(f"{given}: an address is not fetched; copy it into a folder first, and name that")
     elif not Path(given).is_file():
         raise DataError(f"{given}: there is no such folder or table; name a folder with a folder of images per class")
+
+
+def _holds_images(folder: Path) -> bool:
+    try:
+        next(iter(scan(folder)))
+    except (DataError, StopIteration):
+        return False
+    return True
 
 
 def _keep_apart(folder: Path, given: str, *, external: bool) -> None:

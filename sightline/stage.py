@@ -45,7 +45,7 @@ def _validate(paths: Paths, use: str) -> str:
     from sightline.data.quality import findings
     from sightline.data.validation import baseline
     from sightline.data.validation.expectations import validate
-    from sightline.data.validation.verdict import sentences
+    from sightline.data.validation.verdict import sentences, tally
     from sightline.report.quality import write_quality
 
     params = paths.params
@@ -62,7 +62,7 @@ def _validate(paths: Paths, use: str) -> str:
     write_quality(paths, use, rows, findings(rows, params.validate))
     if not verdict.passed:
         raise ValidationFailed("\n".join([f"data set {use} is not fit for training:", *sentences(verdict)]))
-    return f"{verdict.executed} expectations hold"
+    return tally(verdict)
 
 
 def _summary(counts: dict[Hashable, int]) -> str:

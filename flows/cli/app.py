@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 import traceback
 from dataclasses import asdict
+from importlib.metadata import version as installed
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from typer.exceptions import TyperException
 
-from flows.cli import capture, data, export, lineage, monitor, registry, retrain, serve, verify
-from flows.cli.common import AsJson, Settings, end_when_asked, enter, leave, say
+from flows.cli import capture, data, export, lineage, monitor, predict, registry, report, retrain, serve, verify
+from flows.cli.common import AsJson, Settings, end_when_asked, enter, leave, misused, say
 from flows.cli.prefect_runs import killed, mine
 from flows.cli.repetition import forget, repeated
 from sightline import config, space
+from sightline.data.versions.external import check_folders
 from sightline.errors import SightlineError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sightline.project import Paths
 
 app = typer.Typer(
@@ -27,8 +33,6 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
-    help="From a folder of labelled images to a model in production.\n\n"
-    "Start with `sightline init DIR --images FOLDER`, then `sightline run` in DIR.",
 )
 app.add_typer(data.app, name="data")
 app.add_typer(capture.app, name="capture")
@@ -36,11 +40,31 @@ for command in (registry.promote, registry.approve, registry.rollback, registry.
     app.command()(command)
 app.add_typer(lineage.app)
 app.command()(verify.verify)
+app.command()(predict.predict)
+app.command()(report.report)
 app.command()(serve.serve)
 app.command()(serve.score)
 app.command()(monitor.monitor)
 app.command()(retrain.why_retrain)
 app.command()(export.export)
+
+
+def _version(asked: bool) -> None:  # noqa: FBT001 — Typer calls it so
+    if asked:
+        typer.echo(f"sightline {installed('sightline')}")
+        raise typer.Exit
+
+
+@app.callback()
+def about(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
+    """From a folder of labelled images to a model in production.
+
+    Start with `sightline init DIR --images FOLDER`, then `sightline run` in DIR.
+    """
 
 
 @app.command()
@@ -102,7 +126,8 @@ def run(
     began = time.time()
     paths = enter()
     overrides = dict(config.parse_setting(text) for text in settings or []) or None
-    config.load(paths.root, overrides)
+    params = config.load(paths.root, overrides)
+    check_folders(paths)
     time_given = None
     if budget:
         from sightline.duration import parse
@@ -117,8 +142,14 @@ def run(
     if summary is None:
         from flows.cli.prefect_server import prefect_ready
         from sightline.data.versions.warm import start_ahead
+        from sightline.registry.backbones import check
 
         with prefect_ready(paths):
+            check(paths, params.pretrain)
+            if time_given is not None:
+                from sightline import budget as budgets
+
+                budgets.check(paths, params, time_given)
             start_ahead(paths)
             from flows.train import train
             from sightline.tracking.runs import connect
@@ -130,32 +161,6 @@ def run(
         typer.echo(json.dumps(asdict(summary)))
     else:
         show_summary(summary)
-
-
-@app.command()
-def predict(
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE|FOLDER…", help="Image files, or folders of them.")],
-    version: Annotated[str | None, typer.Option(help="A version of the classifier; by default the champion.")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Ask the champion (or another version) what is on image files. Exit status 1 where one cannot be read."""
-    from sightline.registry.served import served
-    from sightline.serve.files import predict_files
-    from sightline.serve.images import sources
-
-    asked = [one for given in images for one in sources(given)]
-    answering = served(enter(), version)
-    rows = predict_files(answering.bundle, answering.version, asked)
-    if as_json:
-        typer.echo(json.dumps(rows))
-    else:
-        for row in rows:
-            doubt = "unlike the images it knows" if row.get("foreign") else "not sure enough"
-            unsure = f"  {doubt}" if row.get("abstain") else ""
-            said = row.get("error") or f"{row['label']}  {row['probability']:.3f}{unsure}"
-            say(f"{row['path']}: {said}", err="error" in row)
-    if any("error" in row for row in rows):
-        raise typer.Exit(1)
 
 
 @app.command()
@@ -214,20 +219,33 @@ def doctor(
         raise typer.Exit(1)
 
 
-def main() -> None:
-    """Entry point: our own errors, and a full disk, are told in a line, with exit status 2."""
-    end_when_asked()
+def answer(words: Sequence[str]) -> int:
+    """Do what the words of a command line ask for; the exit status.
+
+    What no command takes, our own errors and a full disk are told in a line each, with status 2; a bug is shown whole
+    but for what nobody may read.
+    """
     try:
-        app(standalone_mode=True)
-    except SystemExit as end:
-        leave(end.code)
-    except Exception as error:  # noqa: BLE001 — a bug is shown whole but for what nobody may read
+        return int(app(words, prog_name="sightline", standalone_mode=False) or 0)
+    except TyperException as error:
+        said = misused(error)
+    except Exception as error:  # noqa: BLE001
         said = space.sentences(Path(os.environ.get("SIGHTLINE_PROJECT", "")), error)
-        for sentence in said:
-            say(f"error: {sentence}", err=True, lines=True)
         if not said:
             say(traceback.format_exc(), err=True, lines=True)
-        leave(2 if said else 1)
+            return 1
+    for sentence in said:
+        say(f"error: {sentence}", err=True, lines=True)
+    return 2
+
+
+def main() -> None:
+    """Entry point."""
+    end_when_asked()
+    try:
+        leave(answer(sys.argv[1:]))
+    except SystemExit as end:
+        leave(end.code)
 
 
 if __name__ == "__main__":

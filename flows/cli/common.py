@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import atexit
 import os
+import re
 import signal
 import sys
 import threading
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
@@ -17,7 +19,10 @@ from sightline.masking import masked
 from sightline.words import visible
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import FrameType
+
+    from typer.exceptions import TyperException
 
     from sightline.project import Paths
 
@@ -40,10 +45,31 @@ def say(text: str, *, err: bool = False, lines: bool = False) -> None:
     typer.echo(visible(masked(text), lines=lines), err=err)
 
 
+def misused(error: TyperException) -> list[str]:
+    """What is wrong with the words of a command line, and where it says what they may be; nothing after a help text."""
+    said = " ".join(error.format_message().split()).rstrip(".").replace("Value error, ", "")
+    if not said:
+        return []
+    said = re.sub(r" \(Possible options: (.*)\)$", r" (did you mean \1?)", said)
+    said = re.sub(r"\. Did you mean (.*)\?$", r" (did you mean \1?)", said)
+    context = getattr(error, "ctx", None)
+    where = context.command_path if context else "sightline"
+    return [f"{said[0].lower()}{said[1:]}; `{where} --help` tells what there is"]
+
+
 def enter() -> Paths:
     """The project that the command is about, its environment set before Prefect and MLflow are imported."""
     os.environ.setdefault("COLUMNS", "120")
     return project.enter(config.find_root())
+
+
+@contextmanager
+def alone(paths: Paths) -> Iterator[Paths]:
+    """The same project, in which no run is at work inside the block; raises ProjectError where one is."""
+    from sightline.turns import turn
+
+    with turn(paths.root, "`sightline data`"):
+        yield paths
 
 
 def end_when_asked() -> None:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from enum import StrEnum
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flows.cli.common import AsJson, enter, say
+from flows.cli.common import AsJson, alone, enter, say
 from flows.cli.labelling import Form, captured, is_captured, take_captured
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sightline.project import Paths
 
 app = typer.Typer(
@@ -104,6 +105,76 @@ def diff(
     for sentence in said:
         say(sentence)
     say(f"page: {page}")
+
+
+@app.command()
+def add(
+    images: Annotated[
+        Path, typer.Argument(metavar="FOLDER|TABLE", help="Labelled images, in the same forms as for `sightline init`.")
+    ],
+    use: UseOption = Use.target,
+    as_json: AsJson = False,
+) -> None:
+    """Copy more labelled images into the data set, as its next version; those that it holds already are left out."""
+    from sightline.data.adding import add as more
+    from sightline.words import counted
+
+    images = images.absolute()
+    with alone(enter()) as paths:
+        done = more(paths, use.value, images)
+    if as_json:
+        typer.echo(json.dumps(asdict(done)))
+        return
+    known = f", {done.known:,} are there already" if done.known else ""
+    unlabelled = f", {done.unlabelled:,} without a label were left out" if done.unlabelled else ""
+    say(f"{counted(done.added, 'image')} added to {use}{known}{unlabelled}; version {done.version[:8]}")
+    if done.left:
+        say(done.left)
+    if done.new_classes:
+        say(f"new classes, perhaps misspelt: {', '.join(done.new_classes)}")
+    if done.added:
+        say("`sightline run` trains with them; `sightline data save` commits the version")
+
+
+@app.command()
+def status(use: WhichUse = Use.target, as_json: AsJson = False) -> None:
+    """Tell what changed in the raw folder since the last version, and what git does not hold yet."""
+    from sightline.data.status import look
+    from sightline.data.versions import saving
+
+    paths = enter()
+    found = look(paths, use.value)
+    unsaved = saving.unsaved(paths)
+    if as_json:
+        typer.echo(json.dumps({"use": use, **asdict(found), "unsaved": unsaved}))
+        return
+    say(f"{use}, since version {found.version[:8]}:" if found.version else f"{use}: there is no version yet")
+    for sentence in found.words:
+        say(f"  {sentence}")
+    if unsaved:
+        say(f"not in git yet: {', '.join(unsaved)}; `sightline data save` commits them")
+
+
+@app.command()
+def save(
+    message: Annotated[str, typer.Option("--message", "-m", help="Of the commit.")] = "Data and values of Sightline",
+    as_json: AsJson = False,
+) -> None:
+    """Commit what git must hold of the data: DVC's files, values, logs, labels and baselines; nothing else.
+
+    The images themselves go to a remote by `dvc push`.
+    """
+    from sightline.data.versions import saving
+
+    paths = enter()
+    names = saving.unsaved(paths)
+    commit = saving.save(paths, message) if names else None
+    if as_json:
+        typer.echo(json.dumps({"commit": commit, "files": names}))
+        return
+    say(f"commit {commit[:8]}: {', '.join(names)}" if commit else "git holds everything already")
+    if not saving.has_remote(paths):
+        say("the images lie on this machine alone: `dvc remote add -d NAME ADDRESS`, then `dvc push`")
 
 
 @app.command()
@@ -215,7 +286,8 @@ def import_labels(
     if is_captured(table):
         take_captured(table, as_json=as_json)
         return
-    done = take(enter(), use.value, table)
+    with alone(enter()) as paths:
+        done = take(paths, use.value, table)
     if as_json:
         typer.echo(json.dumps(asdict(done)))
         return
@@ -224,9 +296,32 @@ def import_labels(
         say(f"new classes, perhaps misspelt: {', '.join(done.new_classes)}")
 
 
+@label.command("undo")
+def undo_labels(use: UseOption = Use.target, as_json: AsJson = False) -> None:
+    """Take back the last import of labels on this machine, with the images that came with it, as a new version.
+
+    What an audit's labels said of the accuracy stays.
+    """
+    from sightline.data.labels.change import undo
+    from sightline.data.versions import archive
+
+    with alone(enter()) as paths:
+        note = undo(paths, use.value)
+    version = archive.current(paths, use.value).digest
+    if as_json:
+        typer.echo(json.dumps({"undone": note, "version": version}))
+        return
+    say(f"undone: {note}; version {version[:8]}")
+
+
 def _suggester(paths: Paths) -> Any:
     from sightline.registry.served import served
     from sightline.serve.files import predict_files
+    from sightline.serve.images import Source
 
     champion = served(paths)
-    return partial(predict_files, champion.bundle, champion.version)
+
+    def suggest(files: Sequence[Path]) -> list[dict[str, Any]]:
+        return predict_files(champion.bundle, champion.version, [Source(str(file), file) for file in files])
+
+    return suggest

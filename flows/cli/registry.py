@@ -48,6 +48,12 @@ def promote(
 
     use_plain_lines()
     with prefect_ready(paths):
+        from sightline.registry import promotion
+        from sightline.tracking.runs import connect
+
+        promotion.check(override or [])
+        tracker = connect(paths)
+        tracker.version(tracker.classifier_model, version)
         from flows.promote import promote as flow
 
     with mine():

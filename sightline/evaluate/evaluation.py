@@ -78,6 +78,15 @@ class Evaluated:
         values: dict[str, Any] = json.loads((root / self.path / FIGURES).read_text(encoding="utf-8"))
         return values
 
+    def wrong(self, root: Path) -> list[tuple[str, int, int, float]]:
+        """Path, true and predicted class and its probability of each wrong answer, the surest first."""
+        with np.load(root / self.path / PREDICTIONS) as arrays:
+            probabilities, labels, paths = arrays["probabilities"], arrays["labels"], arrays["paths"]
+        answers, sure = probabilities.argmax(axis=1), probabilities.max(axis=1)
+        rows = np.flatnonzero(answers != labels)
+        order = rows[np.argsort(-sure[rows], kind="stable")]
+        return [(str(paths[row]), int(labels[row]), int(answers[row]), float(sure[row])) for row in order.tolist()]
+
     def right(self, root: Path) -> NDArray[np.bool_]:
         """Whether each image of the release was answered rightly, in its order."""
         with np.load(root / self.path / PREDICTIONS) as arrays:

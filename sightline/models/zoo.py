@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,9 +13,6 @@ from torch import Tensor, nn
 from sightline.errors import ModelError
 from sightline.models import smallmaps
 from sightline.models.operators import ensure
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 class Classifier(nn.Module):
@@ -77,12 +75,30 @@ def build(network: str, classes: int, size: int) -> Classifier:
     return Classifier(backbone, _width(backbone, network, size), classes)
 
 
-def _torchvision(network: str, size: int) -> nn.Module:
-    if network not in names():
+def check(network: str, init: str | None) -> None:
+    """Raise ModelError where there is no such network, or where `init`, as in `load_init`, names no weights of it.
+
+    Nothing is read or fetched.
+    """
+    if network != "cnn" and network not in names():
         import difflib
 
         close = difflib.get_close_matches(network, names(), n=3) or ["cnn", "resnet18"]
         raise ModelError(f"network {network!r} is unknown; did you mean {' or '.join(close)}?")
+    if init is None:
+        return
+    if not _is_file(init):
+        _named(init, network)
+    elif not Path(init).is_file():
+        raise ModelError(f"{init}: there is no such file of weights")
+
+
+def _is_file(init: str) -> bool:
+    return Path(init).suffix in {".pt", ".pth", ".safetensors"}
+
+
+def _torchvision(network: str, size: int) -> nn.Module:
+    check(network, None)
     from torchvision import models
 
     builder = models.get_model_builder(network)
@@ -162,10 +178,8 @@ def load_init(model: Classifier, init: str, network: str) -> None:
     positions of a vision transformer are resampled where it was trained at another image size.
     Raises ModelError where the weights are missing or do not fit.
     """
-    from pathlib import Path
-
-    path = Path(init)
-    state = _read_state(path) if path.suffix in {".pt", ".pth", ".safetensors"} else _download(init, network)
+    check(network, init)
+    state = _read_state(Path(init)) if _is_file(init) else _download(init, network)
     own = model.backbone.state_dict()
     given = {name.removeprefix("backbone."): value for name, value in state.items()}
     if network.startswith("vit_") and "encoder.pos_embedding" in given:
@@ -187,8 +201,6 @@ def _resampled(state: dict[str, Tensor], backbone: Any) -> dict[str, Tensor]:
 
 
 def _read_state(path: Path) -> dict[str, Tensor]:
-    if not path.is_file():
-        raise ModelError(f"{path}: there is no such file of weights")
     try:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file
@@ -203,7 +215,8 @@ def _read_state(path: Path) -> dict[str, Tensor]:
     return weights
 
 
-def _download(name: str, network: str) -> dict[str, Tensor]:
+def _named(name: str, network: str) -> Any:
+    """The weights of that name in torchvision; raises ModelError where the network has no such."""
     if network == "cnn":
         raise ModelError(f"init {name!r}: cnn has no weights in torchvision; set pretrain.network to whose they are")
     ensure()
@@ -215,8 +228,12 @@ def _download(name: str, network: str) -> dict[str, Tensor]:
     if of not in {"", enum.__name__} or short not in enum.__members__:
         known = ", ".join(f"{enum.__name__}.{member}" for member in enum.__members__)
         raise ModelError(f"init {name!r}: {network} has no such weights, it has {known}; or change pretrain.network")
+    return enum[short]
+
+
+def _download(name: str, network: str) -> dict[str, Tensor]:
     try:
-        state: dict[str, Tensor] = dict(enum[short].get_state_dict(progress=True, check_hash=True))
+        state: dict[str, Tensor] = dict(_named(name, network).get_state_dict(progress=True, check_hash=True))
     except OSError as error:
         raise ModelError(f"init {name!r} is not in torch's cache and cannot be downloaded: {error}") from None
     return state

@@ -15,7 +15,8 @@ import numpy as np
 
 from sightline.files import write_atomically
 from sightline.report.axis import Axis, axis, risk_axis, time_axis
-from sightline.report.rendering import data_address, templates
+from sightline.report.index import TONES, facts
+from sightline.report.rendering import bar_scale, data_address, templates
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -109,6 +110,19 @@ class Mistake:
     predicted: str
     probability: float
     """Of the predicted class."""
+    address: str | None
+    """Of its file, from the page; None where it has none, as inside a tar file."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """The test images of one class that were taken for another one."""
+
+    true: str
+    predicted: str
+    count: int
+    mistakes: tuple[Mistake, ...]
+    """The surest of them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,7 +133,12 @@ class RunReport:
     title: str
     created: str
     flow_run: str
+    decision: str
+    """A word of the ledger: promoted, refused …"""
     decision_sentence: str
+    version: str
+    findings: Sequence[str]
+    """What validation told of the data and what stopped nothing: leaks, copies, odd images."""
     champion: str | None
     """Name and version, or None while there is no champion."""
     checks: tuple[CheckRow, ...]
@@ -134,6 +153,8 @@ class RunReport:
     """The figures that `sightline.evaluate.evaluation.evaluate` writes."""
     mistakes: tuple[Mistake, ...]
     """Worst first."""
+    cells: tuple[Cell, ...]
+    """Of the confusion matrix, most images first."""
     lineage: tuple[tuple[str, str], ...]
     links: tuple[tuple[str, str], ...]
     """(text, address)."""
@@ -158,11 +179,17 @@ def _view(report: RunReport) -> dict[str, Any]:
         "heat": _heat(matrix) if count > MAX_LABELLED else None,
         "heat_side": count * max(1, round(HEAT_SIDE / count)),
         "pairs": _confused_pairs(matrix, evaluation["classes"]),
+        "anchors": {f"{one.true}\n{one.predicted}": f"cell-{number}" for number, one in enumerate(report.cells, 1)},
+        "tone": TONES.get(report.decision, ""),
+        "facts": facts(report.version, report.decision, report.title, report.evaluation["accuracy"]),
         "right": int(matrix.trace()),
         "total": int(matrix.sum()),
         "worst_first": sorted(evaluation["per_class"].items(), key=lambda item: item[1]["f1"]),
         "curves": [(curve.name, _panels(curve)) for curve in report.curves],
         "risk_axis": risk_axis(evaluation),
+        "bars": bar_scale([row["f1"] for row in evaluation["per_class"].values()]),
+        "slice_bars": bar_scale([row["accuracy"] for row in evaluation["slices"]]),
+        "harm_bars": bar_scale([evaluation["robustness"]["clean"], *evaluation["robustness"]["accuracy"].values()]),
         "score_axis": axis([bound for score in report.scores for bound in (score.low, score.high)], 16, 304),
     }
 

@@ -10,6 +10,7 @@ from importlib.metadata import version as installed
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sightline import config
 from sightline.digests import file_digest, tree_digest
 from sightline.errors import RegistryError
 from sightline.models import sealed
@@ -310,8 +311,11 @@ def find(versions: Versions, model: str) -> ModelVersion:
         return versions.version(name, number)
     found = versions.aliased(name, alias)
     if found is None:
-        known = ", ".join(sorted({one.name for one in versions.client.search_registered_models()})) or "none yet"
-        raise RegistryError(f"{name} has no version with the alias {alias}; registered models: {known}")
+        known = {one.name: sorted(one.aliases) for one in versions.client.search_registered_models()}
+        said = f"{name} has no version with the alias {alias}{config.suggestion(alias, known.get(name, []))}"
+        if name not in known:
+            said = f"{name}: there is no such registered model{config.suggestion(name, known)}"
+        raise RegistryError(f"{said}; registered models: {', '.join(sorted(known)) or 'none yet'}")
     return found
 
 

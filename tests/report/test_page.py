@@ -14,6 +14,7 @@ from PIL import Image
 
 from sightline.report.axis import axis, time_axis
 from sightline.report.page import (
+    Cell,
     CheckRow,
     Curve,
     DatasetCard,
@@ -25,7 +26,7 @@ from sightline.report.page import (
     _line,
     write_page,
 )
-from sightline.report.rendering import _duration, _picture
+from sightline.report.rendering import _duration, _picture, bar_scale
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -93,11 +94,22 @@ def _toy(classes: list[str], side: int = 8, samples: int = 2) -> RunReport:
         validation_page="docs/index.html",
         samples=dict.fromkeys(classes, pictures),
     )
+    wrong = Mistake(
+        image=_png(side),
+        path="raw/a & b.png",
+        true=classes[0],
+        predicted=classes[1],
+        probability=0.98,
+        address="../data/raw/target/a%20%26%20b.png",
+    )
     return RunReport(
         project="demo",
         title="A run",
         created="2025-01-31 12:00 UTC",
         flow_run="quick-otter",
+        decision="promoted",
+        version="3",
+        findings=("target: 2 pictures are on both sides of the split.",),
         decision_sentence="Version 3 was promoted: it is right on more test images.",
         champion="demo-classifier version 3",
         checks=(CheckRow("overall", "passed", "better than it", (("p", "0.001"),), overridden=False, tone="good"),),
@@ -113,9 +125,8 @@ def _toy(classes: list[str], side: int = 8, samples: int = 2) -> RunReport:
             Score(name="fine-tuned", accuracy=0.7, low=0.64, high=0.76, chosen=True),
         ),
         evaluation=evaluation_figures(classes),
-        mistakes=(
-            Mistake(image=_png(side), path="raw/a & b.png", true=classes[0], predicted=classes[1], probability=0.98),
-        ),
+        mistakes=(wrong,),
+        cells=(Cell(true=classes[0], predicted=classes[1], count=2, mistakes=(wrong,)),),
         lineage=(("git commit", "1f0b2d3c"),),
         links=(("Data Docs", "docs/index.html"),),
     )
@@ -160,7 +171,7 @@ def test_needs_nothing_from_elsewhere(tmp_path: Path) -> None:
     assert not page.find("link")
     assert "url(" not in html
     assert "@import" not in html
-    assert "default-src 'none'" in page.find("meta")[-1]["content"]
+    assert any("default-src 'none'" in meta.get("content", "") for meta in page.find("meta"))
 
 
 def test_escapes_names_and_paths(tmp_path: Path) -> None:
@@ -193,8 +204,35 @@ def test_two_hundred_classes_stay_readable_and_small(tmp_path: Path) -> None:
     assert "n000 n001 3 30.0 %" in page.text
     assert re.search(r"<details>\s*<summary>200 classes", html)
     assert "Sample images of 40 of the 200 classes" in page.text
-    assert sum(image["alt"].startswith("image of class") for image in page.find("img")) == 40 * 8 + 1
+    assert sum(image["alt"].startswith("image of class") for image in page.find("img")) == 40 * 8 + 2
     assert "Top-5 accuracy 98.7 %" in page.text
+
+
+def test_headline_tells_a_refusal_and_what_is_odd_about_the_data(tmp_path: Path) -> None:
+    """A refused version is marked as such at the top, and the findings of the validation stand there, too."""
+    html, page = _written(replace(_toy(["cat", "dog"]), decision="refused"), tmp_path)
+    head = html[html.index("<header>") : html.index("<main>")]
+    assert '<span class="tag bad">refused</span>' in head
+    assert "target: 2 pictures are on both sides of the split." in head
+    assert "refused Version 3" in page.text
+
+
+def test_confused_images_are_a_click_away(tmp_path: Path) -> None:
+    """A cell of the matrix, and its line in the list, lead to its images, and these to their files."""
+    _, page = _written(_toy(["cat", "dog"]), tmp_path)
+    places = [link["href"] for link in page.find("a")]
+    assert places.count("#cell-1") == 2
+    assert any(one.get("id") == "cell-1" for one in page.find("article"))
+    assert places.count("../data/raw/target/a%20%26%20b.png") == 2
+
+
+def test_bars_start_where_differences_show() -> None:
+    """Not at nothing, where all are nearly alike; the shortest bar can still be seen."""
+    high, low = bar_scale([0.97, 0.99]), bar_scale([0.02, 0.99])
+    assert (high.start, high.words) == (0.9, "from 90\u00a0%")
+    assert float(high.width(0.99)) > 2 * float(high.width(0.94)) > 0
+    assert (low.start, low.words, low.width(0.5)) == (0.0, "", "50.0")
+    assert float(bar_scale([0.9, 1.0]).width(0.9)) > 0
 
 
 def test_weakest_class_comes_first(tmp_path: Path) -> None:

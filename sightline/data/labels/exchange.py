@@ -9,12 +9,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from sightline.data import manifest
-from sightline.data.labels import given
+from sightline.data.labels import change, given
 from sightline.data.labels.given import Label
 from sightline.data.manifest import QUARANTINED
-from sightline.data.versions import archive, history
+from sightline.data.versions import archive
 from sightline.errors import DataError
-from sightline.files import write_atomically
 from sightline.words import counted, from_cell, to_cell
 
 if TYPE_CHECKING:
@@ -65,6 +64,8 @@ def export(paths: Paths, use: str, table: Path, *, everything: bool, suggest: Su
         for line, answer in zip(lines, answers, strict=True):
             line["suggestion"] = answer.get("label", "")
             line["probability"] = f"{answer['probability']:.3f}" if "probability" in answer else ""
+    if table.is_dir() or not table.parent.is_dir():
+        raise DataError(f"{table} cannot be written: name a file in a folder that is there, such as todo.csv")
     with table.open("w", encoding="utf-8", newline="") as handle:
         writer = csv.DictWriter(handle, names, lineterminator="\n")
         writer.writeheader()
@@ -99,24 +100,8 @@ def put(
         place = paths.labels(use)
         table = given.text({**given.read(place), **fresh}.values()).encode()
         note = f"{counted(len(fresh), 'label')} imported from {origin}"
-        _change(paths, use, {**files, place: table}, note)
+        change.make(paths, use, {**files, place: table}, note)
     return Imported(len(entries), len(changed), new_classes, archive.current(paths, use).digest)
-
-
-def _change(paths: Paths, use: str, files: Mapping[Path, bytes], note: str) -> None:
-    """Put the files in place and make the new version, or leave everything as it was."""
-    before = {place: place.read_bytes() if place.is_file() else None for place in files}
-    try:
-        for place, data in files.items():
-            write_atomically(place, data)
-        history.ingest(paths, use, note)
-    except BaseException:
-        for place, held in before.items():
-            if held is None:
-                place.unlink(missing_ok=True)
-            else:
-                write_atomically(place, held)
-        raise
 
 
 def _needs_label(rows: pd.DataFrame) -> pd.Series:
@@ -128,7 +113,8 @@ def _needs_label(rows: pd.DataFrame) -> pd.Series:
 def _read(table: Path, known: set[str]) -> dict[str, str]:
     """Digest → label of every line; all bad lines are told at once."""
     if not table.is_file():
-        raise DataError(f"{table}: there is no such file; `sightline data label export` writes one to fill in")
+        what = "is a folder: name the file in it" if table.is_dir() else "there is no such file"
+        raise DataError(f"{table}: {what}; `sightline data label export` writes one to fill in")
     entries: dict[str, tuple[str, int]] = {}
     bad = []
     with table.open(encoding="utf-8-sig", newline="") as handle:

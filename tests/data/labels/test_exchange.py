@@ -157,7 +157,7 @@ def test_a_failed_import_leaves_the_labels_as_they_were(ingested: Paths, tmp_pat
     exchange.take(ingested, "target", write(tmp_path / "x.csv", (first, "green")))
     kept = ingested.labels("target").read_bytes()
     ingested.raw("target").rename(tmp_path / "elsewhere")
-    with pytest.raises(DataError, match="there is no such folder"):
+    with pytest.raises(DataError, match="there is no folder of images"):
         exchange.take(ingested, "target", write(tmp_path / "x.csv", (second, "green")))
     assert ingested.labels("target").read_bytes() == kept
 
