@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.cli import capture, data, export, lineage, monitor, registry, retrain, serve, verify
+from flows.cli import capture, data, export, lineage, monitor, registry, retrain, serve, tune, verify
 from flows.cli.common import AsJson, Settings, end_when_asked, enter, leave, say
 from flows.cli.prefect_runs import killed, mine
 from flows.cli.repetition import forget, repeated
@@ -40,6 +40,7 @@ app.command()(serve.serve)
 app.command()(serve.score)
 app.command()(monitor.monitor)
 app.command()(retrain.why_retrain)
+app.command()(tune.tune)
 app.command()(export.export)
 
 

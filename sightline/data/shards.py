@@ -31,8 +31,11 @@ from sightline.errors import Damaged, DataError
 from sightline.files import SCRATCH, replacing, write_atomically
 from sightline.images import jpeg
 from sightline.images.reading import decode
+from sightline.params import ROLES
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     import pandas as pd
     from numpy.typing import NDArray
 
@@ -79,27 +82,31 @@ def preprocess(paths: Paths, use: str) -> Index:
 
     Raises DataError where an image can no longer be read as the manifest says.
     """
+    return write(paths, use, paths.params.preprocess, paths.shards(use), paths.decoded(use), ROLES)
+
+
+def write(paths: Paths, use: str, params: Preprocess, folder: Path, note: Path, roles: Collection[str]) -> Index:
+    """The shards of `preprocess` for other values and these roles alone, in `folder`; `note` remembers their code."""
     rows = manifest.read(paths.manifest(use))
-    folder, params = paths.shards(use), paths.params.preprocess
     folder.mkdir(parents=True, exist_ok=True)
     limit = paths.params.ingest.max_megapixels * 1e6
     names = manifest.classes(rows)
-    usable = rows[rows["status"] == OK]
+    usable = rows[(rows["status"] == OK) & rows["role"].isin(roles)]
     work = [
         _plan(str(role), int(str(number)), part, params, names)
         for (role, number), part in usable.groupby(["role", "shard"], sort=True)
     ]
     index = Index(params.size, tuple(names), tuple(shard for shard, _ in work))
-    kept = _kept(folder) if _is_by_this_code(paths.decoded(use)) else {}
+    kept = _kept(folder) if _is_by_this_code(note) else {}
     fresh = [(shard, part) for shard, part in work if kept.get(shard.name) != shard.key]
     (folder / INDEX).unlink(missing_ok=True)
-    write_atomically(paths.decoded(use), "")
+    write_atomically(note, "")
     _write_all(folder, paths.raw(use), fresh, names, params, limit)
     for shard, part in work:
         _write_groups(folder / f"{shard.name}.groups.npy", part["group"])
     _remove_others(folder, {shard.name for shard in index.shards})
     stored.write(folder / INDEX, [path.name for path in folder.glob("*.npy")], **asdict(index))
-    write_atomically(paths.decoded(use), _code())
+    write_atomically(note, _code())
     return index
 
 
