@@ -19,6 +19,7 @@ from sightline.train.machine import machine
 from sightline.train.speed import Speed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from sightline.recipe import Recipe
@@ -42,13 +43,21 @@ SWITCHES = {
 def remembered(runs: Path, network: str, size: int, recipe: Recipe, workers: int, seconds: float) -> Speed:
     """The known speed, else what `sightline.train.speed` measures for about so many seconds, written down."""
     step = _step_of(recipe)
-    key = digest_of([machine(), code_digest(speed.__name__), network, size, step, workers])
+    found = once(
+        runs, [network, size, step, workers], lambda: asdict(speed.speed(network, size, step, workers, seconds))
+    )
+    return Speed(**found)
+
+
+def once(runs: Path, what: list[Any], measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What was measured of this machine before, else what `measure` says now, written down."""
+    key = digest_of([machine(), code_digest(speed.__name__), *what])
     path = (machine_cache() or runs) / "speeds" / f"{key[:16]}.json"
     try:
-        return Speed(**stored.unseal(path))
-    except (Damaged, TypeError):
-        found = speed.speed(network, size, step, workers, seconds)
-    write_atomically(path, stored.seal(asdict(found)))
+        return stored.unseal(path)
+    except Damaged:
+        found = measure()
+    write_atomically(path, stored.seal(found))
     return found
 
 

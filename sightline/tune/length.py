@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from sightline import budget
+from sightline.budget.ladder import LADDER
 from sightline.train.schedule import plan
 from sightline.train.speeds import remembered
 from sightline.tune.space import Asked, Rung
@@ -27,7 +27,7 @@ SHARE = 0.5
 TRIALS = 12
 """Trials that a budget must hold at least: where whole trainings are longer than that, a trial is a smaller share."""
 NEEDED = 0.5
-"""Share of the passes of `budget.LADDER` from which a rung is worth a trial: the search may know better."""
+"""Share of the passes of `LADDER` from which a rung is worth a trial: the search may know better."""
 MEASURED = 1.5
 """Seconds for which a speed is measured."""
 FIXED = {"pretrain.network": "network", "preprocess.size": "size"}
@@ -85,7 +85,7 @@ def measure(runs: Path, params: Params, seconds: float, images: int, rungs: list
     whole = present.steps * present.batch / rates[str(own)]
     kept = [own]
     for rung in others:
-        passes = budget.LADDER[rung.network, rung.size]
+        passes = LADDER[rung.network, rung.size]
         rates[str(rung)] = _rate(runs, rung, recipe, workers)
         if whole * rates[str(rung)] < NEEDED * passes * images:
             break
@@ -99,7 +99,7 @@ def rungs(params: Params, given: Mapping[str, Any], *, has_backbone: bool) -> li
     A backbone fixes both, and so does whoever gives them for this run.
     """
     own = Rung(network=params.pretrain.network, size=params.preprocess.size)
-    others = [Rung(network=network, size=size) for network, size in budget.LADDER] if not has_backbone else []
+    others = [Rung(network=network, size=size) for network, size in LADDER] if not has_backbone else []
     fixed = [of for key, of in FIXED.items() if key in given]
     others = [one for one in others if all(getattr(one, of) == getattr(own, of) for of in fixed)]
     return [own, *(one for one in others if one != own)]

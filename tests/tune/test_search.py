@@ -19,18 +19,17 @@ from sightline import config
 from sightline.data import shards
 from sightline.data.reference import describe
 from sightline.errors import ModelError, ProjectError, RegistryError
-from sightline.project import Paths
 from sightline.recipe import Chance
 from sightline.report.tune import write_tune_page
 from sightline.tune import apply, search, study, trial
-from sightline.tune.search import Attempt
 from sightline.tune.space import Asked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
+    from sightline.project import Paths
     from sightline.train.checkpoint import Epoch
+    from sightline.tune.search import Attempt
     from sightline.tune.study import Search
 
 HEADLESS = None
@@ -93,7 +92,7 @@ def test_no_image_of_the_test_release_is_decoded(paths: Paths) -> None:
 
 
 def test_study_goes_on_where_it_was_left(paths: Paths) -> None:
-    """Opened again it has the trials of before, counts them, and measures nothing anew; other values are another study."""
+    """Opened again it counts the trials of before and measures nothing anew; other values are another study."""
     before = look(paths, opened(paths, SIZE), 2)
     again = opened(paths, SIZE)
     assert again.length == opened(paths, SIZE).length
@@ -125,33 +124,35 @@ def test_hopeless_trial_is_given_up(paths: Paths) -> None:
     assert len(seen) < 12 * seen.count(0)
 
 
-KILLED = """
-import sys, time
+OTHER = """
+import sys
 from pathlib import Path
 sys.path[:0] = {path!r}
-from test_search import *
-paths = project.enter(Path({root!r}))
-looking = opened(paths, SIZE | {{"finetune.scratch.epochs": 400}})
-look(paths, looking, 5)
+from sightline.project import Paths
+from test_search import look, opened
+look(paths := Paths(Path({root!r})), opened(paths, {given!r}), {trials})
 """
 
 
-def test_killed_trial_is_tried_again_from_its_checkpoint(paths: Paths, tmp_path: Path) -> None:
+def other(paths: Paths, given: dict[str, Any], trials: int) -> subprocess.Popen[bytes]:
+    """Another process at work on the study, until it has so many trials."""
+    code = OTHER.format(path=sys.path, root=str(paths.root), given=given, trials=trials)
+    return subprocess.Popen([sys.executable, "-c", code], cwd=paths.root)
+
+
+def test_killed_trial_is_tried_again_from_its_checkpoint(paths: Paths) -> None:
     """After kill -9 the same study repeats the lost trial with its values, and goes on inside its training."""
     given = SIZE | {"finetune.scratch.epochs": 400}
-    code = KILLED.format(path=sys.path, root=str(paths.root)).replace("project.enter", "Paths")
-    with (tmp_path / "log").open("w") as log:
-        process = subprocess.Popen([sys.executable, "-c", code], stdout=log, stderr=log, cwd=paths.root)
-        for _ in range(1200):
-            if any(paths.runs.glob("trial/*/checkpoint.pt")):
-                break
-            assert process.poll() is None, (tmp_path / "log").read_text()
-            time.sleep(0.1)
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
+    process = other(paths, given, 5)
+    for _ in range(1200):
+        if any(paths.runs.glob("trial/*/checkpoint.pt")):
+            break
+        assert process.poll() is None
+        time.sleep(0.1)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
     looking = opened(paths, given)
     lost = [one for one in looking.study.trials if one.state == optuna.trial.TrialState.FAIL]
-    waiting = [one for one in looking.study.trials if one.state == optuna.trial.TrialState.WAITING]
     assert len(lost) == 1
     steps: list[int] = []
 
@@ -165,8 +166,6 @@ def test_killed_trial_is_tried_again_from_its_checkpoint(paths: Paths, tmp_path:
         return trained(paths, number, origin, asked, told)
 
     ended = len(search.finished(looking))
-    while [one for one in waiting if one.user_attrs.get("first") is None]:
-        pytest.fail("what is tried first had not begun")
     search.search(looking, train, paths.runs, 1, time.time() + 600, ended + 1)
     again = search.finished(looking)[-1]
     assert again.params == lost[0].params
@@ -177,9 +176,7 @@ def test_killed_trial_is_tried_again_from_its_checkpoint(paths: Paths, tmp_path:
 
 def test_two_processes_share_a_study(paths: Paths) -> None:
     """Both take trials of the same study, none twice, and stop together at the number that was asked for."""
-    code = KILLED.format(path=sys.path, root=str(paths.root)).replace("project.enter", "Paths")
-    code = code.replace('| {"finetune.scratch.epochs": 400}', "")
-    running = [subprocess.Popen([sys.executable, "-c", code], cwd=paths.root) for _ in range(2)]
+    running = [other(paths, SIZE, 5) for _ in range(2)]
     assert [process.wait(280) for process in running] == [0, 0]
     looking = opened(paths, SIZE)
     ended = search.finished(looking)
