@@ -70,6 +70,7 @@ def train(
             request = Request(version=version.version, reason="training flow", actor=getpass.getuser())
             outcome = journal.plain(promote, request=request, limits=params.gate, release=params.evaluate.release)
             summary = publish(journal, data.all, trained.all, best, choice, tested, label_errors, outcome)
+            clock.noted(journal, params, data.target)
             summary = replace(summary, outcome=settle(outcome, params, context))
             look.remember(tracker, context.run, Path(summary.report).stem, summary)
             return summary

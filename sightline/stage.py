@@ -36,8 +36,7 @@ def run_stage(paths: Paths, stage: str, use: str) -> str:
         return _validate(paths, use)
     from sightline.data.shards import preprocess
 
-    index = preprocess(paths, use)
-    return f"{sum(shard.rows for shard in index.shards)} images at {index.size} px in {len(index.shards)} shards"
+    return preprocess(paths, use).sentence
 
 
 def _validate(paths: Paths, use: str) -> str:

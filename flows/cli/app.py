@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer.exceptions import TyperException
 
-from flows.cli import capture, data, export, lineage, monitor, predict, registry, report, retrain, serve, verify
+from flows.cli import capture, data, export, lineage, monitor, predict, registry, report, retrain, serve, tune, verify
 from flows.cli.common import AsJson, Settings, end_when_asked, enter, leave, misused, say
 from flows.cli.prefect_runs import killed, mine
 from flows.cli.repetition import forget, repeated
@@ -46,6 +46,7 @@ app.command()(serve.serve)
 app.command()(serve.score)
 app.command()(monitor.monitor)
 app.command()(retrain.why_retrain)
+app.command()(tune.tune)
 app.command()(export.export)
 
 
@@ -146,10 +147,10 @@ def run(
 
         with prefect_ready(paths):
             check(paths, params.pretrain)
-            if time_given is not None:
-                from sightline import budget as budgets
+            if isinstance(time_given, dict):
+                from sightline.budget.plan import check_stages
 
-                budgets.check(paths, params, time_given)
+                check_stages(params, time_given)
             start_ahead(paths)
             from flows.train import train
             from sightline.tracking.runs import connect

@@ -31,11 +31,17 @@ from sightline.errors import Damaged, DataError
 from sightline.files import SCRATCH, replacing, write_atomically
 from sightline.images import jpeg
 from sightline.images.reading import decode
+from sightline.images.shape import fit_of
+from sightline.params import ROLES
+from sightline.words import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     import pandas as pd
     from numpy.typing import NDArray
 
+    from sightline.images.shape import Fit
     from sightline.params import Preprocess
     from sightline.project import Paths
 
@@ -64,6 +70,14 @@ class Index:
     size: int
     classes: tuple[str, ...]
     shards: tuple[Shard, ...]
+    fit: Fit = "squeeze"
+    """How images of other shapes became square."""
+
+    @property
+    def sentence(self) -> str:
+        """What they are, for people."""
+        made = {"squeeze": "squeezed", "pad": "padded", "crop": "cropped"}[self.fit]
+        return f"{counted(sum(one.rows for one in self.shards), 'image')}, {made} to squares of {self.size} px"
 
     def of(self, role: str) -> list[Shard]:
         """Shards of one role, in order."""
@@ -79,27 +93,32 @@ def preprocess(paths: Paths, use: str) -> Index:
 
     Raises DataError where an image can no longer be read as the manifest says.
     """
+    return write(paths, use, paths.params.preprocess, paths.shards(use), paths.decoded(use), ROLES)
+
+
+def write(paths: Paths, use: str, params: Preprocess, folder: Path, note: Path, roles: Collection[str]) -> Index:
+    """The shards of `preprocess` for other values and these roles alone, in `folder`; `note` remembers their code."""
     rows = manifest.read(paths.manifest(use))
-    folder, params = paths.shards(use), paths.params.preprocess
     folder.mkdir(parents=True, exist_ok=True)
     limit = paths.params.ingest.max_megapixels * 1e6
     names = manifest.classes(rows)
     usable = rows[rows["status"] == OK]
+    fit = params.fit if params.fit != "auto" else fit_of(usable[["width", "height"]].to_numpy(dtype=np.int64))
     work = [
-        _plan(str(role), int(str(number)), part, params, names)
-        for (role, number), part in usable.groupby(["role", "shard"], sort=True)
+        _plan(str(role), int(str(number)), part, params, names, fit)
+        for (role, number), part in usable[usable["role"].isin(roles)].groupby(["role", "shard"], sort=True)
     ]
-    index = Index(params.size, tuple(names), tuple(shard for shard, _ in work))
-    kept = _kept(folder) if _is_by_this_code(paths.decoded(use)) else {}
+    index = Index(params.size, tuple(names), tuple(shard for shard, _ in work), fit)
+    kept = _kept(folder) if _is_by_this_code(note) else {}
     fresh = [(shard, part) for shard, part in work if kept.get(shard.name) != shard.key]
     (folder / INDEX).unlink(missing_ok=True)
-    write_atomically(paths.decoded(use), "")
-    _write_all(folder, paths.raw(use), fresh, names, params, limit)
+    write_atomically(note, "")
+    _write_all(folder, paths.raw(use), fresh, index, params, limit)
     for shard, part in work:
         _write_groups(folder / f"{shard.name}.groups.npy", part["group"])
     _remove_others(folder, {shard.name for shard in index.shards})
-    stored.write(folder / INDEX, [path.name for path in folder.glob("*.npy")], **asdict(index))
-    write_atomically(paths.decoded(use), _code())
+    stored.write(folder / INDEX, [path.name for path in folder.glob("*.npy")], **_said(index))
+    write_atomically(note, _code())
     return index
 
 
@@ -119,7 +138,13 @@ def _told(folder: Path) -> dict[str, Any]:
 
 
 def _index(told: dict[str, Any]) -> Index:
-    return Index(told["size"], tuple(told["classes"]), tuple(Shard(**shard) for shard in told["shards"]))
+    shards = tuple(Shard(**shard) for shard in told["shards"])
+    return Index(told["size"], tuple(told["classes"]), shards, told.get("fit", Index.fit))
+
+
+def _said(index: Index) -> dict[str, Any]:
+    """What the file of the index says: sets that are squeezed, as all once were, stay the version that they are."""
+    return {name: value for name, value in asdict(index).items() if name != "fit" or value != Index.fit}
 
 
 def _kept(folder: Path) -> dict[str, str]:
@@ -155,23 +180,24 @@ def _compresses(role: str, params: Preprocess) -> bool:
 
 
 def _plan(
-    role: str, number: int, part: pd.DataFrame, params: Preprocess, names: list[str]
+    role: str, number: int, part: pd.DataFrame, params: Preprocess, names: list[str], fit: Fit
 ) -> tuple[Shard, pd.DataFrame]:
     name = f"{role}-{number:05d}"
-    kind = ["jpeg", params.quality] if _compresses(role, params) else []
+    kind: list[object] = ["jpeg", params.quality] if _compresses(role, params) else []
+    kind += [fit] if fit != Index.fit else []
     key = digest_of([params.size, names, part["sha256"].tolist(), part["label"].tolist(), *kind])
     return Shard(role, name, len(part), key), part
 
 
 def _write_all(
-    folder: Path, raw: Path, fresh: list[tuple[Shard, pd.DataFrame]], names: list[str], params: Preprocess, limit: float
+    folder: Path, raw: Path, fresh: list[tuple[Shard, pd.DataFrame]], index: Index, params: Preprocess, limit: float
 ) -> None:
-    position = {name: number for number, name in enumerate(names)}
+    position = {name: number for number, name in enumerate(index.classes)}
     images = sum(shard.rows for shard, _ in fresh)
     with ProcessPoolExecutor(os.cpu_count() if images > params.size else 1) as pool:
         for shard, part in fresh:
             path, quality = folder / f"{shard.name}.npy", params.quality if _compresses(shard.role, params) else 0
-            read = partial(_stored, str(raw), params.size, limit, quality)
+            read = partial(_stored, str(raw), params.size, index.fit, limit, quality)
             found = list(pool.map(read, part["path"].tolist(), part["sha256"].tolist(), chunksize=64))
             jpeg.offsets_of(path).unlink(missing_ok=True)
             if quality:
@@ -192,17 +218,17 @@ def _write_groups(path: Path, groups: pd.Series) -> None:
         _save(path, numbers)
 
 
-def _stored(raw: str, size: int, limit: float, quality: int, path: str, sha256: str) -> NDArray[np.uint8]:
+def _stored(raw: str, size: int, fit: Fit, limit: float, quality: int, path: str, sha256: str) -> NDArray[np.uint8]:
     """What a shard holds of an image: its pixels, or with a `quality` above 0 the bytes of a JPEG."""
-    pixels = _pixels(raw, size, limit, path, sha256)
+    pixels = _pixels(raw, size, fit, limit, path, sha256)
     return jpeg.encode(pixels, quality) if quality else pixels
 
 
-def _pixels(raw: str, size: int, limit: float, path: str, sha256: str) -> NDArray[np.uint8]:
+def _pixels(raw: str, size: int, fit: Fit, limit: float, path: str, sha256: str) -> NDArray[np.uint8]:
     data = read_bytes(raw, path)
     if hashlib.sha256(data).hexdigest() != sha256:
         raise DataError(f"{path} changed while the run was reading it: run again")
-    return decode(data, size, limit)
+    return decode(data, size, limit, fit)
 
 
 def _save(path: Path, array: NDArray[np.generic]) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 
 from sightline import stored
 from sightline.data.loader import load
+from sightline.data.shards import read_index
 from sightline.digests import file_digest, tree_digest
 from sightline.evaluate import agreement, confidence, cost, foreign, metrics, release, robustness, slices
 from sightline.files import replacing, write_atomically
@@ -106,10 +107,11 @@ def evaluate(
     rows = release.rows(paths, testing)
     fitted = _fit(paths, candidate, asked.wanted_accuracy)
     files, golden = agreement.golden_files(paths), _logits(paths, candidate, agreement.golden_pixels(paths))
-    card = Card(candidate.network, candidate.size, candidate.classes, weights=candidate.weights, **vars(fitted))
+    fit, weights = read_index(paths.shards("target")).fit, candidate.weights
+    card = Card(candidate.network, candidate.size, candidate.classes, weights=weights, fit=fit, **vars(fitted))
     # Packaged first: what is measured here is what will be served.
-    weights, known = paths.root / candidate.path / WEIGHTS, foreign.known(paths, candidate)
-    served = write_bundle(folder / BUNDLE, card, weights, files, golden, known)
+    path, known = paths.root / candidate.path / WEIGHTS, foreign.known(paths, candidate)
+    served = write_bundle(folder / BUNDLE, card, path, files, golden, known)
     # The fresh process loads while the answers are computed here.
     with cost.loading(folder / BUNDLE, image_files(paths, rows)) as ask:
         images, names = release.open_images(paths, testing)

@@ -27,11 +27,14 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from sightline.errors import DataError
 from sightline.images import kinds
+from sightline.images.shape import squared
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
+
+    from sightline.images.shape import Fit
 
 EXTENSIONS = {
     "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),
@@ -211,18 +214,17 @@ def _grey(image: Image.Image) -> Image.Image:
     return image if is_grey else _converted(image).convert("L")
 
 
-def decode(data: bytes, size: int, max_pixels: float = MAX_PIXELS, white: int = WHITE) -> NDArray[np.uint8]:
-    """Pixels of the image in `data`, squeezed to a square: uint8 array of shape (size, size, 3).
+def decode(
+    data: bytes, size: int, max_pixels: float = MAX_PIXELS, fit: Fit = "squeeze", white: int = WHITE
+) -> NDArray[np.uint8]:
+    """Pixels of the image in `data`, made a square by `fit`: uint8 array of shape (size, size, 3).
 
     `white`: of 16-bit grey. Raises UnreadableImage with the reason.
     """
     image = open_image(data, max_pixels)
     # JPEG decodes at 1/2, 1/4 or 1/8 directly where that is still at least the wanted size.
     image.draft(None, (size, size))
-    pixels = to_rgb(image, white)
-    if pixels.size != (size, size):
-        pixels = pixels.resize((size, size), Image.Resampling.BICUBIC)
-    return np.asarray(pixels)
+    return squared(to_rgb(image, white), size, fit)
 
 
 def inspect(

@@ -7,10 +7,11 @@ import json
 import math
 import shutil
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from sightline.digests import file_digest
 from sightline.errors import ModelError
+from sightline.images.shape import Fit
 from sightline.models.conformal import Conformal
 from sightline.models.foreign import KNOWN, Known
 from sightline.models.weights import WEIGHTS
@@ -46,6 +47,8 @@ class Card:
     """Answers that are less sure than this had better go to a person; None where no threshold was found."""
     conformal: Conformal | None = None
     """What makes the sets of likely classes; None where there were no images to calibrate on."""
+    fit: Fit = "squeeze"
+    """How images of other shapes become square; older bundles, without this field, squeeze them."""
     known: str | None = None
     """SHA-256 of the file that tells foreign images; None where there is none, as in bundles older than this field."""
 
@@ -80,6 +83,8 @@ def _card(values: dict[str, Any]) -> Card:
     card = Card(**{**values, "classes": tuple(values["classes"]), "conformal": known})
     if not (type(card.size) is int and 1 <= card.size <= LARGEST):
         raise ValueError(f"size = {card.size!r} is no number of pixels up to {LARGEST}")
+    if card.fit not in get_args(Fit):
+        raise ValueError(f"fit = {card.fit!r} is none of {', '.join(get_args(Fit))}")
     if not card.classes or {type(name) for name in card.classes} != {str} or len({*card.classes}) < len(card.classes):
         raise ValueError("classes are not the names of one class or more, each once")
     numbers = {"temperature": card.temperature, "abstain_below": card.abstain_below or 0.0}

@@ -119,7 +119,7 @@ class Predictor:
 
         Raises UnreadableImage where it cannot be read.
         """
-        return decode(data, self.card.size)
+        return decode(data, self.card.size, fit=self.card.fit)
 
     def predict(self, images: Sequence[bytes]) -> list[Answer]:
         """One answer for each image file, in order.

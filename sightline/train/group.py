@@ -71,16 +71,16 @@ def averaging(model: nn.Module) -> nn.Module:
     return nn.parallel.DistributedDataParallel(model) if members() > 1 else model
 
 
-def score(model: nn.Module, images: Images) -> tuple[float, float]:
-    """`inference.score` with the images divided; computed from all answers at once, so the same in each member."""
+def scored(model: nn.Module, images: Images) -> tuple[float, float, float]:
+    """`inference.scored` with the images divided; computed from all answers at once, so the same in each member."""
     if members() == 1 or not len(images):
-        return inference.score(model, images)
+        return inference.scored(model, images)
     places = part(torch.arange(len(images)))
     logits = torch.zeros(len(images), len(images.classes), device=best_device())
     if len(places):
         logits[places] = inference.predict(model, images.pixels[places]).to(logits.device)
     answers = summed(logits).cpu()
-    return inference.rated(answers, images.labels)
+    return inference.judged(answers, images.labels)
 
 
 def share_statistics(model: nn.Module) -> nn.Module:

@@ -21,20 +21,18 @@ if TYPE_CHECKING:
     from sightline.data.loader import Images, Stored
 
 
-def score(model: nn.Module, images: Images) -> tuple[float, float]:
-    """Mean cross-entropy and accuracy of `model` on `images`; (nan, nan) where there are none."""
-    if not len(images):
-        return math.nan, math.nan
-    return rated(predict(model, images.pixels), images.labels)
-
-
 def scored(model: nn.Module, images: Images) -> tuple[float, float, float]:
-    """As `score`, and the cross-entropy at the temperature that fits the answers to `images` best."""
-    if not len(images):
-        return math.nan, math.nan, math.nan
-    logits = predict(model, images.pixels)
-    temperature = fit_temperature(logits.numpy(), images.labels.numpy())
-    return *rated(logits, images.labels), rated(logits / temperature, images.labels)[0]
+    """Mean cross-entropy and accuracy of `model` on `images`, and the cross-entropy at the temperature that fits best.
+
+    All are nan where there are none.
+    """
+    return judged(predict(model, images.pixels), images.labels) if len(images) else (math.nan,) * 3
+
+
+def judged(logits: Tensor, labels: Tensor) -> tuple[float, float, float]:
+    """Of `logits` (N, classes) with N ≥ 1: as `scored`."""
+    temperature = fit_temperature(logits.numpy(), labels.numpy())
+    return *rated(logits, labels), rated(logits / temperature, labels)[0]
 
 
 def rated(logits: Tensor, labels: Tensor) -> tuple[float, float]:

@@ -1,0 +1,162 @@
+"""Trials one after the other, until the time is over or there are enough, and which was the best."""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+from sightline.errors import ModelError
+from sightline.tune.space import Asked, settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from optuna import Trial
+    from optuna.trial import FrozenTrial
+
+    from sightline.train.checkpoint import Epoch
+    from sightline.tune.study import Search
+
+SHOWN = 4
+"""Digits of a log loss."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """What came of a trial that was trained."""
+
+    value: float | None
+    """Log loss on the validation images at the temperature that fits; None where it was given up."""
+    accuracy: float
+    run: str
+    """MLflow run."""
+
+
+class Trainer(Protocol):
+    """Whoever trains what a trial asks for."""
+
+    def __call__(self, number: int, origin: int, asked: Asked, hopeless: Callable[[Epoch], bool]) -> Attempt:
+        """Train, and give up once `hopeless` says so; `origin` is the trial that this one repeats, else its number."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """The best of a study."""
+
+    number: int
+    value: float
+    before: float | None
+    """That of the present recipe; None where it came to no end."""
+    asked: Asked
+    """What was trained, for as long as a trial is."""
+    values: dict[str, Any]
+    """The keys and values of `params.yaml` that differ from the present ones, for a whole training."""
+    trials: int
+    pruned: int
+
+    @property
+    def is_present(self) -> bool:
+        """Whether nothing better than the present values was found."""
+        return not self.values
+
+    @property
+    def sentence(self) -> str:
+        """What was found, for people."""
+        looked = f"{self.trials} trials, {self.pruned} of them given up early"
+        before = "" if self.before is None else f", the present recipe {self.before:.{SHOWN}f}"
+        if self.is_present:
+            return f"{looked}: none is better than the present recipe (validation log loss {self.value:.{SHOWN}f})"
+        return (
+            f"{looked}: trial {self.number} has the lowest validation log loss, {self.value:.{SHOWN}f}{before}: "
+            f"{self.asked.way}, {self.asked.rung}"
+        )
+
+    @property
+    def words(self) -> str:
+        """The words that `sightline run` takes to train so."""
+        return settings(self.values)
+
+
+def search(looking: Search, train: Trainer, runs: Path, workers: int, until: float, trials: int | None) -> None:
+    """Try one recipe after the other until `until` (of `time.time()`), or until the study has so many trials."""
+
+    def one(trial: Trial) -> float:
+        from optuna import TrialPruned
+
+        origin, asked = looking.claim(trial), looking.space.ask(trial)
+        recipe = looking.length.trial(runs, looking.space, asked, workers)
+        began = time.time()
+
+        def hopeless(epoch: Epoch) -> bool:
+            if epoch.step >= recipe.steps or not math.isfinite(epoch.val_fitted_loss):
+                return epoch.step < recipe.steps
+            trial.report(epoch.val_fitted_loss, round(100 * epoch.step / recipe.steps))
+            return trial.should_prune()
+
+        done = train(trial.number, origin, replace(asked, recipe=recipe), hopeless)
+        for name, value in (("accuracy", done.accuracy), ("seconds", time.time() - began), ("run", done.run)):
+            trial.set_user_attr(name, value)
+        if done.value is None or not math.isfinite(done.value):
+            raise TrialPruned
+        return done.value
+
+    while not _enough(looking, trials) and time.time() + _expected(looking) < until:
+        looking.study.optimize(one, n_trials=1)
+
+
+def found(looking: Search, runs: Path, workers: int) -> Found:
+    """The best trial so far.
+
+    Raises ModelError where none has come to its end.
+    """
+    ended = finished(looking)
+    whole = [trial for trial in ended if is_complete(trial)]
+    if not whole:
+        raise ModelError("no trial came to its end: give more time, such as --budget 30m, and they go on")
+    best = min(whole, key=lambda trial: float(trial.value or 0.0))
+    asked = asked_by(looking, best)
+    own = [float(trial.value or 0.0) for trial in whole if looking.space.has(asked_by(looking, trial))]
+    length = replace(asked, recipe=looking.length.whole(runs, looking.space, asked, workers))
+    return Found(
+        number=best.number,
+        value=float(best.value or 0.0),
+        before=min(own, default=None),
+        asked=asked,
+        values={} if looking.space.has(asked) else looking.space.values(length),
+        trials=len(ended),
+        pruned=len(ended) - len(whole),
+    )
+
+
+def asked_by(looking: Search, trial: FrozenTrial) -> Asked:
+    """What a trial that is over asked for."""
+    from optuna.trial import FixedTrial
+
+    return looking.space.ask(FixedTrial(trial.params))
+
+
+def finished(looking: Search) -> list[FrozenTrial]:
+    """Trials that were trained to their end, or given up."""
+    from optuna.trial import TrialState
+
+    return looking.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
+
+
+def is_complete(trial: FrozenTrial) -> bool:
+    """Whether it was trained to its end."""
+    return trial.state.name == "COMPLETE"
+
+
+def _enough(looking: Search, trials: int | None) -> bool:
+    return trials is not None and len(finished(looking)) >= trials
+
+
+def _expected(looking: Search) -> float:
+    """Seconds that a trial takes which is not given up; 0 before there was one."""
+    took = [trial.user_attrs["seconds"] for trial in finished(looking) if is_complete(trial)]
+    return statistics.median(took) if took else 0.0
