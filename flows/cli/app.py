@@ -144,8 +144,9 @@ def predict(
     from sightline.serve.images import sources
 
     asked = [one for given in images for one in sources(given)]
-    answering = served(enter(), version)
-    rows = predict_files(answering.bundle, answering.version, asked)
+    paths = enter()
+    answering = served(paths, version)
+    rows = predict_files(answering.bundle, answering.version, asked, max_pixels=paths.params.ingest.max_pixels)
     if as_json:
         typer.echo(json.dumps(rows))
     else:

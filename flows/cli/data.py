@@ -229,4 +229,5 @@ def _suggester(paths: Paths) -> Any:
     from sightline.serve.files import predict_files
 
     champion = served(paths)
-    return partial(predict_files, champion.bundle, champion.version)
+    limit = paths.params.ingest.max_pixels
+    return partial(predict_files, champion.bundle, champion.version, max_pixels=limit)

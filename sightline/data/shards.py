@@ -16,21 +16,20 @@ import os
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
-from importlib.metadata import version as installed
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sightline import stored
-from sightline.data import manifest
+from sightline.data import manifest, traits
 from sightline.data.files.facts import read_bytes
 from sightline.data.manifest import OK
 from sightline.digests import code_digest, digest_of, file_digest
 from sightline.errors import Damaged, DataError
 from sightline.files import SCRATCH, replacing, write_atomically
 from sightline.images import jpeg
-from sightline.images.reading import decode
+from sightline.images.reading import WHITE, decode, libraries
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,6 +63,8 @@ class Index:
     size: int
     classes: tuple[str, ...]
     shards: tuple[Shard, ...]
+    white: int = WHITE
+    """Level of 16-bit grey that became white."""
 
     def of(self, role: str) -> list[Shard]:
         """Shards of one role, in order."""
@@ -82,23 +83,23 @@ def preprocess(paths: Paths, use: str) -> Index:
     rows = manifest.read(paths.manifest(use))
     folder, params = paths.shards(use), paths.params.preprocess
     folder.mkdir(parents=True, exist_ok=True)
-    limit = paths.params.ingest.max_megapixels * 1e6
+    limit, white = paths.params.ingest.max_pixels, traits.read(paths.traits(use)).white
     names = manifest.classes(rows)
     usable = rows[rows["status"] == OK]
     work = [
-        _plan(str(role), int(str(number)), part, params, names)
+        _plan(str(role), int(str(number)), part, params, names, white)
         for (role, number), part in usable.groupby(["role", "shard"], sort=True)
     ]
-    index = Index(params.size, tuple(names), tuple(shard for shard, _ in work))
+    index = Index(params.size, tuple(names), tuple(shard for shard, _ in work), white)
     kept = _kept(folder) if _is_by_this_code(paths.decoded(use)) else {}
     fresh = [(shard, part) for shard, part in work if kept.get(shard.name) != shard.key]
     (folder / INDEX).unlink(missing_ok=True)
     write_atomically(paths.decoded(use), "")
-    _write_all(folder, paths.raw(use), fresh, names, params, limit)
+    _write_all(folder, paths.raw(use), fresh, names, params, limit, white)
     for shard, part in work:
         _write_groups(folder / f"{shard.name}.groups.npy", part["group"])
     _remove_others(folder, {shard.name for shard in index.shards})
-    stored.write(folder / INDEX, [path.name for path in folder.glob("*.npy")], **asdict(index))
+    stored.write(folder / INDEX, [path.name for path in folder.glob("*.npy")], **_said(index))
     write_atomically(paths.decoded(use), _code())
     return index
 
@@ -119,7 +120,13 @@ def _told(folder: Path) -> dict[str, Any]:
 
 
 def _index(told: dict[str, Any]) -> Index:
-    return Index(told["size"], tuple(told["classes"]), tuple(Shard(**shard) for shard in told["shards"]))
+    shards = tuple(Shard(**shard) for shard in told["shards"])
+    return Index(told["size"], tuple(told["classes"]), shards, told.get("white", WHITE))
+
+
+def _said(index: Index) -> dict[str, Any]:
+    """What the file of the index says: sets of whole 16-bit images, or of none, stay the version that they are."""
+    return {name: value for name, value in asdict(index).items() if name != "white" or value != WHITE}
 
 
 def _kept(folder: Path) -> dict[str, str]:
@@ -146,8 +153,7 @@ def _code() -> str:
 
     It stands in no version of the data: the same pixels are the same version, whatever made them.
     """
-    libraries = [installed(name) for name in ("pillow", "numpy", "simplejpeg")]
-    return digest_of([*map(code_digest, DECODERS), file_digest(Path(__file__)), *libraries])
+    return digest_of([*map(code_digest, DECODERS), file_digest(Path(__file__)), *libraries().values()])
 
 
 def _compresses(role: str, params: Preprocess) -> bool:
@@ -155,23 +161,30 @@ def _compresses(role: str, params: Preprocess) -> bool:
 
 
 def _plan(
-    role: str, number: int, part: pd.DataFrame, params: Preprocess, names: list[str]
+    role: str, number: int, part: pd.DataFrame, params: Preprocess, names: list[str], white: int
 ) -> tuple[Shard, pd.DataFrame]:
     name = f"{role}-{number:05d}"
-    kind = ["jpeg", params.quality] if _compresses(role, params) else []
+    kind: list[object] = ["jpeg", params.quality] if _compresses(role, params) else []
+    kind += ["white", white] if white != WHITE else []
     key = digest_of([params.size, names, part["sha256"].tolist(), part["label"].tolist(), *kind])
     return Shard(role, name, len(part), key), part
 
 
 def _write_all(
-    folder: Path, raw: Path, fresh: list[tuple[Shard, pd.DataFrame]], names: list[str], params: Preprocess, limit: float
+    folder: Path,
+    raw: Path,
+    fresh: list[tuple[Shard, pd.DataFrame]],
+    names: list[str],
+    params: Preprocess,
+    limit: float,
+    white: int,
 ) -> None:
     position = {name: number for number, name in enumerate(names)}
     images = sum(shard.rows for shard, _ in fresh)
     with ProcessPoolExecutor(os.cpu_count() if images > params.size else 1) as pool:
         for shard, part in fresh:
             path, quality = folder / f"{shard.name}.npy", params.quality if _compresses(shard.role, params) else 0
-            read = partial(_stored, str(raw), params.size, limit, quality)
+            read = partial(_stored, str(raw), params.size, limit, white, quality)
             found = list(pool.map(read, part["path"].tolist(), part["sha256"].tolist(), chunksize=64))
             jpeg.offsets_of(path).unlink(missing_ok=True)
             if quality:
@@ -192,17 +205,17 @@ def _write_groups(path: Path, groups: pd.Series) -> None:
         _save(path, numbers)
 
 
-def _stored(raw: str, size: int, limit: float, quality: int, path: str, sha256: str) -> NDArray[np.uint8]:
+def _stored(raw: str, size: int, limit: float, white: int, quality: int, path: str, sha256: str) -> NDArray[np.uint8]:
     """What a shard holds of an image: its pixels, or with a `quality` above 0 the bytes of a JPEG."""
-    pixels = _pixels(raw, size, limit, path, sha256)
+    pixels = _pixels(raw, size, limit, white, path, sha256)
     return jpeg.encode(pixels, quality) if quality else pixels
 
 
-def _pixels(raw: str, size: int, limit: float, path: str, sha256: str) -> NDArray[np.uint8]:
+def _pixels(raw: str, size: int, limit: float, white: int, path: str, sha256: str) -> NDArray[np.uint8]:
     data = read_bytes(raw, path)
     if hashlib.sha256(data).hexdigest() != sha256:
         raise DataError(f"{path} changed while the run was reading it: run again")
-    return decode(data, size, limit)
+    return decode(data, size, limit, white)
 
 
 def _save(path: Path, array: NDArray[np.generic]) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 
 from sightline import stored
 from sightline.data.loader import load
+from sightline.data.shards import read_index
 from sightline.digests import file_digest, tree_digest
 from sightline.evaluate import agreement, confidence, cost, foreign, metrics, release, robustness, slices
 from sightline.files import replacing, write_atomically
@@ -97,7 +98,15 @@ def evaluate(
     rows = release.rows(paths, testing)
     fitted = _fit(paths, candidate, asked.wanted_accuracy)
     files, golden = agreement.golden_files(paths), _logits(paths, candidate, agreement.golden_pixels(paths))
-    card = Card(candidate.network, candidate.size, candidate.classes, weights=candidate.weights, **vars(fitted))
+    card = Card(
+        candidate.network,
+        candidate.size,
+        candidate.classes,
+        weights=candidate.weights,
+        **vars(fitted),
+        white=read_index(paths.shards("target")).white,
+        max_pixels=paths.params.ingest.max_pixels,
+    )
     # Packaged first: what is measured here is what will be served.
     weights, known = paths.root / candidate.path / WEIGHTS, foreign.known(paths, candidate)
     served = write_bundle(folder / BUNDLE, card, weights, files, golden, known)

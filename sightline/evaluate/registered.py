@@ -13,7 +13,6 @@ from sightline.evaluate import agreement, cost, foreign, release, robustness
 from sightline.evaluate.confidence import Confidence
 from sightline.evaluate.evaluation import FIGURES, corrupted, image_files, measured
 from sightline.files import write_atomically
-from sightline.images.reading import decode
 from sightline.models.predictor import Predictor
 from sightline.tracking.runs import connect
 
@@ -58,11 +57,11 @@ def evaluate_version(
     found = tracker.version(tracker.classifier_model, version)
     tracker.check_open(str(found.run_id))
     bundle = tracker.download(tracker.classifier_model, str(found.version))
-    served, testing = Predictor.load(bundle), release.current(paths, release_name)
+    served, testing = Predictor.load(bundle, paths.params.ingest.max_pixels), release.current(paths, release_name)
     rows = release.rows(paths, testing)
     truth = release.labels(paths, testing)
     classes, labels = release.indexed(served.card.classes, truth)
-    pixels = np.stack([decode(data, served.card.size) for data in release.open_files(paths, testing)])
+    pixels = np.stack([served.decode(data) for data in release.open_files(paths, testing)])
     logits = release.widened(served.logits(pixels), len(classes), -np.inf)
     figures = {
         "release": release.told(paths, testing),
@@ -122,8 +121,9 @@ def _confidence(served: Predictor) -> Confidence:
 
 
 def _agreement(paths: Paths, served: Predictor) -> float | None:
-    """None where the shards have another side than this version was trained with."""
-    if read_index(paths.shards("target")).size != served.card.size:
+    """None where the shards have another side or white than this version was trained with."""
+    made = read_index(paths.shards("target"))
+    if (made.size, made.white) != (served.card.size, served.card.white):
         return None
     trained = served.logits(agreement.golden_pixels(paths).permute(0, 2, 3, 1).numpy())
     return agreement.difference(served, agreement.golden_files(paths), trained)

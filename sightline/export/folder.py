@@ -84,7 +84,7 @@ def export(bundle: Path, model: str, version: str, form: str, out: Path) -> Expo
 def _described(predictor: Predictor) -> dict[str, Any]:
     """What a client must know; the bundle's own digests are in the version's."""
     values = asdict(predictor.card)
-    kept = ("network", "size", "classes", "temperature", "wanted_accuracy", "abstain_below", "conformal")
+    kept = ("network", "size", "classes", "temperature", "wanted_accuracy", "abstain_below", "conformal", "white")
     return {key: values[key] for key in kept} | {"foreign": predictor.known is not None}
 
 

@@ -14,14 +14,16 @@ if TYPE_CHECKING:
     from sightline.serve.images import Source
 
 
-def predict_files(bundle: Path, version: str, images: Sequence[Source]) -> list[dict[str, Any]]:
+def predict_files(
+    bundle: Path, version: str, images: Sequence[Source], *, max_pixels: float | None = None
+) -> list[dict[str, Any]]:
     """One row for each file: path and what the version answers; or path and error where it is unreadable.
 
     `bundle`: the folder of that version. `set` holds the likely classes, most likely first, and a `foreign_score` above
     1 makes an image foreign; each of `abstain`, `set`, `foreign` and its score is None where the version cannot tell.
-    Raises ModelError where the bundle is not whole.
+    `max_pixels`: larger images are not read. Raises ModelError where the bundle is not whole.
     """
-    predictor = Predictor.load(bundle)
+    predictor = Predictor.load(bundle, max_pixels)
     rows = []
     for image in images:
         row: dict[str, Any] = {"path": image.name}
