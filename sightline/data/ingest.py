@@ -21,7 +21,7 @@ from sightline.data.files.workers import read_all
 from sightline.data.labels import given
 from sightline.data.manifest import COLUMNS, OK, QUARANTINED
 from sightline.data.roles import groups, split
-from sightline.data.sources import overlooked, scan, tables
+from sightline.data.sources import overlooked, scan
 from sightline.data.versions import archive
 from sightline.digests import code_digest, digest_of, dvc_digest, file_digest
 from sightline.errors import Damaged
@@ -82,10 +82,7 @@ def told(rows: pd.DataFrame) -> str:
 
 def left_aside(folder: Path, rows: pd.DataFrame) -> list[str]:
     """What else lies in a raw folder, and is not read."""
-    known = set(rows["path"])
-    known |= {f"{path.partition('.tar/')[0]}.tar" for path in known if ".tar/" in path}
-    known |= {table.relative_to(folder).as_posix() for table, _ in tables.tables(folder)}
-    return overlooked.sentences(*overlooked.overlooked(folder, known))
+    return overlooked.sentences(folder, rows["path"])
 
 
 def _remember(paths: Paths, use: str, inputs: str) -> None:
