@@ -115,6 +115,11 @@ class Ingest(Section):
         if min(self.max_megabytes, self.max_seconds, self.max_memory) <= 0:
             raise ValueError("max_megabytes, max_seconds and max_memory must be above 0")
 
+    @property
+    def max_pixels(self) -> float:
+        """`max_megapixels`, in pixels."""
+        return self.max_megapixels * 1e6
+
 
 @dataclass(frozen=True, kw_only=True)
 class Against(Section):

@@ -50,6 +50,10 @@ class Paths:
         """What was left out, and why."""
         return self.manifest(use).with_name("quarantine.csv")
 
+    def traits(self, use: str) -> Path:
+        """What its files have in common, where that is worth a word."""
+        return self.manifest(use).with_name("traits.json")
+
     def verdict(self, use: str) -> Path:
         """The verdict of Great Expectations."""
         return self.root / "data" / "validation" / use / "verdict.json"

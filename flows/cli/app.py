@@ -75,7 +75,7 @@ def init(
         str,
         typer.Option(
             help="What the model is for: FOLDER/CLASS/image, FOLDER/train/CLASS/image, a table of path,label[,split]"
-            "[,group] (CSV or JSONL), tar shards, torchvision:NAME, or embedded:digits."
+            "[,group] (CSV or JSONL), a .zip or .tar of such, tar shards, torchvision:NAME, or embedded:digits."
         ),
     ] = "embedded:digits",
     source: Annotated[

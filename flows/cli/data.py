@@ -320,8 +320,10 @@ def _suggester(paths: Paths) -> Any:
     from sightline.serve.images import Source
 
     champion = served(paths)
+    limit = paths.params.ingest.max_pixels
 
     def suggest(files: Sequence[Path]) -> list[dict[str, Any]]:
-        return predict_files(champion.bundle, champion.version, [Source(str(file), file) for file in files])
+        images = [Source(str(file), file) for file in files]
+        return predict_files(champion.bundle, champion.version, images, max_pixels=limit)
 
     return suggest

@@ -54,7 +54,7 @@ def predict(
     from sightline.serve.files import predict_files
 
     answering = served(paths, version)
-    rows = predict_files(answering.bundle, answering.version, found, top)
+    rows = predict_files(answering.bundle, answering.version, found, top, max_pixels=paths.params.ingest.max_pixels)
     if as_json:
         typer.echo(json.dumps(rows))
     elif as_csv:

@@ -12,20 +12,21 @@ import numpy as np
 import pandas as pd
 
 from sightline import stored
-from sightline.data import manifest
+from sightline.data import manifest, traits
 from sightline.data.duplicates import pairs
 from sightline.data.files import cache, thumbnails
-from sightline.data.files.facts import AGAIN, EMPTY, Facts, Limits, unread
+from sightline.data.files.facts import AGAIN, BESIDE, EMPTY, Facts, Limits, unread
 from sightline.data.files.statistics import THUMBNAIL
 from sightline.data.files.workers import read_all
 from sightline.data.labels import given
 from sightline.data.manifest import COLUMNS, OK, QUARANTINED
 from sightline.data.roles import groups, split
-from sightline.data.sources import scan
+from sightline.data.sources import overlooked, scan
 from sightline.data.versions import archive
 from sightline.digests import code_digest, digest_of, dvc_digest, file_digest
 from sightline.errors import Damaged
 from sightline.files import write_atomically
+from sightline.images.reading import libraries
 from sightline.words import counted, tally, to_cell
 
 if TYPE_CHECKING:
@@ -55,7 +56,8 @@ def ingest(paths: Paths, use: str) -> pd.DataFrame:
     read = _quarantine_beyond(read_files(layout, folder, params.ingest, paths.cache(use)), params.validate)
     found = given.apply(read, paths.labels(use))
     near = pairs.find(found, folder, params.ingest, paths.near(use), thumbnails.beside(paths.cache(use)))
-    rows = decide(found.drop(columns=THUMBNAIL), params.datasets[use], previous, near)
+    rows = decide(found.drop(columns=[THUMBNAIL, *BESIDE]), params.datasets[use], previous, near)
+    traits.write(traits.of(read), paths.traits(use))
     manifest.write(rows, target)
     left_out = rows.loc[rows["status"] == QUARANTINED, ["path", "label", "reason"]].map(to_cell, na_action="ignore")
     write_atomically(paths.quarantine(use), left_out.to_csv(index=False, lineterminator="\n"))
@@ -78,10 +80,16 @@ def told(rows: pd.DataFrame) -> str:
     return "; ".join(parts)
 
 
+def left_aside(folder: Path, rows: pd.DataFrame) -> list[str]:
+    """What else lies in a raw folder, and is not read."""
+    return overlooked.sentences(folder, rows["path"])
+
+
 def _remember(paths: Paths, use: str, inputs: str) -> None:
     """Note what was ingested, and what came of it."""
     note = paths.ingested(use)
-    made = [os.path.relpath(path, note.parent) for path in (paths.manifest(use), paths.quarantine(use))]
+    places = (paths.manifest(use), paths.quarantine(use), paths.traits(use))
+    made = [os.path.relpath(path, note.parent) for path in places if path.is_file()]
     stored.write(note, made, inputs=inputs)
 
 
@@ -120,12 +128,13 @@ def _inputs(paths: Paths, use: str, layout: pd.DataFrame) -> str:
     Where it is what it was, ingesting would write the same manifest once more.
     """
     params = paths.params
-    files = [paths.manifest(use), paths.quarantine(use), paths.labels(use)]
+    files = [paths.manifest(use), paths.quarantine(use), paths.traits(use), paths.labels(use)]
     known = [file_digest(path) if path.is_file() else None for path in files]
     rows = hashlib.sha256(pd.util.hash_pandas_object(layout, index=False).to_numpy().tobytes()).hexdigest()
     limits = params.validate
     beyond = [limits.min_side, limits.max_side, limits.modes]
-    return digest_of([rows, known, params.datasets[use], params.ingest, beyond, code_digest(__name__)])
+    readers = sorted(libraries())
+    return digest_of([rows, known, params.datasets[use], params.ingest, beyond, readers, code_digest(__name__)])
 
 
 def decide(
@@ -190,12 +199,14 @@ def _quarantine_contradictions(rows: pd.DataFrame) -> pd.DataFrame:
 def read_files(layout: pd.DataFrame, folder: Path, params: Ingest, known: Path) -> pd.DataFrame:
     """One row per file of `layout`, without roles; files that the cache `known` has unchanged are not read.
 
-    Beside the manifest's columns there is THUMBNAIL, the number of the one by which `alike` finds near duplicates.
+    Beside the manifest's columns there is THUMBNAIL, the number of the one by which `alike` finds near duplicates, and
+    what the traits of the set are made of.
     """
     limits = Limits(
         params.max_megapixels * 1e6, params.max_megabytes * 1e6, params.max_seconds, params.max_memory * 1e6
     )
-    key = digest_of([limits, code_digest("sightline.data.files.facts")])
+    # What was refused for want of a library is read once that is there.
+    key = digest_of([limits, code_digest("sightline.data.files.facts"), sorted(libraries())])
     before, shelf = cache.load(known, key), thumbnails.beside(known)
     if before is None or not thumbnails.is_whole(shelf) or _lacks(shelf, before[THUMBNAIL]):
         before = None
@@ -212,7 +223,7 @@ def read_files(layout: pd.DataFrame, folder: Path, params: Ingest, known: Path) 
     rows = facts.drop(columns="reason").join(layout[list(LAYOUT)])
     rows["reason"] = rows["reason"].fillna(facts["reason"])
     rows["status"] = rows["reason"].isna().map({True: OK, False: QUARANTINED})
-    return rows.reindex(columns=[*COLUMNS, THUMBNAIL]).astype(COLUMNS)
+    return rows.reindex(columns=[*COLUMNS, THUMBNAIL, *BESIDE]).astype(COLUMNS)
 
 
 def _lacks(shelf: Path, numbers: pd.Series) -> bool:

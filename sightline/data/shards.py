@@ -16,27 +16,26 @@ import os
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
-from importlib.metadata import version as installed
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sightline import stored
-from sightline.data import manifest
+from sightline.data import manifest, traits
 from sightline.data.files.facts import read_bytes
 from sightline.data.manifest import OK
 from sightline.digests import code_digest, digest_of, file_digest
 from sightline.errors import Damaged, DataError
 from sightline.files import SCRATCH, replacing, write_atomically
 from sightline.images import jpeg
-from sightline.images.reading import decode
+from sightline.images.reading import WHITE, decode, libraries
 from sightline.images.shape import fit_of
 from sightline.params import ROLES
 from sightline.words import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
     import pandas as pd
     from numpy.typing import NDArray
@@ -72,6 +71,8 @@ class Index:
     shards: tuple[Shard, ...]
     fit: Fit = "squeeze"
     """How images of other shapes became square."""
+    white: int = WHITE
+    """Level of 16-bit grey that became white."""
 
     @property
     def sentence(self) -> str:
@@ -88,6 +89,10 @@ class Index:
         return sum(shard.rows for shard in self.of(role))
 
 
+USUAL: dict[str, Any] = {"fit": Index.fit, "white": Index.white}
+"""How images became pixels before there was a choice."""
+
+
 def preprocess(paths: Paths, use: str) -> Index:
     """Decode the usable images of data set `use` to shards; those that stand whole, made by this code, are kept.
 
@@ -100,15 +105,15 @@ def write(paths: Paths, use: str, params: Preprocess, folder: Path, note: Path, 
     """The shards of `preprocess` for other values and these roles alone, in `folder`; `note` remembers their code."""
     rows = manifest.read(paths.manifest(use))
     folder.mkdir(parents=True, exist_ok=True)
-    limit = paths.params.ingest.max_megapixels * 1e6
+    limit, white = paths.params.ingest.max_pixels, traits.read(paths.traits(use)).white
     names = manifest.classes(rows)
     usable = rows[rows["status"] == OK]
     fit = params.fit if params.fit != "auto" else fit_of(usable[["width", "height"]].to_numpy(dtype=np.int64))
     work = [
-        _plan(str(role), int(str(number)), part, params, names, fit)
+        _plan(str(role), int(str(number)), part, params, names, fit, white)
         for (role, number), part in usable[usable["role"].isin(roles)].groupby(["role", "shard"], sort=True)
     ]
-    index = Index(params.size, tuple(names), tuple(shard for shard, _ in work), fit)
+    index = Index(params.size, tuple(names), tuple(shard for shard, _ in work), fit, white)
     kept = _kept(folder) if _is_by_this_code(note) else {}
     fresh = [(shard, part) for shard, part in work if kept.get(shard.name) != shard.key]
     (folder / INDEX).unlink(missing_ok=True)
@@ -139,12 +144,13 @@ def _told(folder: Path) -> dict[str, Any]:
 
 def _index(told: dict[str, Any]) -> Index:
     shards = tuple(Shard(**shard) for shard in told["shards"])
-    return Index(told["size"], tuple(told["classes"]), shards, told.get("fit", Index.fit))
+    made = {name: told.get(name, default) for name, default in USUAL.items()}
+    return Index(told["size"], tuple(told["classes"]), shards, **made)
 
 
 def _said(index: Index) -> dict[str, Any]:
-    """What the file of the index says: sets that are squeezed, as all once were, stay the version that they are."""
-    return {name: value for name, value in asdict(index).items() if name != "fit" or value != Index.fit}
+    """What the file of the index says: sets that are made as all once were stay the version that they are."""
+    return {name: value for name, value in asdict(index).items() if name not in USUAL or value != USUAL[name]}
 
 
 def _kept(folder: Path) -> dict[str, str]:
@@ -171,8 +177,7 @@ def _code() -> str:
 
     It stands in no version of the data: the same pixels are the same version, whatever made them.
     """
-    libraries = [installed(name) for name in ("pillow", "numpy", "simplejpeg")]
-    return digest_of([*map(code_digest, DECODERS), file_digest(Path(__file__)), *libraries])
+    return digest_of([*map(code_digest, DECODERS), file_digest(Path(__file__)), *libraries().values()])
 
 
 def _compresses(role: str, params: Preprocess) -> bool:
@@ -180,11 +185,12 @@ def _compresses(role: str, params: Preprocess) -> bool:
 
 
 def _plan(
-    role: str, number: int, part: pd.DataFrame, params: Preprocess, names: list[str], fit: Fit
+    role: str, number: int, part: pd.DataFrame, params: Preprocess, names: list[str], fit: Fit, white: int
 ) -> tuple[Shard, pd.DataFrame]:
     name = f"{role}-{number:05d}"
     kind: list[object] = ["jpeg", params.quality] if _compresses(role, params) else []
-    kind += [fit] if fit != Index.fit else []
+    kind += [fit] if fit != USUAL["fit"] else []
+    kind += ["white", white] if white != WHITE else []
     key = digest_of([params.size, names, part["sha256"].tolist(), part["label"].tolist(), *kind])
     return Shard(role, name, len(part), key), part
 
@@ -197,7 +203,8 @@ def _write_all(
     with ProcessPoolExecutor(os.cpu_count() if images > params.size else 1) as pool:
         for shard, part in fresh:
             path, quality = folder / f"{shard.name}.npy", params.quality if _compresses(shard.role, params) else 0
-            read = partial(_stored, str(raw), params.size, index.fit, limit, quality)
+            pixels = partial(decode, size=index.size, max_pixels=limit, fit=index.fit, white=index.white)
+            read = partial(_stored, str(raw), pixels, quality)
             found = list(pool.map(read, part["path"].tolist(), part["sha256"].tolist(), chunksize=64))
             jpeg.offsets_of(path).unlink(missing_ok=True)
             if quality:
@@ -218,17 +225,14 @@ def _write_groups(path: Path, groups: pd.Series) -> None:
         _save(path, numbers)
 
 
-def _stored(raw: str, size: int, fit: Fit, limit: float, quality: int, path: str, sha256: str) -> NDArray[np.uint8]:
+def _stored(
+    raw: str, pixels: Callable[[bytes], NDArray[np.uint8]], quality: int, path: str, sha256: str
+) -> NDArray[np.uint8]:
     """What a shard holds of an image: its pixels, or with a `quality` above 0 the bytes of a JPEG."""
-    pixels = _pixels(raw, size, fit, limit, path, sha256)
-    return jpeg.encode(pixels, quality) if quality else pixels
-
-
-def _pixels(raw: str, size: int, fit: Fit, limit: float, path: str, sha256: str) -> NDArray[np.uint8]:
     data = read_bytes(raw, path)
     if hashlib.sha256(data).hexdigest() != sha256:
         raise DataError(f"{path} changed while the run was reading it: run again")
-    return decode(data, size, limit, fit)
+    return jpeg.encode(pixels(data), quality) if quality else pixels(data)
 
 
 def _save(path: Path, array: NDArray[np.generic]) -> None:

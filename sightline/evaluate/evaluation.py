@@ -107,8 +107,17 @@ def evaluate(
     rows = release.rows(paths, testing)
     fitted = _fit(paths, candidate, asked.wanted_accuracy)
     files, golden = agreement.golden_files(paths), _logits(paths, candidate, agreement.golden_pixels(paths))
-    fit, weights = read_index(paths.shards("target")).fit, candidate.weights
-    card = Card(candidate.network, candidate.size, candidate.classes, weights=weights, fit=fit, **vars(fitted))
+    made = read_index(paths.shards("target"))
+    card = Card(
+        candidate.network,
+        candidate.size,
+        candidate.classes,
+        weights=candidate.weights,
+        **vars(fitted),
+        fit=made.fit,
+        white=made.white,
+        max_pixels=paths.params.ingest.max_pixels,
+    )
     # Packaged first: what is measured here is what will be served.
     path, known = paths.root / candidate.path / WEIGHTS, foreign.known(paths, candidate)
     served = write_bundle(folder / BUNDLE, card, path, files, golden, known)

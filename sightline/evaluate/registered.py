@@ -57,7 +57,7 @@ def evaluate_version(
     found = tracker.version(tracker.classifier_model, version)
     tracker.check_open(str(found.run_id))
     bundle = tracker.download(tracker.classifier_model, str(found.version))
-    served, testing = Predictor.load(bundle), release.current(paths, release_name)
+    served, testing = Predictor.load(bundle, paths.params.ingest.max_pixels), release.current(paths, release_name)
     rows = release.rows(paths, testing)
     truth = release.labels(paths, testing)
     classes, labels = release.indexed(served.card.classes, truth)
@@ -121,9 +121,9 @@ def _confidence(served: Predictor) -> Confidence:
 
 
 def _agreement(paths: Paths, served: Predictor) -> float | None:
-    """None where the shards have another side or shape than this version was trained with."""
+    """None where the shards have another side, shape or white than this version was trained with."""
     made = read_index(paths.shards("target"))
-    if (made.size, made.fit) != (served.card.size, served.card.fit):
+    if (made.size, made.fit, made.white) != (served.card.size, served.card.fit, served.card.white):
         return None
     trained = served.logits(agreement.golden_pixels(paths).permute(0, 2, 3, 1).numpy())
     return agreement.difference(served, agreement.golden_files(paths), trained)

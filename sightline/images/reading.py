@@ -59,6 +59,9 @@ FEWEST_BITS = 8
 START, SCAN, END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
 """Markers of a JPEG: of itself, of its pixels, of its end."""
 MAX_PIXELS = 25e6
+"""Of images whose project says nothing else."""
+BOMB = 89e6
+"""Pixels from which on Pillow sees a bomb: the limit of what a project has looked at and accepted before."""
 TOO_HUNGRY = "reading it needs more memory than is allowed"
 
 
@@ -110,7 +113,7 @@ def _prepare_modern() -> None:
         pillow_heif.register_heif_opener(thumbnails=False)
 
 
-def open_image(data: bytes, max_pixels: float = MAX_PIXELS) -> Image.Image:
+def open_image(data: bytes, max_pixels: float = BOMB) -> Image.Image:
     """Open `data` without decoding the pixels.
 
     Raises UnreadableImage with the reason.
@@ -215,7 +218,7 @@ def _grey(image: Image.Image) -> Image.Image:
 
 
 def decode(
-    data: bytes, size: int, max_pixels: float = MAX_PIXELS, fit: Fit = "squeeze", white: int = WHITE
+    data: bytes, size: int, max_pixels: float = BOMB, fit: Fit = "squeeze", white: int = WHITE
 ) -> NDArray[np.uint8]:
     """Pixels of the image in `data`, made a square by `fit`: uint8 array of shape (size, size, 3).
 
@@ -227,9 +230,7 @@ def decode(
     return squared(to_rgb(image, white), size, fit)
 
 
-def inspect(
-    data: bytes, side: int, max_pixels: float = MAX_PIXELS, *, grey: bool = False
-) -> tuple[Header, Image.Image]:
+def inspect(data: bytes, side: int, max_pixels: float = BOMB, *, grey: bool = False) -> tuple[Header, Image.Image]:
     """What the file says of itself, and its pixels: upright, RGB or 8-bit grey, decoded once.
 
     A JPEG comes at the smallest of the scales 1, 1/2, 1/4, 1/8 that leaves both sides at least `side`: all of its

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from sightline.digests import file_digest
 from sightline.errors import ModelError
+from sightline.images.reading import MAX_PIXELS, WHITE
 from sightline.images.shape import Fit
 from sightline.models.conformal import Conformal
 from sightline.models.foreign import KNOWN, Known
@@ -51,6 +52,10 @@ class Card:
     """How images of other shapes become square; older bundles, without this field, squeeze them."""
     known: str | None = None
     """SHA-256 of the file that tells foreign images; None where there is none, as in bundles older than this field."""
+    white: int = WHITE
+    """Level of 16-bit grey that is white."""
+    max_pixels: float = MAX_PIXELS
+    """Larger images are not decoded, where no project says otherwise."""
 
 
 def load(folder: Path) -> tuple[Card, Classifier, Known | None]:
@@ -87,7 +92,10 @@ def _card(values: dict[str, Any]) -> Card:
         raise ValueError(f"fit = {card.fit!r} is none of {', '.join(get_args(Fit))}")
     if not card.classes or {type(name) for name in card.classes} != {str} or len({*card.classes}) < len(card.classes):
         raise ValueError("classes are not the names of one class or more, each once")
+    if not (type(card.white) is int and 0 < card.white <= WHITE):
+        raise ValueError(f"white = {card.white!r} is no level of 16 bits")
     numbers = {"temperature": card.temperature, "abstain_below": card.abstain_below or 0.0}
+    numbers |= {"max_pixels": card.max_pixels}
     numbers |= {name: float(value) for name, value in vars(known).items()} if known else {}
     for name, value in numbers.items():
         if not isinstance(value, float | int) or not math.isfinite(value):

@@ -23,15 +23,17 @@ def predict_files(
     images: Sequence[Source],
     top: int | None = None,
     step: Callable[[int], None] = lambda _: None,
+    *,
+    max_pixels: float | None = None,
 ) -> list[dict[str, Any]]:
     """One row for each file: path and what the version answers; or path and error where it is unreadable.
 
     `bundle`: the folder of that version. `set` holds the likely classes, most likely first, and a `foreign_score` above
     1 makes an image foreign; each of `abstain`, `set`, `foreign` and its score is None where the version cannot tell.
     `top`: that many classes with their probabilities as well, the likeliest first. `step` is told of each file.
-    Raises ModelError where the bundle is not whole.
+    `max_pixels`: larger images are not read. Raises ModelError where the bundle is not whole.
     """
-    predictor = Predictor.load(bundle)
+    predictor = Predictor.load(bundle, max_pixels)
     rows = []
     for image in images:
         row: dict[str, Any] = {"path": image.name}

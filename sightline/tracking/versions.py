@@ -287,7 +287,7 @@ class Versions:
         """The classifier of a version, loaded."""
         from sightline.models.predictor import Predictor
 
-        return Predictor.load(self.download(model, number))
+        return Predictor.load(self.download(model, number), self.paths.params.ingest.max_pixels)
 
 
 def backbone_of(project: str) -> str:

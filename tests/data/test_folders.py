@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 from sightline.data.files.facts import Limits, read_facts
-from sightline.data.sources import arrival, scan, unpacking
+from sightline.data.sources import arrival, scan, tables, unpacking
 from sightline.data.sources.entries import entries
 from sightline.data.sources.overlooked import overlooked
 from sightline.errors import DataError
@@ -260,6 +260,21 @@ CLASSES = {
         ["cat/1.png", "cat/2.png", "cat/more/3.png"],
         links={"dog": "cat/more", "owl": "cat"},
         right="cat 3, dog 1, owl 3",
+    ),
+    "links to files of a store": Case(
+        [f"store/{number}.png" for number in range(5)],
+        links={
+            f"{name}/{number}.png": f"../store/{number}.png" for name, number in (("cat", 0), ("cat", 1), ("dog", 2))
+        },
+        right="cat 2, dog 1",
+    ),
+    "links to folders of a store, for splits": Case(
+        [f"store/{part}-{name}/{part}.png" for part in ("train", "test") for name in ("cat", "dog")],
+        links={f"{part}/{name}": f"../store/{part}-{name}" for part in ("train", "test") for name in ("cat", "dog")},
+        right=SPLIT,
+    ),
+    "links to a hidden store": Case(
+        [".blobs/1", ".blobs/2"], links={"cat/1.png": "../.blobs/1", "dog/2.png": "../.blobs/2"}, right="cat 1, dog 1"
     ),
     "links that leave": Case(
         TWO,
@@ -598,11 +613,22 @@ def test_what_people_bring(tmp_path: Path, name: str) -> None:
     assert [one for one in case.said if one not in words] == []
     files = [one for one in entries(os.fspath(place)) if not one.is_folder]
     known = {item.path for item in scan(place)}
-    read = {path for path in known if (place / path).exists()}
-    assert len(read) + overlooked(place, known)[0].total() == len(files)
+    read = {path if (place / path).exists() else f"{path.partition('.tar/')[0]}.tar" for path in known}
+    read = {path for path in read if (place / path).exists()}
+    assert len(read) + len(tables.tables(place)) + overlooked(place, known)[0].total() == len(files)
     assert all((place / one.path).stat().st_mode & 0o200 for one in files)
     if given == tmp_path / "set":
         assert outcome(given) == case.right
+
+
+def test_links_in_a_folder_that_dvc_keeps(tmp_path: Path) -> None:
+    """Elsewhere those to folders would be gone, and those to files be files: nothing is made of them here, either."""
+    links = {"dog": "cat", "owl/9.png": "../store/9.png"}
+    case = Case(["cat/1.png", "cat/2.png", "store/9.png"], links=links)
+    given = lay(case, tmp_path / "set")
+    assert outcome(given) == "cat 2, dog 2, owl 1"
+    (tmp_path / "set.dvc").touch()
+    assert outcome(given) == "! 1, cat 2, owl 1, store 1"
 
 
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.refused])

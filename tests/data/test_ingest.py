@@ -105,7 +105,7 @@ def test_other_limits_read_everything_again(folder: Path) -> None:
 def test_a_file_that_could_not_be_opened_is_tried_again(folder: Path) -> None:
     """A missing file of a table is quarantined while it is missing."""
     (folder / "labels.csv").write_text("path,label\nred/0000.png,red\nlate.png,red\n")
-    assert reasons(read(folder)) == {"late.png": "cannot be read: No such file or directory"}
+    assert reasons(read(folder)) == {"late.png": "there is no such file"}
     draw(5, (1, 2, 3)).save(folder / "late.png")
     assert reasons(read(folder)) == {}
 
@@ -122,10 +122,10 @@ def test_every_damage_has_its_reason(folder: Path) -> None:
     os.mkfifo(bad / "pipe.png")
     (folder / "stray.png").write_bytes(data)
     found = reasons(read(folder, Ingest(max_megabytes=1)))
-    assert {path: reason.split(":")[0] for path, reason in found.items()} == {
+    assert {path: reason.split(":")[0].split(";")[0] for path, reason in found.items()} == {
         "red/empty.png": "empty file (0 bytes)",
         "red/half.png": "damaged pixels",
-        "red/text.jpg": "not an image of an allowed format (JPEG, PNG, BMP, GIF, TIFF, WEBP, PPM)",
+        "red/text.jpg": "a PostScript document",
         "red/fat.png": "1 MB are above the limit of 1 MB",
         "red/pipe.png": "not a regular file",
         "stray.png": "no label",

@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sightline.images.reading import EXTENSIONS, UnreadableImage, decode, inspect, open_image
+from sightline.images.reading import EXTENSIONS, MAX_PIXELS, UnreadableImage, decode, inspect, open_image
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
 def saved(image: Image.Image, kind: str, **how: Any) -> bytes:
+    if kind == "HEIF":
+        pytest.importorskip("pillow_heif").register_heif_opener()
     out = io.BytesIO()
     image.save(out, kind, **how)
     return out.getvalue()
@@ -151,7 +153,7 @@ def test_a_header_beyond_the_limit_is_not_decoded() -> None:
         (2**31 - 1, "bomb"),
     ):
         with pytest.raises(UnreadableImage, match=words):
-            inspect(png(side, side), 8)
+            inspect(png(side, side), 8, MAX_PIXELS)
 
 
 def test_the_limit_can_be_raised_only_below_a_bomb() -> None:

@@ -39,8 +39,6 @@ def described(folder: Path) -> list[str]:
     known, labels, masked = set[str](), Counter[str](), Counter[str]()
     for item in scan(folder):
         known.add(item.path)
-        if ".tar/" in item.path:
-            known.add(f"{item.path.partition('.tar/')[0]}.tar")
         if not item.closed:
             labels[item.label or ""] += 1
         else:
@@ -52,9 +50,8 @@ def described(folder: Path) -> list[str]:
     said = [f"{counted(labels.total(), 'image')} of {tally(labels)}, in {folder}{without}"]
     said += [f"{counted(number, 'file')} left out: {reason}" for reason, number in masked.most_common(NAMED)]
     for table, _ in tables.tables(folder):
-        known.add(table.relative_to(folder).as_posix())
         said += [f"{table.name} is read {_listing(how)}" for how in [tables.listed(table)[1]] if how]
-    said += overlooked.sentences(*overlooked.overlooked(folder, known))
+    said += overlooked.sentences(folder, known)
     return said + _doubts(labels)
 
 

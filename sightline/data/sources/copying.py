@@ -8,7 +8,7 @@ import stat
 from typing import TYPE_CHECKING
 
 from sightline.data.sources import tables
-from sightline.data.sources.entries import CLOSED, entries
+from sightline.data.sources.entries import CLOSED, entries, stores
 from sightline.files import write_atomically
 from sightline.words import visible
 
@@ -26,6 +26,7 @@ def copy_folder(origin: Path, target: Path) -> Left:
     """Copy what may be read, but nothing hidden; a link that stays inside becomes what it leads to."""
     target.mkdir(parents=True)
     left = {}
+    stores.cache_clear()
     for entry in entries(os.fspath(origin)):
         if entry.hidden:
             continue

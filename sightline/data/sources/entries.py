@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import posixpath
 import stat
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ class Entry(NamedTuple):
     reason: str | None
     """Why nothing of it may be read; None where it may."""
     hidden: bool
-    """It begins with a dot, or lies in what does, in JUNK or in a project: no image of the data set."""
+    """It begins with a dot, or lies in what does, in JUNK, in a project or a store: no image of the data set."""
 
 
 def why_closed(path: str, inside: str) -> str | None:
@@ -68,6 +70,45 @@ def is_open(folder: Path, file: Path) -> bool:
     return within and os.path.isfile(file) and why_closed(os.path.join(place, file.name), inside) is None  # noqa: PTH113, PTH118
 
 
+@lru_cache(maxsize=8)
+def stores(folder: str) -> frozenset[str]:
+    """Folders, by path, whose files are what links elsewhere in `folder` lead to: their images count where those stand.
+
+    Remembered until `stores.cache_clear`, as a scan asks often.
+    """
+    inside, targets, sizes = os.path.realpath(folder), dict[str, set[str]](), dict[str, int]()
+    for link in () if is_kept(inside) else _links(inside, ""):
+        real = os.path.realpath(f"{inside}/{link}")
+        target = os.path.relpath(real, inside).replace(os.sep, "/")
+        shared = posixpath.commonpath([link, target]) if lies_in(real, inside) else target
+        store = "/".join(target.split("/")[: len(shared.split("/")) + 1 if shared else 1])
+        # One class that goes by two names is none.
+        if target not in {shared, store}:
+            targets.setdefault(store, set()).add(real)
+    for store, found in targets.items():
+        held = [f"{place}/{name}" for place, _, names in os.walk(f"{inside}/{store}") for name in names]
+        sizes[store] = sum(not os.path.islink(file) for file in held)  # noqa: PTH114
+        led = sum(file in found or any(map(found.__contains__, _above(file, inside))) for file in held)
+        if 2 * led <= len(held):
+            sizes[store] = 0
+    return frozenset(store for store, size in sizes.items() if size)
+
+
+def _links(inside: str, below: str) -> Iterator[str]:
+    with os.scandir(f"{inside}/{below}") as listed:
+        for entry in listed:
+            if entry.is_symlink():
+                yield below + entry.name
+            elif entry.is_dir(follow_symlinks=False) and os.access(entry.path, os.R_OK | os.X_OK):
+                yield from _links(inside, f"{below}{entry.name}/")
+
+
+def _above(file: str, inside: str) -> Iterator[str]:
+    """The folders that a file lies in, up to `inside`."""
+    while len(file := os.path.dirname(file)) > len(inside):  # noqa: PTH120
+        yield file
+
+
 def entries(folder: str, below: str = "") -> Iterator[Entry]:
     """Everything in the part `below` of `folder`, hidden or not, each folder before what lies in it.
 
@@ -75,15 +116,17 @@ def entries(folder: str, below: str = "") -> Iterator[Entry]:
     more ways through links than there are files.
     """
     inside, place = os.path.realpath(folder), os.path.join(folder, below)  # noqa: PTH118
-    real = os.path.realpath(place)
-    if not lies_in(real, inside):
+    if not lies_in(os.path.realpath(place), inside):
         yield Entry(below, is_folder=True, reason=LEAVES, hidden=False)
         return
-    straight = real == os.path.normpath(os.path.join(inside, below))  # noqa: PTH118
-    yield from _below(place, f"{below.rstrip('/')}/" if below else "", inside, straight=straight, hidden=False)
+    straight = _follows(inside, below)
+    prefix = f"{below.rstrip('/')}/" if below else ""
+    yield from _below(place, prefix, inside, stores(folder), straight=straight, hidden=False)
 
 
-def _below(place: str, prefix: str, inside: str, *, straight: bool, hidden: bool) -> Iterator[Entry]:
+def _below(
+    place: str, prefix: str, inside: str, kept: frozenset[str], *, straight: bool, hidden: bool
+) -> Iterator[Entry]:
     # scandir and plain text, because os.walk and paths as objects take longer than all else about an unchanged file.
     try:
         with os.scandir(place) as listed:
@@ -97,9 +140,9 @@ def _below(place: str, prefix: str, inside: str, *, straight: bool, hidden: bool
         if entry.is_file(follow_symlinks=False):
             yield Entry(path, is_folder=False, reason=None, hidden=dotted)
         elif (plain := entry.is_dir(follow_symlinks=False)) or (straight and leads_in(entry, inside)):
-            dotted = dotted or entry.name.lower() in JUNK
+            dotted = dotted or entry.name.lower() in JUNK or path in kept
             yield Entry(path, is_folder=True, reason=None, hidden=dotted)
-            yield from _below(entry.path, f"{path}/", inside, straight=straight and plain, hidden=dotted)
+            yield from _below(entry.path, f"{path}/", inside, kept, straight=straight and plain, hidden=dotted)
         else:
             yield Entry(path, is_folder=False, reason=why_closed(entry.path, inside), hidden=dotted)
 
@@ -107,7 +150,7 @@ def _below(place: str, prefix: str, inside: str, *, straight: bool, hidden: bool
 def folders(folder: str, below: str = "") -> list[str]:
     """The folders that lie in the part `below` of `folder` directly, by name; none that is hidden."""
     inside, place = os.path.realpath(folder), os.path.join(folder, below)  # noqa: PTH118
-    straight = os.path.realpath(place) == os.path.normpath(os.path.join(inside, below))  # noqa: PTH118
+    straight, kept = _follows(inside, below), stores(folder)
     with os.scandir(place) as listed:
         return sorted(
             one.name
@@ -115,7 +158,22 @@ def folders(folder: str, below: str = "") -> list[str]:
             if (one.is_dir(follow_symlinks=False) or (straight and leads_in(one, inside)))
             and not one.name.startswith(".")
             and one.name.lower() not in JUNK
+            and f"{below}{one.name}" not in kept
         )
+
+
+def _follows(inside: str, below: str) -> bool:
+    """Whether links to folders in the part `below` are followed: behind no other one, nor where DVC keeps the folder.
+
+    It passes them over, and makes files of links to files: another machine would find other images.
+    """
+    place = os.path.normpath(os.path.join(inside, below))  # noqa: PTH118
+    return os.path.realpath(place) == place and not is_kept(inside)
+
+
+def is_kept(inside: str) -> bool:
+    """Whether DVC keeps the folder."""
+    return os.path.isfile(f"{inside}.dvc")  # noqa: PTH113
 
 
 def leads_in(entry: os.DirEntry[str], inside: str) -> bool:

@@ -29,11 +29,11 @@ TRIED = 100
 
 
 class Finder:
-    """Finds the files of one table."""
+    """Finds the files of one table below a folder."""
 
-    def __init__(self, table: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-        self._folder, self._inside, self._rows = table.parent, os.path.realpath(table.parent), rows
-        self._words = re.split(r"[-_ .]+", table.stem.lower())
+    def __init__(self, folder: Path, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        self._folder, self._inside, self._rows = folder, os.path.realpath(folder), rows
+        self._words = re.split(r"[-_ .]+", table.lower())
         self._told: Counter[str] = Counter()
 
     @property
@@ -42,7 +42,7 @@ class Finder:
         return [f"{how} ({counted(number, 'row')})" for how, number in self._told.items()]
 
     def find(self, row: Mapping[str, Any]) -> tuple[str, str | None]:
-        """The path of a row's file below the folder of the table, and why it must not be opened, or cannot."""
+        """The path of a row's file below the folder, and why it must not be opened, or cannot."""
         path = plain_path(row, self._inside)
         there = self._is_there(path)
         if path and not there:

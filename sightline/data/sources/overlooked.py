@@ -6,36 +6,51 @@ import os
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from sightline.data.sources.entries import entries
+from sightline.data.sources import tables
+from sightline.data.sources.entries import entries, stores
 from sightline.data.sources.item import is_mask, spelled, suffix_of
 from sightline.words import counted, visible
 
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Iterable
     from pathlib import Path
 
 HIDDEN, MASKS, NO_ENDING = "hidden or left by the system", "masks of other images", "without an ending"
+STORED = "that links lead to, which count where those stand"
 ARCHIVES = frozenset((".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".7z", ".rar"))
 NAMED = 8
 """Endings that a sentence names before it counts the others."""
 
 
-def overlooked(folder: Path, known: Container[str]) -> tuple[Counter[str], list[str]]:
-    """How many files below `folder` are not among the paths `known`, by what they are; and the archives by path."""
+def overlooked(folder: Path, known: Iterable[str]) -> tuple[Counter[str], list[str]]:
+    """How many files below `folder` are no items, by what they are, and the archives by path.
+
+    `known`: the paths of the items; the tables and tar files that say of them are known, too.
+    """
+    items = set(known)
+    items |= {f"{path.partition('.tar/')[0]}.tar" for path in items if ".tar/" in path}
+    items |= {table.relative_to(folder).as_posix() for table, _ in tables.tables(folder)}
+    place, kept = os.fspath(folder), tuple(f"{store}/" for store in stores(os.fspath(folder)))
     found: Counter[str] = Counter()
     archives = []
-    for entry in entries(os.fspath(folder)):
-        if entry.is_folder or (spelled(entry.path) in known and not entry.hidden):
+    for entry in entries(place):
+        if entry.is_folder or (spelled(entry.path) in items and not entry.hidden):
             continue
         ending = suffix_of(entry.path)
-        if not entry.hidden and ending in ARCHIVES:
+        if entry.hidden:
+            kind = STORED if entry.path.startswith(kept) else HIDDEN
+        elif ending in ARCHIVES:
+            kind = ending
             archives.append(entry.path)
-        found[HIDDEN if entry.hidden else MASKS if is_mask(os.fspath(folder), entry.path) else ending or NO_ENDING] += 1
+        else:
+            kind = MASKS if is_mask(place, entry.path) else ending or NO_ENDING
+        found[kind] += 1
     return found, archives
 
 
-def sentences(found: Counter[str], archives: list[str]) -> list[str]:
+def sentences(folder: Path, known: Iterable[str]) -> list[str]:
     """What is overlooked, and what to do about archives; nothing where nothing is."""
+    found, archives = overlooked(folder, known)
     if not found:
         return []
     kinds = ", ".join(f"{number:,} {visible(kind)}" for kind, number in found.most_common(NAMED))

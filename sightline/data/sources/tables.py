@@ -19,7 +19,7 @@ from sightline.errors import DataError
 from sightline.words import counted, visible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
 __all__ = ["NAMES", "Listed", "as_text", "find", "fits", "items", "listed", "rows", "tables"]
@@ -63,19 +63,23 @@ def tables(folder: Path) -> list[tuple[Path, str | None]]:
 
     Raises DataError where several may be meant.
     """
-    for name in (*NAMES, *OTHERS):
-        if entries.is_open(folder, folder / name) and (name in NAMES or _names_images(folder / name)):
+    for name in NAMES:
+        # Ours: where it names no images, that is an error.
+        if entries.is_open(folder, folder / name):
             return [(folder / name, None)]
+    for table in filter(_is_table(folder), (folder / name for name in OTHERS)):
+        return [(table, None)]
     inner = [(folder / top, split) for top in entries.folders(os.fspath(folder)) if (split := split_of(top))]
-    parts = [
-        (place / name, split)
+    named = (
+        (next(filter(_is_table(folder), (place / name for name in (*NAMES, *OTHERS))), None), split)
         for place, split in inner
-        for name in (*NAMES, *OTHERS)
-        if entries.is_open(folder, place / name) and _names_images(place / name)
-    ]
-    if parts:
-        return list({place.parent: (place, split) for place, split in reversed(parts)}.values())[::-1]
-    return _of_any_name(folder)
+    )
+    parts = [(table, split) for table, split in named if table]
+    return [*parts] or _of_any_name(folder)
+
+
+def _is_table(folder: Path) -> Callable[[Path], bool]:
+    return lambda place: entries.is_open(folder, place) and _names_images(place)
 
 
 def _of_any_name(folder: Path) -> list[tuple[Path, str | None]]:
@@ -84,7 +88,7 @@ def _of_any_name(folder: Path) -> list[tuple[Path, str | None]]:
         for place in sorted(folder.iterdir())
         if place.suffix.lower() in SUFFIXES and not place.name.startswith(".") and not NO_ANSWERS.search(place.stem)
     ]
-    found = [place for place in named if entries.is_open(folder, place) and _names_images(place)]
+    found = list(filter(_is_table(folder), named))
     if not found or _has_classes(folder):
         return []
     splits = {split: place for place in found if (split := split_of(place.stem))}
@@ -129,7 +133,7 @@ def listed(table: Path) -> tuple[list[Listed], list[str]]:
     """
     sheet = cells.sheet(table, is_file=lambda cell: (table.parent / cell).is_file())
     found = list(sheet.rows)
-    finder = Finder(table, [row for _, row in found])
+    finder = Finder(table.parent, table.stem, [row for _, row in found])
     seen: dict[str, Listed] = {}
     again = 0
     for line, row in found:
