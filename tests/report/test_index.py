@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def _page(paths: Paths, name: str, version: str, decision: str, at: str) -> None:
     """A page as a run writes it, of that time."""
-    said = facts(version, decision, f"<b>version</b> {version} of \"it\"", 0.9)
+    said = facts(version, decision, f'<b>version</b> {version} of "it"', 0.9)
     said = said.replace(said[said.index('"at": "') : -1], f'"at": "{at}"').replace('"', "&#34;")
     paths.reports.mkdir(exist_ok=True)
     (paths.reports / name).write_text(f'<head><meta name="sightline-run" content="{said}"></head>', encoding="utf-8")
