@@ -32,6 +32,8 @@ ALIAS_TRIES = 5
 """Times that a registry is asked to move an alias that another process moves too."""
 BUNDLE_TAG = "bundle"
 """Tag that holds the `tree_digest` of the bundle as it was registered; older versions have none."""
+VERDICT_TAG = "verdict"
+"""Tag that holds what was decided of the version last; the ledger alone decides."""
 SEALS_TAG = "seals"
 """Tag that holds the seals of the whole folder as it was registered; older versions have none."""
 
@@ -159,9 +161,10 @@ class Versions:
         except MlflowException:
             return None
 
-    def describe_version(self, number: str, markdown: str) -> None:
-        """What MLflow's page says of a version of the classifier."""
+    def describe_version(self, number: str, verdict: str, markdown: str) -> None:
+        """What MLflow's page says of a version of the classifier: the word of the ledger as a tag, and all of it."""
         self.client.update_model_version(self.classifier_model, number, markdown)
+        self.tag_version(self.classifier_model, number, {VERDICT_TAG: verdict})
 
     def register_classifier(self, run: str, bundle: Path, tags: Mapping[str, str]) -> str:
         """Log the bundle as a pyfunc model that takes image bytes, and register it; its version."""

@@ -143,7 +143,8 @@ def test_evaluate_scores_the_champion_and_logs_it(trained: Paths) -> None:
     assert metrics["test/accuracy"] == pytest.approx(figures["accuracy"])
     assert metrics["test/robustness/mean_corruption_error"] == figures["robustness"]["mean_corruption_error"]
     kept = {one.path for one in tracker.client.list_artifacts(version.run_id, "evaluation")}
-    assert kept == {f"evaluation/{name}" for name in ("evaluation.json", "reliability.svg", "risk_coverage.svg")}
+    names = ("evaluation.json", "confusion.svg", "reliability.svg", "risk_coverage.svg")
+    assert kept == {f"evaluation/{name}" for name in names}
     logged = tracker.client.get_logged_model(str(version.source).removeprefix("models:/"))
     assert any(one.key == "test/accuracy" and one.dataset_name == "toy-r1" for one in logged.metrics)
 
