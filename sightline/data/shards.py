@@ -199,7 +199,12 @@ def _stored(raw: str, size: int, limit: float, quality: int, path: str, sha256: 
 
 
 def _pixels(raw: str, size: int, limit: float, path: str, sha256: str) -> NDArray[np.uint8]:
-    data = read_bytes(raw, path)
+    try:
+        data = read_bytes(raw, path)
+    except FileNotFoundError:
+        raise DataError(
+            f"{path} was removed while the run was at work: put it back, or run again, and it leaves the data set"
+        ) from None
     if hashlib.sha256(data).hexdigest() != sha256:
         raise DataError(f"{path} changed while the run was reading it: run again")
     return decode(data, size, limit)

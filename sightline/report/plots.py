@@ -33,7 +33,7 @@ def keep_pictures(tracker: Tracker, run: str, folder: Path, figures: Mapping[str
 
 
 def pictures(evaluation: Mapping[str, Any]) -> dict[str, str]:
-    """Name → SVG file of the reliability diagram, the risk-coverage curve and a confusion matrix that people can read."""
+    """Name → SVG file of the reliability diagram, the risk-coverage curve and the confusion matrix of an evaluation."""
     plots: Any = templates().get_template("plots.j2").module
     total = sum(row["count"] for row in evaluation["reliability"])
     few = {"confusion": str(plots.confusion(evaluation, STYLE)).strip()} if len(evaluation["classes"]) <= MOST else {}

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 LONG = "a_class_whose_name_no_line_of_a_phone_can_hold_number_"
 """Part of a name without any blank."""
-TALLEST = 12_000
+TALLEST = 15_000
 """Pixels of a page on a phone: more than that nobody reads."""
 RUNNER = CliRunner()
 
