@@ -10,7 +10,6 @@ from importlib.metadata import version as installed
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sightline import config
 from sightline.digests import file_digest, tree_digest
 from sightline.errors import RegistryError
 from sightline.models import sealed
@@ -18,6 +17,7 @@ from sightline.models.bundle import GOLDEN
 from sightline.models.weights import WEIGHTS
 from sightline.tracking import bundles, records
 from sightline.tracking.records import Record, RunRecord
+from sightline.words import suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -315,9 +315,9 @@ def find(versions: Versions, model: str) -> ModelVersion:
     found = versions.aliased(name, alias)
     if found is None:
         known = {one.name: sorted(one.aliases) for one in versions.client.search_registered_models()}
-        said = f"{name} has no version with the alias {alias}{config.suggestion(alias, known.get(name, []))}"
+        said = f"{name} has no version with the alias {alias}{suggestion(alias, known.get(name, []))}"
         if name not in known:
-            said = f"{name}: there is no such registered model{config.suggestion(name, known)}"
+            said = f"{name}: there is no such registered model{suggestion(name, known)}"
         raise RegistryError(f"{said}; registered models: {', '.join(sorted(known)) or 'none yet'}")
     return found
 
