@@ -30,10 +30,13 @@ class Clock:
     def sized(self, overrides: dict[str, Any] | None) -> dict[str, Any]:
         """The overrides, and the network and image size that fit the budget."""
         given = dict(overrides or {})
-        if not isinstance(self.budget, float):
+        if self.budget is None:
             return given
         paths = project.Paths(config.find_root())
         params = config.load(paths.root, given)
+        budget.check(paths, params, self.budget)
+        if not isinstance(self.budget, float):
+            return given
         dataset = params.datasets["target"]
         images = dataset.roles.train * budget.count_files(paths.raw("target"))
         return given | budget.choose(paths.runs, self.budget, params, given, max(1, round(images)))
