@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import getpass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from prefect.flow_runs import pause_flow_run
@@ -14,6 +14,7 @@ from sightline import turns
 from sightline.errors import RegistryError, Stale
 from sightline.registry import promotion as promotion_of
 from sightline.registry.ledger import INSUFFICIENT, WAITING
+from sightline.registry.waiting import waiting
 from sightline.report.gate import write_gate_report
 from sightline.report.served import address
 from sightline.tracking.runs import connect
@@ -101,19 +102,6 @@ def _resume(number: str, flow_run: str, reason: str) -> None:
         raise _gone(number, "Prefect does not know the flow run any more") from None
     if done.status.value != "ACCEPT":
         raise _gone(number, getattr(done.details, "reason", None) or "its flow run does not wait any more")
-
-
-def waiting(paths: Paths, version: str | None) -> tuple[str, dict[str, Any]]:
-    """Version and last ledger row of the promotion that waits, the last one where `version` is not given."""
-    from sightline.registry.ledger import history
-
-    last = {row["version"]: row for row in history(paths)}
-    open_ = {number: row for number, row in last.items() if row["decision"] in {WAITING, INSUFFICIENT}}
-    number = version or next(reversed(list(open_)), "")
-    if number not in open_:
-        said = f"version {version} does not wait" if version else "nothing waits"
-        raise RegistryError(f"{said} for approval; waiting: {', '.join(open_) or 'none'}")
-    return number, open_[number]
 
 
 def _gone(version: str, why: str) -> RegistryError:

@@ -39,10 +39,13 @@ class Clock:
     def sized(self, overrides: dict[str, Any] | None) -> dict[str, Any]:
         """The overrides, and the network and image size that fit the budget."""
         given = dict(overrides or {})
-        if not isinstance(self.budget, float):
+        if self.budget is None:
             return given
         paths = project.Paths(config.find_root())
         params = config.load(paths.root, given)
+        if isinstance(self.budget, dict):
+            plan.check_stages(params, self.budget)
+            return given
         dataset = params.datasets["target"]
         images = plan.count_files(paths.raw("target"))
         beside = overhead.expected(paths.runs, self.entered - self.began, images)

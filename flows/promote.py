@@ -51,5 +51,5 @@ def promote(
             outcome = settle(outcome, params, context)
             write_gate_report(context.paths, outcome, str(flow_run.get_name()))
             create_markdown_artifact(markdown(outcome), key="promotion")
-            connect(context.paths).describe_version(version, markdown(outcome))
+            connect(context.paths).describe_version(version, outcome.decision, markdown(outcome))
             return outcome

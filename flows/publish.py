@@ -109,6 +109,9 @@ def _track(journal: Journal, trained: tuple[Trained, ...], tested: Evaluated, ou
     tracker.tag(
         context.run, {**runs, "gate": outcome.sentence, "version": outcome.version, "champion": outcome.champion or ""}
     )
-    tracker.artifact(context.run, report, "report")
+    own = tracker.version(tracker.classifier_model, outcome.version).run_id
+    # That of the training, to which the page of the version leads, may be another.
+    for run in {context.run, own if own and tracker.run(own) else context.run}:
+        tracker.artifact(run, report, "report")
     if outcome.blessings:
-        tracker.describe_version(outcome.version, markdown(outcome))
+        tracker.describe_version(outcome.version, outcome.decision, markdown(outcome))

@@ -34,6 +34,7 @@ def train(
     budget: float | dict[str, float] | None = None,
     began: float | None = None,
     verify: bool = False,  # noqa: FBT001, FBT002 — Prefect's page asks for flow parameters by name
+    save: bool = False,  # noqa: FBT001, FBT002
 ) -> Summary:
     """Validate the data, train what has changed, evaluate it, and promote it where it is better.
 
@@ -43,10 +44,11 @@ def train(
             stages, such as {"pretrain": 1200}: their steps follow from them.
         began: When the budget's clock started, seconds of `time.time()`; by default now.
         verify: Look at everything, although nothing seems to have changed.
+        save: Leave in params.yaml what was overridden of the data's values, image size included.
     """
     with in_turn("the training flow") as waited:
         clock = Clock(budget, (began or time.time()) + waited)
-        context, params = begin("train", clock.sized(overrides))
+        context, params = begin("train", clock.sized(overrides), save=save)
         look, tracker, journal = Look(context.paths, overrides, budget), connect(context.paths), Journal(context)
         with ended(context):
             if not verify and (known := look.unchanged(tracker)) is not None:

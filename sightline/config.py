@@ -6,7 +6,6 @@ is the one place that changes the file; it keeps the comments.
 
 from __future__ import annotations
 
-import difflib
 import json
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
@@ -18,6 +17,7 @@ from sightline import yamls
 from sightline.errors import ConfigError, ProjectError
 from sightline.files import replacing
 from sightline.params import Params, Section
+from sightline.words import suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -237,12 +237,6 @@ def _explain(error: Any) -> str:
         if f"did you mean {name}?" not in misspelt
     ]
     return "\n".join(lines)
-
-
-def suggestion(name: str, known: Iterable[str]) -> str:
-    """` (did you mean epochs?)` for a sentence, where one of the `known` names is like `name`; else nothing."""
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f" (did you mean {close[0]}?)" if close else ""
 
 
 def _taken(parts: Sequence[str], name: str) -> str:

@@ -6,6 +6,7 @@ meanwhile what validation will need.
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from importlib import import_module
@@ -68,8 +69,11 @@ def _summary(counts: dict[Hashable, int]) -> str:
     return ", ".join(f"{count} {status}" for status, count in sorted(counts.items(), key=str, reverse=True))
 
 
-def main(words: list[str]) -> int:
-    """Run the stage that `words` name in the project of the working directory; the exit status."""
+def main(words: list[str], told: list[str] | None = None) -> int:
+    """Run the stage that `words` name in the project of the working directory; the exit status.
+
+    Why it failed is printed; where there is a list, it is `told` there instead.
+    """
     paths = Paths(Path.cwd())
     try:
         if words[:1] == [SERVE]:
@@ -87,20 +91,24 @@ def main(words: list[str]) -> int:
         said = space.sentences(paths.root, error)
         if not said:
             raise
-        print(*(visible(f"error: {sentence}", lines=True) for sentence in said), sep="\n", file=sys.stderr)
+        if told is not None:
+            told += said
+        else:
+            print(*(visible(f"error: {sentence}", lines=True) for sentence in said), sep="\n", file=sys.stderr)
         return 2
     return 0
 
 
 def serve() -> None:
-    """Stages come on standard input, a line each; the status of each goes to standard output."""
+    """Stages come on standard input, a line each; status and errors of each go to standard output, as JSON."""
     # What a stage prints must not mix with the answers.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     for line in sys.stdin:
-        status = main(line.split())
+        told: list[str] = []
+        status = main(line.split(), told)
         sys.stdout.flush()
-        print(status, file=answers, flush=True)
+        print(json.dumps([status, told]), file=answers, flush=True)
 
 
 if __name__ == "__main__":

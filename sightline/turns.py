@@ -35,15 +35,16 @@ def turn(root: Path, what: str, notify: Callable[[str], None] | None = None) -> 
     `notify` is told for whom it waits. Without it nothing waits: raises ProjectError, naming who is at work.
     """
     lock = _lock(root)
-    began = time.monotonic()
+    began, patience = time.monotonic(), 0.0
     while True:
         try:
-            lock.acquire(timeout=0 if notify is None or time.monotonic() == began else AGAIN)
+            lock.acquire(timeout=patience)
             break
         except Timeout:
             if notify is None:
                 raise ProjectError(f"{holder(root)} in {root}: wait for its end, then ask again") from None
             notify(f"{what} waits: {holder(root)} in {root}")
+            patience = AGAIN
     waited = time.monotonic() - began
     try:
         if lock.lock_counter == 1:

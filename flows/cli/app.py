@@ -7,6 +7,7 @@ import os
 import sys
 import time
 import traceback
+from contextlib import suppress
 from dataclasses import asdict
 from importlib.metadata import version as installed
 from pathlib import Path
@@ -16,12 +17,14 @@ import typer
 from typer.exceptions import TyperException
 
 from flows.cli import capture, data, export, lineage, monitor, predict, registry, report, retrain, serve, tune, verify
-from flows.cli.common import AsJson, Settings, end_when_asked, enter, leave, misused, say
+from flows.cli.common import AsJson, Settings, announce, end_when_asked, enter, leave, misused, say
 from flows.cli.prefect_runs import killed, mine
 from flows.cli.repetition import forget, repeated
+from flows.values import lift
 from sightline import config, space
 from sightline.data.versions.external import check_folders
-from sightline.errors import SightlineError
+from sightline.errors import ProjectError, SightlineError
+from sightline.turns import turn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -106,7 +109,7 @@ def run(
         typer.Option(
             "--set",
             metavar="SECTION.KEY=VALUE",
-            help="Change a value for this run; data sections change in params.yaml.",
+            help="Change a value for this run, such as preprocess.size=96.",
         ),
     ] = None,
     budget: Annotated[
@@ -121,11 +124,16 @@ def run(
         bool,
         typer.Option("--verify", help="Read every file again, although size and times say that it is unchanged."),
     ] = False,
+    save: Annotated[
+        bool, typer.Option("--save", help="Leave in params.yaml what --set or --budget changed of the data's values.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Run the training flow: validate, train what has changed, evaluate, promote. Repeat it as often as you like."""
     began = time.time()
     paths = enter()
+    with suppress(ProjectError), turn(paths.root, "`sightline run`"):
+        lift(paths.root)  # what a killed run left; whoever is at work does so itself
     overrides = dict(config.parse_setting(text) for text in settings or []) or None
     params = config.load(paths.root, overrides)
     check_folders(paths)
@@ -157,7 +165,7 @@ def run(
 
             connect(paths)
         with mine():
-            summary = train(overrides, time_given, began, verify)
+            summary = train(overrides, time_given, began, verify, save)
     if as_json:
         typer.echo(json.dumps(asdict(summary)))
     else:
@@ -243,6 +251,7 @@ def answer(words: Sequence[str]) -> int:
 def main() -> None:
     """Entry point."""
     end_when_asked()
+    announce(f"sightline {sys.argv[1]}" if sys.argv[1:] else "sightline")
     try:
         leave(answer(sys.argv[1:]))
     except SystemExit as end:

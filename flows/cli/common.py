@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from flows.cli import pulse
 from sightline import config, project
 from sightline.masking import masked
 from sightline.words import visible
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 LAST = 20
 """Seconds that a program which was asked to end has for telling so."""
+_command: list[str] = []
 SIGNALLED = 128
 """Exit status, beside the number of the signal, by which shells know it."""
 
@@ -57,10 +59,18 @@ def misused(error: TyperException) -> list[str]:
     return [f"{said[0].lower()}{said[1:]}; `{where} --help` tells what there is"]
 
 
+def announce(command: str) -> None:
+    """Let the command show that it is at work, once it knows its project."""
+    _command.append(command)
+
+
 def enter() -> Paths:
     """The project that the command is about, its environment set before Prefect and MLflow are imported."""
     os.environ.setdefault("COLUMNS", "120")
-    return project.enter(config.find_root())
+    root = config.find_root()
+    if _command:
+        pulse.begin(_command.pop())
+    return project.enter(root)
 
 
 @contextmanager
@@ -99,6 +109,7 @@ def _watch(signals: int) -> None:
 
 def leave(status: str | int | None) -> NoReturn:
     """End the program: what waits to be sent goes first, the second of taking libraries apart is saved."""
+    pulse.end()
     code = status if isinstance(status, int) else int(status is not None)
     if isinstance(status, str):
         print(status, file=sys.stderr)

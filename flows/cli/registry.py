@@ -73,7 +73,9 @@ def approve(
     paths = enter()
     from flows.cli.console import use_plain_lines
     from flows.cli.prefect_server import prefect_ready
+    from sightline.registry.waiting import waiting
 
+    waiting(paths, version)
     use_plain_lines()
     with prefect_ready(paths):
         from flows.approval import approve as resume

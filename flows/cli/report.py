@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from flows.cli import pulse
 from flows.cli.common import AsJson, enter, say
 from sightline.errors import ConfigError, DataError
 
@@ -87,5 +88,6 @@ def _serve(paths: Paths, page: Path, port: int, *, shown: bool) -> None:
     typer.echo(f"{place}; Ctrl-C ends it", err=True)
     if shown:
         webbrowser.open(place)
+    pulse.end()
     with listening:
         listening.serve_forever()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from flows.cli import pulse
 from flows.cli.common import AsJson, enter, say
 from sightline.errors import ConfigError
 
@@ -85,6 +86,7 @@ def serve(
         typer.echo(f"version {challenger.version.number} answers beside it: {challenger.task.words}", err=True)
     if host not in LOCAL and TOKEN not in os.environ:
         typer.echo(f"whoever reaches {host} may ask: set {TOKEN} to let in only those who know it", err=True)
+    pulse.end()
     uvicorn.Server(config).run(sockets=[listener])
 
 

@@ -229,7 +229,12 @@ def _stored(
     raw: str, pixels: Callable[[bytes], NDArray[np.uint8]], quality: int, path: str, sha256: str
 ) -> NDArray[np.uint8]:
     """What a shard holds of an image: its pixels, or with a `quality` above 0 the bytes of a JPEG."""
-    data = read_bytes(raw, path)
+    try:
+        data = read_bytes(raw, path)
+    except FileNotFoundError:
+        raise DataError(
+            f"{path} was removed while the run was at work: put it back, or run again, and it leaves the data set"
+        ) from None
     if hashlib.sha256(data).hexdigest() != sha256:
         raise DataError(f"{path} changed while the run was reading it: run again")
     return jpeg.encode(pixels(data), quality) if quality else pixels(data)

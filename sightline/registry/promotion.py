@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from sightline.config import suggestion
 from sightline.errors import DataError, RegistryError
 from sightline.evaluate import reference
 from sightline.evaluate.evaluation import BUNDLE
@@ -14,6 +13,7 @@ from sightline.registry.blessing import REQUIRED
 from sightline.registry.champion import answer_requests, approved, rollback, submit, take
 from sightline.registry.judge import Judgement, judge
 from sightline.registry.ledger import open_ledger
+from sightline.words import suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -50,8 +50,9 @@ class Verdict:
 
 
 def told(verdict: Verdict) -> list[str]:
-    """What is odd about the data set and stops nothing: the other findings that failed."""
-    return [found.sentence for found in verdict.findings if not found.critical and not found.passed]
+    """What is odd about the data set and stops nothing: the first sentence of the other findings that failed."""
+    odd = [found.sentence for found in verdict.findings if not found.critical and not found.passed]
+    return [f"{sentence.partition('. ')[0].rstrip('.')}." for sentence in odd]
 
 
 def tally(verdict: Verdict) -> str:

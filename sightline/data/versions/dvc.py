@@ -169,8 +169,17 @@ def reproduce(paths: Paths, stage: str, use: str) -> Reproduced:
         except ReproductionError as error:
             if stage == "validate":
                 raise ValidationFailed(_verdict(paths, use)) from None
+            if said := _said(error):
+                raise DataError(said) from None
             raise DataError(f"DVC stage {name} failed; its message stands above ({error})") from error
         return Reproduced(name, bool(done), _out_digest(repo, name))
+
+
+def _said(error: BaseException | None) -> str:
+    """What the stage said of its own failure, where it came here; empty where it was printed."""
+    while error is not None and not isinstance(error, DataError):
+        error = error.__cause__
+    return str(error or "")
 
 
 @contextmanager
