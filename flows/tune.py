@@ -19,7 +19,7 @@ from sightline.tracking.runs import connect
 from sightline.train import chain
 from sightline.tune import study
 from sightline.tune.apply import apply as write_values
-from sightline.tune.search import Attempt, Found, found, search
+from sightline.tune.search import Attempt, Found, found, repeat, search
 from tasks.journal import Journal, ended
 from tasks.tuning import trial
 
@@ -62,11 +62,12 @@ def tune(
         left = max(1.0, until - time.time())
         looking = study.open_search(paths, params, overrides or {}, data.target, started.head, left)
 
-        def train(number: int, origin: int, asked: Asked, hopeless: Callable[[Epoch], bool]) -> Attempt:
-            chance = Chance(seed=params.project.seed, deterministic=params.project.deterministic)
+        def train(number: int, origin: int, asked: Asked, hopeless: Callable[[Epoch], bool], again: int = 0) -> Attempt:
+            chance = Chance(seed=params.project.seed + again, deterministic=params.project.deterministic)
             return trial(context, data.target, number, origin, asked, started.head, chance, hopeless)
 
         search(looking, train, paths.runs, context.workers, until, trials)
+        repeat(looking, train, paths.runs, context.workers, until)
         best = found(looking, paths.runs, context.workers)
         if apply and not best.is_present:
             write_values(paths.root, best.values)

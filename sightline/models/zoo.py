@@ -1,4 +1,4 @@
-"""Networks: our small CNN and every classification network of torchvision, each as backbone and head."""
+"""Networks: our small CNN, and all that torchvision and timm have for classification, each as backbone and head."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from sightline.errors import ModelError
-from sightline.models import smallmaps
+from sightline.models import hub, smallmaps
 from sightline.models.operators import ensure
 
 if TYPE_CHECKING:
@@ -68,10 +68,15 @@ def names() -> list[str]:
 def build(network: str, classes: int, size: int) -> Classifier:
     """A fresh `network` for square images of `size` pixels; weights from torch's global random state.
 
+    `timm:NAME` is one of timm's, any other name one of torchvision's.
+
     Raises ModelError for an unknown name, or where the network cannot take images of that size.
     """
     if network == "cnn":
         return Classifier(SmallCNN(), SmallCNN.width, classes)
+    if hub.is_of_timm(network):
+        backbone = hub.backbone(network, size)
+        return Classifier(backbone, _width(backbone, network, size), classes)
     backbone = _torchvision(network, size)
     _strip_head(backbone, network)
     return Classifier(backbone, _width(backbone, network, size), classes)
@@ -157,19 +162,24 @@ def _mend(convolution: nn.Conv2d, inputs: tuple[Tensor, ...]) -> None:
 def load_init(model: Classifier, init: str, network: str) -> None:
     """Put the weights that `init` names into the backbone.
 
-    `init` is a file (.pt, .pth or .safetensors: state of a Classifier, of a backbone, or of a torchvision network) or
-    a torchvision weights name, which torchvision looks up in its cache and downloads when it is not there. The
-    positions of a vision transformer are resampled where it was trained at another image size.
+    `init` is a file (.pt, .pth or .safetensors: state of a Classifier, of a backbone, or of a network of torchvision or
+    timm) or the name of weights of torchvision or timm, which these look up in their caches and download when they are
+    not there. The positions of a vision transformer are resampled where it was trained at another image size.
     Raises ModelError where the weights are missing or do not fit.
     """
     from pathlib import Path
 
     path = Path(init)
-    state = _read_state(path) if path.suffix in {".pt", ".pth", ".safetensors"} else _download(init, network)
+    if path.suffix in {".pt", ".pth", ".safetensors"}:
+        state = _read_state(path)
+    else:
+        state = hub.weights(init, network, model.backbone) if hub.is_of_timm(init) else _download(init, network)
     own = model.backbone.state_dict()
     given = {name.removeprefix("backbone."): value for name, value in state.items()}
     if network.startswith("vit_") and "encoder.pos_embedding" in given:
         given = _resampled(given, model.backbone)
+    if isinstance(model.backbone, hub.Renormalised):
+        given = hub.renamed(given, model.backbone)
     matching = {name: value for name, value in given.items() if name in own and value.shape == own[name].shape}
     missing = sorted(set(own) - set(matching))
     if missing:
