@@ -124,11 +124,7 @@ def repeat(looking: Search, train: Trainer, runs: Path, workers: int, until: flo
     ranked = sorted(_whole(looking), key=_loss)
     own = [trial for trial in ranked if looking.space.has(asked_by(looking, trial))]
     # The present recipe first: without its figure those of the others say nothing.
-    for trial in list(
-        dict.fromkeys(
-            [*own[:1], *ranked[:REPEATED]],
-        )
-    ):
+    for trial in {trial.number: trial for trial in [*own[:1], *ranked[:REPEATED]]}.values():
         if f"{AGAIN} {trial.number}" in looking.study.user_attrs or time.time() + _expected(looking) > until:
             continue
         asked = asked_by(looking, trial)

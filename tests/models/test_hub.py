@@ -50,7 +50,7 @@ def test_bundle_carries_the_normalisation(tmp_path: Path) -> None:
     write_bundle(tmp_path / "bundle", card, tmp_path / "weights" / WEIGHTS, [])
     loaded = Predictor.load(tmp_path / "bundle")
     assert torch.equal(loaded.model.backbone.get_buffer("shift"), torch.full((3, 1, 1), 0.25))
-    pixels = np.asarray(draw(1, COLOURS["red"], 32))[None]
+    pixels = np.array(draw(1, COLOURS["red"], 32))[None]
     program = traced(Heads(loaded.model), RESNET, 32).module()
     _, logits = program(torch.from_numpy(np.concatenate([pixels, pixels])))
     assert np.allclose(logits.detach().numpy()[:1], loaded.logits(pixels), atol=1e-5)

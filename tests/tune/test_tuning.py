@@ -157,7 +157,7 @@ import sys
 from pathlib import Path
 sys.path[:0] = {path!r}
 from sightline.project import Paths
-from test_search import look, opened
+from test_tuning import look, opened
 look(paths := Paths(Path({root!r})), opened(paths, {given!r}), {trials})
 """
 
