@@ -9,6 +9,7 @@ from prefect import flow
 from prefect.artifacts import create_link_artifact, create_markdown_artifact
 from prefect.logging import get_run_logger
 
+from flows.readiness import refuse_leaks
 from flows.stages import Tasks, prepare
 from flows.start import begin
 from flows.summary import Tuned
@@ -57,8 +58,10 @@ def tune(
     paths, journal = context.paths, Journal(context)
     with ended(context):
         data = prepare(journal, params)
+        init = pinned(paths, params.pretrain.init)
+        refuse_leaks(paths, params, init)
         stages = [stage for stage in chain.stages_of(params) if stage in {chain.PRETRAIN, chain.TRANSFER}]
-        started = chain.train(Tasks(journal, data, pinned(paths, params.pretrain.init)), params, stages)
+        started = chain.train(Tasks(journal, data, init), params, stages)
         left = max(1.0, until - time.time())
         looking = study.open_search(paths, params, overrides or {}, data.target, started.head, left)
 
