@@ -259,7 +259,7 @@ def test_damaged_or_unknown_store_is_told(paths: Paths, monkeypatch: pytest.Monk
     (paths.runs / "tune" / "study.db").write_bytes(b"no database" * 1000)
     with pytest.raises(RegistryError, match=r"store of studies at .*damaged"):
         opened(paths, SIZE)
-    monkeypatch.setenv(study.ADDRESS, "postgresql+nothing://me:secret@localhost/studies")
+    monkeypatch.setenv(study.ADDRESS, "postgresql+nothing://me:sesame@localhost/studies")
     with pytest.raises(ProjectError, match="SIGHTLINE_TUNE_URI") as told:
         opened(paths, SIZE)
-    assert "secret" not in str(told.value)
+    assert "sesame" not in str(told.value)
