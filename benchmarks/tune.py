@@ -71,11 +71,10 @@ def main() -> None:
             f"{of}: {found['sentence']}; killed once, {found['before_kill']} trials then\n  {found['words']}",
             flush=True,
         )
+        ways: tuple[dict[str, Any], dict[str, Any]] = (found["values"], {})
         for salt in salts:
             for seed in seeds:
-                pair = [
-                    trained(cells, of, salt, seed, {**given, **values}, words.data) for values in (found["values"], {})
-                ]
+                pair = [trained(cells, of, salt, seed, {**given, **values}, words.data) for values in ways]
                 differences.append((pair[0], pair[1]))
                 print(f"{of}, salt {salt}, seed {seed}: found {pair[0]:.3f}, preset {pair[1]:.3f}", flush=True)
     ours, theirs = zip(*differences, strict=True)

@@ -33,13 +33,14 @@ def look_ahead(paths: Paths, params: Params, init: str | None) -> None:
         get_run_logger().warning(
             f"test release {testing.name} goes on without {counted(len(testing.left), 'image')}: {where}"
         )
-    _refuse_leaks(paths, params, init)
+    refuse_leaks(paths, params, init)
     get_run_logger().info(prospects.told(paths, testing, params.gate))
     if said := prospects.unpromised(paths, params.evaluate.wanted_accuracy):
         get_run_logger().info(said)
 
 
-def _refuse_leaks(paths: Paths, params: Params, init: str | None) -> None:
+def refuse_leaks(paths: Paths, params: Params, init: str | None) -> None:
+    """Raise DataError where the source, or what the weights `init` learned from, holds held-out images."""
     source = archive.current(paths, "source") if "source" in params.datasets else None
     own = (Learned("source", source.digest, source.raw),) if source else ()
     found, past = leaks.leaks(paths, learned.past(connect(paths), own, init))

@@ -9,6 +9,7 @@ from prefect import flow
 from prefect.artifacts import create_link_artifact, create_markdown_artifact
 from prefect.logging import get_run_logger
 
+from flows.readiness import refuse_leaks
 from flows.stages import Tasks, prepare
 from flows.start import begin
 from flows.summary import Tuned
@@ -19,7 +20,7 @@ from sightline.tracking.runs import connect
 from sightline.train import chain
 from sightline.tune import study
 from sightline.tune.apply import apply as write_values
-from sightline.tune.search import Attempt, Found, found, search
+from sightline.tune.search import Attempt, Found, found, repeat, search
 from tasks.journal import Journal, ended
 from tasks.tuning import trial
 
@@ -57,16 +58,19 @@ def tune(
     paths, journal = context.paths, Journal(context)
     with ended(context):
         data = prepare(journal, params)
+        init = pinned(paths, params.pretrain.init)
+        refuse_leaks(paths, params, init)
         stages = [stage for stage in chain.stages_of(params) if stage in {chain.PRETRAIN, chain.TRANSFER}]
-        started = chain.train(Tasks(journal, data, pinned(paths, params.pretrain.init)), params, stages)
+        started = chain.train(Tasks(journal, data, init), params, stages)
         left = max(1.0, until - time.time())
         looking = study.open_search(paths, params, overrides or {}, data.target, started.head, left)
 
-        def train(number: int, origin: int, asked: Asked, hopeless: Callable[[Epoch], bool]) -> Attempt:
-            chance = Chance(seed=params.project.seed, deterministic=params.project.deterministic)
+        def train(number: int, origin: int, asked: Asked, hopeless: Callable[[Epoch], bool], again: int = 0) -> Attempt:
+            chance = Chance(seed=params.project.seed + again, deterministic=params.project.deterministic)
             return trial(context, data.target, number, origin, asked, started.head, chance, hopeless)
 
         search(looking, train, paths.runs, context.workers, until, trials)
+        repeat(looking, train, paths.runs, context.workers, until)
         best = found(looking, paths.runs, context.workers)
         if apply and not best.is_present:
             write_values(paths.root, best.values)

@@ -31,8 +31,6 @@ from sightline.files import SCRATCH, replacing, write_atomically
 from sightline.images import jpeg
 from sightline.images.reading import WHITE, decode, libraries
 from sightline.images.shape import fit_of
-from sightline.params import ROLES
-from sightline.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -78,7 +76,7 @@ class Index:
     def sentence(self) -> str:
         """What they are, for people."""
         made = {"squeeze": "squeezed", "pad": "padded", "crop": "cropped"}[self.fit]
-        return f"{counted(sum(one.rows for one in self.shards), 'image')}, {made} to squares of {self.size} px"
+        return f"{sum(one.rows for one in self.shards):,} images, {made} to squares of {self.size} px"
 
     def of(self, role: str) -> list[Shard]:
         """Shards of one role, in order."""
@@ -98,20 +96,23 @@ def preprocess(paths: Paths, use: str) -> Index:
 
     Raises DataError where an image can no longer be read as the manifest says.
     """
-    return write(paths, use, paths.params.preprocess, paths.shards(use), paths.decoded(use), ROLES)
+    return write(paths, use, paths.params.preprocess, paths.shards(use), paths.decoded(use))
 
 
-def write(paths: Paths, use: str, params: Preprocess, folder: Path, note: Path, roles: Collection[str]) -> Index:
-    """The shards of `preprocess` for other values and these roles alone, in `folder`; `note` remembers their code."""
+def write(
+    paths: Paths, use: str, params: Preprocess, folder: Path, note: Path, roles: Collection[str] | None = None
+) -> Index:
+    """The shards of `preprocess` for other values, or these roles alone, in `folder`; `note` remembers their code."""
     rows = manifest.read(paths.manifest(use))
     folder.mkdir(parents=True, exist_ok=True)
     limit, white = paths.params.ingest.max_pixels, traits.read(paths.traits(use)).white
     names = manifest.classes(rows)
     usable = rows[rows["status"] == OK]
     fit = params.fit if params.fit != "auto" else fit_of(usable[["width", "height"]].to_numpy(dtype=np.int64))
+    wanted = usable if roles is None else usable[usable["role"].isin(roles)]
     work = [
         _plan(str(role), int(str(number)), part, params, names, fit, white)
-        for (role, number), part in usable[usable["role"].isin(roles)].groupby(["role", "shard"], sort=True)
+        for (role, number), part in wanted.groupby(["role", "shard"], sort=True)
     ]
     index = Index(params.size, tuple(names), tuple(shard for shard, _ in work), fit, white)
     kept = _kept(folder) if _is_by_this_code(note) else {}

@@ -1,4 +1,4 @@
-"""Networks: our small CNN and every classification network of torchvision, each as backbone and head."""
+"""Networks: our small CNN, and all that torchvision and timm have for classification, each as backbone and head."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from sightline.errors import ModelError
-from sightline.models import smallmaps
+from sightline.models import hub, smallmaps
 from sightline.models.operators import ensure
 
 
@@ -66,10 +66,15 @@ def names() -> list[str]:
 def build(network: str, classes: int, size: int) -> Classifier:
     """A fresh `network` for square images of `size` pixels; weights from torch's global random state.
 
+    `timm:NAME` is one of timm's, any other name one of torchvision's.
+
     Raises ModelError for an unknown name, or where the network cannot take images of that size.
     """
     if network == "cnn":
         return Classifier(SmallCNN(), SmallCNN.width, classes)
+    if hub.is_of_timm(network):
+        backbone = hub.backbone(network, size)
+        return Classifier(backbone, _width(backbone, network, size), classes)
     backbone = _torchvision(network, size)
     _strip_head(backbone, network)
     return Classifier(backbone, _width(backbone, network, size), classes)
@@ -80,17 +85,22 @@ def check(network: str, init: str | None) -> None:
 
     Nothing is read or fetched.
     """
-    if network != "cnn" and network not in names():
+    if hub.is_of_timm(network):
+        hub.check(network)
+    elif network != "cnn" and network not in names():
         import difflib
 
         close = difflib.get_close_matches(network, names(), n=3) or ["cnn", "resnet18"]
         raise ModelError(f"network {network!r} is unknown; did you mean {' or '.join(close)}?")
     if init is None:
         return
-    if not _is_file(init):
+    if _is_file(init):
+        if not Path(init).is_file():
+            raise ModelError(f"{init}: there is no such file of weights")
+    elif hub.is_of_timm(init):
+        hub.check(init, network)
+    else:
         _named(init, network)
-    elif not Path(init).is_file():
-        raise ModelError(f"{init}: there is no such file of weights")
 
 
 def _is_file(init: str) -> bool:
@@ -173,17 +183,22 @@ def _mend(convolution: nn.Conv2d, inputs: tuple[Tensor, ...]) -> None:
 def load_init(model: Classifier, init: str, network: str) -> None:
     """Put the weights that `init` names into the backbone.
 
-    `init` is a file (.pt, .pth or .safetensors: state of a Classifier, of a backbone, or of a torchvision network) or
-    a torchvision weights name, which torchvision looks up in its cache and downloads when it is not there. The
-    positions of a vision transformer are resampled where it was trained at another image size.
+    `init` is a file (.pt, .pth or .safetensors: state of a Classifier, of a backbone, or of a network of torchvision or
+    timm) or the name of weights of torchvision or timm, which these look up in their caches and download when they are
+    not there. The positions of a vision transformer are resampled where it was trained at another image size.
     Raises ModelError where the weights are missing or do not fit.
     """
     check(network, init)
-    state = _read_state(Path(init)) if _is_file(init) else _download(init, network)
+    if _is_file(init):
+        state = _read_state(Path(init))
+    else:
+        state = hub.weights(init, network, model.backbone) if hub.is_of_timm(init) else _download(init, network)
     own = model.backbone.state_dict()
     given = {name.removeprefix("backbone."): value for name, value in state.items()}
     if network.startswith("vit_") and "encoder.pos_embedding" in given:
         given = _resampled(given, model.backbone)
+    if isinstance(model.backbone, hub.Renormalised):
+        given = hub.renamed(given, model.backbone)
     matching = {name: value for name, value in given.items() if name in own and value.shape == own[name].shape}
     missing = sorted(set(own) - set(matching))
     if missing:

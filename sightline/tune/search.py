@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 SHOWN = 4
 """Digits of a log loss."""
+REPEATED = 3
+"""Best trials that are trained once more from another seed: of many the lowest loss is low by luck, too."""
+AGAIN = "again"
+"""Attribute of a study, followed by the number of the trial: its log loss from the other seed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,8 +43,13 @@ class Attempt:
 class Trainer(Protocol):
     """Whoever trains what a trial asks for."""
 
-    def __call__(self, number: int, origin: int, asked: Asked, hopeless: Callable[[Epoch], bool]) -> Attempt:
-        """Train, and give up once `hopeless` says so; `origin` is the trial that this one repeats, else its number."""
+    def __call__(
+        self, number: int, origin: int, asked: Asked, hopeless: Callable[[Epoch], bool], again: int = 0
+    ) -> Attempt:
+        """Train, and give up once `hopeless` says so, from the seed that is `again` beside the project's own.
+
+        `origin` is the lost trial that this one repeats, else its number.
+        """
         ...
 
 
@@ -50,6 +59,7 @@ class Found:
 
     number: int
     value: float
+    """Its log loss, the mean of two seeds where it was trained from both."""
     before: float | None
     """That of the present recipe; None where it came to no end."""
     asked: Asked
@@ -83,7 +93,7 @@ class Found:
 
 
 def search(looking: Search, train: Trainer, runs: Path, workers: int, until: float, trials: int | None) -> None:
-    """Try one recipe after the other until `until` (of `time.time()`), or until the study has so many trials."""
+    """Try recipes until the study has so many trials, or until `repeat` is just in time for `until` (`time.time()`)."""
 
     def one(trial: Trial) -> float:
         from optuna import TrialPruned
@@ -105,32 +115,57 @@ def search(looking: Search, train: Trainer, runs: Path, workers: int, until: flo
             raise TrialPruned
         return done.value
 
-    while not _enough(looking, trials) and time.time() + _expected(looking) < until:
+    while not _enough(looking, trials) and time.time() + (1 + REPEATED) * _expected(looking) < until:
         looking.study.optimize(one, n_trials=1)
 
 
+def repeat(looking: Search, train: Trainer, runs: Path, workers: int, until: float) -> None:
+    """Train the best trials, and the present recipes, once more from another seed, as long as there is time."""
+    ranked = sorted(_whole(looking), key=_loss)
+    own = [trial for trial in ranked if looking.space.has(asked_by(looking, trial))]
+    # The present recipe first: without its figure those of the others say nothing.
+    for trial in {trial.number: trial for trial in [*own[:1], *ranked[:REPEATED]]}.values():
+        if f"{AGAIN} {trial.number}" in looking.study.user_attrs or time.time() + _expected(looking) > until:
+            continue
+        asked = asked_by(looking, trial)
+        asked = replace(asked, recipe=looking.length.trial(runs, looking.space, asked, workers))
+        done = train(trial.number, trial.number, asked, lambda _: False, 1)
+        looking.study.set_user_attr(f"{AGAIN} {trial.number}", done.value)
+
+
 def found(looking: Search, runs: Path, workers: int) -> Found:
-    """The best trial so far.
+    """The best trial so far; of those that were trained from two seeds, where there are any.
 
     Raises ModelError where none has come to its end.
     """
-    ended = finished(looking)
-    whole = [trial for trial in ended if is_complete(trial)]
+    ended, whole = finished(looking), _whole(looking)
     if not whole:
         raise ModelError("no trial came to its end: give more time, such as --budget 30m, and they go on")
-    best = min(whole, key=lambda trial: float(trial.value or 0.0))
+    again = {trial.number: looking.study.user_attrs.get(f"{AGAIN} {trial.number}") for trial in whole}
+    twice = {number: value for number, value in again.items() if value is not None}
+    losses = {trial.number: statistics.mean([_loss(trial), twice.get(trial.number, _loss(trial))]) for trial in whole}
+    best = min((one for one in whole if one.number in twice or not twice), key=lambda one: losses[one.number])
     asked = asked_by(looking, best)
-    own = [float(trial.value or 0.0) for trial in whole if looking.space.has(asked_by(looking, trial))]
+    own = [losses[trial.number] for trial in whole if looking.space.has(asked_by(looking, trial))]
     length = replace(asked, recipe=looking.length.whole(runs, looking.space, asked, workers))
     return Found(
         number=best.number,
-        value=float(best.value or 0.0),
+        value=losses[best.number],
         before=min(own, default=None),
         asked=asked,
         values={} if looking.space.has(asked) else looking.space.values(length),
         trials=len(ended),
         pruned=len(ended) - len(whole),
     )
+
+
+def _whole(looking: Search) -> list[FrozenTrial]:
+    return [trial for trial in finished(looking) if is_complete(trial)]
+
+
+def _loss(trial: FrozenTrial) -> float:
+    assert trial.value is not None  # noqa: S101 — it is complete
+    return float(trial.value)
 
 
 def asked_by(looking: Search, trial: FrozenTrial) -> Asked:
