@@ -69,10 +69,13 @@ def ingest(paths: Paths, use: str) -> pd.DataFrame:
 
 def told(rows: pd.DataFrame) -> str:
     """How many usable images there are of each class, and how many files are left out, and why in a word."""
-    usable, refused = rows[rows["status"] != QUARANTINED], rows[rows["status"] == QUARANTINED]
+    left_out = rows["reason"].str.startswith(manifest.LEFT_OUT).fillna(value=False)
+    usable, refused = rows[(rows["status"] != QUARANTINED) & ~left_out], rows[rows["status"] == QUARANTINED]
     waiting = int(refused["reason"].str.startswith(manifest.NO_LABEL).fillna(value=False).sum())
     numbers = {str(name): int(number) for name, number in usable["label"].value_counts().items()}
     parts = [f"{counted(len(usable), 'image')} of {tally(numbers)}"]
+    if left_out.any():
+        parts.append(f"{left_out.sum():,} left out for what the test or validation images show")
     if waiting:
         parts.append(f"{waiting:,} without a label")
     if len(refused) > waiting:
@@ -146,12 +149,11 @@ def decide(
     """
     rows = _in_order(rows, previous)
     rows = _quarantine_contradictions(rows)
-    copies = pairs.positions(rows, near)
     rows = groups.by_path(rows, dataset.group)
-    together = np.concatenate([copies, groups.bursts(rows, dataset.group)])
+    together = np.concatenate([pairs.positions(rows, near), groups.bursts(rows, dataset.group)])
     rows = split.assign_roles(rows, dataset.roles, previous, together)
     # Last, because what bridges two groups is no part of either.
-    rows["alike"] = pairs.names(rows, copies)
+    rows["alike"] = pairs.names(rows, pairs.positions(rows, near))
     rows = split.hold_back(rows, dataset.train_per_class)
     rows["shard"] = split.assign_shards(rows)
     return rows

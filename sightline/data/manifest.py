@@ -24,7 +24,7 @@ COLUMNS: dict[str, str] = {
     "split": "string",  # train, val or test where the origin gives one, else null
     "role": "string",  # train, val, calib or test; in quarantine the one that it had before, or null
     "shard": "Int64",  # number of the shard within the role, given once
-    "status": "string",  # ok · held_back (a few-shot experiment leaves it out) · quarantined
+    "status": "string",  # ok · held_back (sound, and left out on purpose) · quarantined
     "reason": "string",  # why it is not ok, in words; else null
     "format": "string",  # by content: JPEG, PNG …
     "mode": "string",  # Pillow's mode as stored
@@ -39,6 +39,8 @@ COLUMNS: dict[str, str] = {
 OK, HELD_BACK, QUARANTINED = "ok", "held_back", "quarantined"
 NO_LABEL = "no label"
 """How the reason of a file begins that is in quarantine for want of a label."""
+LEFT_OUT = "left out of"
+"""How the reason of an image begins that is held back because an image of the test or of validation shows the same."""
 
 
 def write(rows: pd.DataFrame, path: Path) -> None:

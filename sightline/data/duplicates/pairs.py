@@ -13,7 +13,7 @@ from sightline.data.files import thumbnails
 from sightline.data.files.facts import SIDE as DECODED
 from sightline.data.files.facts import read_bytes
 from sightline.data.files.statistics import THUMBNAIL, reduced
-from sightline.data.manifest import OK, QUARANTINED
+from sightline.data.manifest import OK
 from sightline.digests import code_digest
 from sightline.files import replacing
 from sightline.images.reading import inspect
@@ -67,21 +67,24 @@ def positions(rows: pd.DataFrame, near: pd.DataFrame) -> Ints:
 def names(rows: pd.DataFrame, pairs: Ints) -> pd.Series:
     """The column `alike`: of images that `pairs` (positions in `rows`) link, the smallest digest; else null.
 
-    An image in quarantine links no others; it has the smallest name of those that it resembles.
+    An image that is not in use links no others; it has the smallest name of those that it resembles, of another side
+    first.
     """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
     numbers, digests = pd.factorize(rows["sha256"].to_numpy(dtype=object), sort=True)
     both = np.concatenate([pairs, pairs[:, ::-1]])
-    linking = (rows["status"] != QUARANTINED).to_numpy()[both]
+    linking = (rows["status"] == OK).to_numpy()[both]
     one, other = numbers[both[linking[:, 1]]].T
     free = linking[linking[:, 1], 0]
     links = coo_array((np.ones(free.sum(), dtype=np.int8), (one[free], other[free])), shape=(len(digests),) * 2)
     _, component = connected_components(links, directed=False)
     # Digests are sorted, so the first of a component is the smallest.
     name = digests[np.unique(component, return_index=True)[1][component]]
-    guests = pd.Series(name[other[~free]], index=digests[one[~free]], dtype=object).groupby(level=0).min()
+    sides = rows["role"].fillna(rows["split"]).fillna("").to_numpy(dtype=object)[both[linking[:, 1]]]
+    hosts = pd.DataFrame({"guest": digests[one], "same": sides[:, 0] == sides[:, 1], "name": name[other]})[~free]
+    guests = hosts.sort_values(["guest", "same", "name"]).drop_duplicates("guest").set_index("guest")["name"]
     known = {**dict(zip(digests[other], name[other], strict=True)), **guests}
     return rows["sha256"].map(known).astype("string")
 

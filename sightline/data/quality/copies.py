@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sightline.data.manifest import QUARANTINED
+from sightline.data.manifest import OK
 from sightline.data.quality.finding import Finding, together, usable
 from sightline.words import counted
 
@@ -51,11 +51,11 @@ def leaks(rows: pd.DataFrame, limits: Validate) -> Finding | None:
     known = _pictures(rows)
     known["side"] = known["role"].fillna(known["split"])
     found = known[known.groupby("picture")["side"].transform("nunique") > 1]
-    out = int((found["status"] == QUARANTINED).sum())
+    out = int((~found["status"].eq(OK)).sum())
     said = (
         f"{counted(found['picture'].nunique(), 'picture')} stored on both sides of a split, as copies or near copies."
     )
-    advice = f"In quarantine for it, or for another reason: {out:,} of {counted(len(found), 'file')}."
+    advice = f"Left out for it, or for another reason: {out:,} of {counted(len(found), 'file')}."
     return _finding("leaks", "Leaks between the splits", found, "picture", f"{said} {advice}")
 
 
