@@ -28,7 +28,7 @@ from sightline import config
 from sightline.data.loader import load_any
 from sightline.digests import digest_of
 from sightline.evaluate.calibration import ece, ece_null
-from sightline.models.temperature import fit_temperature, softmax
+from sightline.heads.temperature import fit_temperature, softmax
 from sightline.recipe import Recipe
 from sightline.train import stages
 from sightline.train.inference import predict

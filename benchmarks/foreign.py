@@ -27,9 +27,9 @@ from sets import SETS, files_of
 from sklearn.metrics import roc_auc_score
 
 from sightline.data import manifest
+from sightline.heads.temperature import softmax
 from sightline.images.reading import decode
 from sightline.models.predictor import Predictor
-from sightline.models.temperature import softmax
 from sightline.project import Paths
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from itertools import product
 import numpy as np
 from gate_marks import Measured
 
-from sightline.models.temperature import fit_temperature, softmax
+from sightline.heads.temperature import fit_temperature, softmax
 from sightline.registry.blessing import FAILED, Bound
 from sightline.registry.check_calibration import check_calibration
 from sightline.registry.rules import Scored

@@ -19,12 +19,12 @@ import torch
 from torch.nn import functional
 
 from sightline.evaluate.reference import Reference
+from sightline.heads.temperature import fit_temperature
 from sightline.images.normalise import MEAN, STD, normalise
 from sightline.images.reading import decode
 from sightline.models.bundle import Card
 from sightline.models.foreign import fit
 from sightline.models.predictor import Predictor
-from sightline.models.temperature import fit_temperature
 from sightline.models.zoo import build
 
 if TYPE_CHECKING:

@@ -92,7 +92,7 @@ def _artifacts(journal: Journal, rows: tuple[Score, ...], choice: str, outcome: 
     ]
     create_table_artifact(stages, key="stages", description="What each stage did")
     lines = [f"| {row.name} | {row.accuracy:.3f} | {row.low:.3f} to {row.high:.3f} |" for row in rows]
-    table = "\n".join(["| target | test accuracy | 95 % interval |", "|---|---|---|", *lines])
+    table = "\n".join([f"| target | test {rows[0].measure} | 95 % interval |", "|---|---|---|", *lines])
     champion = outcome.champion or "none"
     text = f"{markdown(outcome)}\n\nChampion: {champion}\n\n{table}\n\n{choice}\n"
     create_markdown_artifact(text, key="results", description="Accuracy and the decision of the gate")

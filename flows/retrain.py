@@ -61,5 +61,5 @@ def _queue(paths: Paths, count: int) -> Path | None:
     if not images:
         return None
     sheet.write(folder, images, suggest=False)
-    classes = manifest.classes(manifest.read(paths.manifest("target")))
+    classes = manifest.classes(manifest.read(paths.manifest("target")), paths.params.task_of("target"))
     return write_labelling(folder, images, classes, f"{paths.params.project.name}: images to label", suggest=False)

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from sightline.models.predictor import Answer, Predictor
+    from sightline.heads.answer import Answer
+    from sightline.models.predictor import Predictor
 
 Picture: TypeAlias = "str | Path | bytes | Image.Image | NDArray[np.uint8]"
 """A path, the bytes of an image file, a picture of Pillow's, or an array uint8 (H, W, 3) or (H, W)."""
@@ -51,12 +52,16 @@ class Classifier:
         return self._predictor.predict([_bytes(one) for one in several])
 
     def to_pandas(self, answers: Sequence[Answer]) -> pd.DataFrame:
-        """Answers as a table: label, probability, abstain, set, foreign, foreign_score, and a column for each class."""
+        """Answers as a table: label, probability, abstain, set, foreign, foreign_score, and a column for each class.
+
+        Where images have several labels, a column with the list of them too.
+        """
         import pandas as pd
 
         rows = [
             {
                 "label": one.label,
+                **one.sets,
                 "probability": one.probability,
                 "abstain": one.abstain,
                 "set": one.likely,

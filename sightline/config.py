@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 PARAMS = "params.yaml"
 DATA_SECTIONS = ("datasets", "ingest", "validate", "preprocess")
 """Sections that DVC stages read from the file: a `--set` on them is written into it."""
-DATA_KEYS = ("evaluate.kept",)
+DATA_KEYS = ("evaluate.kept", "project.task")
 """Values of other sections for which that holds too: every later command must decide as this one did."""
 PRESET_KEYS = {
     "pretrain": ("pretrain", "recipe"),

@@ -11,6 +11,8 @@ from sightline import names
 from sightline.recipe import STRICT, Recipe
 
 ROLES = ("train", "val", "calib", "test")
+Task = Literal["classify", "multilabel"]
+"""What there is to learn of an image: `heads` has one implementation for each."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +32,8 @@ class Project(Section):
     """Decides every random choice of a run."""
     deterministic: bool = False
     """On a GPU: whether the same run gives the same weights bit for bit, as it does on a CPU anyway. Takes time."""
+    task: Task = "classify"
+    """What an image is labelled with: one class, or (`multilabel`) any number of them, none included."""
     preset: str | None = None
     """Name of an entry of `presets`: values for the three recipes. Set for one run it comes before those in the
     recipes; written beside them it must not differ from them."""
@@ -88,6 +92,8 @@ class Dataset(Section):
     to copy; the manifest's digests are their version, and `dvc pull` cannot bring them back."""
     group: Grouping = field(default_factory=Grouping)
     """Images of one group stay on one side of every split."""
+    task: Task | None = None
+    """How its labels are meant, where not as `project.task` says: a source may have one class for each image."""
     train_per_class: int | None = None
     """Keep at most so many training images per class (the rest is held back): a few-shot experiment."""
 
@@ -387,6 +393,10 @@ class Params(Section):
     capture: Capture = field(default_factory=Capture)
     monitor: Monitor = field(default_factory=Monitor)
     retrain: Retrain = field(default_factory=Retrain)
+
+    def task_of(self, use: str) -> Task:
+        """How the labels of a data set are meant."""
+        return self.datasets[use].task or self.project.task
 
     def __post_init__(self) -> None:
         unknown = sorted(set(self.datasets) - {"source", "target"})

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from sightline import config
 from sightline.data import embedded
-from sightline.data.sources import arrival, copying, published, scan
+from sightline.data.sources import arrival, label_sets, published, scan
 from sightline.data.versions.external import EXTERNAL
 from sightline.errors import DataError, ProjectError
+from sightline.heads.labels import CLASSIFY, LABELS, MULTILABEL
 from sightline.names import plain
 from sightline.project import environment
 
@@ -126,12 +127,14 @@ def _make(
     *,
     download: bool,
 ) -> None:
+    tasks: dict[str, str] = {}
     for use, given in wanted.items():
         place = outside.get(use, folder / "data" / "raw" / use)
         if use in outside:
             notify(f"{use}: the images stay in {place}, outside of DVC: `dvc pull` cannot bring them back")
         said = [] if use in outside else _bring(given, place, download=download)
-        for sentence in [*said, *arrival.described(place)]:
+        tasks[use] = _task(given, place)
+        for sentence in [*said, *arrival.described(place, tasks[use])]:
             notify(f"{use}: {sentence}")
     for file in FILES:
         shutil.copyfile(template(file), folder / file)
@@ -140,7 +143,7 @@ def _make(
     (folder / ".prefect" / ".gitkeep").touch()  # a clone needs the folder: SQLite makes none
     (folder / ".gitignore").write_text(IGNORED + _beside(folder, wanted), encoding="utf-8")
     own = _version_control(folder)
-    _write_params(folder, wanted, name, outside)
+    _write_params(folder, wanted, name, outside, tasks)
     inside = [f"data/raw/{use}" for use in wanted if use not in outside]
     if inside:
         # Not quietly: DVC would keep the reason of a failure to itself, too.
@@ -156,7 +159,17 @@ def _beside(folder: Path, wanted: dict[str, str]) -> str:
     return "".join(f"/{place.as_posix()}/\n" for place in inside if (folder / place).is_dir())
 
 
-def _write_params(folder: Path, wanted: dict[str, str], name: str | None, outside: dict[str, Path]) -> None:
+def _task(given: str, place: Path) -> str:
+    """What the data are for: several labels where a table or links say so. Only the folder itself has its links yet."""
+    if given.startswith((EMBEDDED, published.PREFIX)):
+        return CLASSIFY
+    folder = Path(given) if Path(given).is_dir() else place
+    return MULTILABEL if label_sets.shows_several(folder, scan(folder)) else CLASSIFY
+
+
+def _write_params(
+    folder: Path, wanted: dict[str, str], name: str | None, outside: dict[str, Path], tasks: dict[str, str]
+) -> None:
     """Last of all: where params.yaml stands, the project is whole."""
 
     def edit(values: Any) -> None:
@@ -166,8 +179,11 @@ def _write_params(folder: Path, wanted: dict[str, str], name: str | None, outsid
         if name or own:
             values["project"]["name"] = plain((name or folder.resolve().name).strip("-.")).strip("-.") or "project"
             values["project"].yaml_add_eol_comment("registered models: NAME-backbone, NAME-classifier", "name")
+        values["project"]["task"] = tasks["target"]
         if "source" not in wanted:
             del values["datasets"]["source"]
+        elif tasks["source"] != tasks["target"]:
+            values["datasets"]["source"]["task"] = tasks["source"]
         for use, place in outside.items():
             values["datasets"][use]["images"] = str(place)
             values["datasets"][use]["raw"] = EXTERNAL

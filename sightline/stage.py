@@ -57,9 +57,10 @@ def _validate(paths: Paths, use: str) -> str:
         use,
         paths.docs(use),
         baseline.read(paths.baseline(use)),
+        params.task_of(use),
     )
     write_atomically(paths.verdict(use), verdict.to_json())
-    write_quality(paths, use, rows, findings(rows, params.validate))
+    write_quality(paths, use, rows, findings(rows, params.validate, params.task_of(use)))
     if not verdict.passed:
         raise ValidationFailed("\n".join([f"data set {use} is not fit for training:", *sentences(verdict)]))
     return tally(verdict)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.logging import get_run_logger
 
+from sightline.heads.known import of
 from sightline.project import Paths
 from sightline.tracking.runs import Tracker, connect, flatten, how_it_ended
 
@@ -44,8 +45,8 @@ class Context:
 class Recorder:
     """Tells MLflow, Prefect's page and the log how a training stage is doing."""
 
-    def __init__(self, tracker: Tracker, run: str, stage: str) -> None:
-        self.tracker, self.run, self.stage = tracker, run, stage
+    def __init__(self, tracker: Tracker, run: str, stage: str, score: str) -> None:
+        self.tracker, self.run, self.stage, self._score = tracker, run, stage, score
         self._logger = get_run_logger()
         self._artifact: UUID | None = None
 
@@ -55,7 +56,7 @@ class Recorder:
         left = (epoch.epochs - epoch.epoch) * epoch.seconds
         self._logger.info(
             f"{self.stage}: epoch {epoch.epoch}/{epoch.epochs}  train loss {epoch.train_loss:.3f}  "
-            f"val loss {epoch.val_loss:.3f}  val accuracy {epoch.val_accuracy:.3f}  "
+            f"val loss {epoch.val_loss:.3f}  val {self._score} {epoch.val_accuracy:.3f}  "
             f"{epoch.images_per_second:,.0f} images/s  {left:.0f} s left"
         )
         if epoch.data_share > WAITING:
@@ -104,7 +105,7 @@ def recorded(context: Context, stage: str, data: DataRef, params: dict[str, Any]
     tracker.dataset(run, f"{tracker.name}-{data.use}", data.version, source, profile, "training")
     try:
         with tracker.watched(run) if best_device().type == "cuda" else nullcontext():
-            yield Recorder(tracker, run, stage)
+            yield Recorder(tracker, run, stage, of(data.task).score)
     except BaseException as error:
         tracker.finish(run, how_it_ended(error))
         raise

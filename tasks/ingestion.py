@@ -39,7 +39,7 @@ def ingest(paths: Paths, use: str) -> Reproduced:
     from sightline.data.ingest import left_aside, told
 
     done = history.ingest(paths, use)
-    rows = manifest.read(paths.manifest(use))
-    for sentence in (told(rows), *traits.read(paths.traits(use)).sentences(), *left_aside(paths.raw(use), rows)):
+    rows, task = manifest.read(paths.manifest(use)), paths.params.task_of(use)
+    for sentence in (told(rows, task), *traits.read(paths.traits(use)).sentences(), *left_aside(paths.raw(use), rows)):
         get_run_logger().info(f"{use}: {sentence}")
     return done

@@ -11,8 +11,8 @@ import torch
 from conftest import COLOURS, draw
 from PIL import Image
 
+from sightline.heads.conformal import Conformal
 from sightline.models.bundle import Card
-from sightline.models.conformal import Conformal
 from sightline.models.foreign import fit
 from sightline.models.predictor import Predictor, write_bundle
 from sightline.models.weights import WEIGHTS, save_weights

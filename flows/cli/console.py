@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.tree import Tree
 
 from sightline.errors import SightlineError
+from sightline.heads.labels import CLASSIFY
 from sightline.masking import masked
 from sightline.space import is_about_space
 from sightline.words import visible
@@ -105,7 +106,9 @@ def show_summary(summary: Summary) -> None:
     for row in summary.rows:
         stages.add_row(row.name, row.what, f"{row.seconds:.1f}", f"[{COLOURS[row.outcome]}]{row.outcome}[/]")
     CONSOLE.print(stages)
-    scores = Table("model", "accuracy", "95 % interval", "", title="Accuracy", title_justify="left")
+    measure = summary.scores[0].measure if summary.scores else "accuracy"
+    title = f"{measure[0].upper()}{measure[1:]}" if measure.islower() else measure
+    scores = Table("model", measure, "95 % interval", "", title=title, title_justify="left")
     if summary.backbone_accuracy is not None:
         scores.add_row("backbone, source validation images", f"{summary.backbone_accuracy:.3f}", "", "")
     for score in summary.scores:
@@ -145,9 +148,11 @@ def show_evaluation(version: str, figures: dict[str, Any]) -> None:
     for path in release["left"]:
         CONSOLE.print(f"[red]without[/] {shown(path)}, which has left the test role", highlight=False)
     rows = Table(box=None, show_header=False)
-    top5 = "" if figures["top5"] is None else f", among the first five {figures['top5']:.3f}"
-    rows.add_row("accuracy", f"{figures['accuracy']:.3f}, balanced {figures['balanced_accuracy']:.3f}{top5}")
-    rows.add_row("macro F1", f"{figures['averages']['macro']['f1']:.3f}")
+    from sightline.heads.known import of  # torch, which other commands do without
+
+    head = of(figures.get("task", CLASSIFY))
+    for name, said in head.lines(figures):
+        rows.add_row(name, said)
     rows.add_row("log loss, Brier", f"{figures['log_loss']:.3f}, {figures['brier']:.3f}")
     rows.add_row("calibration error", f"{figures['ece_after']:.3f}, before temperature {figures['ece_before']:.3f}")
     if sure["threshold"] is not None:
@@ -155,14 +160,17 @@ def show_evaluation(version: str, figures: dict[str, Any]) -> None:
     elif sure["wanted_accuracy"] is not None:
         rows.add_row("abstains", f"for no lack of sureness: {sure['wanted_accuracy']:g} cannot be promised")
     if sets is not None:
-        rows.add_row("sets", f"hold the true class in {sets['coverage']:.1%}, {sets['mean_size']:.2f} classes")
+        held = f"the true class in {sets['coverage']:.1%}"
+        if not head.is_exclusive:
+            held = f"{sets['coverage']:.1%} of the labels"
+        rows.add_row("sets", f"hold {held}, {sets['mean_size']:.2f} classes")
     rows.add_row("corrupted", f"{harm['mean']:.3f}, as they are {harm['clean']:.3f} ({harm['images']} images)")
     if "grid" in harm:
         rows.add_row("mean corruption error", f"{harm['mean_corruption_error']:.3f}")
     rows.add_row("an answer takes", f"{cost['p50_ms']:.1f} ms, 95 % within {cost['p95_ms']:.1f} ms")
     rows.add_row("memory", f"{cost['memory_mb']:.0f} MB")
     CONSOLE.print(rows, highlight=False)
-    slices = Table("slice", "images", "accuracy", "95 % interval", title="Weakest slices", title_justify="left")
+    slices = Table("slice", "images", head.figure, "95 % interval", title="Weakest slices", title_justify="left")
     for row in figures["slices"][:WEAKEST]:
         interval = f"{row['low']:.3f} – {row['high']:.3f}"
         slices.add_row(shown(row["name"]), f"{row['images']:,}", f"{row['accuracy']:.3f}", interval)

@@ -88,7 +88,7 @@ def diff(
     first, second = (history.find(paths, use.value, name) for name in (old, new))
     before, after = (archive.rows(paths, version) for version in (first, second))
     changes = compare(before, after)
-    said = words(changes, before, after)
+    said = words(changes, before, after, paths.params.task_of(use.value))
     page = write_changes(paths, first, second, (old, new), changes, said)
     if as_json:
         rows: list[dict[str, Any]] = changes.astype(object).where(changes.notna(), None).to_dict("records")  # type: ignore[assignment]

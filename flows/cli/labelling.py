@@ -43,7 +43,7 @@ def captured(folder: Path, *, audit: bool, queue: bool, count: int, form: Form, 
         say(sentence, err=True)
     if not found.images:
         raise DataError(_nothing(paths, found, audit=audit))
-    classes = manifest.classes(manifest.read(paths.manifest("target")))
+    classes = manifest.classes(manifest.read(paths.manifest("target")), paths.params.task_of("target"))
     if form is Form.label_studio:
         page = sheet.write_tasks(folder, found.images, classes, suggest=suggest)
     else:

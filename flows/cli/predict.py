@@ -72,11 +72,12 @@ def predict(
 
 
 def _words(row: dict[str, Any]) -> str:
+    from sightline.heads.labels import shown
     from sightline.serve.files import doubt
 
     if "error" in row:
         return str(row["error"])
-    said = ", ".join(f"{one['label']}  {one['probability']:.3f}" for one in row.get("top") or [row])
+    said = ", ".join(f"{shown(one['label'])}  {one['probability']:.3f}" for one in row.get("top") or [row])
     return f"{said}  {doubt(row)}".rstrip()
 
 

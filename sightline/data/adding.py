@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from sightline.data import manifest
 from sightline.data.sources import LAYOUTS, classes, copying, scan, tables
+from sightline.data.sources.label_sets import SEVERAL
 from sightline.data.versions import archive, external, history
 from sightline.digests import file_digest
 from sightline.errors import DataError
 from sightline.files import write_atomically
+from sightline.heads.labels import names_of
 from sightline.words import counted
 
 if TYPE_CHECKING:
@@ -102,8 +104,14 @@ def longer(table: Path, lines: Sequence[Mapping[str, Any]]) -> bytes:
     if table.suffix == ".jsonl":
         text = table.read_text(encoding="utf-8-sig")
         text += "" if text.endswith("\n") else "\n"
-        return (text + "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in lines)).encode()
+        return (text + "".join(json.dumps(_object(row), ensure_ascii=False) + "\n" for row in lines)).encode()
     return tables.as_text([*(row for _, row in tables.rows(table)), *lines]).encode()
+
+
+def _object(row: Mapping[str, Any]) -> dict[str, Any]:
+    """As an object of JSON: a set of labels is a list there."""
+    said = {key: value for key, value in row.items() if key != SEVERAL}
+    return said | {"label": names_of(row["label"])} if row.get(SEVERAL) else said
 
 
 def _fresh(paths: Paths, use: str, stage: Path, labelled: Sequence[Item]) -> tuple[list[Item], int]:
@@ -132,6 +140,9 @@ def _take(paths: Paths, use: str, stage: Path, below: str, fresh: Sequence[Item]
     """Move the images into the raw folder and make the version that has them, or leave everything as it was."""
     raw = paths.raw(use)
     table = tables.find(raw)
+    several = next((item for item in fresh if item.several), None)
+    if several and not table:
+        raise DataError(f"{several.path} has several labels, and {raw} tells classes by folders: it has one for each")
     made: list[Path] = []
     before = table.read_bytes() if table else b""
     try:
@@ -142,7 +153,8 @@ def _take(paths: Paths, use: str, stage: Path, below: str, fresh: Sequence[Item]
             shutil.move(stage / item.path, target)
             made.append(target)
             line = {"path": target.relative_to(raw).as_posix(), "label": item.label}
-            lines.append({**line, **{key: value for key in ("split", "group") if (value := getattr(item, key))}})
+            more = ("split", "group", SEVERAL)
+            lines.append({**line, **{key: value for key in more if (value := getattr(item, key))}})
         if table:
             write_atomically(table, longer(table, lines))
         history.ingest(paths, use, note)

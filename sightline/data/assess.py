@@ -25,7 +25,7 @@ def assess(paths: Paths, use: str, rows: pd.DataFrame, progress: Callable[[list[
 
     `rows` is its manifest; `progress` wraps the paths of the images whose features are computed, to show how far it is.
     """
-    found = findings(rows, paths.params.validate)
+    found = findings(rows, paths.params.validate, paths.params.task_of(use))
     mislabelled = _label_errors(paths, use, rows, progress)
     found += [mislabelled] if mislabelled else []
     return found
@@ -46,4 +46,4 @@ def _label_errors(
     folder = paths.raw(use)
     paths_seen = progress(usable["path"].tolist())
     features = [texture(to_rgb(open_image(read_bytes(folder, path)))) for path in paths_seen]
-    return find_label_errors(usable, np.stack(features).astype(np.float64))
+    return find_label_errors(usable, np.stack(features).astype(np.float64), paths.params.task_of(use))

@@ -19,13 +19,14 @@ from sightline.data.files.facts import AGAIN, BESIDE, EMPTY, Facts, Limits, unre
 from sightline.data.files.statistics import THUMBNAIL
 from sightline.data.files.workers import read_all
 from sightline.data.labels import given
-from sightline.data.manifest import COLUMNS, OK, QUARANTINED
+from sightline.data.manifest import COLUMNS, HELD_BACK, OK, QUARANTINED
 from sightline.data.roles import groups, split
-from sightline.data.sources import overlooked, scan
+from sightline.data.sources import item, overlooked, scan
 from sightline.data.versions import archive
 from sightline.digests import code_digest, digest_of, dvc_digest, file_digest
 from sightline.errors import Damaged
 from sightline.files import write_atomically
+from sightline.heads.labels import CLASSIFY, LABELS, noted
 from sightline.images.reading import libraries
 from sightline.words import counted, tally, to_cell
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
+    from sightline.heads.labels import Labels
     from sightline.params import Dataset, Ingest, Validate
     from sightline.project import Paths
 
@@ -46,17 +48,17 @@ def ingest(paths: Paths, use: str) -> pd.DataFrame:
 
     Raises DataError where the folder is missing or holds no images.
     """
-    params = paths.params
+    params, task = paths.params, paths.params.task_of(use)
     folder, target = paths.raw(use), paths.manifest(use)
     last = _last(paths, use)
     previous = _previous(paths, use, last)
-    layout = read_layout(folder)
+    layout = read_layout(folder, task)
     if previous is not None and last.get("inputs") == _inputs(paths, use, layout):
         return previous
     read = _quarantine_beyond(read_files(layout, folder, params.ingest, paths.cache(use)), params.validate)
     found = given.apply(read, paths.labels(use))
     near = pairs.find(found, folder, params.ingest, paths.near(use), thumbnails.beside(paths.cache(use)))
-    rows = decide(found.drop(columns=[THUMBNAIL, *BESIDE]), params.datasets[use], previous, near)
+    rows = decide(found.drop(columns=[THUMBNAIL, *BESIDE]), params.datasets[use], previous, near, task)
     traits.write(traits.of(read), paths.traits(use))
     manifest.write(rows, target)
     left_out = rows.loc[rows["status"] == QUARANTINED, ["path", "label", "reason"]].map(to_cell, na_action="ignore")
@@ -67,12 +69,13 @@ def ingest(paths: Paths, use: str) -> pd.DataFrame:
     return rows
 
 
-def told(rows: pd.DataFrame) -> str:
+def told(rows: pd.DataFrame, task: str = CLASSIFY) -> str:
     """How many usable images there are of each class, and how many files are left out, and why in a word."""
     left_out = rows["reason"].str.startswith(manifest.LEFT_OUT).fillna(value=False)
     usable, refused = rows[(rows["status"] != QUARANTINED) & ~left_out], rows[rows["status"] == QUARANTINED]
     waiting = int(refused["reason"].str.startswith(manifest.NO_LABEL).fillna(value=False).sum())
-    numbers = {str(name): int(number) for name, number in usable["label"].value_counts().items()}
+    each = LABELS[task].each(usable["label"])
+    numbers = {str(name): int(number) for name, number in each.value_counts().items()}
     parts = [f"{counted(len(usable), 'image')} of {tally(numbers)}"]
     if left_out.any():
         parts.append(f"{left_out.sum():,} left out for what the test or validation images show")
@@ -137,24 +140,31 @@ def _inputs(paths: Paths, use: str, layout: pd.DataFrame) -> str:
     limits = params.validate
     beyond = [limits.min_side, limits.max_side, limits.modes]
     readers = sorted(libraries())
-    return digest_of([rows, known, params.datasets[use], params.ingest, beyond, readers, code_digest(__name__)])
+    said = [params.datasets[use], *noted(params.task_of(use)).values()]
+    return digest_of([rows, known, *said, params.ingest, beyond, readers, code_digest(__name__)])
 
 
 def decide(
-    rows: pd.DataFrame, dataset: Dataset, previous: pd.DataFrame | None, near: pd.DataFrame = pairs.NONE
+    rows: pd.DataFrame,
+    dataset: Dataset,
+    previous: pd.DataFrame | None,
+    near: pd.DataFrame = pairs.NONE,
+    task: str = CLASSIFY,
 ) -> pd.DataFrame:
-    """Quarantine contradictions, form groups, give roles and shards; known images keep their order, role and shard.
+    """Settle what copies are labelled, form groups, give roles and shards; known images keep order, role and shard.
 
     `near` holds the pairs of near duplicates, as `alike.find` gives them.
     """
-    rows = _in_order(rows, previous)
-    rows = _quarantine_contradictions(rows)
+    labels = LABELS[task]
+    rows = _in_order(rows.assign(label=labels.normal(rows["label"])), previous)
+    rows, again = _settle_copies(rows, labels)
+    copies = pairs.positions(rows, near)
     rows = groups.by_path(rows, dataset.group)
-    together = np.concatenate([pairs.positions(rows, near), groups.bursts(rows, dataset.group)])
-    rows = split.assign_roles(rows, dataset.roles, previous, together)
+    together = np.concatenate([copies, groups.bursts(rows, dataset.group)])
+    rows = split.assign_roles(rows, dataset.roles, previous, together, labels)
     # Last, because what bridges two groups is no part of either.
-    rows["alike"] = pairs.names(rows, pairs.positions(rows, near))
-    rows = split.hold_back(rows, dataset.train_per_class)
+    rows["alike"] = pairs.names(rows, copies)
+    rows = split.hold_back(_leave_out(rows, again), dataset.train_per_class, labels)
     rows["shard"] = split.assign_shards(rows)
     return rows
 
@@ -185,16 +195,30 @@ def _quarantine_beyond(rows: pd.DataFrame, limits: Validate) -> pd.DataFrame:
     return rows
 
 
-def _quarantine_contradictions(rows: pd.DataFrame) -> pd.DataFrame:
-    """The same file under two labels teaches nothing: all of its copies leave."""
+def _settle_copies(rows: pd.DataFrame, labels: Labels) -> tuple[pd.DataFrame, pd.Index[int]]:
+    """The same file under several labels: they leave where these contradict one another, else all get what they say.
+
+    Beside the rows the positions of those that then say nothing that another one does not.
+    """
     usable = rows[rows["status"] == OK]
     copies = usable[usable["sha256"].duplicated(keep=False)]
     names = copies.groupby("sha256")["label"].unique()
-    torn = names[names.map(len) > 1].map(lambda found: ", ".join(sorted(found)))
+    several = names[names.map(len) > 1]
+    agreed = several.map(labels.agreed)
+    torn = several[agreed.isna()].map(lambda found: ", ".join(sorted(found)))
     bad = copies.index[copies["sha256"].isin(torn.index)]
     rows.loc[bad, "status"] = QUARANTINED
     reasons = "contradictory: the same image is labelled " + rows.loc[bad, "sha256"].map(torn).astype("string")
     rows.loc[bad, "reason"] = reasons
+    united = copies[copies["sha256"].isin(several.index.difference(torn.index))]
+    rows.loc[united.index, "label"] = united["sha256"].map(agreed).astype("string")
+    return rows, united.index[united["sha256"].duplicated()]
+
+
+def _leave_out(rows: pd.DataFrame, again: pd.Index[int]) -> pd.DataFrame:
+    """Further copies of a picture whose first one has the labels of all: they would count double."""
+    out = again[rows.loc[again, "status"] == OK]
+    rows.loc[out, "status"], rows.loc[out, "reason"] = HELD_BACK, "a copy: another one has the labels of all"
     return rows
 
 
@@ -232,15 +256,15 @@ def _lacks(shelf: Path, numbers: pd.Series) -> bool:
     return bool(thumbnails.count(shelf) <= numbers.fillna(-1).max())
 
 
-def read_layout(folder: Path) -> pd.DataFrame:
+def read_layout(folder: Path, task: str = CLASSIFY) -> pd.DataFrame:
     """What the layout of `folder` says of each file, and the stamp by which a change is seen.
 
-    Raises DataError where the folder is missing or holds no images.
+    Raises DataError where the folder is missing or holds no images, or labels of another kind than the task's.
     """
     where = str(folder)
     lines = (
-        (item.path, item.label, item.split, item.group, item.reason, item.closed, cache.stamp(where, item.path))
-        for item in scan(folder)
+        (one.path, one.label, one.split, one.group, one.reason, one.closed, cache.stamp(where, one.path))
+        for one in item.checked(scan(folder), task)
     )
     return _columns(lines, {**dict.fromkeys(LAYOUT, "string"), "closed": "bool", "stamp": "string"})
 

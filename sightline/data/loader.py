@@ -21,6 +21,7 @@ from torch import Tensor
 from sightline import stored
 from sightline.digests import digest_of
 from sightline.errors import Damaged, DataError
+from sightline.heads.labels import CLASSIFY
 from sightline.images import jpeg
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ MEMORY_SHARE = 0.25
 
 @dataclass(frozen=True)
 class Images:
-    """Images of one role: `pixels` uint8 (N, 3, H, W) and `labels` int64 (N,), both off the GPU."""
+    """Images of one role: `pixels` uint8 (N, 3, H, W) and `labels` int64 (N,) or uint8 (N, classes), off the GPU."""
 
     pixels: Tensor | Stored
     labels: Tensor
@@ -44,6 +45,8 @@ class Images:
     """A number int64 (N,) for the group of each image; None where each is a group of its own."""
     digest: str = ""
     """Of the files that hold them."""
+    task: str = CLASSIFY
+    """How the labels are meant: by which head they are learned."""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -150,7 +153,8 @@ def load_any(folder: Path, role: str) -> Images:
     # Shards that were archived before groups were kept have none.
     grouped = all((folder / f"{name}.groups.npy").is_file() for name in names)
     groups = _numbers(folder, names, "groups") if grouped else None
-    return Images(_pixels(paths, size, len(labels)), labels, tuple(index["classes"]), groups, digest)
+    pixels, task = _pixels(paths, size, len(labels)), index.get("task", CLASSIFY)
+    return Images(pixels, labels, tuple(index["classes"]), groups, digest, task)
 
 
 def _verified(folder: Path, role: str) -> tuple[dict[str, Any], list[str], str]:
@@ -171,9 +175,9 @@ def _verified(folder: Path, role: str) -> tuple[dict[str, Any], list[str], str]:
 
 
 def _numbers(folder: Path, names: list[str], what: str) -> Tensor:
-    """What is known of each image of the shards `names`, int64 (N,)."""
-    parts = [np.empty(0, dtype=np.int64), *(np.load(folder / f"{name}.{what}.npy") for name in names)]
-    return torch.from_numpy(np.concatenate(parts))
+    """What is known of each image of the shards `names`, (N, …)."""
+    parts = [np.load(folder / f"{name}.{what}.npy") for name in names]
+    return torch.from_numpy(np.concatenate(parts or [np.empty(0, dtype=np.int64)]))
 
 
 def _pixels(paths: list[Path], size: int, total: int) -> Tensor | Stored:

@@ -9,6 +9,7 @@ import numpy as np
 from sightline.data.files.statistics import COLUMNS as STATISTICS
 from sightline.errors import DataError
 from sightline.files import replacing
+from sightline.heads.labels import CLASSIFY, LABELS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 COLUMNS: dict[str, str] = {
     "path": "string",  # relative to the raw folder, with forward slashes
     "sha256": "string",  # of the file's bytes
-    "label": "string",  # class name; null where the file's label is missing
+    "label": "string",  # class name, or the text of a set of them (heads.labels); null where the file's is missing
     "group": "string",  # images of one group stay on one side of every split
     "split": "string",  # train, val or test where the origin gives one, else null
     "role": "string",  # train, val, calib or test; in quarantine the one that it had before, or null
@@ -86,6 +87,6 @@ def groups(rows: pd.DataFrame) -> NDArray[np.int64]:
     return numbers
 
 
-def classes(rows: pd.DataFrame) -> list[str]:
+def classes(rows: pd.DataFrame, task: str = CLASSIFY) -> list[str]:
     """Class names of the usable images, sorted: the position is the class index everywhere."""
-    return sorted(rows.loc[rows["status"] == OK, "label"].dropna().unique().tolist())
+    return sorted(LABELS[task].each(rows.loc[rows["status"] == OK, "label"]).unique().tolist())

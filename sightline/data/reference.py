@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sightline.data.shards import read_index
+from sightline.heads.labels import CLASSIFY
 
 if TYPE_CHECKING:
     from sightline.project import Paths
@@ -27,6 +28,8 @@ class DataRef:
     classes: tuple[str, ...]
     counts: tuple[tuple[str, int], ...]
     """Usable images of each role."""
+    task: str = CLASSIFY
+    """How the labels are meant."""
 
 
 def describe(paths: Paths, use: str, version: str, validation: str, shards: str) -> DataRef:
@@ -45,4 +48,5 @@ def describe(paths: Paths, use: str, version: str, validation: str, shards: str)
         size=index.size,
         classes=index.classes,
         counts=counts,
+        task=index.task,
     )

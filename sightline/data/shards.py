@@ -1,8 +1,9 @@
 """Shards: the images of a role, decoded once to uint8 arrays that training maps from disk.
 
-A shard is `ROLE-NNNNN.npy` of shape (rows, size, size, 3), its labels `ROLE-NNNNN.labels.npy` (class indices), its
-groups `ROLE-NNNNN.groups.npy` (a number for each group, the same in every shard), and `index.json` says what is there.
-The index is written last, with the digest of each file: where both agree, the shards are whole.
+A shard is `ROLE-NNNNN.npy` of shape (rows, size, size, 3), its labels `ROLE-NNNNN.labels.npy` (what its task makes of
+them: class indices, or a row of bits), its groups `ROLE-NNNNN.groups.npy` (a number for each group, the same in every
+shard), and `index.json` says what is there. The index is written last, with the digest of each file: where both agree,
+the shards are whole.
 
 With `preprocess.store: jpeg` the training images are kept as JPEGs of that size, one behind the other in the same file
 (bytes,), and `ROLE-NNNNN.offsets.npy` (rows + 1,) says where each begins. All other roles stay pixels, so that nothing
@@ -28,6 +29,7 @@ from sightline.data.manifest import OK
 from sightline.digests import code_digest, digest_of, file_digest
 from sightline.errors import Damaged, DataError
 from sightline.files import SCRATCH, replacing, write_atomically
+from sightline.heads.labels import CLASSIFY, LABELS, noted
 from sightline.images import jpeg
 from sightline.images.reading import WHITE, decode, libraries
 from sightline.images.shape import fit_of
@@ -71,6 +73,8 @@ class Index:
     """How images of other shapes became square."""
     white: int = WHITE
     """Level of 16-bit grey that became white."""
+    task: str = CLASSIFY
+    """How the labels are meant."""
 
     @property
     def sentence(self) -> str:
@@ -87,7 +91,7 @@ class Index:
         return sum(shard.rows for shard in self.of(role))
 
 
-USUAL: dict[str, Any] = {"fit": Index.fit, "white": Index.white}
+USUAL: dict[str, Any] = {"fit": Index.fit, "white": Index.white, "task": Index.task}
 """How images became pixels before there was a choice."""
 
 
@@ -106,15 +110,16 @@ def write(
     rows = manifest.read(paths.manifest(use))
     folder.mkdir(parents=True, exist_ok=True)
     limit, white = paths.params.ingest.max_pixels, traits.read(paths.traits(use)).white
-    names = manifest.classes(rows)
+    task = paths.params.task_of(use)
+    names = manifest.classes(rows, task)
     usable = rows[rows["status"] == OK]
     fit = params.fit if params.fit != "auto" else fit_of(usable[["width", "height"]].to_numpy(dtype=np.int64))
     wanted = usable if roles is None else usable[usable["role"].isin(roles)]
     work = [
-        _plan(str(role), int(str(number)), part, params, names, fit, white)
+        _plan(str(role), int(str(number)), part, params, names, fit, white, task)
         for (role, number), part in wanted.groupby(["role", "shard"], sort=True)
     ]
-    index = Index(params.size, tuple(names), tuple(shard for shard, _ in work), fit, white)
+    index = Index(params.size, tuple(names), tuple(shard for shard, _ in work), fit, white, task)
     kept = _kept(folder) if _is_by_this_code(note) else {}
     fresh = [(shard, part) for shard, part in work if kept.get(shard.name) != shard.key]
     (folder / INDEX).unlink(missing_ok=True)
@@ -186,20 +191,28 @@ def _compresses(role: str, params: Preprocess) -> bool:
 
 
 def _plan(
-    role: str, number: int, part: pd.DataFrame, params: Preprocess, names: list[str], fit: Fit, white: int
+    role: str,
+    number: int,
+    part: pd.DataFrame,
+    params: Preprocess,
+    names: list[str],
+    fit: Fit,
+    white: int,
+    task: str,
 ) -> tuple[Shard, pd.DataFrame]:
     name = f"{role}-{number:05d}"
     kind: list[object] = ["jpeg", params.quality] if _compresses(role, params) else []
     kind += [fit] if fit != USUAL["fit"] else []
     kind += ["white", white] if white != WHITE else []
-    key = digest_of([params.size, names, part["sha256"].tolist(), part["label"].tolist(), *kind])
+    known = [params.size, names, part["sha256"].tolist(), part["label"].tolist(), *kind]
+    key = digest_of([*known, *noted(task).values()])
     return Shard(role, name, len(part), key), part
 
 
 def _write_all(
     folder: Path, raw: Path, fresh: list[tuple[Shard, pd.DataFrame]], index: Index, params: Preprocess, limit: float
 ) -> None:
-    position = {name: number for number, name in enumerate(index.classes)}
+    labels = LABELS[index.task]
     images = sum(shard.rows for shard, _ in fresh)
     with ProcessPoolExecutor(os.cpu_count() if images > params.size else 1) as pool:
         for shard, part in fresh:
@@ -211,8 +224,7 @@ def _write_all(
             if quality:
                 _save(jpeg.offsets_of(path), np.cumsum([0, *map(len, found)], dtype=np.int64))
             _save(path, np.concatenate(found) if quality else np.stack(found))
-            labels = part["label"].map(position).to_numpy(dtype=np.int64)
-            _save(folder / f"{shard.name}.labels.npy", labels)
+            _save(folder / f"{shard.name}.labels.npy", labels.targets(part["label"], list(index.classes)))
 
 
 def _write_groups(path: Path, groups: pd.Series) -> None:

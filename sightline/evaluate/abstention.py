@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sightline.evaluate.calibration import ranked
+from sightline.evaluate.calibration import answers, ranked
 
 if TYPE_CHECKING:
-    from sightline.evaluate.metrics import FloatArray, IntArray
+    from sightline.evaluate.metrics import BoolArray, FloatArray, IntArray
 
 DELTA = 0.1
 """How often a threshold may promise more than its answers keep."""
@@ -29,12 +29,17 @@ def abstention_threshold(probabilities: FloatArray, labels: IntArray, wanted_acc
     on to less sure answers for as long as the Clopper–Pearson bound of the wrong ones stays below what is wanted: in
     such a fixed sequence further tests cost no further chance.
     """
+    return least_sure(*answers(probabilities, labels), wanted_accuracy)
+
+
+def least_sure(confidence: FloatArray, right: BoolArray, wanted_accuracy: float) -> float | None:
+    """The same of answers (N,) that are so sure, and right or not."""
     from scipy.stats import binom
 
-    threshold, answered, wrong = ranked(probabilities, labels)
+    threshold, answered, wrong = ranked(confidence, right)
     shown = binom.cdf(wrong, answered, 1 - wanted_accuracy) <= DELTA / len(STARTS)
     fewest = fewest_images(wanted_accuracy)
-    firsts = {int(np.searchsorted(answered, max(share * len(labels), fewest))) for share in STARTS}
+    firsts = {int(np.searchsorted(answered, max(share * len(right), fewest))) for share in STARTS}
     # Of one sequence the last before the first that is not shown.
     lasts = [
         first - 1 + int(np.argmin(np.append(shown[first:], False)))

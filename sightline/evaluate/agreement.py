@@ -8,7 +8,6 @@ import numpy as np
 
 from sightline.data import manifest
 from sightline.data.loader import load
-from sightline.models.temperature import softmax
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,7 +34,7 @@ def golden_pixels(paths: Paths) -> Tensor:
 
 def difference(served: Predictor, files: list[bytes], trained: NDArray[np.float32]) -> float:
     """Largest difference of a probability between the answers to `files` and the `trained` logits (N, C) for them."""
-    answers = served.probabilities(files) - softmax(trained, served.card.temperature)
+    answers = served.probabilities(files) - served.task.probabilities(trained, served.card)
     return float(np.abs(answers).max(initial=0))
 
 

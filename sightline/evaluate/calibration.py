@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sightline.models.conformal import Conformal, raps_scores
+from sightline.heads.conformal import Conformal, raps_scores
 
 if TYPE_CHECKING:
     from sightline.evaluate.metrics import BoolArray, FloatArray, IntArray
@@ -101,8 +101,13 @@ class RiskCoverage:
 
 def risk_coverage(probabilities: FloatArray, labels: IntArray) -> RiskCoverage:
     """Risk-coverage curve (El-Yaniv and Wiener 2010) of probabilities (N, C) and labels (N,)."""
-    threshold, answered, wrong = ranked(probabilities, labels)
-    return RiskCoverage(threshold=threshold, coverage=answered / len(labels), risk=wrong / answered)
+    return curve(*answers(probabilities, labels))
+
+
+def curve(confidence: FloatArray, right: BoolArray) -> RiskCoverage:
+    """The same of answers (N,) that are so sure, and right or not."""
+    threshold, answered, wrong = ranked(confidence, right)
+    return RiskCoverage(threshold=threshold, coverage=answered / len(right), risk=wrong / answered)
 
 
 def raps_fit(
@@ -165,9 +170,8 @@ def _gap(confidence: FloatArray, right: BoolArray, place: IntArray) -> float:
     return float(np.abs(np.bincount(place, weights=right - confidence)).sum() / len(confidence))
 
 
-def ranked(probabilities: FloatArray, labels: IntArray) -> tuple[FloatArray, IntArray, IntArray]:
-    """Distinct confidences, highest first, with the count of answers from there on and of the wrong ones."""
-    confidence, right = answers(probabilities, labels)
+def ranked(confidence: FloatArray, right: BoolArray) -> tuple[FloatArray, IntArray, IntArray]:
+    """Distinct confidences of answers (N,), highest first, with the count from there on and of the wrong ones."""
     order = np.argsort(-confidence, kind="stable")
     falling = confidence[order]
     # Images of equal confidence are answered together or not at all.

@@ -9,12 +9,13 @@ import numpy as np
 
 from sightline.evaluate import calibration
 from sightline.evaluate.abstention import abstention_threshold, most_shown
-from sightline.models.conformal import answered_sets
-from sightline.models.temperature import fit_temperature, softmax
+from sightline.heads.conformal import answered_sets
+from sightline.heads.temperature import fit_temperature, softmax
 
 if TYPE_CHECKING:
+    from sightline.evaluate.calibration import RiskCoverage
     from sightline.evaluate.metrics import FloatArray, IntArray
-    from sightline.models.conformal import Conformal
+    from sightline.heads.conformal import Conformal
 
 COVERAGE = 0.9
 """Share of conformal sets that shall hold the true class."""
@@ -35,6 +36,8 @@ class Confidence:
     """The threshold; None where no confidence is shown to keep that accuracy: then it cannot be promised."""
     conformal: Conformal | None
     """None where there were no calib images."""
+    decoding: dict[str, Any] | None = None
+    """What the head of a task fits besides."""
 
 
 def fit(logits: FloatArray, labels: IntArray, wanted_accuracy: float) -> Confidence:
@@ -66,15 +69,14 @@ def tell(fitted: Confidence, logits: FloatArray, labels: IntArray) -> dict[str, 
         "ece_null": calibration.ece_null(after, DRAWS, np.random.default_rng(0)),
         "reliability_before": [asdict(row) for row in calibration.reliability(before, labels)],
         "reliability": [asdict(row) for row in calibration.reliability(after, labels)],
-        "risk_coverage": _curve(after, labels),
+        "risk_coverage": thinned(calibration.risk_coverage(after, labels)),
         "abstention": _abstention(fitted, after, labels),
         "conformal": _sets(fitted.conformal, after, labels),
     }
 
 
-def _curve(probabilities: FloatArray, labels: IntArray) -> list[dict[str, float]]:
-    """Points of the risk-coverage curve, evenly thinned, from the surest answer to all of them."""
-    curve = calibration.risk_coverage(probabilities, labels)
+def thinned(curve: RiskCoverage) -> list[dict[str, float]]:
+    """Points of a risk-coverage curve, evenly thinned, from the surest answer to all of them."""
     last = len(curve.threshold) - 1
     kept = np.unique(np.linspace(0, last, min(last + 1, MOST_POINTS)).round().astype(int))
     points = zip(curve.threshold[kept], curve.coverage[kept], curve.risk[kept], strict=True)

@@ -13,12 +13,14 @@ from sightline import stored
 from sightline.data.loader import load
 from sightline.data.shards import read_index
 from sightline.digests import file_digest, tree_digest
-from sightline.evaluate import agreement, confidence, cost, foreign, metrics, release, robustness, slices
+from sightline.evaluate import agreement, cost, foreign, release, robustness, slices
+from sightline.evaluate.measures import MEASURES
 from sightline.files import replacing, write_atomically
+from sightline.heads.known import of
+from sightline.heads.labels import CLASSIFY
 from sightline.images.reading import png
 from sightline.models.bundle import Card
 from sightline.models.predictor import write_bundle
-from sightline.models.temperature import softmax
 from sightline.models.weights import WEIGHTS
 from sightline.train.inference import predict
 
@@ -31,8 +33,9 @@ if TYPE_CHECKING:
 
     from sightline.data.loader import Images, Stored
     from sightline.evaluate.confidence import Confidence
-    from sightline.evaluate.metrics import BoolArray, FloatArray, IntArray
+    from sightline.evaluate.metrics import Figures, FloatArray, IntArray
     from sightline.evaluate.release import Release
+    from sightline.heads.protocol import Head
     from sightline.models.predictor import Predictor
     from sightline.params import Evaluate
     from sightline.project import Paths
@@ -58,11 +61,13 @@ class Evaluated:
     release: str
     """Digest of the test release."""
     accuracy: float
+    """Mean figure of an image, as the task has it."""
+    task: str = CLASSIFY
 
     @property
     def words(self) -> str:
         """What came out, in a few words."""
-        return f"test accuracy {self.accuracy:.3f}"
+        return f"test {of(self.task).figure} {self.accuracy:.3f}"
 
     def is_whole(self, root: Path) -> bool:
         """Whether the bundle and both files are there and unchanged, and say what is said here."""
@@ -80,19 +85,18 @@ class Evaluated:
         return values
 
     def wrong(self, root: Path) -> list[tuple[str, int, int, float]]:
-        """Path, true and predicted class and its probability of each wrong answer, the surest first."""
+        """Path, true and predicted class and its probability of each wrong answer, the surest first.
+
+        Nothing where an image may have several labels.
+        """
+        if not of(self.task).is_exclusive:
+            return []
         with np.load(root / self.path / PREDICTIONS) as arrays:
             probabilities, labels, paths = arrays["probabilities"], arrays["labels"], arrays["paths"]
         answers, sure = probabilities.argmax(axis=1), probabilities.max(axis=1)
         rows = np.flatnonzero(answers != labels)
         order = rows[np.argsort(-sure[rows], kind="stable")]
         return [(str(paths[row]), int(labels[row]), int(answers[row]), float(sure[row])) for row in order.tolist()]
-
-    def right(self, root: Path) -> NDArray[np.bool_]:
-        """Whether each image of the release was answered rightly, in its order."""
-        with np.load(root / self.path / PREDICTIONS) as arrays:
-            correct: NDArray[np.bool_] = arrays["probabilities"].argmax(axis=1) == arrays["labels"]
-        return correct
 
 
 def evaluate(
@@ -106,18 +110,12 @@ def evaluate(
     testing = release.current(paths, asked.release)
     rows = release.rows(paths, testing)
     fitted = _fit(paths, candidate, asked.wanted_accuracy)
+    head = of(candidate.task)
     files, golden = agreement.golden_files(paths), _logits(paths, candidate, agreement.golden_pixels(paths))
     made = read_index(paths.shards("target"))
-    card = Card(
-        candidate.network,
-        candidate.size,
-        candidate.classes,
-        weights=candidate.weights,
-        **vars(fitted),
-        fit=made.fit,
-        white=made.white,
-        max_pixels=paths.params.ingest.max_pixels,
-    )
+    told = {"weights": candidate.weights, "task": candidate.task, **vars(fitted)}
+    shape = {"fit": made.fit, "white": made.white, "max_pixels": paths.params.ingest.max_pixels}
+    card = Card(candidate.network, candidate.size, candidate.classes, **told, **shape)
     # Packaged first: what is measured here is what will be served.
     path, known = paths.root / candidate.path / WEIGHTS, foreign.known(paths, candidate)
     served = write_bundle(folder / BUNDLE, card, path, files, golden, known)
@@ -126,17 +124,17 @@ def evaluate(
         images, names = release.open_images(paths, testing)
         pixels = images.pixels[:].permute(0, 2, 3, 1).numpy()
         labels, logits = images.labels.numpy(), _logits(paths, candidate, images.pixels)
-        probabilities = softmax(logits, fitted.temperature)
-        truth, right = np.array(images.classes)[labels], logits.argmax(axis=1) == labels
+        probabilities = head.probabilities(logits, card)
+        truth, right = release.labels(paths, testing), head.figures(probabilities, labels, card)
         figures = {
             "release": release.told(paths, testing),
             "candidate": {"stage": candidate.stage, "network": candidate.network, "weights": candidate.weights},
-            **measured(fitted, list(images.classes), labels, logits, rows),
+            **measured(fitted, list(images.classes), labels, logits, rows, right, candidate.task),
             "agreement": agreement.difference(served, files, golden),
             "robustness": corrupted(served, testing, pixels, truth, right),
             "foreign": foreign.figures(served, pixels),
-            "mistakes": _mistakes(images, names, probabilities),
-            "comparison": _comparison(paths, others, candidate, logits, images),
+            "mistakes": _mistakes(images, names, truth, right, [head.decided(row, card) for row in probabilities]),
+            "comparison": _comparison(paths, others, candidate, logits, images, head),
             "cost": asdict(ask()),
         }
     _write(folder, figures, labels, probabilities, np.array(names))
@@ -147,28 +145,35 @@ def evaluate(
         bundle=tree_digest(folder / BUNDLE),
         release=testing.digest,
         accuracy=figures["accuracy"],
+        task=candidate.task,
     )
 
 
 def measured(
-    fitted: Confidence, classes: list[str], labels: IntArray, logits: FloatArray, rows: pd.DataFrame
+    fitted: Confidence,
+    classes: list[str],
+    labels: IntArray,
+    logits: FloatArray,
+    rows: pd.DataFrame,
+    right: Figures,
+    task: str,
 ) -> dict[str, Any]:
-    """Every figure that follows from the logits (N, C) for the test images with these labels (N,) and manifest rows."""
-    right = logits.argmax(axis=1) == labels
+    """Every figure that follows from the logits (N, C) of the test images with these labels (N, …) and manifest rows.
+
+    right: (N,) the figure of each image.
+    """
     return {
-        "classes": classes,
-        **metrics.classification(labels, softmax(logits, fitted.temperature), classes),
-        **confidence.tell(fitted, logits, labels),
-        "slices": [asdict(one) for one in slices.accuracies(slices.table(rows), right)],
+        **MEASURES[task].measured(fitted, classes, logits, labels),
+        "slices": [asdict(one) for one in slices.accuracies(slices.table(rows, task), right)],
     }
 
 
 def corrupted(
-    served: Predictor, testing: Release, pixels: NDArray[np.uint8], labels: NDArray[np.str_], clean: BoolArray
+    served: Predictor, testing: Release, pixels: NDArray[np.uint8], labels: NDArray[np.str_], clean: Figures
 ) -> dict[str, Any]:
-    """The gate's corruptions on its choice of the test images uint8 (N, S, S, 3) with these class names, as figures.
+    """The gate's corruptions on its choice of the test images uint8 (N, S, S, 3) with these labels, as figures.
 
-    clean: (N,) whether the images are right as they are.
+    clean: (N,) the figures of the images as they are.
     """
     chosen = robustness.subset(testing.images)
     return robustness.figures(robustness.right(served, pixels[chosen], labels[chosen]), clean[chosen])
@@ -182,7 +187,7 @@ def image_files(paths: Paths, rows: pd.DataFrame) -> list[Path]:
 def _fit(paths: Paths, candidate: Trained, wanted_accuracy: float) -> Confidence:
     calib = load(paths.shards("target"), "calib")
     logits = _logits(paths, candidate, calib.pixels) if len(calib) else np.empty((0, len(calib.classes)), np.float32)
-    return confidence.fit(logits, calib.labels.numpy(), wanted_accuracy)
+    return MEASURES[candidate.task].fit(logits, calib.labels.numpy(), wanted_accuracy)
 
 
 def _write(
@@ -201,37 +206,39 @@ def _logits(paths: Paths, trained: Trained, pixels: Tensor | Stored) -> NDArray[
 
 
 def _comparison(
-    paths: Paths, others: tuple[Trained, ...], candidate: Trained, logits: FloatArray, images: Images
+    paths: Paths, others: tuple[Trained, ...], candidate: Trained, logits: FloatArray, images: Images, head: Head
 ) -> list[dict[str, Any]]:
-    """Accuracy of each of `others`; the candidate's `logits` are known."""
+    """The score of each of `others`, by which one was chosen; the candidate's `logits` are known."""
     known = {candidate.weights: logits}
     return [
         _score(
             one,
             known[one.weights] if one.weights in known else _logits(paths, one, images.pixels),
             images.labels.numpy(),
+            head,
         )
         for one in others
     ]
 
 
-def _score(trained: Trained, logits: FloatArray, labels: IntArray) -> dict[str, Any]:
-    right = int((logits.argmax(axis=1) == labels).sum())
-    low, high = metrics.wilson(right, len(labels))
-    return {"stage": trained.stage, "accuracy": right / len(labels), "low": low, "high": high}
+def _score(trained: Trained, logits: FloatArray, labels: IntArray, head: Head) -> dict[str, Any]:
+    score, low, high = head.compared(logits, labels)
+    return {"stage": trained.stage, "accuracy": score, "low": low, "high": high}
 
 
-def _mistakes(images: Images, names: list[str], probabilities: NDArray[np.floating[Any]]) -> list[dict[str, Any]]:
-    """The most confident wrong answers, worst first, with the picture as PNG in base64."""
-    answers, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
-    wrong = np.flatnonzero(answers != images.labels.numpy())
+def _mistakes(
+    images: Images, names: list[str], truth: NDArray[np.str_], right: Figures, answers: list[tuple[str, float]]
+) -> list[dict[str, Any]]:
+    """The most confident answers that are not wholly right, worst first, with the picture as PNG in base64."""
+    confidence = np.array([sure for _, sure in answers])
+    wrong = np.flatnonzero(right < 1)
     worst = wrong[np.argsort(-confidence[wrong], kind="stable")][:MISTAKES]
     return [
         {
             "path": names[row],
-            "true": images.classes[int(images.labels[row])],
-            "predicted": images.classes[int(answers[row])],
-            "probability": float(confidence[row]),
+            "true": str(truth[row]),
+            "predicted": answers[row][0],
+            "probability": answers[row][1],
             "png": base64.b64encode(png(images.pixels[row].permute(1, 2, 0).numpy())).decode(),
         }
         for row in worst.tolist()

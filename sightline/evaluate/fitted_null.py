@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sightline.evaluate.calibration import Claims, answers
-from sightline.models.temperature import fit_temperature, softmax
+from sightline.heads.temperature import fit_temperature, softmax
 
 if TYPE_CHECKING:
     from sightline.evaluate.metrics import BoolArray, FloatArray, IntArray

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from sightline.data.loader import load
+from sightline.heads.known import of
 from sightline.models.foreign import describe, fit
 from sightline.train.inference import predict
 
@@ -48,4 +49,5 @@ def _described(model: Classifier, images: Images) -> tuple[NDArray[np.floating[A
     pixels = images.take(torch.from_numpy(rows))
     features = predict(model.backbone, pixels, exact=True)
     logits = predict(model.head, features, exact=True, prepared=torch.as_tensor).numpy()
-    return describe(features.numpy(), logits, pixels.permute(0, 2, 3, 1).numpy()), images.labels.numpy()[rows]
+    kinds = of(images.task).strata(images.labels).numpy()[rows]
+    return describe(features.numpy(), logits, pixels.permute(0, 2, 3, 1).numpy()), kinds

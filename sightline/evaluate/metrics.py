@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from sightline.heads.classify import log_losses
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 IntArray: TypeAlias = npt.NDArray[np.integer[Any]]
 FloatArray: TypeAlias = npt.NDArray[np.floating[Any]]
 BoolArray: TypeAlias = npt.NDArray[np.bool_]
+Figures: TypeAlias = BoolArray | FloatArray
+"""Of each image (N,) whether it is answered rightly, or how well, 0 … 1."""
 
 TOP = 5
 
@@ -49,14 +53,8 @@ def classification(labels: IntArray, probabilities: FloatArray, classes: list[st
 
 
 def log_loss(labels: IntArray, probabilities: FloatArray) -> float:
-    """Mean of the `log_losses`."""
+    """Mean of `log_losses`."""
     return float(log_losses(labels, probabilities).mean())
-
-
-def log_losses(labels: IntArray, probabilities: FloatArray) -> FloatArray:
-    """-ln p(true class) of each answer (N,), nats; p is held above 2e-16, so that one image costs at most 36."""
-    losses: FloatArray = -np.log(np.maximum(_of_truth(labels, probabilities), np.finfo(np.float64).eps))
-    return losses
 
 
 def brier(labels: IntArray, probabilities: FloatArray) -> float:
@@ -65,12 +63,9 @@ def brier(labels: IntArray, probabilities: FloatArray) -> float:
     return float(np.mean(squares - 2 * _of_truth(labels, probabilities) + 1))
 
 
-def wilson(right: int, n: int) -> tuple[float, float]:
-    """95 % score interval (Wilson 1927) of a share, where `right` of `n` ≥ 1 images were seen to be right."""
-    from scipy.stats import binomtest
-
-    interval = binomtest(right, n).proportion_ci(0.95, method="wilson")
-    return float(interval.low), float(interval.high)
+def widened(answers: npt.NDArray[Any], classes: int, value: float) -> npt.NDArray[Any]:
+    """Answers (N, M) over the first of all `classes`, with `value` for those that the model does not know."""
+    return np.pad(answers, ((0, 0), (0, classes - answers.shape[1])), constant_values=value)
 
 
 def _scores(row: Sequence[Any], support: int) -> dict[str, float | int]:

@@ -14,12 +14,13 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from sightline.evaluate.metrics import BoolArray, FloatArray, IntArray
+    from sightline.evaluate.metrics import BoolArray, Figures, FloatArray, IntArray
 
 ENUMERABLE = 16
 """Groups with sums that are no whole numbers up to which all signs are tried."""
 DRAWS = 100_000
 """Draws of signs beyond that, from a fixed seed."""
+ROUNDING = 1e-9
 CHUNK = 2**23
 """Coins that are tossed at a time."""
 
@@ -28,13 +29,13 @@ CHUNK = 2**23
 class Paired:
     """Two models on the same images."""
 
-    right: int
-    """Images that the candidate answers rightly."""
-    gained: int
-    """Those that the other gets wrong."""
-    lost: int
-    """Images that only the other answers rightly."""
-    sums: IntArray
+    right: float
+    """Images that the candidate answers rightly; or the sum of its figures, where each image has one of 0 … 1."""
+    gained: float
+    """Those that the other gets wrong; or by how much its figures are higher in all, where they are."""
+    lost: float
+    """Images that only the other answers rightly; or by how much its figures are lower in all."""
+    sums: IntArray | FloatArray
     """(G,) gained minus lost of each group."""
     sizes: IntArray
     """(G,) images of each group."""
@@ -75,6 +76,11 @@ class Paired:
         return sign_flip(-self.sums)
 
     @property
+    def seen(self) -> str:
+        """What was gained and lost, in words."""
+        return f"{number(self.gained)} gained, {number(self.lost)} lost of {self.images:,} images"
+
+    @property
     def least(self) -> float:
         """The smallest p that so many groups with a difference can give; known without knowing who gained."""
         return 0.5 ** int(np.count_nonzero(self.sums))
@@ -86,6 +92,7 @@ class Paired:
         One more disputed group, answered all alike, is counted in: a handful of disputed groups cannot show that the
         images of a group are independent.
         """
+        # Of figures between 0 and 1 the differences spread less than this takes them to: never too few are asked for.
         alike = float((self.sizes**2).sum() / self.sizes.sum())
         return max(1.0, (float((self.sums**2).sum()) + alike**2) / (self.gained + self.lost + alike))
 
@@ -95,20 +102,33 @@ class Paired:
         return max(1, round(self.images / self.inflation))
 
 
-def paired(other: BoolArray, candidate: BoolArray, groups: IntArray | None = None) -> Paired:
-    """Compare right answers (N,) of two models on the same images; N ≥ 1.
+def paired(other: Figures, candidate: Figures, groups: IntArray | None = None) -> Paired:
+    """Compare right answers (N,), or figures of 0 … 1, of two models on the same images; N ≥ 1.
 
     groups: (N,) images of one number belong together; by default each stands alone.
     """
-    differences = candidate.astype(np.int64) - other.astype(np.int64)
     numbers = np.arange(len(candidate)) if groups is None else groups
+    sizes = np.unique(numbers, return_counts=True)[1]
+    if not candidate.dtype == other.dtype == np.bool_:
+        differences = candidate.astype(np.float64) - other.astype(np.float64)
+        # What differs by rounding alone does not differ.
+        differences[np.abs(differences) < ROUNDING] = 0.0
+        gained, lost = (float((side * differences).clip(min=0).sum()) for side in (1, -1))
+        sums = group_sums(differences, numbers)
+        return Paired(right=float(candidate.sum()), gained=gained, lost=lost, sums=sums, sizes=sizes)
+    right = candidate.astype(np.int64) - other.astype(np.int64)
     return Paired(
         right=int(candidate.sum()),
-        gained=int((differences > 0).sum()),
-        lost=int((differences < 0).sum()),
-        sums=np.rint(group_sums(differences, numbers)).astype(np.int64),
-        sizes=np.unique(numbers, return_counts=True)[1],
+        gained=int((right > 0).sum()),
+        lost=int((right < 0).sum()),
+        sums=np.rint(group_sums(right, numbers)).astype(np.int64),
+        sizes=sizes,
     )
+
+
+def number(value: float) -> str:
+    """A number of images, or a sum of figures, for people."""
+    return f"{value:.1f}" if isinstance(value, float) else str(value)
 
 
 def group_sums(values: NDArray[np.number], groups: IntArray) -> FloatArray:

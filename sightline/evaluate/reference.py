@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sightline.digests import tree_digest
-from sightline.errors import Damaged, RegistryError
+from sightline.errors import Damaged, DataError, RegistryError
 from sightline.evaluate import release
 from sightline.files import write_atomically
+from sightline.heads.temperature import softmax
 from sightline.models.predictor import BATCH, Outputs, Predictor
-from sightline.models.temperature import softmax
 from sightline.names import plain
 
 if TYPE_CHECKING:
@@ -120,9 +120,11 @@ def make(paths: Paths, bundle: Path, release_name: str) -> Reference:
     Raises DataError where there is none.
     """
     testing, served = release.current(paths, release_name), Predictor.load(bundle, paths.params.ingest.max_pixels)
+    if not served.task.is_exclusive:
+        raise DataError("the monitor does not watch answers with several labels yet")
     drawn = np.sort(np.random.default_rng(0).permutation(len(testing.images))[:MOST])
     chosen = replace(testing, images=tuple(testing.images[row] for row in drawn))
-    names, truth = release.indexed(served.card.classes, release.labels(paths, chosen))
+    names, truth = served.task.indexed(served.card.classes, release.labels(paths, chosen))
     files = release.open_files(paths, chosen)
     parts = [files[start : start + BATCH] for start in range(0, len(files), BATCH)]
     found = [served.outputs(np.stack([served.decode(data) for data in part])) for part in parts]

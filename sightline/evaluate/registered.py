@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sightline.data.shards import read_index
-from sightline.evaluate import agreement, cost, foreign, release, robustness
+from sightline.evaluate import agreement, cost, foreign, metrics, release, robustness
 from sightline.evaluate.confidence import Confidence
 from sightline.evaluate.evaluation import FIGURES, corrupted, image_files, measured
 from sightline.files import write_atomically
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from sightline.evaluate.metrics import BoolArray
+    from sightline.evaluate.metrics import Figures
     from sightline.evaluate.release import Release
     from sightline.project import Paths
     from sightline.tracking.runs import Tracker
@@ -60,15 +60,18 @@ def evaluate_version(
     served, testing = Predictor.load(bundle, paths.params.ingest.max_pixels), release.current(paths, release_name)
     rows = release.rows(paths, testing)
     truth = release.labels(paths, testing)
-    classes, labels = release.indexed(served.card.classes, truth)
+    card, head = served.card, served.task
+    classes, labels = head.indexed(card.classes, truth)
     pixels = np.stack([served.decode(data) for data in release.open_files(paths, testing)])
-    logits = release.widened(served.logits(pixels), len(classes), -np.inf)
+    own = served.logits(pixels)
+    right = head.figures(metrics.widened(head.probabilities(own, card), len(classes), 0.0), labels, card)
+    logits = metrics.widened(own, len(classes), -np.inf)
     figures = {
         "release": release.told(paths, testing),
         "version": str(found.version),
-        **measured(_confidence(served), classes, labels, logits, rows),
+        **measured(_confidence(served), classes, labels, logits, rows, right, card.task),
         "agreement": _agreement(paths, served),
-        "robustness": _robustness(served, testing, pixels, truth, logits.argmax(axis=1) == labels, step),
+        "robustness": _robustness(served, testing, pixels, truth, right, step),
         "foreign": foreign.figures(served, pixels),
         "cost": asdict(cost.measure(bundle, image_files(paths, rows))),
     }
@@ -97,7 +100,8 @@ def scalars(figures: Mapping[str, Any]) -> dict[str, float]:
     """Those figures of an evaluation that are one number each, by the name of their metric."""
     plain = ("accuracy", "top5", "balanced_accuracy", "log_loss", "brier", "temperature", "agreement")
     sure = ("ece_before", "ece_after", "ece_null")
-    found = {name: figures[name] for name in (*plain, *sure)}
+    several = ("map", "subset_accuracy", "hamming_loss")
+    found = {name: figures.get(name) for name in (*plain, *sure, *several)}
     found["macro_f1"] = figures["averages"]["macro"]["f1"]
     found |= {f"abstention/{name}": figures["abstention"][name] for name in ("threshold", "coverage", "accuracy")}
     sets = figures["conformal"] or {}
@@ -117,6 +121,7 @@ def _confidence(served: Predictor) -> Confidence:
         wanted_accuracy=card.wanted_accuracy,
         abstain_below=card.abstain_below,
         conformal=card.conformal,
+        decoding=card.decoding,
     )
 
 
@@ -134,7 +139,7 @@ def _robustness(
     testing: Release,
     pixels: NDArray[np.uint8],
     truth: NDArray[np.str_],
-    clean: BoolArray,
+    clean: Figures,
     step: Callable[[str], None] | None,
 ) -> dict[str, Any]:
     figures = corrupted(served, testing, pixels, truth, clean)

@@ -16,7 +16,6 @@ from sightline.errors import DataError
 from sightline.evaluate import fixed, leaving
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     import pandas as pd
@@ -110,9 +109,9 @@ def open_images(paths: Paths, release: Release) -> tuple[Images, list[str]]:
     place = {digest: number for number, digest in enumerate(rows["sha256"])}
     order = [place[digest] for digest in release.images]
     picked = torch.tensor(order)
-    return Images(everything.pixels[picked], everything.labels[picked], everything.classes), rows["path"].iloc[
-        order
-    ].tolist()
+    labels, task = everything.labels[picked], everything.task
+    images = Images(everything.pixels[picked], labels, everything.classes, task=task)
+    return images, rows["path"].iloc[order].tolist()
 
 
 def open_files(paths: Paths, release: Release) -> list[bytes]:
@@ -123,22 +122,10 @@ def open_files(paths: Paths, release: Release) -> list[bytes]:
 
 
 def labels(paths: Paths, release: Release) -> NDArray[np.str_]:
-    """The class name of each image of the release, in its order."""
+    """The label of each image of the release, in its order: a class, or the text of a set of them."""
     rows = _test_rows(paths)
     label_of = dict(zip(rows["sha256"], rows["label"], strict=True))
     return np.array([label_of[digest] for digest in release.images])
-
-
-def indexed(classes: Sequence[str], labels: NDArray[np.str_]) -> tuple[list[str], NDArray[np.int64]]:
-    """The classes of a model, then those of `labels` (N,) that it does not know; the index (N,) of each label."""
-    names = list(classes) + sorted(set(labels.tolist()) - set(classes))
-    place = {name: number for number, name in enumerate(names)}
-    return names, np.array([place[label] for label in labels.tolist()], dtype=np.int64)
-
-
-def widened(answers: NDArray[Any], classes: int, value: float) -> NDArray[Any]:
-    """Answers (N, M) over the first of all `classes`, with `value` for those that the model does not know."""
-    return np.pad(answers, ((0, 0), (0, classes - answers.shape[1])), constant_values=value)
 
 
 def rows(paths: Paths, release: Release) -> pd.DataFrame:

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sightline.evaluate.corruptions import CORRUPTIONS, SEVERITIES, corrupt
+from sightline.evaluate.metrics import widened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from sightline.evaluate.metrics import BoolArray, IntArray
+    from sightline.evaluate.metrics import Figures, FloatArray, IntArray
     from sightline.models.predictor import Predictor
 
 GATE = ("gaussian_noise", "defocus_blur", "brightness", "contrast", "jpeg_compression")
@@ -29,11 +30,11 @@ def subset(digests: Sequence[str], most: int = GATE_IMAGES) -> IntArray:
     return np.sort(np.array(sorted(range(len(keys)), key=keys.__getitem__)[:most], dtype=np.int64))
 
 
-def right(predictor: Predictor, pixels: NDArray[np.uint8], labels: NDArray[np.str_]) -> dict[str, BoolArray]:
-    """Whether the answer is right for each image (N,) under each corruption of the gate, at its severity.
+def right(predictor: Predictor, pixels: NDArray[np.uint8], labels: NDArray[np.str_]) -> dict[str, Figures]:
+    """Whether the answer is right for each image (N,) under each corruption of the gate, or its task's other figure.
 
-    pixels: uint8 (N, S, S, 3) at the side of the predictor; labels: (N,) class names. Pass the same images in the same
-    order for two models that shall be compared.
+    pixels: uint8 (N, S, S, 3) at the side of the predictor; labels: (N,) as the manifest has them. Pass the
+    same images in the same order for two models that shall be compared.
     """
     cells = ((name, GATE_SEVERITY) for name in GATE)
     return {name: answers for (name, _), answers in _right(predictor, pixels, labels, cells)}
@@ -57,7 +58,7 @@ def grid(
     return found
 
 
-def figures(answers: Mapping[str, BoolArray], clean: BoolArray) -> dict[str, Any]:
+def figures(answers: Mapping[str, Figures], clean: Figures) -> dict[str, Any]:
     """What `right` found, as figures for JSON; `clean`: (N,) whether the same images are right as they are."""
     accuracies = {name: float(found.mean()) for name, found in answers.items()}
     return {
@@ -79,8 +80,13 @@ def _right(
     pixels: NDArray[np.uint8],
     labels: NDArray[np.str_],
     cells: Iterable[tuple[str, int]],
-) -> Iterable[tuple[tuple[str, int], BoolArray]]:
-    names = np.array(predictor.card.classes)
+) -> Iterable[tuple[tuple[str, int], Figures]]:
     for name, severity in cells:
-        answers = names[predictor.logits(corrupt(pixels, name, severity)).argmax(axis=1)]
-        yield (name, severity), answers == labels
+        yield (name, severity), figures_of(predictor, predictor.logits(corrupt(pixels, name, severity)), labels)
+
+
+def figures_of(predictor: Predictor, logits: FloatArray, labels: NDArray[np.str_]) -> Figures:
+    """The figure of each image (N,) with these logits (N, C) and labels (N,)."""
+    card, task = predictor.card, predictor.task
+    names, truth = task.indexed(card.classes, labels)
+    return task.figures(widened(task.probabilities(logits, card), len(names), 0.0), truth, card)

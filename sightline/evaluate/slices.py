@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sightline.evaluate import metrics
+from sightline.heads.labels import CLASSIFY, LABELS
+from sightline.heads.shares import wilson
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import pandas as pd
 
-    from sightline.evaluate.metrics import BoolArray, FloatArray
+    from sightline.evaluate.metrics import BoolArray, Figures, FloatArray
 
 SMALLEST = 20
 """A slice of fewer images says next to nothing, unless it is a class."""
@@ -45,13 +46,14 @@ class Slice:
     high: float
 
 
-def table(rows: pd.DataFrame) -> dict[str, BoolArray]:
+def table(rows: pd.DataFrame, task: str = CLASSIFY) -> dict[str, BoolArray]:
     """Members (N,) of each slice, by name such as `label=crazing` or `brightness > 0.62`.
 
     rows: (N rows) the manifest's rows in the order of the release; further columns are cut as well, by value where they
-    have few. A column that is not there, or is alike for all images, gives no slice.
+    have few. A column that is not there, or is alike for all images, gives no slice. Images of several classes are in
+    the slice of each.
     """
-    found = _by_value("label", rows["label"], smallest=1, most=len(rows))
+    found = {f"label={name}": members for name, members in LABELS[task].members(rows["label"]).items()}
     found |= _by_value("group", rows["group"], smallest=SMALLEST, most=MOST_GROUPS)
     longest = np.maximum(_numbers(rows["width"]), _numbers(rows["height"]))
     found |= _thirds("longest side", longest)
@@ -64,14 +66,14 @@ def table(rows: pd.DataFrame) -> dict[str, BoolArray]:
     return {name: members for name, members in found.items() if not members.all()}
 
 
-def accuracies(slices: Mapping[str, BoolArray], right: BoolArray) -> list[Slice]:
-    """Accuracy of each of the `slices` (none empty), worst first; `right`: (N,) whether each answer is right."""
+def accuracies(slices: Mapping[str, BoolArray], right: Figures) -> list[Slice]:
+    """Accuracy of each of the `slices` (none empty), worst first; `right`: (N,) the figure of each image."""
     scored = [_score(name, right[members]) for name, members in slices.items()]
     return sorted(scored, key=lambda one: one.accuracy)
 
 
-def _score(name: str, right: BoolArray) -> Slice:
-    low, high = metrics.wilson(int(right.sum()), len(right))
+def _score(name: str, right: Figures) -> Slice:
+    low, high = wilson(float(right.sum()), len(right))
     return Slice(name=name, images=len(right), accuracy=float(right.mean()), low=low, high=high)
 
 

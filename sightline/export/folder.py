@@ -95,7 +95,8 @@ def _described(predictor: Predictor) -> dict[str, Any]:
         "abstain_below",
         "conformal",
     )
-    return {key: values[key] for key in kept} | {"foreign": predictor.known is not None}
+    more = {} if values["decoding"] is None else {"decoding": values["decoding"]}
+    return {key: values[key] for key in kept} | more | {"foreign": predictor.known is not None}
 
 
 def _answers(

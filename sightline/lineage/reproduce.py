@@ -214,12 +214,14 @@ def _accuracy(tracker: Tracker, version: str, there: Paths, now: Trained) -> dic
 
     from sightline.data.loader import load
     from sightline.evaluate.compare import difference_interval, discordant
+    from sightline.heads.known import of
     from sightline.train.inference import predict
 
     parts = [load(there.shards("target"), role) for role in ("val", "calib")]
     pixels, labels = torch.cat([one.pixels[:] for one in parts]), torch.cat([one.labels for one in parts])
     models = (tracker.predictor(tracker.classifier_model, version).model, now.load(there.root))
-    then, again = ((predict(one, pixels, exact=True).argmax(1) == labels).numpy() for one in models)
+    hits = of(now.task).hits
+    then, again = ((hits(predict(one, pixels, exact=True), labels) == 1).numpy() for one in models)
     gained, lost = discordant(then, again)
     low, high = difference_interval(gained, lost, len(labels), (1 - LEVEL) / 2)
     shares = {"then": float(then.mean()), "now": float(again.mean())}

@@ -13,6 +13,7 @@ from sightline.data.validation.verdict import Verdict, sentences
 from sightline.data.versions import archive
 from sightline.digests import digest_of
 from sightline.errors import DataError, RegistryError, SightlineError
+from sightline.heads.labels import CLASSIFY, LABELS
 from sightline.lineage import origin
 from sightline.project import USES
 from sightline.registry.ledger import INSUFFICIENT, REFUSED, WAITING, open_ledger
@@ -199,11 +200,12 @@ def _manifest(paths: Paths, use: str, version: str, missing: list[str]) -> dict[
     rows = list(zip(*(column.to_pylist() for column in table.columns), strict=True))
     usable = [(label, role) for status, label, role in rows if status == OK]
     roles = Counter(role for _, role in usable if role is not None)
+    task = paths.params.task_of(use) if use in paths.params.datasets else CLASSIFY
     return {
         "images": len(rows),
         "usable": len(usable),
         "quarantined": sum(status == QUARANTINED for status, _, _ in rows),
-        "classes": len({label for label, _ in usable if label is not None}),
+        "classes": len({name for label, _ in usable if label is not None for name in LABELS[task].names(label)}),
         "roles": dict(sorted(roles.items())),
     }
 

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from sightline.digests import file_digest
 from sightline.errors import ModelError
+from sightline.heads.conformal import Conformal
+from sightline.heads.known import HEADS
+from sightline.heads.labels import CLASSIFY, noted
 from sightline.images.reading import MAX_PIXELS, WHITE
 from sightline.images.shape import Fit
-from sightline.models.conformal import Conformal
 from sightline.models.foreign import KNOWN, Known
 from sightline.models.weights import WEIGHTS
 
@@ -56,6 +58,16 @@ class Card:
     """Level of 16-bit grey that is white."""
     max_pixels: float = MAX_PIXELS
     """Larger images are not decoded, where no project says otherwise."""
+    task: str = CLASSIFY
+    """Which head makes answers of the network's outputs."""
+    decoding: dict[str, Any] | None = None
+    """What that head fitted besides, as plain values."""
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What its file says; of the first task nothing that files from before there were others do not say."""
+        values = {key: value for key, value in asdict(self).items() if key not in {"task", "decoding"}}
+        return {**values, **noted(self.task), **({} if self.decoding is None else {"decoding": self.decoding})}
 
 
 def load(folder: Path) -> tuple[Card, Classifier, Known | None]:
@@ -94,6 +106,9 @@ def _card(values: dict[str, Any]) -> Card:
         raise ValueError("classes are not the names of one class or more, each once")
     if not (type(card.white) is int and 0 < card.white <= WHITE):
         raise ValueError(f"white = {card.white!r} is no level of 16 bits")
+    if card.task not in HEADS:
+        raise ValueError(f"task = {card.task!r} is none of {', '.join(HEADS)}")
+    HEADS[card.task].check(card)
     numbers = {"temperature": card.temperature, "abstain_below": card.abstain_below or 0.0}
     numbers |= {"max_pixels": card.max_pixels}
     numbers |= {name: float(value) for name, value in vars(known).items()} if known else {}
@@ -112,7 +127,7 @@ def write(folder: Path, card: Card, weights: Path, known: Known | None = None) -
     if known is not None:
         known.write(folder / KNOWN)
         card = replace(card, known=file_digest(folder / KNOWN))
-    (folder / BUNDLE).write_text(json.dumps(asdict(card), indent=1) + "\n", encoding="utf-8")
+    (folder / BUNDLE).write_text(json.dumps(card.told, indent=1) + "\n", encoding="utf-8")
 
 
 def golden(folder: Path) -> list[bytes]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import fields
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -53,14 +54,14 @@ class Answering(nn.Module):
     def __init__(self, predictor: Predictor) -> None:
         super().__init__()
         self.heads = Heads(predictor.model)
-        self.temperature = predictor.card.temperature
+        self.activation = partial(predictor.task.activation, fitted=predictor.card)
         self.foreign = None if predictor.known is None else Foreign(predictor.known)
         self.outputs = ("probabilities",) if self.foreign is None else ("probabilities", "foreign_score")
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
         """What a client needs."""
         features, logits = self.heads(pixels)
-        probabilities = torch.softmax(logits / self.temperature, dim=1)
+        probabilities = self.activation(logits)
         return (probabilities,) if self.foreign is None else (probabilities, self.foreign(features, logits, pixels))
 
 

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from sightline.models.predictor import Answer, Predictor
+    from sightline.heads.answer import Answer
+    from sightline.models.predictor import Predictor
 
 FOREIGN = 0.01
 """Largest difference of the logarithms of a foreign score: it is made of small differences of large squares, which
@@ -66,10 +67,11 @@ def _check_decisions(
     card = predictor.card
     for place, (answer, row) in enumerate(zip(answers, probabilities, strict=True)):
         foreign = None if scores is None else bool(scores[place] > 1)
-        unsure = card.abstain_below is not None and float(row.max()) < card.abstain_below
+        label, sure = predictor.task.decided(row, card)
+        unsure = card.abstain_below is not None and sure < card.abstain_below
         was, now = (
             (answer.label, bool(answer.abstain), answer.foreign),
-            (card.classes[int(row.argmax())], bool(foreign) or unsure, foreign),
+            (label, bool(foreign) or unsure, foreign),
         )
         off = 0.0 if scores is None else abs(float(np.log(scores[place] / np.float64(answer.foreign_score))))
         if was != now or not off <= FOREIGN:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -11,44 +9,25 @@ import numpy as np
 import torch
 
 from sightline.files import replacing
+from sightline.heads.known import of
 from sightline.images.normalise import normalise
 from sightline.images.reading import decode
 from sightline.models import bundle
-from sightline.models.conformal import answered_sets
 from sightline.models.device import exact
 from sightline.models.foreign import describe
-from sightline.models.temperature import softmax
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
+    from sightline.heads.answer import Answer
     from sightline.models.bundle import Card
-    from sightline.models.conformal import Conformal
     from sightline.models.foreign import Known
     from sightline.models.runtimes import Run
     from sightline.models.zoo import Classifier
 
 BATCH = 64
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What the model says of one image."""
-
-    label: str
-    probability: float
-    probabilities: tuple[float, ...]
-    """One for each class, in the order of the card."""
-    abstain: bool | None
-    """Whether a person had better answer: too unsure for the accuracy that was wanted, or foreign; None if untold."""
-    likely: tuple[str, ...] | None
-    """Classes of the conformal set, the answer among them; None where the card cannot tell."""
-    foreign: bool | None
-    """Whether the image is unlike those that the model knows; None where the bundle cannot tell."""
-    foreign_score: float | None
-    """How unlike; the bundle's threshold is 1."""
 
 
 class Outputs(NamedTuple):
@@ -71,6 +50,8 @@ class Predictor:
         """Larger images are not decoded: by the project that asks, else by the one that the bundle is of."""
         self.model = model.eval()
         self.known = known
+        self.task = of(card.task)
+        """By which outputs become answers."""
         self.run: Run = self._by_torch
         """Pixels uint8 (N, size, size, 3) → features and logits; another runtime may take torch's place."""
 
@@ -105,7 +86,7 @@ class Predictor:
 
         Raises UnreadableImage where one cannot be read.
         """
-        return softmax(self.logits_of(images), self.card.temperature)
+        return self.task.probabilities(self.logits_of(images), self.card)
 
     def logits_of(self, images: Sequence[bytes]) -> NDArray[np.float32]:
         """Logits (N, classes) for image files, before the temperature.
@@ -145,31 +126,12 @@ class Predictor:
     ) -> tuple[list[Answer], NDArray[np.floating[Any]]]:
         """The same, and what they were told by: `Outputs.described`."""
         found = self.outputs(pixels)
-        rows = softmax(found.logits, self.card.temperature)
+        rows = self.task.probabilities(found.logits, self.card)
         scores = [None] * len(rows) if self.known is None else self.known.scores(found.described).tolist()
-        return [self._answer(*one) for one in zip(images, rows, scores, strict=True)], found.described
-
-    def _answer(self, data: bytes, row: NDArray[np.float64], score: float | None) -> Answer:
-        card, best = self.card, int(row.argmax())
-        unsure = None if card.abstain_below is None else float(row[best]) < card.abstain_below
-        foreign = None if score is None else score > 1
-        return Answer(
-            label=card.classes[best],
-            probability=float(row[best]),
-            probabilities=tuple(row.tolist()),
-            abstain=True if foreign else unsure if unsure is not None else foreign,
-            likely=None if card.conformal is None else self._likely(card.conformal, data, row),
-            foreign=foreign,
-            foreign_score=score,
+        answers = (
+            self.task.answer(data, row, self.card, score) for data, row, score in zip(images, rows, scores, strict=True)
         )
-
-    def _likely(self, conformal: Conformal, data: bytes, row: NDArray[np.float64]) -> tuple[str, ...]:
-        """The randomised set with the answer added to it: right in at least the share that was asked for."""
-        # The image's own bytes draw, so that the same file always gets the same set.
-        rng = np.random.default_rng(int.from_bytes(hashlib.sha256(data).digest()[:8]))
-        (members,) = answered_sets(conformal, row[None], rng)
-        order = np.argsort(-row, kind="stable")
-        return tuple(self.card.classes[place] for place in order.tolist() if members[place])
+        return list(answers), found.described
 
 
 def write_bundle(
@@ -189,5 +151,5 @@ def write_bundle(
         bundle.write(scratch, card, weights, known)
         predictor = Predictor.load(scratch)
         found = predictor.logits_of(golden) if logits is None else logits
-        bundle.write_golden(scratch, golden, found, softmax(found, card.temperature))
+        bundle.write_golden(scratch, golden, found, predictor.task.probabilities(found, card))
     return predictor

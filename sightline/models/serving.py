@@ -2,7 +2,8 @@
 
 Input: a table with the column `image`, the bytes of an image file. Output: `label`, `probability`, `probabilities`,
 `set`, `abstain`, `foreign` and `foreign_score`, which are empty where the bundle cannot tell; `version`, which is
-empty where the model was not loaded from the registry; and `digest` of the bundle.
+empty where the model was not loaded from the registry; and `digest` of the bundle. Where images have several
+labels: `labels`, a list.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class ImageClassifier(PythonModel):
     def predict(self, context: Any, model_input: pd.DataFrame, params: Any = None) -> pd.DataFrame:  # noqa: ARG002
         """One row for each row of `model_input`."""
         answers = self.predictor.predict([bytes(data) for data in model_input["image"]])
-        return pd.DataFrame(
+        found = pd.DataFrame(
             {
                 "label": [answer.label for answer in answers],
                 "probability": [answer.probability for answer in answers],
@@ -44,6 +45,9 @@ class ImageClassifier(PythonModel):
                 "digest": self.digest,
             }
         )
+        # A column of their own where images have several labels, and none where each has one.
+        sets = [answer.labels for answer in answers if answer.labels is not None]
+        return found.assign(labels=pd.Series(map(list, sets), dtype=object)) if sets else found
 
 
 def registered(folder: Path) -> str | None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sightline.evaluate.metrics import wilson
+from sightline.heads.shares import wilson
 from sightline.monitor.outcome import Estimate
 
 if TYPE_CHECKING:

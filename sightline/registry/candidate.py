@@ -16,6 +16,7 @@ from sightline.data import manifest
 from sightline.digests import file_digest
 from sightline.errors import RegistryError, SightlineError
 from sightline.evaluate import release
+from sightline.evaluate.metrics import widened
 from sightline.models.predictor import Predictor
 from sightline.models.weights import WEIGHTS
 from sightline.registry import rules
@@ -133,8 +134,7 @@ class Candidate:
         """What a version answers for the test images."""
         if version not in self._answers:
             self._answers[version] = self.predictor(version).probabilities(self.files)
-        classes = self.predictor(version).card.classes
-        return _scored(version, classes, self.labels, self._answers[version], self.groups)
+        return _scored(version, self.predictor(version), self.labels, self._answers[version], self.groups)
 
     @cached_property
     def answers(self) -> Scored:
@@ -161,7 +161,7 @@ class Candidate:
             rows, predictor = self.role(role), self.predictor(version)
             answers = predictor.probabilities([(self.paths.raw("target") / path).read_bytes() for path in rows["path"]])
             labels = np.array(rows["label"].tolist(), dtype=str)
-            done = _scored(version, predictor.card.classes, labels, answers, manifest.groups(rows))
+            done = _scored(version, predictor, labels, answers, manifest.groups(rows))
             self._on_roles[role, version] = done
         return self._on_roles[role, version]
 
@@ -173,12 +173,14 @@ class Candidate:
 
 def _scored(
     version: str,
-    classes: tuple[str, ...],
+    predictor: Predictor,
     labels: NDArray[np.str_],
     probabilities: NDArray[np.float64],
     groups: IntArray,
 ) -> Scored:
     """Over the classes of version and release together: a class that the version does not know gets probability 0."""
-    known, numbers = release.indexed(classes, labels)
-    wider = release.widened(probabilities, len(known), 0.0)
-    return Scored(version=version, labels=numbers, probabilities=wider, groups=groups)
+    head, card = predictor.task, predictor.card
+    known, numbers = head.indexed(card.classes, labels)
+    wider = widened(probabilities, len(known), 0.0)
+    figures = head.figures(wider, numbers, card)
+    return Scored(version=version, labels=numbers, probabilities=wider, groups=groups, head=head, figures=figures)

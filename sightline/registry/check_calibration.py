@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sightline.evaluate import calibration, fitted_null, metrics
-from sightline.models.conformal import answered_sets
+from sightline.evaluate import calibration, fitted_null
+from sightline.heads.conformal import answered_sets
 from sightline.registry import rules
 from sightline.registry.blessing import CALIBRATION, FAILED, Blessing
 from sightline.registry.check_log_loss import check_log_loss
 from sightline.registry.rules import Compared
 
 if TYPE_CHECKING:
-    from sightline.evaluate.metrics import FloatArray
+    from sightline.evaluate.metrics import FloatArray, IntArray
     from sightline.registry.blessing import Bound
     from sightline.registry.rules import Scored, Word
 
@@ -38,13 +38,15 @@ def check_calibration(
     if not len(calib.labels):
         said = "there are no calibration images, so it did not run: raise datasets.target.roles.calib"
         return Blessing(name=CALIBRATION, verdict="missing", sentence=said, digests=bound)
-    parts = [_claims(candidate, calib, champion, own=own), _coverage(candidate, calib)]
+    parts = [_claims(candidate, calib, champion, own=own)]
+    if candidate.head.is_exclusive:
+        parts.append(_coverage(candidate, calib))
     if champion is not None:
         parts.append(check_log_loss(candidate, champion))
     failing = [part for part in parts if part.verdict == FAILED]
     verdict: Word = "failed" if failing else "passed"
     figures = {key: value for part in parts for key, value in part.figures.items()}
-    figures["log_loss"] = metrics.log_loss(candidate.labels, candidate.probabilities)
+    figures["log_loss"] = float(candidate.log_losses.mean())
     # What does not block is led by the calibration error; the other figures are on the page.
     return rules.blessed(
         CALIBRATION, verdict, "; ".join(part.sentence for part in failing or parts[:1]), figures, bound
@@ -52,14 +54,19 @@ def check_calibration(
 
 
 def _claims(candidate: Scored, calib: Scored, champion: Scored | None, *, own: bool) -> Compared:
-    """One rng for it alone: what is drawn here must not depend on what the sets draw."""
-    p = fitted_null.chance(_pair(calib), _pair(candidate), np.random.default_rng([0, 0]))
-    error = calibration.ece(*_pair(candidate))
+    """Of each kind of decision by itself, so that images are independent; any of them with that chance (Bonferroni).
+
+    One rng for it alone: what is drawn here must not depend on what the sets draw.
+    """
+    rng, own_pair = np.random.default_rng([0, 0]), _pair(candidate)
+    kinds = list(zip(_pairs(calib), _pairs(candidate), strict=False))
+    p = min(1.0, len(kinds) * min(fitted_null.chance(fitting, judged, rng) for fitting, judged in kinds))
+    error = calibration.ece(*own_pair)
     best = None if champion is None else calibration.ece(*_pair(champion))
     off = fitted_null.off(*_pair(calib))
     wrong = own and off >= OFF
     good = p > (SUSPECT if wrong else SHOWN) or (best is not None and error <= best)
-    claimed, right = float(candidate.probabilities.max(axis=1).mean()), float(candidate.right.mean())
+    claimed, right = (float(one.mean()) for one in calibration.answers(*own_pair))
     figure = f"it claims {claimed:.1%} and is right in {right:.1%}"
     if good:
         sentence = f"calibration error {error:.1%}: {figure}"
@@ -86,5 +93,15 @@ def _coverage(candidate: Scored, calib: Scored) -> Compared:
     return Compared(verdict="passed" if p > SHOWN else "failed", sentence=f"{sentence} (p = {p:.2g})", figures=figures)
 
 
-def _pair(scored: Scored) -> tuple[FloatArray, metrics.IntArray]:
-    return scored.probabilities, scored.labels
+def _pairs(scored: Scored) -> list[tuple[FloatArray, IntArray]]:
+    """Probabilities (N, K) of each kind of decision, and what is true (N,)."""
+    return scored.head.claims(scored.probabilities, scored.labels)
+
+
+def _pair(scored: Scored) -> tuple[FloatArray, IntArray]:
+    """Those of all decisions."""
+    found = _pairs(scored)
+    if len(found) == 1:
+        return found[0]
+    probabilities, labels = zip(*found, strict=True)
+    return np.concatenate(probabilities), np.concatenate(labels)

@@ -12,7 +12,7 @@ from sightline.registry.blessing import FRESH, NO_CHAMPION, NOT_APPLICABLE, Bles
 from sightline.registry.rules import BETTER, HARM, POWER, blessed
 
 if TYPE_CHECKING:
-    from sightline.evaluate.metrics import BoolArray, IntArray
+    from sightline.evaluate.metrics import BoolArray, Figures, IntArray
     from sightline.evaluate.paired import Paired
     from sightline.params import Gate
     from sightline.registry.blessing import Bound
@@ -23,8 +23,8 @@ GAIN = 0.05
 
 
 def check_fresh(
-    candidate: BoolArray,
-    champion: BoolArray | None,
+    candidate: Figures,
+    champion: Figures | None,
     new: BoolArray,
     groups: IntArray,
     rule: Rule,
@@ -74,7 +74,7 @@ def _on_new(pair: Paired, rule: Rule) -> tuple[Word, str]:
     return ("failed" if compare.power(pair.independent, pair.disagreement, HARM) >= POWER else "insufficient"), told
 
 
-def _weighted(candidate: BoolArray, champion: BoolArray, new: BoolArray, groups: IntArray, share: float) -> float:
+def _weighted(candidate: Figures, champion: Figures, new: BoolArray, groups: IntArray, share: float) -> float:
     """One-sided p of "not better": each part counts by its share of the traffic, whatever its images."""
     weights = np.where(new, share / new.sum(), (1 - share) / (~new).sum())
     return sign_flip(group_sums((candidate.astype(float) - champion) * weights, groups))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sightline.evaluate import metrics
 from sightline.evaluate.paired import group_sums, sign_flip
 from sightline.registry.rules import Compared
 
@@ -19,8 +18,7 @@ SHOWN = 0.01
 
 def check_log_loss(candidate: Scored, champion: Scored) -> Compared:
     """Fails where a log loss more than 0.01 nats above the champion's is shown: one-sided sign-flip test by group."""
-    own, other = (metrics.log_losses(one.labels, one.probabilities) for one in (candidate, champion))
-    more = own - other
+    more = candidate.log_losses - champion.log_losses
     mean, p = float(more.mean()), sign_flip(group_sums(more - MARGIN, candidate.groups))
     shown = p <= SHOWN
     word = "shown" if shown else "not shown"

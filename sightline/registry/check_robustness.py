@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sightline.heads.known import ONE
 from sightline.registry.blessing import NO_CHAMPION, NOT_APPLICABLE, ROBUSTNESS, Blessing
 from sightline.registry.rules import blessed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sightline.evaluate.metrics import BoolArray, FloatArray, IntArray
+    from sightline.evaluate.metrics import Figures, FloatArray, IntArray
+    from sightline.heads.protocol import Head
     from sightline.params import Gate
     from sightline.registry.blessing import Bound
 
@@ -30,12 +32,13 @@ PLAIN = {
 
 
 def check_robustness(
-    candidate: Mapping[str, BoolArray],
-    champion: Mapping[str, BoolArray] | None,
-    clean: BoolArray,
+    candidate: Mapping[str, Figures],
+    champion: Mapping[str, Figures] | None,
+    clean: Figures,
     groups: IntArray,
     limits: Gate,
     bound: Bound,
+    head: Head = ONE,
 ) -> Blessing:
     """Whether the mean accuracy over the corruptions is not shown to fall by more than `gate.robust_margin`.
 
@@ -43,10 +46,10 @@ def check_robustness(
     are; `groups` (N,): images of one number are no independent evidence.
     """
     own = {name: float(right.mean()) for name, right in candidate.items()}
-    mean, weak = float(np.mean(list(own.values()))), _weakness(own, float(clean.mean()))
+    mean, weak = float(np.mean(list(own.values()))), _weakness(own, float(clean.mean()), head)
     figures: dict[str, Any] = {"candidate": own, "clean": float(clean.mean()), "images": len(clean)}
     if champion is None:
-        said = f"{NO_CHAMPION}: right in {mean:.1%} under {len(own)} corruptions, {clean.mean():.1%} without"
+        said = f"{NO_CHAMPION}: {head.said(mean)} under {len(own)} corruptions, {clean.mean():.1%} without"
         return blessed(ROBUSTNESS, NOT_APPLICABLE, said, figures, bound, warning=weak)
     other = {name: float(champion[name].mean()) for name in own}
     differences = np.mean([candidate[name].astype(float) - champion[name] for name in own], axis=0)
@@ -54,7 +57,7 @@ def check_robustness(
     figures |= {"champion": other, "difference": difference, "margin": limits.robust_margin, "p": p}
     shown = "shown" if p <= ALPHA else "not shown"
     said = (
-        f"under {len(own)} corruptions right in {mean:.1%}, {100 * difference:+.1f} points; "
+        f"under {len(own)} corruptions {head.said(mean)}, {100 * difference:+.1f} points; "
         f"a loss above {100 * limits.robust_margin:g} is {shown} (p = {p:.2g})"
     )
     return blessed(ROBUSTNESS, "failed" if p <= ALPHA else "passed", said, figures, bound, warning=weak)
@@ -75,7 +78,12 @@ def harm_p(differences: FloatArray, groups: IntArray, margin: float) -> float:
     return max(p, 0.5 ** len(sums))
 
 
-def _weakness(accuracies: Mapping[str, float], clean: float) -> str:
+def _weakness(accuracies: Mapping[str, float], clean: float, head: Head) -> str:
     """The corruptions that leave few right answers, in plain words; nothing where there are none."""
-    weak = [f"{share:.1%} under {PLAIN.get(name, name)}" for name, share in accuracies.items() if share < WEAK * clean]
-    return f"weak: right in {', '.join(weak)}" if weak else ""
+    weak = [(share, PLAIN.get(name, name)) for name, share in accuracies.items() if share < WEAK * clean]
+    if not weak:
+        return ""
+    (first, under), *others = weak
+    return ", ".join(
+        [f"weak: {head.said(first)} under {under}", *(f"{share:.1%} under {one}" for share, one in others)]
+    )

@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 from sightline.evaluate import compare
 from sightline.evaluate.paired import paired
+from sightline.heads.known import ONE
 from sightline.registry import rules
 from sightline.registry.blessing import NO_CHAMPION, NOT_APPLICABLE, SLICES, Blessing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sightline.evaluate.metrics import BoolArray, IntArray
+    from sightline.evaluate.metrics import BoolArray, Figures, IntArray
+    from sightline.heads.protocol import Head
     from sightline.registry.blessing import Bound
 
 FAMILY = 0.01
@@ -21,13 +23,14 @@ MOST_NAMES = 3
 
 
 def check_slices(
-    candidate: BoolArray,
-    champion: BoolArray | None,
+    candidate: Figures,
+    champion: Figures | None,
     parts: Mapping[str, BoolArray],
     expected: Sequence[str],
     tested: BoolArray,
     groups: IntArray,
     bound: Bound,
+    head: Head = ONE,
 ) -> Blessing:
     """Whether harm is shown on any of the `parts` (members (N,) by name): sign-flip by group, Holm over all.
 
@@ -53,7 +56,7 @@ def check_slices(
     short = f"; too few images to tell: {_named(unknown)}" if unknown else ""
     if harmed:
         said = "; ".join(
-            f"{row['name']} is worse: {row['accuracy']:.1%} of {row['images']} images right, the champion "
+            f"{row['name']} is worse: {head.told(row['accuracy'], row['images'])}, the champion "
             f"{row['champion']:.1%} (p = {row['p']:.2g})"
             for row in harmed
         )
@@ -61,13 +64,11 @@ def check_slices(
     return rules.blessed(SLICES, "passed", f"no harm shown on {len(rows)} slices{short}", figures, bound)
 
 
-def _told(right: BoolArray) -> dict[str, Any]:
+def _told(right: Figures) -> dict[str, Any]:
     return {"images": len(right), "accuracy": float(right.mean())}
 
 
-def _slice(
-    name: str, members: BoolArray, candidate: BoolArray, champion: BoolArray, groups: IntArray
-) -> dict[str, Any]:
+def _slice(name: str, members: BoolArray, candidate: Figures, champion: Figures, groups: IntArray) -> dict[str, Any]:
     pair = paired(champion[members], candidate[members], groups[members])
     told = {"name": name, **_told(candidate[members]), "champion": pair.other}
     return told | {"groups": len(pair.sums), "p": pair.harm, "least": pair.least}

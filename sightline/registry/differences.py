@@ -34,7 +34,7 @@ def differences(candidate: Candidate) -> tuple[Difference, ...]:
     if candidate.rival is None:
         return ()
     own, other = candidate.answers, candidate.rival
-    gained, lost = own.right & ~other.right, other.right & ~own.right
+    gained, lost = own.right > other.right, other.right > own.right
     sure = np.where(gained, other.probabilities.max(axis=1), own.probabilities.max(axis=1))
     order = np.argsort(-sure, kind="stable")
     rows = [*order[gained[order]][:MOST].tolist(), *order[lost[order]][:MOST].tolist()]
@@ -44,10 +44,8 @@ def differences(candidate: Candidate) -> tuple[Difference, ...]:
 
 def _difference(candidate: Candidate, row: int, path: str, *, gained: bool) -> Difference:
     assert candidate.rival is not None  # noqa: S101 — asked only where there is a champion
-    names = [*candidate.predictor(candidate.request.version).card.classes]
-    others = [*candidate.predictor(candidate.rival.version).card.classes]
-    own, own_share = _best(candidate.answers, names, row)
-    other, other_share = _best(candidate.rival, others, row)
+    own, own_share = _answer(candidate, candidate.answers, row)
+    other, other_share = _answer(candidate, candidate.rival, row)
     return Difference(
         path=path,
         label=str(candidate.labels[row]),
@@ -59,6 +57,6 @@ def _difference(candidate: Candidate, row: int, path: str, *, gained: bool) -> D
     )
 
 
-def _best(scored: Scored, classes: list[str], row: int) -> tuple[str, float]:
-    answers = scored.probabilities[row, : len(classes)]
-    return classes[int(answers.argmax())], float(answers.max())
+def _answer(candidate: Candidate, scored: Scored, row: int) -> tuple[str, float]:
+    card = candidate.predictor(scored.version).card
+    return scored.head.decided(scored.probabilities[row, : len(card.classes)], card)

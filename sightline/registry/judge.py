@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from sightline.evaluate.metrics import BoolArray
+    from sightline.evaluate.metrics import Figures
     from sightline.evaluate.paired import Paired
     from sightline.models.predictor import Predictor
     from sightline.params import Gate
@@ -106,11 +106,18 @@ def _asked(name: str, check: Callable[[Candidate], Blessing], candidate: Candida
 
 
 def _overall(candidate: Candidate) -> Blessing:
+    """The comparison, with what is compared where that is not right or wrong."""
+    done, head = _against_champion(candidate), candidate.answers.head
+    return done if head.is_exclusive else replace(done, figures={**done.figures, "measure": f"mean {head.figure}"})
+
+
+def _against_champion(candidate: Candidate) -> Blessing:
     """The comparison is spent only where nothing else speaks against the candidate."""
     bound, fixed = candidate.bound, release.listed(candidate.paths, candidate.testing)
     candidate.ledger.comparisons.note(candidate.model, fixed.name, fixed.digest, fixed.images)
     if candidate.champion is None or candidate.rival is None:
-        return rules.first(candidate.answers.right, candidate.answers.labels, candidate.limits, bound)
+        own = candidate.answers
+        return rules.first(own.right, own.labels, candidate.limits, bound, own.head)
     pair = paired(candidate.rival.right, candidate.answers.right, candidate.groups)
     worse = rules.harmed(pair, candidate.champion, bound)
     if worse is not None:
@@ -186,21 +193,23 @@ def _fresh(candidate: Candidate) -> Blessing:
 def _slices(candidate: Candidate) -> Blessing:
     """On all images that neither model learned from: test, calibration and validation images."""
     held_out = pd.concat([candidate.rows, *(candidate.role(name) for name in HELD_OUT)], ignore_index=True)
-    classes = candidate.predictor(candidate.request.version).card.classes
+    card = candidate.predictor(candidate.request.version).card
+    classes = card.classes
     # With one class alone its slice would be all images, and is left out.
     expected = [f"label={name}" for name in classes] if len(classes) > 1 else []
     return check_slices(
         _right_on_all(candidate, candidate.request.version),
         _right_on_all(candidate, candidate.champion) if candidate.champion else None,
-        slices.table(held_out),
+        slices.table(held_out, card.task),
         expected,
         np.arange(len(held_out)) < len(candidate.rows),
         manifest.groups(held_out),
         candidate.bound,
+        candidate.answers.head,
     )
 
 
-def _right_on_all(candidate: Candidate, version: str) -> BoolArray:
+def _right_on_all(candidate: Candidate, version: str) -> Figures:
     parts = [candidate.scored(version), *(candidate.on_role(name, version) for name in HELD_OUT)]
     return np.concatenate([one.right for one in parts])
 
@@ -219,10 +228,10 @@ def _robustness(candidate: Candidate) -> Blessing:
     )
     assert own is not None  # noqa: S101 — only the champion may be none
     clean, groups = candidate.answers.right[picked], candidate.groups[picked]
-    return check_robustness(own, other, clean, groups, candidate.limits, candidate.bound)
+    return check_robustness(own, other, clean, groups, candidate.limits, candidate.bound, candidate.answers.head)
 
 
-def _under_corruption(predictor: Predictor, files: list[bytes], labels: NDArray[np.str_]) -> Mapping[str, BoolArray]:
+def _under_corruption(predictor: Predictor, files: list[bytes], labels: NDArray[np.str_]) -> Mapping[str, Figures]:
     pixels = np.stack([predictor.decode(data) for data in files])
     return robustness.right(predictor, pixels, labels)
 

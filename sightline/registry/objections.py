@@ -9,7 +9,6 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sightline.evaluate import metrics
 from sightline.registry.blessing import NOT_APPLICABLE
 from sightline.registry.rules import NO_WORSE
 
@@ -52,8 +51,7 @@ def favours(candidate: Scored, champion: Scored, slack: float = 0.0) -> bool:
     difference = float(candidate.right.mean() - champion.right.mean()) + slack
     if difference:
         return difference > 0
-    own, other = (metrics.log_loss(one.labels, one.probabilities) for one in (candidate, champion))
-    return own < other
+    return float(candidate.log_losses.mean()) < float(champion.log_losses.mean())
 
 
 def _validation(candidate: Candidate, champion: str) -> Objection | None:
@@ -61,7 +59,7 @@ def _validation(candidate: Candidate, champion: str) -> Objection | None:
     if favours(own, other, candidate.limits.margin if candidate.request.rule == NO_WORSE else 0.0):
         return None
     said = (
-        f"validation does not favour it: {own.right.mean():.1%} of {len(own.labels)} images right, "
+        f"validation does not favour it: {own.head.told(float(own.right.mean()), len(own.labels))}, "
         f"champion version {champion} {other.right.mean():.1%}"
     )
     return Objection(said, "failed")

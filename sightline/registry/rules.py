@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from sightline.evaluate import compare
+from sightline.heads.known import ONE
 from sightline.registry.blessing import NOT_APPLICABLE, OVERALL, Blessing
 
 if TYPE_CHECKING:
-    from sightline.evaluate.metrics import BoolArray, FloatArray, IntArray
+    from sightline.evaluate.metrics import Figures, FloatArray, IntArray
     from sightline.evaluate.paired import Paired
+    from sightline.heads.protocol import Head
     from sightline.params import Gate
     from sightline.registry.blessing import Bound
 
@@ -35,9 +37,13 @@ class Scored:
 
     version: str
     labels: IntArray
-    """(N,) true classes."""
+    """(N,) true classes, or (N, C) which of them are there."""
     probabilities: FloatArray
     """(N, C) over the classes that version and release have together."""
+    head: Head = ONE
+    """That of its task."""
+    figures: Figures | None = None
+    """(N,) the figure of each image, where it does not follow from the probabilities alone."""
     groups: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     """(N,) images of one number belong together; where none are given each stands alone."""
 
@@ -46,10 +52,14 @@ class Scored:
             object.__setattr__(self, "groups", np.arange(len(self.labels)))
 
     @property
-    def right(self) -> BoolArray:
-        """(N,) whether each image is answered rightly."""
-        correct: BoolArray = self.probabilities.argmax(axis=1) == self.labels
-        return correct
+    def right(self) -> Figures:
+        """(N,) whether each image is answered rightly, or how well."""
+        return self.probabilities.argmax(axis=1) == self.labels if self.figures is None else self.figures
+
+    @property
+    def log_losses(self) -> FloatArray:
+        """(N,) what each answer costs, nats."""
+        return self.head.log_losses(self.probabilities, self.labels)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,12 +71,12 @@ class Compared:
     figures: dict[str, Any]
 
 
-def first(right: BoolArray, labels: IntArray, limits: Gate, bound: Bound) -> Blessing:
-    """The absolute floors of the first champion; both arrays are (N,)."""
-    accuracy, majority = float(right.mean()), float(np.unique(labels, return_counts=True)[1].max() / len(labels))
+def first(right: Figures, labels: IntArray, limits: Gate, bound: Bound, head: Head = ONE) -> Blessing:
+    """The absolute floors of the first champion; both arrays are (N, …)."""
+    accuracy, majority = float(right.mean()), head.floor(labels)
     floor = max(limits.min_accuracy, majority + limits.min_gain_over_majority)
     figures = {"rule": "floors", "accuracy": accuracy, "majority": majority, "floor": floor, "images": len(labels)}
-    said = f"right in {accuracy:.1%} of {len(labels)} test images"
+    said = f"{head.said(accuracy)} of {len(labels)} test images"
     if accuracy >= floor:
         return _overall("passed", f"first champion: {said}, the floor is {floor:.1%}", figures, bound)
     return _overall("failed", f"no champion yet: {said}, below the floor of {floor:.1%}", figures, bound)
@@ -86,9 +96,7 @@ def harmed(pair: Paired, name: str, bound: Bound) -> Blessing | None:
     if pair.harm > HARM:
         return None
     figures = {**_figures(pair), **accuracies(pair), "harm": pair.harm}
-    return _overall(
-        "failed", f"worse than champion version {name}: {_seen(pair)} (p = {pair.harm:.2g})", figures, bound
-    )
+    return _overall("failed", f"worse than champion version {name}: {pair.seen} (p = {pair.harm:.2g})", figures, bound)
 
 
 def not_asked(said: str, pair: Paired, bound: Bound, verdict: Word = NOT_APPLICABLE) -> Blessing:
@@ -125,11 +133,11 @@ def compared(pair: Paired, name: str, rule: Rule, limits: Gate, level: float) ->
         good, bad = f"not worse than {name}", f"may be worse than {name}"
         asked = f"(at worst {100 * done.low:+.2f} points, {-100 * limits.margin:+.2f} allowed)"
     if passed:
-        return Compared(verdict="passed", sentence=f"{good}: {_seen(pair)} {asked}", figures=figures)
+        return Compared(verdict="passed", sentence=f"{good}: {pair.seen} {asked}", figures=figures)
     figures |= {"harm": pair.harm}
     if pair.harm <= HARM:
-        return Compared(verdict="failed", sentence=f"worse than {name}: {_seen(pair)} {asked}", figures=figures)
-    return _short(pair, f"{bad}: {_seen(pair)} {asked}", figures, level)
+        return Compared(verdict="failed", sentence=f"worse than {name}: {pair.seen} {asked}", figures=figures)
+    return _short(pair, f"{bad}: {pair.seen} {asked}", figures, level)
 
 
 def _short(pair: Paired, sentence: str, figures: dict[str, Any], level: float) -> Compared:
@@ -141,10 +149,6 @@ def _short(pair: Paired, sentence: str, figures: dict[str, Any], level: float) -
     needed = round(compare.images_needed(pair.disagreement, level, POWER) * pair.inflation)
     short = f"{needed:,} would show one point"
     return Compared(verdict="insufficient", sentence=f"{sentence}; {short}", figures={**figures, "needed": needed})
-
-
-def _seen(pair: Paired) -> str:
-    return f"{pair.gained} gained, {pair.lost} lost of {pair.images:,} images"
 
 
 def _figures(pair: Paired) -> dict[str, Any]:

@@ -84,12 +84,12 @@ def _compare(
         raise RegistryError("it answers golden images with NaN, which is no probability")
     before = np.array([one["probabilities"] for one in golden])
     right, allowed = reference(predictor, files)
-    names, (was, now) = predictor.card.classes, (before.argmax(1), found.argmax(1))
-    if (was != now).any():
-        first = int((was != now).argmax())
-        raise RegistryError(
-            f"{OTHERWISE}: {names[now[first]]} instead of {names[was[first]]} (is the preprocessing the same?)"
-        )
+    names, card = predictor.card.classes, predictor.card
+    for was, now in (
+        (predictor.task.decided(row, card)[0] for row in pair) for pair in zip(before, found, strict=True)
+    ):
+        if was != now:
+            raise RegistryError(f"{OTHERWISE}: {now} instead of {was} (is the preprocessing the same?)")
     # Both sides may err, and the softmax moves by half of what the logits move by at most.
     limit = allowed / predictor.card.temperature
     off = float(np.abs(found - before).max())

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sightline.data.duplicates.across import picture
 from sightline.data.files.facts import read_bytes
 from sightline.evaluate import power
+from sightline.evaluate.paired import number
 from sightline.files import write_atomically
 from sightline.images.reading import UnreadableImage
 from sightline.names import plain
@@ -48,7 +49,7 @@ def beside(outcome: Outcome) -> list[tuple[str, str, str]]:
     for name, check, candidate, champion, form in BESIDE:
         own, other = (_value(figures.get(check, {}), place) for place in (candidate, champion))
         if own is not None and other is not None:
-            rows.append((name, form.format(own), form.format(other)))
+            rows.append((figures[check].get("measure", name), form.format(own), form.format(other)))
     return rows
 
 
@@ -104,7 +105,9 @@ def odds(outcome: Outcome) -> tuple[str, ...]:
         return ()
     gained, lost, images = figures["gained"], figures["lost"], figures["images"]
     chance = float(beta.sf(0.5, gained + 1, lost + 1))
-    told = [f"Of {images:,} test images the candidate gains {gained} and loses {lost}: {_odds(chance)}."]
+    told = [
+        f"Of {images:,} test images the candidate gains {number(gained)} and loses {number(lost)}: {_odds(chance)}."
+    ]
     if "level" in figures:
         told.append(f"{power.sentence(images, (gained + lost) / images, figures['level'])}.")
     return tuple(one[0].upper() + one[1:] for one in told)

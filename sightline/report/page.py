@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from sightline.files import write_atomically
+from sightline.heads.known import of
+from sightline.heads.labels import CLASSIFY
 from sightline.report.axis import Axis, axis, risk_axis, time_axis
 from sightline.report.index import TONES, facts
 from sightline.report.rendering import bar_scale, data_address, templates
@@ -97,6 +99,8 @@ class Score:
     low: float
     high: float
     chosen: bool
+    measure: str = "accuracy"
+    """What the score is called, where it is another."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,20 +174,23 @@ def write_page(report: RunReport, path: Path) -> Path:
 def _view(report: RunReport) -> dict[str, Any]:
     """Values of the template: the report, and what is worked out from it."""
     evaluation = report.evaluation
-    matrix = np.asarray(evaluation["confusion"], dtype=np.int64)
-    count = len(matrix)
+    matrix = np.asarray(evaluation.get("confusion", np.empty((0, 0))), dtype=np.int64)
+    count, head = len(matrix), of(evaluation.get("task", CLASSIFY))
     return {
+        "head": head,
+        "cards": head.cards(evaluation),
         "report": report,
         "evaluation": evaluation,
         "matrix": matrix.tolist(),
+        "max_labelled": MAX_LABELLED,
         "heat": _heat(matrix) if count > MAX_LABELLED else None,
-        "heat_side": count * max(1, round(HEAT_SIDE / count)),
+        "heat_side": count * max(1, round(HEAT_SIDE / max(1, count))),
         "pairs": _confused_pairs(matrix, evaluation["classes"]),
         "anchors": {f"{one.true}\n{one.predicted}": f"cell-{number}" for number, one in enumerate(report.cells, 1)},
         "tone": TONES.get(report.decision, ""),
         "facts": facts(report.version, report.decision, report.title, report.evaluation["accuracy"]),
         "right": int(matrix.trace()),
-        "total": int(matrix.sum()),
+        "total": sum(row["count"] for row in evaluation["reliability"]),
         "worst_first": sorted(evaluation["per_class"].items(), key=lambda item: item[1]["f1"]),
         "curves": [(curve.name, _panels(curve)) for curve in report.curves],
         "risk_axis": risk_axis(evaluation),

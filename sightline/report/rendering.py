@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
+from sightline.heads.shares import percent
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -31,7 +33,7 @@ def templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": _percent, "duration": _duration, "picture": _picture}
+    environment.filters |= {"percent": percent, "duration": _duration, "picture": _picture}
     return environment
 
 
@@ -73,10 +75,6 @@ def bar_scale(shares: Sequence[float]) -> Bars:
 def data_address(data: bytes, kind: str) -> str:
     """An image file of type `kind` as an address that holds it."""
     return f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f}\u00a0%"
 
 
 def _duration(seconds: float) -> str:

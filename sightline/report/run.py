@@ -14,6 +14,8 @@ import numpy as np
 from sightline.data import manifest
 from sightline.data.duplicates.across import picture
 from sightline.data.files.facts import read_bytes
+from sightline.heads.known import of
+from sightline.heads.labels import LABELS
 from sightline.images.reading import UnreadableImage, png
 from sightline.names import plain
 from sightline.params import ROLES
@@ -100,6 +102,7 @@ def scores(figures: dict[str, Any], best: Trained) -> tuple[Score, ...]:
             low=row["low"],
             high=row["high"],
             chosen=row["stage"] == best.stage,
+            measure=of(best.task).score,
         )
         for row in rows
     )
@@ -115,7 +118,7 @@ def _card(paths: Paths, data: DataRef) -> DatasetCard:
         name=f"{paths.params.project.name}-{data.use}",
         version=data.version,
         roles={role: dict(data.counts)[role] for role in ROLES if role in dict(data.counts)},
-        per_class={str(key): int(count) for key, count in usable["label"].value_counts().sort_index().items()},
+        per_class={name: int(there.sum()) for name, there in LABELS[data.task].members(usable["label"]).items()},
         quarantined=list(zip(refused["path"], refused["reason"], strict=True)),
         validation_page=_link(paths, page) if page.is_file() else None,
         samples=_samples(paths, data),
@@ -127,10 +130,10 @@ def _samples(paths: Paths, data: DataRef) -> dict[str, list[bytes]]:
     from sightline.data.loader import load
 
     images = load(paths.shards(data.use), "train")
-    labels = images.labels.numpy()
+    inside = of(images.task).shares(images.labels, len(images.classes)).numpy() > 0
     found: dict[str, list[bytes]] = {}
     for number, name in enumerate(images.classes[:40]):
-        rows = np.flatnonzero(labels == number)[:SAMPLES]
+        rows = np.flatnonzero(inside[:, number])[:SAMPLES]
         found[name] = [png(images.pixels[row].permute(1, 2, 0).numpy()) for row in rows.tolist()]
     return found
 

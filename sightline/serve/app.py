@@ -236,6 +236,7 @@ def told(answered: Answered, top: int) -> dict[str, Any]:
     likeliest = sorted(zip(answer.probabilities, classes, strict=True), key=lambda one: -one[0])[: max(1, top)]
     return {
         "label": answer.label,
+        **answer.sets,
         "probability": answer.probability,
         "top": [{"label": label, "probability": probability} for probability, label in likeliest],
         "set": None if answer.likely is None else list(answer.likely),

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from sightline.models.predictor import Answer, Predictor
+    from sightline.heads.answer import Answer
+    from sightline.models.predictor import Predictor
 
 T = TypeVar("T")
 WAITING = 512

@@ -28,10 +28,11 @@ def predict_files(
 ) -> list[dict[str, Any]]:
     """One row for each file: path and what the version answers; or path and error where it is unreadable.
 
-    `bundle`: the folder of that version. `set` holds the likely classes, most likely first, and a `foreign_score` above
-    1 makes an image foreign; each of `abstain`, `set`, `foreign` and its score is None where the version cannot tell.
-    `top`: that many classes with their probabilities as well, the likeliest first. `step` is told of each file.
-    `max_pixels`: larger images are not read. Raises ModelError where the bundle is not whole.
+    `bundle`: the folder of that version. `labels` are there where an image may have several. `set` holds the likely
+    classes, most likely first, and a `foreign_score` above 1 makes an image foreign; each of `abstain`, `set`,
+    `foreign` and its score is None where the version cannot tell. `top`: that many classes with their probabilities as
+    well, the likeliest first. `step` is told of each file. `max_pixels`: larger images are not read. Raises ModelError
+    where the bundle is not whole.
     """
     predictor = Predictor.load(bundle, max_pixels)
     rows = []
@@ -39,7 +40,7 @@ def predict_files(
         row: dict[str, Any] = {"path": image.name}
         try:
             (answer,) = predictor.predict([image.read()])
-            row |= {"label": answer.label, "probability": answer.probability, "version": version}
+            row |= {"label": answer.label, **answer.sets, "probability": answer.probability, "version": version}
             row |= {"abstain": answer.abstain, "set": None if answer.likely is None else list(answer.likely)}
             row |= {"foreign": answer.foreign, "foreign_score": answer.foreign_score}
             if top is not None:

@@ -51,7 +51,9 @@ class Metrics:
     def count(self, answered: Answered) -> None:
         """Note an answer."""
         version, answer = answered.version.number, answered.answer
-        self._answers.labels(version, answer.label).inc()
+        # By class: of several the sets that occur are too many to count each.
+        for name in answer.names or ("",):
+            self._answers.labels(version, name).inc()
         if answer.abstain:
             self._abstentions.labels(version).inc()
         if answer.foreign:

@@ -45,6 +45,8 @@ SCHEMA = pa.schema(
         pa.field("digest", pa.string(), nullable=False),
     ]
 )
+LABELS = pa.field("labels", pa.list_(pa.string()))
+"""A column more, where images have several labels."""
 PLAN = "plan.json"
 
 
@@ -87,15 +89,17 @@ def score(
         write_atomically(parts / PLAN, plan)
     chunks = [images[start : start + PART] for start in range(0, len(images), PART)]
     files = [parts / f"{number:06d}.parquet" for number in range(len(chunks))]
+    schema = SCHEMA if version.predictor.task.is_exclusive else SCHEMA.append(LABELS)
     resumed = 0
     with ThreadPoolExecutor(os.cpu_count(), "decode") as pool:
         for chunk, file in zip(chunks, files, strict=True):
             if file.is_file():
                 resumed += len(chunk)
             else:
-                _write(file, pa.Table.from_pylist(_rows(chunk, version, pool), SCHEMA))
+                _write(file, pa.Table.from_pylist(_rows(chunk, version, pool), schema))
             step(len(chunk))
-    counts = _join(files, out, {b"classes": json.dumps(version.predictor.card.classes).encode()})
+    known = {b"classes": json.dumps(version.predictor.card.classes).encode()}
+    counts = _join(files, out, schema.with_metadata(known))
     shutil.rmtree(parts)
     return Scored(str(out), version.number, len(images), *counts, resumed)
 
@@ -132,10 +136,9 @@ def _write(file: Path, table: pa.Table) -> None:
         pq.write_table(table, scratch)
 
 
-def _join(files: Sequence[Path], out: Path, metadata: dict[bytes, bytes]) -> tuple[int, int]:
+def _join(files: Sequence[Path], out: Path, schema: pa.Schema) -> tuple[int, int]:
     """Put the parts together; how many rows are unreadable, and how many abstain."""
     unreadable = abstained = 0
-    schema = SCHEMA.with_metadata(metadata)
     with replacing(out) as scratch, pq.ParquetWriter(scratch, schema) as writer:
         for file in files:
             table = pq.read_table(file)

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from sightline.digests import file_digest, tree_digest
 from sightline.errors import RegistryError
+from sightline.heads.labels import CLASSIFY
 from sightline.models import sealed
-from sightline.models.bundle import GOLDEN
+from sightline.models.bundle import BUNDLE, GOLDEN
 from sightline.models.weights import WEIGHTS
 from sightline.tracking import bundles, records
 from sightline.tracking.records import Record, RunRecord
@@ -173,6 +174,8 @@ class Versions:
         from mlflow.models import ModelSignature
         from mlflow.types.schema import Array, ColSpec, DataType, Schema, TensorSpec
 
+        from sightline.heads.known import of
+
         golden = json.loads((bundle / GOLDEN).read_text(encoding="utf-8"))
         example = pd.DataFrame({"image": [b64decode(golden[0]["image"])]})
         outputs: list[ColSpec | TensorSpec] = [
@@ -186,6 +189,9 @@ class Versions:
             ColSpec("string", "version", required=False),
             ColSpec("string", "digest"),
         ]
+        card = json.loads((bundle / BUNDLE).read_text(encoding="utf-8"))
+        if not of(card.get("task", CLASSIFY)).is_exclusive:
+            outputs.append(ColSpec(Array(DataType.string), "labels"))
         with mlflow.start_run(run_id=run):
             logged = mlflow.pyfunc.log_model(
                 name="classifier",

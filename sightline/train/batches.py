@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from sightline.data.loader import Stored
+from sightline.heads.known import of
 from sightline.models.device import best_device
 from sightline.train import group
 from sightline.train.ahead import ahead
@@ -36,10 +37,10 @@ READERS = 8
 def batch_of(images: Images, rows: Tensor, recipe: Recipe, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """This process's share (n, 3, H, W) of the images of a batch, augmented, and the targets of the whole batch.
 
-    Targets are classes (N,) or shares of them (N, classes); all is on the best device.
+    Targets are those of the task, or shares of them (N, classes) where images are mixed; all is on the best device.
     """
     pixels = images.take(_read(rows, recipe), needed(recipe, images.pixels.shape[2]))
-    return _changed(pixels, images.labels[rows], len(images.classes), recipe, generator)
+    return _changed(pixels, images.labels[rows], images, recipe, generator)
 
 
 def _read(rows: Tensor, recipe: Recipe) -> Tensor:
@@ -48,14 +49,15 @@ def _read(rows: Tensor, recipe: Recipe) -> Tensor:
 
 
 def _changed(
-    pixels: Tensor, labels: Tensor, classes: int, recipe: Recipe, generator: torch.Generator
+    pixels: Tensor, labels: Tensor, images: Images, recipe: Recipe, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
     device, places = best_device(), torch.arange(len(labels))
     draws = Draws(generator, len(labels), _read(places, recipe))
     batch = augment(pixels.to(device, non_blocking=True), recipe, draws)
     targets = labels.to(device, non_blocking=True)
     if recipe.mixes:
-        batch, targets = mix(batch, targets, classes, recipe, generator)
+        shares = of(images.task).shares(targets, len(images.classes))
+        batch, targets = mix(batch, shares, recipe, generator)
         if group.members() > 1:
             batch = batch[group.share_of(places, recipe.accumulate).to(device)]
     return batch, targets
@@ -90,7 +92,7 @@ def reader(
 
     if best_device().type == "cuda":
         with ahead(pinned, schedule.steps, readers) as take:
-            yield lambda step: _changed(*take(step), len(images.classes), recipe, generator(step))
+            yield lambda step: _changed(*take(step), images, recipe, generator(step))
     elif isinstance(images.pixels, Stored):
         with ahead(whole, schedule.steps, readers) as take:
             yield take
@@ -100,18 +102,16 @@ def reader(
 
 
 def order_of(images: Images, recipe: Recipe, generator: torch.Generator) -> Tensor:
-    """The images of a pass in their order; balanced sampling draws with replacement, each class equally often."""
+    """The images of a pass in order; balanced sampling draws with replacement, rare classes as often as others."""
     if recipe.balance != "sampling":
         return torch.randperm(len(images), generator=generator)
-    chances = class_weights(images).cpu().double()[images.labels]
+    chances = of(images.task).chances(images.labels, len(images.classes))
     return torch.multinomial(chances, len(images), replacement=True, generator=generator)
 
 
 def class_weights(images: Images) -> Tensor:
-    """Weight of each class, the inverse of its share of the images, scaled so that an image weighs 1 on average."""
-    counts = torch.bincount(images.labels, minlength=len(images.classes))
-    there = int((counts > 0).sum())
-    return (len(images) / (there * counts.clamp(min=1))).float().to(best_device())
+    """Weights (classes,) by which rare classes count as much as frequent ones, as the task has them."""
+    return of(images.task).class_weights(images.labels, len(images.classes)).to(best_device())
 
 
 def generator_for(seed: int, epoch: int, number: int) -> torch.Generator:

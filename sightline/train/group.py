@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.distributed as dist
-import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from sightline.models.device import best_device
@@ -80,7 +79,7 @@ def scored(model: nn.Module, images: Images) -> tuple[float, float, float]:
     if len(places):
         logits[places] = inference.predict(model, images.pixels[places]).to(logits.device)
     answers = summed(logits).cpu()
-    return inference.judged(answers, images.labels)
+    return inference.judged(answers, images)
 
 
 def share_statistics(model: nn.Module) -> nn.Module:
@@ -154,10 +153,3 @@ class SharedNorm(nn.modules.batchnorm._BatchNorm):  # noqa: SLF001
         rate = self.momentum if self.momentum is not None else 1 / float(self.num_batches_tracked)
         self.running_mean.lerp_(mean, rate)
         self.running_var.lerp_(variance, rate)
-
-
-def weight_of(targets: Tensor, weights: Tensor | None) -> float | Tensor:
-    """What a batch counts in a mean cross-entropy: its images, or their class weights."""
-    if weights is None or targets.ndim > 1:
-        return float(len(targets))
-    return F.embedding(targets, weights[:, None]).sum()

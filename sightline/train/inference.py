@@ -7,13 +7,12 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import torch
-import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
+from sightline.heads.known import of
 from sightline.images.normalise import normalise
 from sightline.models.device import best_device, has_bf16
 from sightline.models.device import exact as exactly
-from sightline.models.temperature import fit_temperature
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,22 +21,17 @@ if TYPE_CHECKING:
 
 
 def scored(model: nn.Module, images: Images) -> tuple[float, float, float]:
-    """Mean cross-entropy and accuracy of `model` on `images`, and the cross-entropy at the temperature that fits best.
+    """Mean loss and score of `model` on `images`, as their task has them, and the loss of calibrated answers.
 
-    All are nan where there are none.
+    They are calibrated on the images themselves; all are nan where there are none.
     """
-    return judged(predict(model, images.pixels), images.labels) if len(images) else (math.nan,) * 3
+    return judged(predict(model, images.pixels), images) if len(images) else (math.nan,) * 3
 
 
-def judged(logits: Tensor, labels: Tensor) -> tuple[float, float, float]:
-    """Of `logits` (N, classes) with N ≥ 1: as `scored`."""
-    temperature = fit_temperature(logits.numpy(), labels.numpy())
-    return *rated(logits, labels), rated(logits / temperature, labels)[0]
-
-
-def rated(logits: Tensor, labels: Tensor) -> tuple[float, float]:
-    """Mean cross-entropy and accuracy of `logits` (N, classes)."""
-    return float(F.cross_entropy(logits, labels)), float((logits.argmax(1) == labels).float().mean())
+def judged(logits: Tensor, images: Images) -> tuple[float, float, float]:
+    """Of `logits` (N, classes) of the images, N ≥ 1: as `scored`."""
+    head = of(images.task)
+    return *head.rated(logits, images.labels), head.fitted_loss(logits, images.labels)
 
 
 @torch.no_grad()

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
-import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
+from sightline.heads.known import ONE, of
 from sightline.models.device import best_device, precision
 from sightline.train import group, optim
 from sightline.train.batches import class_weights, generator_for, reader
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sightline.data.loader import Images
+    from sightline.heads.protocol import Head
     from sightline.recipe import Recipe
 
 REPORTS = 30
@@ -128,7 +129,7 @@ def _go(state: State, run: Run, read: Callable[[int], tuple[Tensor, Tensor]]) ->
     """Take the steps that are left; `read` gives the batch of a step and its targets."""
     recipe, schedule = run.recipe, run.schedule
     stride = schedule.steps_per_epoch * -(-schedule.epochs // REPORTS)
-    weights = class_weights(run.images) if recipe.balance == "weights" else None
+    head, weights = of(run.images.task), class_weights(run.images) if recipe.balance == "weights" else None
     watch = _Watch(state.step)
     learning = False
     while state.step < schedule.steps and not _waited_enough(state, recipe):
@@ -142,7 +143,7 @@ def _go(state: State, run: Run, read: Callable[[int], tuple[Tensor, Tensor]]) ->
         watch.data += time.perf_counter() - began
         # Dropout draws from the global state, so that is tied to the step as well, and differs between processes.
         torch.manual_seed(generator_for(run.seed, epoch, number).initial_seed() + group.number())
-        state.loss += learn(state, batch, targets, recipe, weights)
+        state.loss += learn(state, batch, targets, recipe, weights, head)
         state.step += 1
         if state.step % stride == 0 or state.step == schedule.steps:
             _report(state, run, watch)
@@ -170,7 +171,9 @@ class _Watch:
         self.data = self.cost = 0.0
 
 
-def learn(state: State, batch: Tensor, targets: Tensor, recipe: Recipe, weights: Tensor | None) -> Tensor:
+def learn(
+    state: State, batch: Tensor, targets: Tensor, recipe: Recipe, weights: Tensor | None, head: Head = ONE
+) -> Tensor:
     """One step in `accumulate` parts on this process's share of a batch; the mean loss over the whole batch.
 
     `batch` and `targets` are as from `batch_of`.
@@ -178,13 +181,13 @@ def learn(state: State, batch: Tensor, targets: Tensor, recipe: Recipe, weights:
     total = torch.zeros((), device=batch.device)
     dtype = precision(batch.device, recipe)
     state.model.zero_grad(set_to_none=True)
-    whole = group.weight_of(targets, weights)
+    whole = head.counts(targets, weights)
     shares = [group.part(wanted) for wanted in targets.chunk(recipe.accumulate)]
     for images, mine in zip(batch.split([len(one) for one in shares]), shares, strict=True):
         with torch.autocast(batch.device.type, dtype=dtype, enabled=dtype != torch.float32):
             logits = state.learning(images)
-        loss = F.cross_entropy(logits.float(), mine, weight=weights, label_smoothing=recipe.label_smoothing)
-        share = group.weight_of(mine, weights) / whole
+        loss = head.loss(logits.float(), mine, weights, recipe.label_smoothing)
+        share = head.counts(mine, weights) / whole
         # The mean over the processes is taken where the sum is meant.
         state.scaler.scale(loss * share * group.members()).backward()
         total += loss.detach() * share

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from sightline.train.augment import rectangles
@@ -16,10 +15,8 @@ if TYPE_CHECKING:
     from sightline.recipe import Recipe
 
 
-def mix(
-    images: Tensor, labels: Tensor, classes: int, recipe: Recipe, generator: torch.Generator
-) -> tuple[Tensor, Tensor]:
-    """Images (N, 3, H, W) blended or pasted, each with the next of the batch, and their targets (N, classes).
+def mix(images: Tensor, targets: Tensor, recipe: Recipe, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Images (N, 3, H, W) blended or pasted, each with the next of the batch, and so their targets (N, classes).
 
     Mixup as in Zhang et al. 2018, CutMix as in Yun et al. 2019. A share is drawn for each image.
     """
@@ -35,7 +32,6 @@ def mix(
     else:
         kept = kept.to(images.device, non_blocking=True)
         mixed = others.lerp(images, kept.view(-1, 1, 1, 1))
-    targets = F.one_hot(labels, classes).float()
     targets = targets.roll(1, 0).lerp(targets, kept.view(-1, 1))
     return mixed.contiguous(memory_format=torch.channels_last), targets
 

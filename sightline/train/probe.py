@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from sightline import stored
 from sightline.files import replacing
+from sightline.heads.known import ONE
 from sightline.train.augment import augment
 from sightline.train.draws import Draws
 from sightline.train.inference import predict
@@ -23,7 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from torch import nn
+
     from sightline.data.loader import Stored
+    from sightline.heads.protocol import Head
     from sightline.recipe import Recipe
 
 FOLDS = 5
@@ -67,35 +71,38 @@ def fit_head(
     penalties: Sequence[float],
     seed: int,
     groups: Tensor | None = None,
+    task: Head = ONE,
 ) -> tuple[float, float]:
     """Fit `head` in place by logistic regression; cross-validation chooses the L2 penalty.
 
     `features` (K, N, D) of K copies of each image, which are held out together, as are the images of one of the
-    `groups` (N,); `labels` (N,). Of the penalties whose held-out log loss lies within a standard error of the lowest
-    the largest is taken (Breiman et al. 1984): with few images the folds cannot tell them apart, and a small head is
-    what fine-tuning starts well from. Features are standardised for the fit, and the scaling is folded into the head.
-    Returns the penalty and its cross-validated accuracy (nan where a class has too few groups to hold some out).
+    `groups` (N,); `labels` (N, …) as the `task` has them. Of the penalties whose held-out log loss lies within a
+    standard error of the lowest the largest is taken (Breiman et al. 1984): with few images the folds cannot tell them
+    apart, and a small head is what fine-tuning starts well from. Features are standardised for the fit, and the scaling
+    is folded into the head. Returns the penalty and its cross-validated share of right decisions (nan where a class has
+    too few groups to hold some out).
     """
     kinds, count, _ = features.shape
     features = features.flatten(0, 1)
     scale, centre = torch.std_mean(features, dim=0, correction=0)
     # A nearly dead feature would get a huge weight, which explodes as soon as fine-tuning wakes it.
     scale = scale.clamp(min=max(FLOOR * float(scale.mean()), 1e-6))
-    x, y = ((features - centre) / scale).double(), labels.repeat(kinds)
+    x, y = ((features - centre) / scale).double(), torch.cat([labels] * kinds)
+    strata = task.strata(labels)
     sets = _sets(torch.arange(count) if groups is None else groups)
-    spread = _groups_of_each(labels, sets)
+    spread = _groups_of_each(strata, sets)
     smallest = int(spread[spread > 0].min())
     best, accuracy = penalties[len(penalties) // 2], float("nan")
     if smallest > 1 and len(penalties) > 1:
-        folds = _folds(labels, sets, min(FOLDS, smallest), seed).repeat(kinds)
-        losses, hits = _held_out(x, y, folds, penalties, head.out_features)
+        folds = _folds(strata, sets, min(FOLDS, smallest), seed).repeat(kinds)
+        losses, hits = _held_out(x, y, folds, penalties, head.out_features, task)
         losses = losses.view(len(penalties), kinds, count).mean(1)
         lowest = int(losses.mean(1).argmin())
         limit = losses[lowest].mean() + _standard_error(losses[lowest], sets)
         best = max(penalty for penalty, loss in zip(penalties, losses.mean(1), strict=True) if loss <= limit)
-        accuracy = float(hits[list(penalties).index(best)].double().mean())
+        accuracy = float(hits[list(penalties).index(best)].mean())
     start = x.new_zeros(head.out_features, x.shape[1] + 1)
-    weight, bias = _solve(x, y, best, start)
+    weight, bias = _solve(x, y, best, start, task)
     with torch.no_grad():
         head.weight.copy_((weight / scale).float())
         head.bias.copy_((bias - (weight / scale) @ centre.double()).float())
@@ -136,30 +143,32 @@ def _standard_error(losses: Tensor, sets: Tensor) -> Tensor:
     return sums.std() * (math.sqrt(len(sums)) / len(losses))
 
 
-def _held_out(x: Tensor, y: Tensor, folds: Tensor, penalties: Sequence[float], classes: int) -> tuple[Tensor, Tensor]:
+def _held_out(
+    x: Tensor, y: Tensor, folds: Tensor, penalties: Sequence[float], classes: int, task: Head
+) -> tuple[Tensor, Tensor]:
     """Log losses and hits (penalties, N), each image judged by the head that did not see it."""
-    losses, hits = x.new_empty(len(penalties), len(y)), torch.empty(len(penalties), len(y), dtype=torch.bool)
+    losses, hits = x.new_empty(2, len(penalties), len(y))
     for fold in folds.unique():
         inside, start = folds != fold, x.new_zeros(classes, x.shape[1] + 1)
         # From the strictest on: each solution is a good start for the next.
         for number in sorted(range(len(penalties)), key=lambda one: -penalties[one]):
-            weight, bias = _solve(x[inside], y[inside], penalties[number], start)
+            weight, bias = _solve(x[inside], y[inside], penalties[number], start, task)
             start = torch.cat([weight, bias[:, None]], 1)
             logits = x[~inside] @ weight.T + bias
-            losses[number, ~inside] = nn.functional.cross_entropy(logits, y[~inside], reduction="none")
-            hits[number, ~inside] = logits.argmax(1) == y[~inside]
+            losses[number, ~inside] = task.losses(logits, y[~inside])
+            hits[number, ~inside] = task.hits(logits, y[~inside])
     return losses, hits
 
 
-def _solve(x: Tensor, y: Tensor, penalty: float, start: Tensor) -> tuple[Tensor, Tensor]:
-    """Weights (classes, D) and bias (classes,) that minimise mean cross-entropy + penalty/2 · mean squared weights."""
+def _solve(x: Tensor, y: Tensor, penalty: float, start: Tensor, task: Head) -> tuple[Tensor, Tensor]:
+    """Weights (classes, D) and bias (classes,) that minimise mean loss + penalty/2 · mean squared weights."""
     weight, bias = (part.clone().requires_grad_() for part in (start[:, :-1], start[:, -1]))
     # The cheap answer is as good: the folds differ by far more than the last digits.
     optimiser = torch.optim.LBFGS([weight, bias], max_iter=100, tolerance_change=1e-6, line_search_fn="strong_wolfe")
 
     def loss() -> Tensor:
         optimiser.zero_grad()
-        value = nn.functional.cross_entropy(x @ weight.T + bias, y) + penalty / 2 * weight.square().sum() / len(weight)
+        value = task.loss(x @ weight.T + bias, y, None, 0.0) + penalty / 2 * weight.square().sum() / len(weight)
         value.backward()
         return value
 

@@ -9,6 +9,8 @@ from sightline import stored
 from sightline.digests import digest_of, file_digest
 from sightline.errors import Damaged, ModelError
 from sightline.files import write_atomically
+from sightline.heads.known import of
+from sightline.heads.labels import CLASSIFY
 from sightline.models.weights import WEIGHTS
 
 if TYPE_CHECKING:
@@ -37,6 +39,8 @@ class Trained:
     val_fitted_loss: float
     """Log loss at the temperature that fits these answers: unlike `val_loss` it can be compared between stages, of
     which some smooth their labels."""
+    task: str = CLASSIFY
+    """Which head answers; `val_accuracy` is the score of its task."""
     # What was noted on the way does not decide what follows: trained again, the same weights are the same input.
     seconds: float = field(compare=False)
     history: tuple[dict[str, float], ...] = field(default=(), compare=False)
@@ -55,7 +59,7 @@ class Trained:
         """What came out, in a few words."""
         if self.is_adopted:
             return f"{self.network}, the given weights"
-        return f"{self.network}, validation accuracy {self.val_accuracy:.3f}"
+        return f"{self.network}, validation {of(self.task).score} {self.val_accuracy:.3f}"
 
     def is_whole(self, root: Path) -> bool:
         """Whether weights and figures are there as training left them."""

@@ -11,6 +11,7 @@ import torch
 from sightline.data.loader import Images, load
 from sightline.digests import digest_of
 from sightline.errors import DataError
+from sightline.heads.known import of
 from sightline.models.device import repeatable
 from sightline.models.weights import save_weights
 from sightline.train import distributed
@@ -135,7 +136,9 @@ def transfer(place: Place, backbone: Trained, params: Transfer, augmentation: Re
     cache = place.root / "runs" / "features" / f"{key[:16]}.safetensors"
     with repeatable(place.deterministic):
         features = frozen_features(model.backbone, images.pixels, augmentation, seed, cache)
-        penalty, chosen_by = fit_head(model.head, features, images.labels, params.penalties, seed, images.groups)
+        penalty, chosen_by = fit_head(
+            model.head, features, images.labels, params.penalties, seed, images.groups, of(images.task)
+        )
     notes = (("penalty", penalty), ("cross_validated_accuracy", chosen_by), ("backbone", backbone.weights))
     return _save(work, notes=notes)
 
@@ -162,6 +165,7 @@ def _fresh(place: Place, stage: str, network: str, seed: int) -> Work:
     images, val = _open(place)
     torch.manual_seed(seed)
     model = build(network, len(images.classes), int(images.pixels.shape[2]))
+    of(images.task).begin(model.head, images.labels)
     return Work(place=place, stage=stage, network=network, model=model, images=images, val=val)
 
 
@@ -206,6 +210,7 @@ def _save(
         network=work.network,
         size=work.size,
         classes=work.images.classes,
+        task=work.images.task,
         val_loss=loss,
         val_accuracy=accuracy,
         val_fitted_loss=fitted,

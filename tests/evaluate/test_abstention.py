@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sightline.evaluate.abstention import abstention_threshold, fewest_images, most_shown
-from sightline.models.temperature import softmax
+from sightline.heads.temperature import softmax
 
 
 def answers(confidence: list[float], right: list[bool]) -> tuple[np.ndarray, np.ndarray]:

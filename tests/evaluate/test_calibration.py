@@ -17,8 +17,8 @@ from sightline.evaluate.calibration import (
     risk_coverage,
 )
 from sightline.evaluate.metrics import log_loss
-from sightline.models.conformal import Conformal, raps_sets
-from sightline.models.temperature import fit_temperature, softmax
+from sightline.heads.conformal import Conformal, raps_sets
+from sightline.heads.temperature import fit_temperature, softmax
 
 SEEDS = st.integers(0, 2**32 - 1)
 

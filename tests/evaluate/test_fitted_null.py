@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sightline.evaluate.fitted_null import Refit, chance
-from sightline.models.temperature import fit_temperature, softmax
+from sightline.heads.temperature import fit_temperature, softmax
 
 
 def model(images: int, spread: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

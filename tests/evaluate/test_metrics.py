@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as reference
 
-from sightline.evaluate.metrics import brier, classification, log_loss, wilson
+from sightline.evaluate.metrics import brier, classification, log_loss
+from sightline.heads.shares import wilson
 
 
 def toy(images: int, classes: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -15,9 +15,10 @@ from sightline.data.loader import load
 from sightline.data.shards import preprocess
 from sightline.data.versions import history
 from sightline.errors import DataError
-from sightline.evaluate import leaving, release
+from sightline.evaluate import leaving, metrics, release
 from sightline.evaluate.evaluation import evaluate
 from sightline.evaluate.robustness import GATE
+from sightline.heads.known import ONE
 from sightline.models.predictor import Predictor
 from sightline.params import Evaluate
 from sightline.recipe import Recipe
@@ -201,7 +202,9 @@ def test_evaluation_has_every_figure(prepared: Paths) -> None:
     folder.mkdir()
     done = evaluate(prepared, folder, plain, Evaluate(wanted_accuracy=0.9), (plain,))
     figures = done.figures(prepared.root)
-    assert figures["accuracy"] == pytest.approx(done.right(prepared.root).mean())
+    with np.load(prepared.root / done.path / "predictions.npz") as arrays:
+        right = arrays["probabilities"].argmax(axis=1) == arrays["labels"]
+    assert figures["accuracy"] == pytest.approx(right.mean())
     assert {"per_class", "averages", "confusion", "log_loss", "ece_before", "ece_after", "temperature"} <= set(figures)
     assert {row["name"] for row in figures["slices"]} == {"label=blue", "label=green", "label=red"}
     assert figures["robustness"]["clean"] == pytest.approx(figures["accuracy"])
@@ -225,9 +228,9 @@ def test_evaluation_has_every_figure(prepared: Paths) -> None:
 
 def test_class_that_the_model_does_not_know_has_no_chance() -> None:
     """A release's further classes follow those of the model, which answers them with what stands for never."""
-    names, indices = release.indexed(("dog", "cat"), np.array(["cat", "yak", "ant"]))
+    names, indices = ONE.indexed(("dog", "cat"), np.array(["cat", "yak", "ant"]))
     assert (names, indices.tolist()) == (["dog", "cat", "ant", "yak"], [1, 3, 2])
-    assert release.indexed(("dog",), np.array([], dtype=str))[1].dtype == np.int64
-    wide = release.widened(np.array([[0.25, 0.75]]), len(names), 0.0)
+    assert ONE.indexed(("dog",), np.array([], dtype=str))[1].dtype == np.int64
+    wide = metrics.widened(np.array([[0.25, 0.75]]), len(names), 0.0)
     assert wide.tolist() == [[0.25, 0.75, 0.0, 0.0]]
-    assert release.widened(np.array([[1.0, 2.0]]), 2, -np.inf).tolist() == [[1.0, 2.0]]
+    assert metrics.widened(np.array([[1.0, 2.0]]), 2, -np.inf).tolist() == [[1.0, 2.0]]

@@ -21,8 +21,8 @@ from PIL import Image
 from sightline.errors import ModelError, ProjectError
 from sightline.export import formats
 from sightline.export.folder import export
+from sightline.heads.conformal import Conformal
 from sightline.models import graph, runtimes
-from sightline.models.conformal import Conformal
 from sightline.models.parity import parity
 from sightline.models.predictor import Predictor
 from sightline.models.zoo import Classifier

@@ -43,7 +43,7 @@ from sightline.tracking.runs import connect
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from sightline.models.predictor import Answer
+    from sightline.heads.answer import Answer
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 COUNT = 250

@@ -13,9 +13,9 @@ import torch
 from PIL import Image
 
 from sightline.errors import ModelError
+from sightline.heads.conformal import Conformal
 from sightline.images.reading import UnreadableImage
 from sightline.models.bundle import Card
-from sightline.models.conformal import Conformal
 from sightline.models.foreign import fit
 from sightline.models.predictor import Predictor, write_bundle
 from sightline.models.weights import save_weights

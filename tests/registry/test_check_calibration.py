@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sightline.models.temperature import fit_temperature, softmax
+from sightline.heads.temperature import fit_temperature, softmax
 from sightline.registry.blessing import FAILED, MISSING, PASSED, Bound
 from sightline.registry.check_calibration import check_calibration
 from sightline.registry.rules import Scored

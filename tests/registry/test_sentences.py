@@ -11,7 +11,7 @@ import pytest
 from sightline.evaluate.cost import Cost, Rivals
 from sightline.evaluate.paired import paired
 from sightline.evaluate.robustness import GATE
-from sightline.models.temperature import softmax
+from sightline.heads.temperature import softmax
 from sightline.params import Gate
 from sightline.registry import blessing as names
 from sightline.registry import rules

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     Look = Callable[[Ints], NDArray[np.uint8]]
 
+
 class Found(NamedTuple):
     """Pairs of images, the smaller index first."""
 
@@ -79,7 +80,9 @@ def find(look: Look, fresh: NDArray[np.bool_], load: Callable[[int], Image.Image
 
     judged = each(is_copy, [found.take(slice(at, at + LITTLE)) for at in range(0, len(found.first), LITTLE)])
     nothing = np.zeros(0, dtype=bool)
-    copies, others = (np.concatenate([nothing, *parts]) for parts in zip(*judged, strict=True)) if judged else (nothing, nothing)
+    copies, others = (
+        (np.concatenate([nothing, *parts]) for parts in zip(*judged, strict=True)) if judged else (nothing, nothing)
+    )
     pairs = np.sort(np.stack([found.first, found.second], axis=1), axis=1)
     return Found(np.unique(pairs[copies], axis=0), np.unique(np.concatenate([links, pairs[others]]), axis=0))
 

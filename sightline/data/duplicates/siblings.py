@@ -62,9 +62,7 @@ def candidates(load: Callable[[int], Image.Image], members: Ints, turns: Ints) -
     return Candidates(members[one], members[other], _inside(places[one], places[other]), turns[other])
 
 
-def _own(
-    load: Callable[[int], Image.Image], members: Ints, turns: Ints
-) -> tuple[NDArray[np.float32], Floats]:
+def _own(load: Callable[[int], Image.Image], members: Ints, turns: Ints) -> tuple[NDArray[np.float32], Floats]:
     """What each image has beyond what all show, (N, NUMBERS) of length 1; and which window of the template it shows."""
 
     def seen(rows: Ints) -> Floats:

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from sightline.data.quality.finding import LOOK, Finding
+from sightline.heads.labels import CLASSIFY, LABELS
 from sightline.words import counted
 
 if TYPE_CHECKING:
@@ -67,10 +68,15 @@ def suspects(
     return [Suspect(int(known[at]), names[given[at]], names[likely[at]], round(float(doubt[at]), 4)) for at in order]
 
 
-def find_label_errors(rows: pd.DataFrame, features: Floats) -> Finding | None:
-    """Look for likely label errors among the images of the manifest's `rows` (N), described by `features` (N, D)."""
-    groups = rows["group"].fillna(rows["sha256"])
-    return finding(rows, suspects(features, rows["label"].to_numpy(dtype=object), groups.to_numpy(dtype=object)))
+def find_label_errors(rows: pd.DataFrame, features: Floats, task: str = CLASSIFY) -> Finding | None:
+    """Look for likely label errors among the images of the manifest's `rows` (N), described by `features` (N, D).
+
+    Of several labels each is asked about by itself, as cleanlab does.
+    """
+    groups = rows["group"].fillna(rows["sha256"]).to_numpy(dtype=object)
+    asked = LABELS[task].questions(rows["label"])
+    found = [one for labels in asked for one in suspects(features, labels, groups)]
+    return finding(rows, sorted(found, key=lambda one: -one.doubt))
 
 
 def finding(rows: pd.DataFrame, found: list[Suspect]) -> Finding | None:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
 from sightline.data import manifest
 from sightline.data.labels import change, given
 from sightline.data.labels.given import Label
@@ -17,13 +19,12 @@ from sightline.data.sources import cells
 from sightline.data.sources.listed import Finder
 from sightline.data.versions import archive
 from sightline.errors import DataError
+from sightline.heads.labels import LABELS
 from sightline.words import counted, to_cell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
-
-    import pandas as pd
 
     from sightline.project import Paths
 
@@ -93,10 +94,13 @@ def put(
 
     `rows` are those of the manifest. Where the version cannot be made, nothing has changed.
     """
+    labels = LABELS[paths.params.task_of(use)]
+    entries = labels.normal(pd.Series(entries, dtype="string")).to_dict()
     imported = rows["sha256"].map(entries).astype("string")
     differs = imported.notna() & (rows["label"].fillna("") != imported.fillna(""))
     changed = sorted({*rows.loc[differs, "sha256"], *(entries.keys() - set(rows["sha256"]))})
-    new_classes = tuple(sorted(set(entries.values()) - set(rows["label"].dropna())))
+    said = {name for text in entries.values() for name in labels.names(text)}
+    new_classes = tuple(sorted(said - set(labels.each(rows["label"]))))
     if changed or files:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         who = getpass.getuser()

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sightline.data.quality import appearance, classes, copies, names, series
+from sightline.data.quality import appearance, classes, copies, names, series, sets
 from sightline.data.quality.finding import Finding
+from sightline.heads.labels import CLASSIFY, LABELS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,7 +61,30 @@ DEMANDS: dict[str, tuple[str, tuple[str, ...]]] = {
 """Id of the finding → what is asked, and the limits that decide; exact copies have rules of their own."""
 
 
-def findings(rows: pd.DataFrame, limits: Validate) -> list[Finding]:
+OF_SETS: dict[str, Callable[[pd.DataFrame, Validate], Finding | None]] = {
+    "always-there": sets.always,
+    "inseparable": sets.together,
+    "spellings": sets.spellings,
+}
+"""Those that look at sets of labels, where images have such."""
+DEMANDS_OF_SETS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "always-there": ("No class is on every image.", ()),
+    "inseparable": ("No two classes are on exactly the same images.", ()),
+    "spellings": ("No two names of classes differ in case and signs alone.", ()),
+}
+BY_LABEL = frozenset({"imbalance", "shortcuts"})
+"""Finders that look at an image once for each of its labels."""
+
+
+def findings(rows: pd.DataFrame, limits: Validate, task: str = CLASSIFY) -> list[Finding]:
     """List what is odd about the data set with the manifest `rows`; an empty list where nothing is."""
-    found = (finder(rows, limits) for finder in FINDERS.values())
+    found = (found_by(name, rows, limits, task) for name in (*FINDERS, *(OF_SETS if LABELS[task].are_sets else ())))
     return [one for one in found if one is not None]
+
+
+def found_by(name: str, rows: pd.DataFrame, limits: Validate, task: str) -> Finding | None:
+    """What one finder has to tell, whose labels are meant as `task` says."""
+    if name in BY_LABEL:
+        each = LABELS[task].each(rows["label"])
+        rows = rows.loc[each.index].assign(label=each.to_numpy()).reset_index(drop=True)
+    return {**FINDERS, **OF_SETS}[name](rows, limits)

@@ -13,19 +13,26 @@ import pandas as pd
 from sightline.data.manifest import HELD_BACK, OK, QUARANTINED, places
 from sightline.data.roles import bridges
 from sightline.data.roles.spread import point_of, spread
+from sightline.heads.labels import CLASSIFY, LABELS
 from sightline.params import ROLES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from sightline.heads.labels import Labels
     from sightline.params import Fractions
 
 SHARD_ROWS = 1024
 NO_PAIRS = np.empty((0, 2), dtype=np.int64)
+ONE = LABELS[CLASSIFY]
 
 
 def assign_roles(
-    rows: pd.DataFrame, fractions: Fractions, previous: pd.DataFrame | None, near: NDArray[np.int64] = NO_PAIRS
+    rows: pd.DataFrame,
+    fractions: Fractions,
+    previous: pd.DataFrame | None,
+    near: NDArray[np.int64] = NO_PAIRS,
+    labels: Labels = ONE,
 ) -> pd.DataFrame:
     """Fill `group` and `role` of one data set, and take out the usable images that would join two sides.
 
@@ -56,7 +63,7 @@ def assign_roles(
     lowest = np.full(sets.max(initial=0) + 1, len(unique_names))
     np.minimum.at(lowest, sets, codes)
     rows["group"] = pd.Series(unique_names[lowest[sets]], dtype="string")
-    return _draw(rows, fractions)
+    return _draw(rows, fractions, labels)
 
 
 def _known_roles(rows: pd.DataFrame, previous: pd.DataFrame | None) -> pd.Series:
@@ -93,7 +100,7 @@ def _connected(links: bridges.Links, usable: NDArray[np.bool_]) -> NDArray[np.in
     return np.unique(component[:count], return_inverse=True)[1].astype(np.int64)
 
 
-def _draw(rows: pd.DataFrame, fractions: Fractions) -> pd.DataFrame:
+def _draw(rows: pd.DataFrame, fractions: Fractions, labels: Labels) -> pd.DataFrame:
     """Give a role to each usable row that has none: that of its group, or a drawn one."""
     usable = rows["status"] == OK
     given = set(rows.loc[usable, "split"].dropna())
@@ -105,7 +112,9 @@ def _draw(rows: pd.DataFrame, fractions: Fractions) -> pd.DataFrame:
     side.loc[new.index] = np.array(drawn, dtype=object)
     roles = {split: _open(split, given, fractions) for split in set(splits)}
     open_to = {str(group): roles[split] for group, split in zip(new.index, splits, strict=True)}
-    for group, role in spread(rows.loc[usable, ["label", "group"]], side, open_to).items():
+    each = labels.each(rows.loc[usable, "label"])
+    images = pd.DataFrame({"label": each, "group": rows["group"].reindex(each.index)})
+    for group, role in spread(images, side, open_to).items():
         side[group] = role
     fresh = usable & rows["role"].isna()
     rows.loc[fresh, "role"] = rows.loc[fresh, "group"].map(side)
@@ -140,13 +149,15 @@ def _shares(split: str | None, given: set[str], fractions: Fractions) -> dict[st
     return shares
 
 
-def hold_back(rows: pd.DataFrame, train_per_class: int | None) -> pd.DataFrame:
+def hold_back(rows: pd.DataFrame, train_per_class: int | None, labels: Labels = ONE) -> pd.DataFrame:
     """Mark all but `train_per_class` training images of each class as held back, by rank of their digests."""
     if train_per_class is None:
         return rows
     rows = rows.copy()
-    train = rows[(rows["status"] == OK) & (rows["role"] == "train")]
-    rank = train.sort_values("sha256").groupby("label").cumcount()
+    train = rows[(rows["status"] == OK) & (rows["role"] == "train")].sort_values("sha256")
+    each = labels.each(train["label"])
+    # Of several classes an image counts for each, and stays as long as one of them wants it.
+    rank = each.groupby(each).cumcount().groupby(level=0).min()
     beyond = rank.index[rank >= train_per_class]
     rows.loc[beyond, "status"] = HELD_BACK
     rows.loc[beyond, "reason"] = f"beyond train_per_class = {train_per_class}"

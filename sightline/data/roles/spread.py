@@ -25,9 +25,10 @@ def point_of(group: str) -> float:
 def spread(images: pd.DataFrame, side: pd.Series, open_to: Mapping[str, frozenset[str]]) -> dict[str, str]:
     """The groups that move and the roles that they move to, so that each class has FEWEST images in each role.
 
-    `images` are the usable ones with `label` and `group`, `side` the role of each group, and `open_to` the groups that
-    may move with the roles that they may take. A group leaves a role only if each of its classes keeps FEWEST images
-    there. The role that has the most images of a class gives first, and of its groups the one with the lowest hash.
+    `images` are the usable ones, a row for each `label` of one with its `group`, `side` the role of each group, and
+    `open_to` the groups that may move with the roles that they may take. A group leaves a role only if each of its
+    classes keeps FEWEST images there. The role that has the most images of a class gives first, and of its groups the
+    one with the lowest hash.
     """
     roles = images["group"].map(side)
     counts = Counter(dict(images.groupby([images["label"], roles]).size().items()))

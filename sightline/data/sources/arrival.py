@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sightline.data.sources import copying, overlooked, scan, tables, unpacking
 from sightline.errors import DataError
+from sightline.heads.labels import LABELS
 from sightline.words import counted, tally, visible
 
 if TYPE_CHECKING:
@@ -31,23 +32,26 @@ def bring(given: Path, target: Path) -> list[str]:
     return read + ([copying.sentence(left)] if left else [])
 
 
-def described(folder: Path) -> list[str]:
+def described(folder: Path, task: str) -> list[str]:
     """How many images of which classes lie in a folder, how its tables are read, and what is not read.
 
     Raises DataError where no image has a label.
     """
-    known, labels, masked = set[str](), Counter[str](), Counter[str]()
+    known, texts, masked = set[str](), Counter[str](), Counter[str]()
     for item in scan(folder):
         known.add(item.path)
         if not item.closed:
-            labels[item.label or ""] += 1
+            texts[item.label or ""] += 1
         else:
             masked[item.reason or ""] += 1
-    waiting = labels.pop("", 0)
-    if not labels:
+    waiting = texts.pop("", 0)
+    if not texts:
         raise DataError(_unlabelled(folder, waiting, masked))
     without = f"; {waiting:,} without a label are left out (`sightline data label export`)" if waiting else ""
-    said = [f"{counted(labels.total(), 'image')} of {tally(labels)}, in {folder}{without}"]
+    labels: Counter[str] = Counter()
+    for text, count in texts.items():
+        labels.update(dict.fromkeys(LABELS[task].names(text), count))
+    said = [f"{counted(texts.total(), 'image')} of {tally(labels)}, in {folder}{without}"]
     said += [f"{counted(number, 'file')} left out: {reason}" for reason, number in masked.most_common(NAMED)]
     for table, _ in tables.tables(folder):
         said += [f"{table.name} is read {_listing(how)}" for how in [tables.listed(table)[1]] if how]

@@ -6,9 +6,11 @@ import csv
 import io
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from sightline.data.sources import label_sets
+from sightline.data.sources.label_sets import BY_COLUMNS, PLURAL, SEVERAL
 from sightline.errors import DataError
 from sightline.words import from_cell, to_cell
 
@@ -44,7 +46,8 @@ COLUMNS: dict[str, tuple[tuple[str, ...], ...]] = {
     "group": (),
 }
 """Our name of a column → what others call it: what is meant for sure, and what is where that is not there."""
-WANTED = ("path", "label")
+LABEL = "label"
+WANTED = ("path", LABEL)
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 BLANK = {" ": "blanks"}
 UTF16 = (b"\xff\xfe", b"\xfe\xff")
@@ -70,8 +73,9 @@ def sheet(
 ) -> Sheet:
     """Read a .csv or .jsonl file that has the columns `wanted`, and perhaps others of `columns`.
 
-    Where no line names the columns and `is_file` says that the first cell is one, they are path and label. Raises
-    DataError where it cannot be read, or lacks a column; the rows do so where one is broken, with its line.
+    Where no column is the label and all further ones may be 0 or 1, each of those is a class. Where no line names the
+    columns and `is_file` says that the first cell is one, they are path and label. Raises DataError where it cannot be
+    read, or lacks a column; the rows do so where one is broken, with its line.
     """
     text, alphabet = _decoded(table)
     if table.suffix.lower() == ".jsonl":
@@ -79,26 +83,80 @@ def sheet(
     given = EXCEL.match(text)
     skipped = 1 if given else 0
     text, marks = (text[given.end() :], {given.group(1): "what its first line says"}) if given else (text, SEPARATORS)
-    separator = next((one for one in marks if known(_first(text, one), columns, wanted)), None)
-    if separator is None:
-        separator = next((one for one in {**marks, **BLANK} if _is_bare(_first(text, one), wanted, is_file)), None)
-        if separator is None:
-            header = _first(text, next(iter(marks)))
-            raise DataError(
-                f"{table}: its first line is {header}; it must name a column {' and a column '.join(wanted)}"
-                f"{', and may name split and group' if 'split' in columns else ''}"
-            )
-        named = {ours: number for number, ours in enumerate(wanted)}
-        how = ["the first column as path, the second as label: no line names them"]
-    else:
-        names = [name.strip().lower() for name in _first(text, separator)]
-        theirs = known(names, columns, wanted)
-        named = {ours: names.index(name) for ours, name in theirs.items()}
-        how = [f"{name} as {ours}" for ours, name in theirs.items() if name != ours]
-    parted = {**SEPARATORS, **BLANK, **marks}[separator]
-    how = [alphabet, "" if separator == "," else f"cells parted by {parted}", *how]
-    rows = _rows(table, text, separator, named, skipped, bare=how[-1].endswith("no line names them"))
+    found = _columns(text, marks, columns, wanted, is_file)
+    if found is None:
+        raise DataError(
+            f"{table}: its first line is {_first(text, next(iter(marks)))}; it must name a column "
+            f"{' and a column '.join(wanted)}{', and may name split and group' if 'split' in columns else ''}; or, for "
+            "several labels, a column of 0 and 1 for each class"
+        )
+    parted = {**SEPARATORS, **BLANK, **marks}[found.separator]
+    how = [alphabet, "" if found.separator == "," else f"cells parted by {parted}", *found.how]
+    rows = ((line, found.values(row, f"{table}, line {line}")) for line, row in _rows(table, text, found, skipped))
     return Sheet(", ".join(filter(None, how)), rows)
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """Which cells of a row mean what."""
+
+    separator: str
+    places: dict[str, int]
+    """Our name of a column → its place."""
+    how: list[str]
+    """What was taken for what."""
+    plural: bool = False
+    """The label's column may hold several."""
+    classes: Mapping[str, int] = field(default_factory=dict)
+    """Class → place of its column of 0 and 1."""
+    bare: bool = False
+    """No line names the columns."""
+
+    def values(self, cells: Sequence[str], where: str) -> dict[str, Any]:
+        """A row by our names, and how its label was told where it is the text of a set."""
+        row: dict[str, Any] = {
+            ours: from_cell(cells[at].strip()) for ours, at in self.places.items() if at < len(cells)
+        }
+        if self.classes:
+            given = {name: cells[at] for name, at in self.classes.items() if at < len(cells)}
+            said = label_sets.of_columns(given, {name: name for name in self.classes}, where)
+            return row | {LABEL: said, SEVERAL: True, BY_COLUMNS: True}
+        label, several = label_sets.of_text(row.get(LABEL, ""), PLURAL if self.plural else LABEL)
+        return row | {LABEL: label, SEVERAL: True} if several else row
+
+
+def _columns(
+    text: str,
+    marks: Mapping[str, str],
+    columns: Mapping[str, tuple[tuple[str, ...], ...]],
+    wanted: Sequence[str],
+    is_file: Callable[[str], bool],
+) -> _Columns | None:
+    """What the first line names; else that there is a column for each class, or path and label without names."""
+    lines = {one: _first(text, one) for one in {**marks, **BLANK}}
+    for separator in marks:
+        names = [name.strip().lower() for name in lines[separator]]
+        theirs = known(names, columns, wanted)
+        if theirs:
+            return _Columns(separator, *_placed(names, theirs), plural=theirs.get(LABEL) == PLURAL)
+    for separator in marks:
+        names = [name.strip().lower() for name in lines[separator]]
+        theirs = known([*names, LABEL], columns, wanted) if LABEL in wanted else {}
+        classes = label_sets.class_columns(lines[separator], theirs.values()) if theirs else {}
+        if classes:
+            places, how = _placed(names, {ours: name for ours, name in theirs.items() if ours != LABEL})
+            at = {name: names.index(column) for column, name in classes.items()}
+            return _Columns(separator, places, [*how, f"{len(at)} columns of 0 and 1 as classes"], classes=at)
+    for separator, first in lines.items():
+        if _is_bare(first, wanted, is_file):
+            how = ["the first column as path, the second as label: no line names them"]
+            return _Columns(separator, {ours: number for number, ours in enumerate(wanted)}, how, bare=True)
+    return None
+
+
+def _placed(names: Sequence[str], theirs: Mapping[str, str]) -> tuple[dict[str, int], list[str]]:
+    how = [f"{name} as {ours}" for ours, name in theirs.items() if name != ours]
+    return {ours: names.index(name) for ours, name in theirs.items()}, how
 
 
 def known(
@@ -121,10 +179,13 @@ def known(
 
 def as_text(found: Iterable[Mapping[str, Any]]) -> str:
     """A labels.csv of these rows."""
-    out = io.StringIO()
-    writer = csv.DictWriter(out, list(COLUMNS), lineterminator="\n")
+    out, listed = io.StringIO(), list(found)
+    header = {name: name for name in COLUMNS}
+    if any(row.get(SEVERAL) for row in listed):
+        header[LABEL] = PLURAL
+    writer = csv.DictWriter(out, list(header.values()), lineterminator="\n")
     writer.writeheader()
-    writer.writerows({name: to_cell(text(row.get(name))) for name in COLUMNS} for row in found)
+    writer.writerows({header[name]: to_cell(text(row.get(name))) for name in COLUMNS} for row in listed)
     return out.getvalue()
 
 
@@ -150,10 +211,8 @@ def _cells(text: str, separator: str) -> Any:
     return csv.reader(io.StringIO(text, newline=""), delimiter=separator)
 
 
-def _rows(
-    table: Path, text: str, separator: str, named: Mapping[str, int], skipped: int, *, bare: bool
-) -> Iterator[Row]:
-    reader = _cells(text, separator)
+def _rows(table: Path, text: str, columns: _Columns, skipped: int) -> Iterator[tuple[int, list[str]]]:
+    reader = _cells(text, columns.separator)
     header: list[str] = []
     try:
         for cells in reader:
@@ -161,15 +220,15 @@ def _rows(
                 continue  # as spreadsheets leave them at the end
             if not header:
                 header = cells
-                if not bare:
+                if not columns.bare:
                     continue
             line = reader.line_num + skipped
             if any(cell.strip() for cell in cells[len(header) :]):
                 raise DataError(
                     f"{table}, line {line}: {len(cells)} cells, where the first line has {len(header)}: "
-                    f"{separator.join(cells)[:80]}; put a text that holds {separator!r} between quotes"
+                    f"{columns.separator.join(cells)[:80]}; put a text that holds {columns.separator!r} between quotes"
                 )
-            yield line, {ours: from_cell(cells[at].strip()) for ours, at in named.items() if at < len(cells)}
+            yield line, cells
     except csv.Error as error:
         raise _unreadable(table, error) from None
 
@@ -188,16 +247,18 @@ def _objects(
         if not named:
             raise DataError(f"{table}, line {number}: not an object with {' and '.join(wanted)}: {line.strip()[:80]}")
         lower = {name.strip().lower(): value for name, value in row.items()}
-        yield number, {ours: _alone(table, number, lower[theirs]) for ours, theirs in named.items()}
+        found = {ours: lower[theirs] for ours, theirs in named.items()}
+        yield number, found | _told(found.get(LABEL), named.get(LABEL, ""), f"{table}, line {number}")
 
 
-def _alone(table: Path, number: int, value: Any) -> Any:
-    """The value, or the only one of a list."""
-    if not isinstance(value, list):
-        return value
-    if len(value) != 1:
-        raise DataError(f"{table}, line {number}: {value} are {len(value)} values; one label per image is learned")
-    return value[0]
+def _told(label: Any, column: str, where: str) -> dict[str, Any]:
+    """The label of an object, and how it was told where it is the text of a set."""
+    if isinstance(label, list):
+        return {LABEL: label[0]} if len(label) == 1 else {LABEL: label_sets.of_list(label, where), SEVERAL: True}
+    if isinstance(label, str):
+        text, several = label_sets.of_text(label, column)
+        return {LABEL: text, SEVERAL: True} if several else {}
+    return {}
 
 
 def _unreadable(table: Path, error: Exception) -> DataError:

@@ -55,7 +55,7 @@ def copy_table(table: Path, target: Path) -> tuple[Left, list[str]]:
             reason = clone(table.parent / one.path, place)
         if reason:
             left[one.path or f"line {one.line}"] = reason
-        kept.append({"path": one.path, "label": one.label, "split": one.split, "group": one.group})
+        kept.append(one._asdict())
     write_atomically(target / tables.NAMES[0], tables.as_text(kept))
     return left, said
 

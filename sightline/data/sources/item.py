@@ -10,11 +10,13 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from sightline.data.sources.entries import entries
+from sightline.errors import DataError
+from sightline.heads.labels import LABELS
 from sightline.images import kinds
 from sightline.images.reading import SUFFIXES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 SPLITS = (
@@ -52,6 +54,17 @@ class Item:
     """Why the file cannot be used, where the layout already shows it."""
     closed: bool = False
     """The file is not to be opened at all."""
+    several: bool = False
+    """The label is the text of a set (`heads.labels`), and not one name that looks like it."""
+
+
+def checked(items: Iterable[Item], task: str) -> Iterator[Item]:
+    """The items as they are; raises DataError at a set of labels that the task cannot learn."""
+    labels = LABELS[task]
+    for one in items:
+        if one.several and (fault := labels.fault(one.label or "")):
+            raise DataError(f"{one.path}: {fault}")
+        yield one
 
 
 class Found(NamedTuple):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sightline.data.sources import cells, classes, entries
 from sightline.data.sources.cells import as_text, text
 from sightline.data.sources.item import Item, plain, split_of
+from sightline.data.sources.label_sets import BY_COLUMNS, SEVERAL
 from sightline.data.sources.listed import Finder
 from sightline.errors import DataError
 from sightline.words import counted, visible
@@ -45,6 +46,8 @@ class Listed(NamedTuple):
     group: str | None
     reason: str | None
     """Why the file must not be opened, or cannot."""
+    several: bool = False
+    """The label is the text of a set."""
 
 
 def fits(folder: Path) -> bool:
@@ -110,7 +113,9 @@ def _has_classes(folder: Path) -> bool:
 
 def _names_images(table: Path) -> bool:
     with suppress(DataError):
-        return next(rows(table), None) is not None
+        # Columns of 0 and 1 alone name no classes there: they may be facts about the images.
+        first = next(rows(table), None)
+        return first is not None and not first[1].get(BY_COLUMNS)
     return False
 
 
@@ -123,7 +128,8 @@ def items(folder: Path) -> Iterator[Item]:
         below = "" if table.parent == folder else f"{table.parent.relative_to(folder).as_posix()}/"
         for one in listed(table)[0]:
             reason = one.reason or (None if one.label else "no label")
-            yield Item(f"{below}{one.path}", one.label, split or one.split, one.group, reason, closed=bool(one.reason))
+            side, closed = split or one.split, bool(one.reason)
+            yield Item(f"{below}{one.path}", one.label, side, one.group, reason, closed=closed, several=one.several)
 
 
 def listed(table: Path) -> tuple[list[Listed], list[str]]:
@@ -138,8 +144,8 @@ def listed(table: Path) -> tuple[list[Listed], list[str]]:
     again = 0
     for line, row in found:
         path, reason = finder.find(row)
-        split = _split(table, line, text(row.get("split")))
-        one = Listed(line, path, plain(text(row.get("label"))), split, text(row.get("group")) or None, reason)
+        split, label = _split(table, line, text(row.get("split"))), plain(text(row.get("label")))
+        one = Listed(line, path, label, split, text(row.get("group")) or None, reason, bool(row.get(SEVERAL)))
         before = seen.setdefault(path or f"line {line}", one)
         if before is not one:
             _check_same(table, before, one)

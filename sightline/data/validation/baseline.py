@@ -12,6 +12,7 @@ import pandas as pd
 from sightline.data.manifest import HELD_BACK, OK
 from sightline.errors import DataError
 from sightline.files import write_atomically
+from sightline.heads.labels import CLASSIFY, LABELS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,14 +44,14 @@ class Baseline:
     """Column → (value, share of images below it, share up to it) at its quantiles."""
 
 
-def infer(rows: pd.DataFrame, version: str) -> Baseline:
+def infer(rows: pd.DataFrame, version: str, task: str = CLASSIFY) -> Baseline:
     """What the manifest `rows` of `version` looks like."""
     usable = _usable(rows)
     numeric = [name for name in rows if pd.api.types.is_numeric_dtype(rows[name]) and name not in IDENTITIES]
     return Baseline(
         version=version,
         columns={str(name): str(kind) for name, kind in rows.dtypes.items()},
-        classes=_counts(usable["label"]),
+        classes=_counts(LABELS[task].each(usable["label"])),
         kinds={name: _counts(usable[name]) for name in KINDS},
         spreads={str(name): _spread(usable[name]) for name in numeric},
     )
@@ -76,7 +77,7 @@ def read(path: Path) -> Baseline | None:
         raise DataError(f"{path} is damaged ({error}): accept a version anew with `sightline data baseline`") from None
 
 
-def distance(aspect: str, accepted: Any, rows: pd.DataFrame) -> tuple[float, str]:
+def distance(aspect: str, accepted: Any, rows: pd.DataFrame, task: str = CLASSIFY) -> tuple[float, str]:
     """How far `rows` are from what was `accepted` in one aspect: a number to compare with its limit, and a text.
 
     Aspects: `columns`, `new_classes`, `lost_classes` (numbers of them), `loss` (largest share of a class's images that
@@ -84,14 +85,15 @@ def distance(aspect: str, accepted: Any, rows: pd.DataFrame) -> tuple[float, str
     distance at the accepted quantiles); both distances lie in 0 … 1.
     """
     usable = _usable(rows)
+    labels = LABELS[task].each(usable["label"])
     if aspect == "columns":
         return _columns(accepted, rows)
     if aspect in {"new_classes", "lost_classes"}:
-        return _classes(set(accepted), set(usable["label"].dropna()), lost=aspect == "lost_classes")
+        return _classes(set(accepted), set(labels), lost=aspect == "lost_classes")
     if aspect == "loss":
-        return _loss(accepted, _counts(usable["label"]))
+        return _loss(accepted, _counts(labels))
     if aspect in {"label", *KINDS}:
-        return _variation(accepted, _counts(usable[aspect]))
+        return _variation(accepted, _counts(labels if aspect == "label" else usable[aspect]))
     return _gap(accepted, usable[aspect])
 
 

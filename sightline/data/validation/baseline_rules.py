@@ -9,6 +9,7 @@ from great_expectations.expectations.metadata_types import FailureSeverity
 from sightline.data.validation.baseline import KINDS, distance
 from sightline.data.validation.checks import Fault, ManifestExpectation
 from sightline.data.validation.suite import Demand
+from sightline.heads.labels import CLASSIFY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,45 +30,50 @@ class ExpectNearBaseline(ManifestExpectation):
     Beyond `upto` it is silent: there another expectation speaks, a critical one.
     """
 
-    success_keys: ClassVar[tuple[str, ...]] = ("aspect", "accepted", "above", "upto")
+    success_keys: ClassVar[tuple[str, ...]] = ("aspect", "accepted", "above", "upto", "task")
     aspect: str
     accepted: Any
     above: float
     upto: float | None = None
+    task: str
 
     def fault(self, rows: pd.DataFrame) -> Fault | None:
         """Tell the distance and what makes it."""
-        far, text = distance(self.aspect, self.accepted, rows)
+        far, text = distance(self.aspect, self.accepted, rows, self.task)
         if far <= self.above or (self.upto is not None and far > self.upto):
             return None
         return Fault(int(far), f"{far:.2g} ({text})", [])
 
 
-def rules(limits: Against, baseline: Baseline) -> list[Demand]:
+def rules(limits: Against, baseline: Baseline, task: str = CLASSIFY) -> list[Demand]:
     """List the rules of a data set whose version `baseline` was accepted: what stops a run, then what is only told."""
-    return list(_rules(limits, baseline))
+    return list(_rules(limits, baseline, task))
 
 
-def _rules(limits: Against, baseline: Baseline) -> Iterator[Demand]:
+def _rules(limits: Against, baseline: Baseline, task: str) -> Iterator[Demand]:
     what = "columns of the manifest that are gone or of another type"
-    yield _demand("columns", what, baseline.columns, 0, f"{REMEDY}.")
+    yield _demand("columns", what, baseline.columns, 0, f"{REMEDY}.", task)
     for aspect, what in {"new_classes": "new classes", "lost_classes": "classes that are gone"}.items():
-        yield from _both(aspect, what, baseline.classes, 0, limits, aspect)
-    yield from _both("loss", "share of a class's images that is gone", baseline.classes, TOLD, limits, "loss")
+        yield from _both(aspect, what, baseline.classes, 0, limits, aspect, task)
+    yield from _both("loss", "share of a class's images that is gone", baseline.classes, TOLD, limits, "loss", task)
     distributions = {"label": baseline.classes} | {name: baseline.kinds[name] for name in KINDS} | baseline.spreads
     for column, accepted in distributions.items():
-        yield from _both(column, f"shift of the distribution of {column}", accepted, TOLD, limits, "shift")
+        yield from _both(column, f"shift of the distribution of {column}", accepted, TOLD, limits, "shift", task)
 
 
-def _both(aspect: str, what: str, accepted: Any, notify: float, limits: Against, key: str) -> Iterator[Demand]:
+def _both(
+    aspect: str, what: str, accepted: Any, notify: float, limits: Against, key: str, task: str
+) -> Iterator[Demand]:
     """The critical rule at the limit, and a warning below it where there is room for one."""
     limit = getattr(limits, key)
-    yield _demand(aspect, what, accepted, limit, f"{REMEDY}, or raise validate.baseline.{key} (now {limit:g}).")
+    yield _demand(aspect, what, accepted, limit, f"{REMEDY}, or raise validate.baseline.{key} (now {limit:g}).", task)
     if notify < limit:
-        yield _demand(aspect, what, accepted, notify, f"It may be up to {limit:g}.", upto=limit)
+        yield _demand(aspect, what, accepted, notify, f"It may be up to {limit:g}.", task, upto=limit)
 
 
-def _demand(aspect: str, what: str, accepted: Any, above: float, remedy: str, upto: float | None = None) -> Demand:
+def _demand(
+    aspect: str, what: str, accepted: Any, above: float, remedy: str, task: str, upto: float | None = None
+) -> Demand:
     warning = upto is not None
     demand = f"Compared with the accepted version, {what}: at most {above:g}."
     expectation = ExpectNearBaseline(
@@ -75,6 +81,7 @@ def _demand(aspect: str, what: str, accepted: Any, above: float, remedy: str, up
         accepted=accepted,
         above=above,
         upto=upto,
+        task=task,
         description=f"{demand} (A warning: it is told.)" if warning else demand,
         severity=FailureSeverity.WARNING if warning else FailureSeverity.CRITICAL,
     )

@@ -15,8 +15,9 @@ from great_expectations.expectations.metrics.metric_provider import metric_value
 from great_expectations.expectations.metrics.table_metric_provider import TableMetricProvider
 
 from sightline.data.manifest import LEFT_OUT, NO_LABEL, OK, QUARANTINED
-from sightline.data.quality import FINDERS
+from sightline.data.quality import found_by
 from sightline.data.quality.finding import usable
+from sightline.heads.labels import LABELS
 from sightline.params import Validate
 
 EXAMPLES = 5
@@ -105,15 +106,18 @@ class ExpectOneEach(ManifestExpectation):
 class ExpectImagesPerClass(ManifestExpectation):
     """Each class has at least `minimum` images with status ok in each of `roles`; held-back ones do not count."""
 
-    success_keys: ClassVar[tuple[str, ...]] = ("minimum", "roles")
+    success_keys: ClassVar[tuple[str, ...]] = ("minimum", "roles", "task")
     minimum: int
     roles: list[str]
+    task: str
 
     def fault(self, rows: pd.DataFrame) -> Fault | None:
         """Name class and role of every shortfall.
 
         A class whose images are all in quarantine has 0 everywhere; one of a handful of files is none, and left out.
         """
+        each = LABELS[self.task].each(rows["label"])
+        rows = rows.loc[each.index, ["status", "role"]].assign(label=each.to_numpy())
         usable = set(rows.loc[rows["status"] != QUARANTINED, "label"])
         files = rows["label"].value_counts().items()
         classes = sorted(str(name) for name, number in files if name in usable or number >= ENOUGH)
@@ -158,13 +162,14 @@ class ExpectFewQuarantined(ManifestExpectation):
 class ExpectNothingFound(ManifestExpectation):
     """The quality finder `finder` has nothing to tell under `limits`, the values of `validate` in `params.yaml`."""
 
-    success_keys: ClassVar[tuple[str, ...]] = ("finder", "limits")
+    success_keys: ClassVar[tuple[str, ...]] = ("finder", "limits", "task")
     finder: str
     limits: dict[str, Any]
+    task: str
 
     def fault(self, rows: pd.DataFrame) -> Fault | None:
         """Tell what the finder found."""
-        found = FINDERS[self.finder](rows, Validate(**self.limits))
+        found = found_by(self.finder, rows, Validate(**self.limits), self.task)
         return Fault(found.cases, found.sentence, found.examples) if found else None
 
 

@@ -8,6 +8,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from sightline.data.validation.verdict import ExpectationResult, Verdict
+from sightline.heads.labels import CLASSIFY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +25,13 @@ SUITE = "suite"
 
 
 def validate(
-    rows: pd.DataFrame, limits: Validate, dataset: Dataset, name: str, docs: Path, baseline: Baseline | None = None
+    rows: pd.DataFrame,
+    limits: Validate,
+    dataset: Dataset,
+    name: str,
+    docs: Path,
+    baseline: Baseline | None = None,
+    task: str = CLASSIFY,
 ) -> Verdict:
     """Check the manifest `rows` of data set `name` and write the page of Data Docs below the folder `docs`.
 
@@ -34,7 +41,9 @@ def validate(
     os.environ["GX_ANALYTICS_ENABLED"] = "false"  # read once, when the library is imported
     from sightline.data.validation import baseline_rules, datadocs, suite
 
-    declared = suite.rules(limits, dataset) + (baseline_rules.rules(limits.baseline, baseline) if baseline else [])
+    declared = suite.rules(limits, dataset, task) + (
+        baseline_rules.rules(limits.baseline, baseline, task) if baseline else []
+    )
     outcome = _run_checkpoint(rows, declared, name)
     findings = judge(declared, outcome.results)
     verdict = Verdict(

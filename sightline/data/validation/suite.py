@@ -12,7 +12,7 @@ from great_expectations.expectations.metadata_types import FailureSeverity
 from great_expectations.expectations.row_conditions import Column
 
 from sightline.data.manifest import COLUMNS, HELD_BACK, OK, QUARANTINED
-from sightline.data.quality import DEMANDS
+from sightline.data.quality import DEMANDS, DEMANDS_OF_SETS
 from sightline.data.validation.checks import (
     ExpectFewBlank,
     ExpectFewQuarantined,
@@ -21,6 +21,7 @@ from sightline.data.validation.checks import (
     ExpectNothingFound,
     ExpectOneEach,
 )
+from sightline.heads.labels import CLASSIFY, LABELS
 from sightline.params import ROLES
 
 if TYPE_CHECKING:
@@ -42,16 +43,16 @@ class Demand(NamedTuple):
     """May name {n} (rows or cases at fault), {of} (rows looked at) and {found} (what was found instead)."""
 
 
-def rules(limits: Validate, dataset: Dataset) -> list[Demand]:
+def rules(limits: Validate, dataset: Dataset, task: str = CLASSIFY) -> list[Demand]:
     """List the rules of a data set, the most basic first."""
     return [
         *_table_rules(),
         *_file_rules(),
         *_image_rules(),
         *_limit_rules(limits),
-        *_class_rules(limits, dataset),
+        *_class_rules(limits, dataset, task),
         *_leak_rules(),
-        *_quality_rules(limits),
+        *_quality_rules(limits, task),
         *_warnings(),
     ]
 
@@ -184,7 +185,7 @@ def _limit_rules(limits: Validate) -> list[Demand]:
     ]
 
 
-def _class_rules(limits: Validate, dataset: Dataset) -> list[Demand]:
+def _class_rules(limits: Validate, dataset: Dataset, task: str) -> list[Demand]:
     """Rules about numbers of images; a held-back image is not in use and does not count."""
     roles = [role for role in ROLES if getattr(dataset.roles, role) > 0]
     least = f"at least {limits.min_images_per_class} in each of {', '.join(roles)}"
@@ -216,6 +217,7 @@ def _class_rules(limits: Validate, dataset: Dataset) -> list[Demand]:
             "page of quality.",
             minimum=limits.min_images_per_class,
             roles=roles,
+            task=task,
         ),
     ]
 
@@ -276,7 +278,7 @@ def _warnings() -> list[Demand]:
     ]
 
 
-def _quality_rules(limits: Validate) -> list[Demand]:
+def _quality_rules(limits: Validate, task: str) -> list[Demand]:
     """Rules about the pictures themselves; each finding says in its own words what it found."""
     return [
         _demand(
@@ -286,7 +288,8 @@ def _quality_rules(limits: Validate) -> list[Demand]:
             "{found}",
             finder=finder,
             limits={name: getattr(limits, name) for name in names},
+            task=task,
             severity=FailureSeverity.WARNING,
         )
-        for finder, (demand, names) in DEMANDS.items()
+        for finder, (demand, names) in {**DEMANDS, **(DEMANDS_OF_SETS if LABELS[task].are_sets else {})}.items()
     ]

@@ -27,10 +27,10 @@ def accept(paths: Paths, use: str) -> Baseline:
     rows = manifest.read(paths.manifest(use))
     params = paths.params
     with TemporaryDirectory() as docs:
-        verdict = validate(rows, params.validate, params.datasets[use], use, Path(docs))
+        verdict = validate(rows, params.validate, params.datasets[use], use, Path(docs), task=params.task_of(use))
     if not verdict.passed:
         raise ValidationFailed("\n".join([f"data set {use} cannot be a baseline, it is not fit:", *sentences(verdict)]))
-    accepted = baseline.infer(rows, version.digest)
+    accepted = baseline.infer(rows, version.digest, params.task_of(use))
     baseline.write(accepted, paths.baseline(use))
     history.record(paths, use, "accepted as the baseline")
     return accepted

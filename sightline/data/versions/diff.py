@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from sightline.data.manifest import QUARANTINED
+from sightline.heads.labels import CLASSIFY, LABELS
 from sightline.words import counted
 
 if TYPE_CHECKING:
@@ -43,17 +44,17 @@ def compare(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([part.sort_values("path") for part in parts], ignore_index=True)
 
 
-def words(changes: pd.DataFrame, old: pd.DataFrame, new: pd.DataFrame) -> tuple[str, ...]:
+def words(changes: pd.DataFrame, old: pd.DataFrame, new: pd.DataFrame, task: str = CLASSIFY) -> tuple[str, ...]:
     """The changes in sentences, at most one for each kind, and one for classes that came or went."""
-    return tuple(_sentences(changes, old, new)) or ("the same images, labels and roles",)
+    return tuple(_sentences(changes, old, new, task)) or ("the same images, labels and roles",)
 
 
-def classes(rows: pd.DataFrame) -> set[str]:
+def classes(rows: pd.DataFrame, task: str = CLASSIFY) -> set[str]:
     """Labels of the images that are not in quarantine."""
-    return set(rows.loc[rows["status"] != QUARANTINED, "label"].dropna())
+    return set(LABELS[task].each(rows.loc[rows["status"] != QUARANTINED, "label"]))
 
 
-def _sentences(changes: pd.DataFrame, old: pd.DataFrame, new: pd.DataFrame) -> Iterator[str]:
+def _sentences(changes: pd.DataFrame, old: pd.DataFrame, new: pd.DataFrame, task: str) -> Iterator[str]:
     said = {
         ADDED: "{n} added ({cases})",
         REMOVED: "{n} removed ({cases})",
@@ -67,7 +68,7 @@ def _sentences(changes: pd.DataFrame, old: pd.DataFrame, new: pd.DataFrame) -> I
         if len(part):
             yield sentence.format(n=counted(len(part), "image"), cases=_cases(kind, part))
     for one, other, what in ((new, old, "new"), (old, new, "lost")):
-        names = sorted(classes(one) - classes(other))
+        names = sorted(classes(one, task) - classes(other, task))
         if names:
             more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
             yield f"{what} {'class' if len(names) == 1 else 'classes'} {', '.join(names[:NAMED])}{more}"

@@ -145,17 +145,18 @@ def _next(paths: Paths, use: str, entries: list[Revision], notes: tuple[str, ...
         images=len(rows),
         usable=len(usable),
         bytes=int(rows["bytes"].sum()),
-        classes=len(diff.classes(rows)),
+        classes=len(diff.classes(rows, paths.params.task_of(use))),
         roles={str(role): int(count) for role, count in usable["role"].value_counts().sort_index().items()},
         what=(*notes, *(_changes(paths, use, last, rows) if is_new else ())),
     )
 
 
 def _changes(paths: Paths, use: str, last: Revision | None, rows: Any) -> tuple[str, ...]:
+    task = paths.params.task_of(use)
     if last is None:
-        return (f"first version: {counted(len(rows), 'image')}, {counted(len(diff.classes(rows)), 'class')}",)
+        return (f"first version: {counted(len(rows), 'image')}, {counted(len(diff.classes(rows, task)), 'class')}",)
     try:
         before = archive.rows(paths, archive.Version(use, last.version, last.raw))
     except DataError:
         return (f"what changed is unknown: {last.version[:SHORT]} is no longer in DVC's store",)
-    return diff.words(diff.compare(before, rows), before, rows)
+    return diff.words(diff.compare(before, rows), before, rows, task)

@@ -1,0 +1,147 @@
+"""What a task must supply: one protocol, whatever an answer is made of.
+
+`labels` are what `labels.Labels.targets` makes of a data set: (N,) or (N, classes), of NumPy or torch. Detection will
+have an implementation here too; what it decodes is another `Answer`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor, nn
+
+    from sightline.heads.answer import Answer, Fitted
+
+    Floats = NDArray[np.floating[Any]]
+    Numbers = NDArray[np.integer[Any]]
+
+
+class Head(Protocol):
+    """A task at work on the outputs of a network, its logits (N, classes)."""
+
+    name: str
+    score: str
+    """What the number is called by which networks are chosen; the larger the better."""
+    figure: str
+    """What the figure of an image is called, whose mean the gate compares."""
+    titles: tuple[str, str]
+    """Both as a page's headings have them, the score first."""
+    is_exclusive: bool
+    """Whether exactly one class is true of each image."""
+
+    # Training: torch alone.
+
+    def begin(self, head: nn.Linear, labels: Tensor) -> None:
+        """Set the head of a network that begins at random."""
+        ...
+
+    def loss(self, logits: Tensor, targets: Tensor, weights: Tensor | None, smoothing: float) -> Tensor:
+        """Mean loss of a batch; `targets` as from `labels`, or as from `shares`."""
+        ...
+
+    def counts(self, targets: Tensor, weights: Tensor | None) -> float | Tensor:
+        """What a batch counts in that mean."""
+        ...
+
+    def class_weights(self, labels: Tensor, classes: int) -> Tensor:
+        """Weights (classes,) of the loss by which rare classes count as much as frequent ones."""
+        ...
+
+    def chances(self, labels: Tensor, classes: int) -> Tensor:
+        """How often each image (N,) is drawn, so that rare classes are seen as often as frequent ones; float64."""
+        ...
+
+    def shares(self, labels: Tensor, classes: int) -> Tensor:
+        """Targets (N, classes) that can be blended."""
+        ...
+
+    def rated(self, logits: Tensor, labels: Tensor) -> tuple[float, float]:
+        """Mean loss, and the score."""
+        ...
+
+    def fitted_loss(self, logits: Tensor, labels: Tensor) -> float:
+        """Mean loss once the logits are calibrated on these very images."""
+        ...
+
+    def losses(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Loss of each image (N,)."""
+        ...
+
+    def hits(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Share of right decisions of each image (N,)."""
+        ...
+
+    def strata(self, labels: Tensor) -> Tensor:
+        """A number (N,) by which folds are kept alike."""
+        ...
+
+    # Answers: NumPy.
+
+    def check(self, fitted: Fitted) -> None:
+        """Raise ValueError, KeyError or TypeError where a card does not hold what this task needs."""
+        ...
+
+    def probabilities(self, logits: Floats, fitted: Fitted) -> NDArray[np.float64]:
+        """Probabilities (N, classes)."""
+        ...
+
+    def activation(self, logits: Tensor, fitted: Fitted) -> Tensor:
+        """The same in torch, for graphs."""
+        ...
+
+    def decided(self, probabilities: Floats, fitted: Fitted) -> tuple[str, float]:
+        """Label and probability of the answer with these probabilities (classes,)."""
+        ...
+
+    def answer(self, data: bytes, row: Floats, fitted: Fitted, foreign: float | None) -> Answer:
+        """The answer to the image file `data`."""
+        ...
+
+    # Evaluation and gate.
+
+    def indexed(self, classes: Sequence[str], texts: NDArray[np.str_]) -> tuple[list[str], Numbers]:
+        """The classes of a model, then those of the labels `texts` (N,) that it does not know; the labels by number."""
+        ...
+
+    def figures(self, probabilities: Floats, labels: Numbers, fitted: Fitted) -> NDArray[Any]:
+        """The figure of each image (N,), 0 … 1, from probabilities of the `indexed` classes."""
+        ...
+
+    def floor(self, labels: Numbers) -> float:
+        """The best mean figure of an answer that is the same for every image."""
+        ...
+
+    def claims(self, probabilities: Floats, labels: Numbers) -> list[tuple[Floats, NDArray[np.integer[Any]]]]:
+        """Decisions whose calibration is looked at, each as probabilities (N, K) and what is true (N,)."""
+        ...
+
+    def compared(self, logits: Floats, labels: Numbers) -> tuple[float, float, float]:
+        """The score, and the ends of its 95 % interval."""
+        ...
+
+    def log_losses(self, probabilities: Floats, labels: Numbers) -> NDArray[np.float64]:
+        """What each answer (N,) costs, nats."""
+        ...
+
+    def said(self, figure: float) -> str:
+        """A mean figure in words, such as "right in 93.1%"."""
+        ...
+
+    def told(self, figure: float, images: int) -> str:
+        """The same with the images that it is of, such as "93.1% of 40 images right"."""
+        ...
+
+    # What a person sees of an evaluation's figures.
+
+    def cards(self, found: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+        """Value, name and a note of each of the first figures of a page."""
+        ...
+
+    def lines(self, found: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """Name and value of each of the first figures in a terminal."""
+        ...
