@@ -140,6 +140,9 @@ CLASSES = {
     "flat train_images and test_images": Case(
         ["train_images/1.png", "test_images/2.png"], refused="look like splits .* labels.csv"
     ),
+    "flat images in each split": Case(
+        ["train/images/1.png", "test/images/2.png"], refused="look like splits .* labels.csv"
+    ),
     "splits of unknown names": Case(split("part1", "part2"), refused="which of the two are the classes"),
     "classes that are called like a split": Case(
         ["train/1.png", "train/2.png", "bus/3.png", "bus/4.png"], right="bus 2, train 2"
@@ -243,6 +246,21 @@ CLASSES = {
     "a folder of masks beside that of images": Case(
         [f"{part}/{one}" for part in ("images", "masks") for one in TWO], right=BOTH, said=("4 masks",)
     ),
+    "masks in a folder of their split": Case(
+        [
+            *split("train", "test"),
+            *(f"{part}_masks/{one}/1.png" for part in ("train", "test") for one in ("cat", "dog")),
+        ],
+        right=SPLIT,
+        said=("4 masks",),
+    ),
+    "ground truth beside the splits": Case(
+        [*split("train", "test"), "ground_truth/dog/000.png"], right=SPLIT, said=("1 masks",)
+    ),
+    "annotations without an ending": Case(
+        [f"Images/{one}" for one in TWO], {f"Annotation/{one[:-4]}": "<a/>" for one in TWO}, right=BOTH
+    ),
+    "one folder that names no class": Case(["images/1.png", "images/2.png"], refused="2 images and none has a label"),
     "archives beside the classes": Case(
         TWO,
         {"more.zip": zipped("x/1.png"), "old.tar": tarred("x/1.png"), "b.tar.gz": gzip.compress(b"x")},
@@ -445,6 +463,29 @@ TABLES = {
             "test.csv": "path,label\nimages/2.png,cat\nimages/3.png,dog\n",
         },
         right=SPLIT,
+    ),
+    "a table in the folder around everything": Case(
+        [f"data/set/{one}" for one in FLAT],
+        {"data/set/labels.csv": f"path,label\n{ROWS}", "README.md": "x"},
+        right=BOTH,
+    ),
+    "a table of any name in each split": Case(
+        [f"{part}/{number}.png" for part in ("train", "test") for number in (1, 2)],
+        {f"{part}/_classes.csv": "filename,class\n1.png,cat\n2.png,dog\n" for part in ("train", "test")},
+        right=SPLIT,
+    ),
+    "JSON of paths and labels": Case(
+        FLAT,
+        {"t.json": '{"1.png": "cat", "2.png": "cat", "3.png": "dog", "4.png": 5}'},
+        given="t.json",
+        right="5 1, cat 2, dog 1",
+    ),
+    "a JSON list": Case(FLAT, {"t.json": '[{"image": "1.png", "label": "cat"}]'}, given="t.json", right="cat 1"),
+    "COCO": Case(FLAT, {"t.json": '{"images": [], "annotations": []}'}, given="t.json", refused="in the form of COCO"),
+    "Kaggle's traffic signs": Case(
+        ["Train/0/1.png", "Train/1/2.png", "Test/9.png", "Meta/0.png"],
+        {"Train.csv": "Width,ClassId,Path\n8,0,Train/0/1.png\n", "Test.csv": "Width,ClassId,Path\n8,0,Test/9.png\n"},
+        right="? 2, train/0 1, train/1 1",
     ),
     "several tables": Case(
         FLAT,

@@ -50,7 +50,7 @@ LABEL = "label"
 WANTED = ("path", LABEL)
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 BLANK = {" ": "blanks"}
-UTF16 = (b"\xff\xfe", b"\xfe\xff")
+UTF16, MARK = (b"\xff\xfe", b"\xfe\xff"), "\ufeff"
 EXCEL = re.compile(r"sep=(.)\r?\n", re.IGNORECASE)
 """First line by which Excel is told what parts the cells."""
 
@@ -78,8 +78,9 @@ def sheet(
     read, or lacks a column; the rows do so where one is broken, with its line.
     """
     text, alphabet = _decoded(table)
-    if table.suffix.lower() == ".jsonl":
-        return Sheet(alphabet, _objects(table, text, columns, wanted))
+    if table.suffix.lower() in {".jsonl", ".json"}:
+        found = _lines(text) if table.suffix.lower() == ".jsonl" else _whole(table, text, wanted)
+        return Sheet(alphabet, _objects(table, found, columns, wanted))
     given = EXCEL.match(text)
     skipped = 1 if given else 0
     text, marks = (text[given.end() :], {given.group(1): "what its first line says"}) if given else (text, SEPARATORS)
@@ -233,19 +234,38 @@ def _rows(table: Path, text: str, columns: _Columns, skipped: int) -> Iterator[t
         raise _unreadable(table, error) from None
 
 
-def _objects(
-    table: Path, text: str, columns: Mapping[str, tuple[tuple[str, ...], ...]], wanted: Sequence[str]
-) -> Iterator[Row]:
+def _lines(text: str) -> Iterator[tuple[int, Any]]:
     for number, line in enumerate(text.splitlines(), start=1):
-        if not line.strip():
-            continue
+        if line.strip():
+            yield number, json.loads(line)
+
+
+def _whole(table: Path, text: str, wanted: Sequence[str]) -> Iterator[tuple[int, Any]]:
+    """The rows of one JSON value: a list of objects, or an object path: label."""
+    held = json.loads(text)
+    if isinstance(held, dict) and "annotations" in held:
+        raise DataError(f"{table} holds boxes in the form of COCO; for classes write a labels.csv (path,label)")
+    if isinstance(held, dict):
+        held = [dict(zip(wanted, pair, strict=False)) for pair in held.items()]
+    yield from enumerate(held if isinstance(held, list) else [held], start=1)
+
+
+def _objects(
+    table: Path,
+    found: Iterator[tuple[int, Any]],
+    columns: Mapping[str, tuple[tuple[str, ...], ...]],
+    wanted: Sequence[str],
+) -> Iterator[Row]:
+    while True:
         try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
+            number, row = next(found)
+        except StopIteration:
+            return
+        except ValueError as error:
             raise _unreadable(table, error) from None
         named = known(list(row), columns, wanted) if isinstance(row, dict) else {}
         if not named:
-            raise DataError(f"{table}, line {number}: not an object with {' and '.join(wanted)}: {line.strip()[:80]}")
+            raise DataError(f"{table}, line {number}: not an object with {' and '.join(wanted)}: {str(row)[:80]}")
         lower = {name.strip().lower(): value for name, value in row.items()}
         found = {ours: lower[theirs] for ours, theirs in named.items()}
         yield number, found | _told(found.get(LABEL), named.get(LABEL, ""), f"{table}, line {number}")
@@ -274,13 +294,14 @@ def _decoded(table: Path) -> tuple[str, str]:
     for alphabet, zeros in (("utf-16-le", data[1:200:2]), ("utf-16-be", data[0:200:2])):
         if data[:2] in UTF16 or (zeros and not zeros.strip(b"\0")):
             try:
-                return data.decode("utf-16" if data[:2] in UTF16 else alphabet), "as UTF-16"
+                text = data.decode("utf-16" if data[:2] in UTF16 else alphabet)
+                return text.removeprefix(MARK), "as UTF-16"
             except UnicodeDecodeError as error:
                 raise _unreadable(table, error) from None
     if b"\0" in data[:4096]:
         raise DataError(f"{table} is no text, but {_kind(data)}")
     try:
-        return data.decode("utf-8-sig"), ""
+        return data.decode().removeprefix(MARK), ""
     except UnicodeDecodeError:
         pass
     try:
@@ -292,7 +313,7 @@ def _decoded(table: Path) -> tuple[str, str]:
 def _kind(data: bytes) -> str:
     if data.startswith(b"PK") and b"xl/" in data:
         return "an Excel workbook: save the sheet as CSV"
-    if data.startswith((b"PK", b"\x1f\x8b", b"Rar!", b"7z")):
+    if data.startswith((b"PK", b"\x1f\x8b", b"Rar!", b"7z", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")):
         return "an archive: unpack it first"
     if data.startswith(b"PAR1"):
         return "a Parquet file: save it as CSV"

@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 UNLABELLED = re.compile(r"[-_ .]*(unlabell?ed|unsup(ervised)?|nolabels?)[-_ .]*")
 DATED = re.compile(r"[\d\W_]+")
 """A year, a day, a number: what divides the images of a class, and names none."""
+NO_CLASS = frozenset(
+    "all data dataset files image images img imgs jpegimages jpg photo photos pic pics picture pictures png raw".split()  # noqa: SIM905
+)
+"""Folders that are no class where they are the only one, in lower case."""
 NAMED = 5
 """Folders that a sentence names before it counts the others."""
 
@@ -83,14 +87,16 @@ def divide(folder: Path) -> list[Part]:
     parts = _splits(folder, below, labelled)
     if not parts:
         _ask_of_same_folders(folder, below, labelled)
-        parts = [Part(below)]
+        # `images` alone is where they lie, and says nothing of what they show.
+        named = len(labelled) != 1 or labelled[0].lower() not in NO_CLASS
+        parts = [Part(below) if named else Part(f"{below}{labelled[0]}/", labelled=False)]
     return parts + [Part(f"{below}{top}/", labelled=False) for top in unlabelled]
 
 
 def unsplit(folder: Path) -> str | None:
     """The part in which all class folders lie, where images of another may join them; None where there are splits."""
     labelled = [part for part in divide(folder) if part.labelled]
-    return labelled[0].below if labelled[0].split is None else None
+    return labelled[0].below if labelled and labelled[0].split is None else None
 
 
 def names(folder: Path, part: Part, most: int) -> list[str]:
@@ -117,7 +123,7 @@ def _splits(folder: Path, below: str, tops: list[str]) -> list[Part]:
     Raises DataError where only some are, or none of them holds class folders.
     """
     named = {top: split for top in tops if (split := split_of(top))}
-    foldered = {top for top in named if next(_folders(folder, f"{below}{top}/"), None)}
+    foldered = {top for top in named if not _is_flat(folder, f"{below}{top}/")}
     others = [top for top in tops if top not in named]
     splits = set(named.values())
     if not foldered:
@@ -146,6 +152,13 @@ def _splits(folder: Path, below: str, tops: list[str]) -> list[Part]:
         )
         for top, split in named.items()
     ]
+
+
+def _is_flat(folder: Path, below: str) -> bool:
+    """Whether a part has no class folders: none at all, or one that is called `images` and holds them."""
+    tops = list(islice(_folders(folder, below), 2))
+    alone = len(tops) == 1 and tops[0].lower() in NO_CLASS
+    return not tops or (alone and next(_folders(folder, f"{below}{tops[0]}/"), None) is None)
 
 
 def _in_all_splits(folder: Path, places: list[str]) -> str:

@@ -32,12 +32,12 @@ FOREIGN = frozenset(
 """Images of formats that are not read: told of, not passed over."""
 BESIDE = frozenset(".csv .html .json .jsonl .md .mat .npy .tsv .txt .xml .yaml .yml".split())  # noqa: SIM905
 """What often lies beside each image, and is none: not looked into."""
-PLAIN = frozenset(("authors", "changelog", "copying", "licence", "license", "makefile", "notice", "readme"))
-"""Files without an extension that are no images, in lower case."""
 MASK = re.compile(r"(.+?)[-_. ](mask|segmentation|seg|gt|annotation|label)s?([-_. ]?\d+)?", re.IGNORECASE)
 """How the mask of an image is named beside it."""
-MASKS = re.compile(r"(.*/)?(masks?|segmentations?|annotations?|ground[-_ ]?truth|gt|labels?)/.*", re.IGNORECASE)
-IMAGES = ("images", "image", "imgs", "img", "Images", "Image", "IMAGES")
+MASKS = re.compile(
+    r"(.*/)?((?:[^/]*[-_ ])?)(masks?|segmentations?|annotations?|ground[-_ ]?truth|gt|labels?)/.*", re.IGNORECASE
+)
+IMAGES = ("images", "image", "imgs", "img", "Images", "Image", "IMAGES", "train", "test", "Train", "Test")
 """Folders of masks, and of the images that they belong to, beside one another."""
 
 
@@ -76,7 +76,7 @@ class Found(NamedTuple):
 
 
 def files(folder: Path, below: str = "") -> Iterator[Found]:
-    """Every file of `folder` (in its part `below`) that is named like an image, has no extension, or begins like one.
+    """Every file of `folder` (in its part `below`) that is named like an image, or begins like one.
 
     What must not be opened is told of, links to folders too, and not followed.
     """
@@ -89,7 +89,7 @@ def files(folder: Path, below: str = "") -> Iterator[Found]:
             yield _named(entry.path, f"{suffix} files are not read: convert it to PNG or JPEG")
         elif (
             suffix in SUFFIXES
-            or (not suffix and entry.path.rpartition("/")[2].lower() not in PLAIN)
+            or (not suffix and entry.reason)
             or (entry.reason and os.path.isdir(f"{place}/{entry.path}"))  # noqa: PTH112
             or (not entry.reason and suffix not in BESIDE and begins_like_an_image(f"{place}/{entry.path}"))
         ):
@@ -106,7 +106,12 @@ def is_mask(folder: str, path: str) -> bool:
         image = named.group(1)
         return any(os.path.isfile(f"{folder}/{image}{one}") for one in (suffix, *sorted(SUFFIXES)))  # noqa: PTH113
     beside = MASKS.fullmatch(path)
-    return beside is not None and any(os.path.isdir(f"{folder}/{beside.group(1) or ''}{one}") for one in IMAGES)  # noqa: PTH112
+    if beside is None:
+        return False
+    # `masks` beside `images`, or `train_masks` beside `train`.
+    of = beside.group(2)
+    places = (of.rstrip("-_ "), *(f"{of}{one}" for one in IMAGES)) if of else IMAGES
+    return any(os.path.isdir(f"{folder}/{beside.group(1) or ''}{one}") for one in places)  # noqa: PTH112
 
 
 def begins_like_an_image(path: str) -> bool:

@@ -20,7 +20,7 @@ from sightline.errors import DataError
 from sightline.words import counted, visible
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 __all__ = ["NAMES", "Listed", "as_text", "find", "fits", "items", "listed", "rows", "tables"]
@@ -62,45 +62,50 @@ def find(folder: Path) -> Path | None:
 
 
 def tables(folder: Path) -> list[tuple[Path, str | None]]:
-    """The tables of a folder, each with the split that its name or its folder's tells.
+    """The tables of a folder, or of the one around everything, each with the split that its name or its folder's tells.
 
     Raises DataError where several may be meant.
     """
-    for name in NAMES:
-        # Ours: where it names no images, that is an error.
-        if entries.is_open(folder, folder / name):
-            return [(folder / name, None)]
-    for table in filter(_is_table(folder), (folder / name for name in OTHERS)):
-        return [(table, None)]
-    inner = [(folder / top, split) for top in entries.folders(os.fspath(folder)) if (split := split_of(top))]
-    named = (
-        (next(filter(_is_table(folder), (place / name for name in (*NAMES, *OTHERS))), None), split)
-        for place, split in inner
-    )
-    parts = [(table, split) for table, split in named if table]
-    return [*parts] or _of_any_name(folder)
+    below, place = "", folder
+    while True:
+        if table := _ours(folder, place):
+            return [(table, None)]
+        inner = entries.folders(os.fspath(folder), below)
+        splits = [(place / name, split) for name in inner if (split := split_of(name))]
+        parts = [(_ours(folder, one) or next(iter(_others(folder, one)), None), split) for one, split in splits]
+        if found := [(table, split) for table, split in parts if table] or _of_any_name(folder, place):
+            return [*found]
+        if len(inner) != 1:
+            return []
+        below, place = f"{below}{inner[0]}/", place / inner[0]
 
 
-def _is_table(folder: Path) -> Callable[[Path], bool]:
-    return lambda place: entries.is_open(folder, place) and _names_images(place)
+def _ours(folder: Path, place: Path) -> Path | None:
+    """The table at `place` that is called as such: labels.csv whatever it holds, others where they name images."""
+    listed = [place / name for name in (*NAMES, *OTHERS) if entries.is_open(folder, place / name)]
+    return next((table for table in listed if table.name in NAMES or _names_images(table)), None)
 
 
-def _of_any_name(folder: Path) -> list[tuple[Path, str | None]]:
+def _others(folder: Path, place: Path) -> list[Path]:
+    """The tables at `place` of any other name that name images, where no folders there are classes."""
     named = [
-        place
-        for place in sorted(folder.iterdir())
-        if place.suffix.lower() in SUFFIXES and not place.name.startswith(".") and not NO_ANSWERS.search(place.stem)
+        table
+        for table in sorted(place.iterdir())
+        if table.suffix.lower() in SUFFIXES and not table.name.startswith(".") and not NO_ANSWERS.search(table.stem)
     ]
-    found = list(filter(_is_table(folder), named))
-    if not found or _has_classes(folder):
-        return []
-    splits = {split: place for place in found if (split := split_of(place.stem))}
+    found = [table for table in named if entries.is_open(folder, table) and _names_images(table)]
+    return [] if found and _has_classes(place) else found
+
+
+def _of_any_name(folder: Path, place: Path) -> list[tuple[Path, str | None]]:
+    found = _others(folder, place)
+    splits = {split: table for table in found if (split := split_of(table.stem))}
     if len(found) <= 1:
-        return [(place, None) for place in found]
+        return [(table, None) for table in found]
     if len(splits) == len(found):
-        return [(place, split) for split, place in splits.items()]
+        return [(table, split) for split, table in splits.items()]
     raise DataError(
-        f"{folder}: several tables may say what the images show: {', '.join(place.name for place in found)}; "
+        f"{place}: several tables may say what the images show: {', '.join(table.name for table in found)}; "
         f"name one, as --images {found[0]}"
     )
 
@@ -153,7 +158,10 @@ def listed(table: Path) -> tuple[list[Listed], list[str]]:
     lost = [one for one in seen.values() if one.reason]
     if seen and len(lost) == len(seen):
         first = f"line {lost[0].line}: {visible(lost[0].path) or 'no path'} ({lost[0].reason})"
-        raise DataError(f"{table} lists no image that is there; {first}. Paths are relative to the table's folder")
+        raise DataError(
+            f"{table} lists no image that is there; {first}. Put the table beside the images, or above them: paths are "
+            "relative to its folder"
+        )
     if not seen:
         raise DataError(f"{table} lists no image: it has no line but that of the columns")
     twice = [f"{counted(again, 'row')} that say the same again left out"] if again else []
