@@ -90,7 +90,7 @@ def begin(what: str) -> None:
     """Watch what this process prints from now on."""
     pulse = Pulse(what, sys.stderr)
     _running.append(pulse)
-    sys.stdout, sys.stderr = Heard(sys.stdout, pulse), Heard(sys.stderr, pulse)  # type: ignore[assignment]
+    sys.stdout, sys.stderr = Heard(sys.stdout, pulse), Heard(sys.stderr, pulse)
 
 
 def end() -> None:

@@ -259,6 +259,33 @@ def test_in_a_project_with_a_champion(
     assert trained.root.exists()
 
 
+OTHER = """
+import sys
+from pathlib import Path
+from sightline.turns import turn
+with turn(Path(sys.argv[1]), "the training flow"):
+    print("in", flush=True)
+    sys.stdin.readline()
+"""
+"""Somebody who is at work in a project, until a line comes."""
+
+
+def test_while_a_run_is_at_work(
+    toy_once: Paths, nowhere: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What would change the data under a run says who is at work, and changes nothing."""
+    paths = copy_project(toy_once, nowhere / "toy", monkeypatch)
+    _images("more")(nowhere)
+    words = [sys.executable, "-P", "-c", OTHER, str(paths.root)]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        says = ("the training flow", f"process {process.pid}", "wait for its end")
+        for command in ("data add ../more", "data label undo", "data label import answers.csv"):
+            check(Mistake(command, says), capfd)
+        process.communicate("\n")
+
+
 def test_there_are_sixty_and_more() -> None:
     """No two alike."""
     words = [(one.words, one.says) for one in (*OUTSIDE, *FRESH, *TRAINED)]
