@@ -13,7 +13,7 @@ import pandas as pd
 
 from sightline import stored
 from sightline.data import manifest
-from sightline.data.duplicates import pairs
+from sightline.data.duplicates import crowds, pairs
 from sightline.data.files import cache, thumbnails
 from sightline.data.files.facts import AGAIN, EMPTY, Facts, Limits, unread
 from sightline.data.files.statistics import THUMBNAIL
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 BATCH = 8192
 """Rows that are Python objects at a time; the others are columns already, a tenth as large."""
+NO_NEAR = crowds.Near()
 LAYOUT = ("path", "label", "split", "group", "reason")
 
 
@@ -132,19 +133,20 @@ def _inputs(paths: Paths, use: str, layout: pd.DataFrame) -> str:
 
 
 def decide(
-    rows: pd.DataFrame, dataset: Dataset, previous: pd.DataFrame | None, near: pd.DataFrame = pairs.NONE
+    rows: pd.DataFrame, dataset: Dataset, previous: pd.DataFrame | None, near: crowds.Near = NO_NEAR
 ) -> pd.DataFrame:
     """Quarantine contradictions, form groups, give roles and shards; known images keep their order, role and shard.
 
-    `near` holds the pairs of near duplicates, as `alike.find` gives them.
+    `near` holds the pairs of near duplicates and siblings, as `pairs.find` gives them.
     """
     rows = _in_order(rows, previous)
     rows = _quarantine_contradictions(rows)
     rows = groups.by_path(rows, dataset.group)
-    together = np.concatenate([pairs.positions(rows, near), groups.bursts(rows, dataset.group)])
+    near = crowds.doubted(near, rows)
+    together = np.concatenate([pairs.positions(rows, near.copies), groups.bursts(rows, dataset.group)])
     rows = split.assign_roles(rows, dataset.roles, previous, together)
     # Last, because what bridges two groups is no part of either.
-    rows["alike"] = pairs.names(rows, pairs.positions(rows, near))
+    rows["alike"] = pairs.names(rows, near)
     rows = split.hold_back(rows, dataset.train_per_class)
     rows["shard"] = split.assign_shards(rows)
     return rows

@@ -1,4 +1,4 @@
-"""Copies among dozens that are alike: hashes tell nothing there, so what each has of its own is compared, all with all."""
+"""Copies among dozens that are alike: hashes tell nothing, so what each has of its own is compared, all with all."""
 
 from __future__ import annotations
 
@@ -62,9 +62,7 @@ def candidates(load: Callable[[int], Image.Image], members: Ints, turns: Ints) -
     return Candidates(members[one], members[other], _inside(places[one], places[other]), turns[other])
 
 
-def _own(
-    load: Callable[[int], Image.Image], members: Ints, turns: Ints
-) -> tuple[NDArray[np.float32], Floats]:
+def _own(load: Callable[[int], Image.Image], members: Ints, turns: Ints) -> tuple[NDArray[np.float32], Floats]:
     """What each image has beyond what all show, (N, NUMBERS) of length 1; and which window of the template it shows."""
 
     def seen(rows: Ints) -> Floats:
