@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     Levels = NDArray[np.float64]
 
+GOOD, BAD = "good", "bad"
 MARGIN = 8
 """What is drawn beyond each edge of the photograph, pixels: the part moves below the camera."""
 
@@ -47,11 +48,11 @@ def make(jig: Jig, folder: Path) -> set[frozenset[str]]:
     part = _part(jig, rng)
     names = []
     for number in range(jig.parts):
-        label = ("good", "bad")[number % 2]
+        label = (GOOD, BAD)[number % 2]
         names.append(f"{label}/{number:05}.jpg")
         path = folder / names[-1]
         path.parent.mkdir(parents=True, exist_ok=True)
-        photograph(part, jig, label == "bad", rng).save(path, quality=92)
+        photograph(part, jig, label, rng).save(path, quality=92)
     pairs = set()
     for number, chosen in enumerate(rng.choice(jig.parts, jig.copies, replace=False).tolist()):
         name = names[chosen]
@@ -79,10 +80,10 @@ def _part(jig: Jig, rng: np.random.Generator) -> Image.Image:
     return part.filter(ImageFilter.GaussianBlur(1))
 
 
-def photograph(part: Image.Image, jig: Jig, is_bad: bool, rng: np.random.Generator) -> Image.Image:
+def photograph(part: Image.Image, jig: Jig, label: str, rng: np.random.Generator) -> Image.Image:
     """Take one photograph of a part of its own."""
-    surface = np.asarray(part, dtype=np.float64) + _spots(part.width, jig, is_bad, rng)
-    surface += _scratches(part.width, jig, is_bad, rng)
+    surface = np.asarray(part, dtype=np.float64) + _spots(part.width, jig, label, rng)
+    surface += _scratches(part.width, jig, label, rng)
     left, top = MARGIN + rng.uniform(-2, 2, 2)
     box = (left, top, left + jig.side, top + jig.side)
     seen = Image.fromarray(np.clip(surface, 0, 255).astype(np.uint8))
@@ -96,21 +97,21 @@ def photograph(part: Image.Image, jig: Jig, is_bad: bool, rng: np.random.Generat
     return Image.fromarray(np.clip(levels.round(), 0, 255).astype(np.uint8))
 
 
-def _spots(side: int, jig: Jig, is_bad: bool, rng: np.random.Generator) -> Levels:
+def _spots(side: int, jig: Jig, label: str, rng: np.random.Generator) -> Levels:
     down, across = np.mgrid[:side, :side]
     found = np.zeros((side, side))
-    for _ in range(rng.integers(2, 6) + (rng.integers(2, 5) if is_bad else 0)):
+    for _ in range(rng.integers(2, 6) + (rng.integers(2, 5) if label == BAD else 0)):
         middle = rng.uniform(0, side, 2)
-        size = rng.uniform(0.006, 0.025 if is_bad else 0.012) * side * jig.defects
+        size = rng.uniform(0.006, 0.025 if label == BAD else 0.012) * side * jig.defects
         depth = rng.uniform(25, 80) * rng.choice([-1, 1], p=[0.8, 0.2])
         found += depth * np.exp(-((down - middle[0]) ** 2 + (across - middle[1]) ** 2) / (2 * size**2))
     return found
 
 
-def _scratches(side: int, jig: Jig, is_bad: bool, rng: np.random.Generator) -> Levels:
+def _scratches(side: int, jig: Jig, label: str, rng: np.random.Generator) -> Levels:
     layer = Image.new("L", (side, side))
     draw = ImageDraw.Draw(layer)
-    for _ in range(rng.integers(0, 2) + (rng.integers(1, 3) if is_bad else 0)):
+    for _ in range(rng.integers(0, 2) + (rng.integers(1, 3) if label == BAD else 0)):
         start, angle = rng.uniform(0, side, 2), rng.uniform(0, 2 * np.pi)
         length = rng.uniform(0.1, 0.4) * side * jig.defects
         end = start + length * np.array([np.cos(angle), np.sin(angle)])

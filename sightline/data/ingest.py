@@ -13,7 +13,7 @@ import pandas as pd
 
 from sightline import stored
 from sightline.data import manifest, traits
-from sightline.data.duplicates import pairs
+from sightline.data.duplicates import crowds, pairs
 from sightline.data.files import cache, thumbnails
 from sightline.data.files.facts import AGAIN, BESIDE, EMPTY, Facts, Limits, unread
 from sightline.data.files.statistics import THUMBNAIL
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 BATCH = 8192
 """Rows that are Python objects at a time; the others are columns already, a tenth as large."""
+NO_NEAR = crowds.Near()
 LAYOUT = ("path", "label", "split", "group", "reason")
 
 
@@ -148,22 +149,22 @@ def decide(
     rows: pd.DataFrame,
     dataset: Dataset,
     previous: pd.DataFrame | None,
-    near: pd.DataFrame = pairs.NONE,
+    near: crowds.Near = NO_NEAR,
     task: str = CLASSIFY,
 ) -> pd.DataFrame:
     """Settle what copies are labelled, form groups, give roles and shards; known images keep order, role and shard.
 
-    `near` holds the pairs of near duplicates, as `alike.find` gives them.
+    `near` holds the pairs of near duplicates and siblings, as `pairs.find` gives them.
     """
     labels = LABELS[task]
     rows = _in_order(rows.assign(label=labels.normal(rows["label"])), previous)
     rows, again = _settle_copies(rows, labels)
-    copies = pairs.positions(rows, near)
     rows = groups.by_path(rows, dataset.group)
-    together = np.concatenate([copies, groups.bursts(rows, dataset.group)])
+    near = crowds.doubted(near, rows)
+    together = np.concatenate([pairs.positions(rows, near.copies), groups.bursts(rows, dataset.group)])
     rows = split.assign_roles(rows, dataset.roles, previous, together, labels)
     # Last, because what bridges two groups is no part of either.
-    rows["alike"] = pairs.names(rows, copies)
+    rows["alike"] = pairs.names(rows, near)
     rows = split.hold_back(_leave_out(rows, again), dataset.train_per_class, labels)
     rows["shard"] = split.assign_shards(rows)
     return rows

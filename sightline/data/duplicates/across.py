@@ -100,7 +100,8 @@ def _near(one: Album, other: Album) -> list[tuple[int, int]]:
     def load(place: int) -> Image.Image:
         return one.load(place) if place < border else other.load(place - border)
 
-    pairs = search.find(look, np.arange(count) >= border, load)
+    found = search.find(look, np.arange(count) >= border, load)
+    pairs = np.concatenate([found.copies, found.turned])
     return [(first, second - border) for first, second in pairs.tolist() if first < border <= second]
 
 

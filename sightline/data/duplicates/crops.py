@@ -33,7 +33,7 @@ def slopes(images: Floats) -> Floats:
 
 
 def likeness(pairs: list[tuple[Image.Image, Image.Image]], windows: Floats, turns: Ints) -> Floats:
-    """Correlation of the slopes of M pairs of grey images, (M,): the window (M, 4) of the first and the turned second."""
+    """Correlation of the slopes of M pairs of grey images, (M,): a window (M, 4) of the first and the turned second."""
     found = np.zeros(len(pairs))
     for row, ((first, second), window, turn) in enumerate(zip(pairs, windows.tolist(), turns.tolist(), strict=True)):
         side = min(DETAIL, *first.size, *second.size)

@@ -43,6 +43,8 @@ SPREAD = 0.05
 BUCKET = 32
 """Of the images that share a key, so many are compared with each: thousands of frames of one scene are joined through
 those few, in every table through others. Where fewer share a key, all are."""
+ALL = 64
+"""So few images are all compared with one another: a part in a jig may differ from its crop in many bits."""
 FEW = 64
 """Images whose pixels are worked on at once: they stay in the processor's cache."""
 CHUNK = 2048
@@ -61,6 +63,16 @@ class Candidates(NamedTuple):
     def take(self, rows: Ints | NDArray[np.bool_] | slice) -> Candidates:
         """Those in `rows`."""
         return Candidates(self.first[rows], self.second[rows], self.window[rows], self.turn[rows])
+
+    @property
+    def ends(self) -> Ints:
+        """First and second side by side, (M, 2)."""
+        return np.stack([self.first, self.second], axis=1)
+
+
+def joined(parts: list[Candidates]) -> Candidates:
+    """Put the candidates of at least one part one behind the other."""
+    return Candidates(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
 class Hits(NamedTuple):
@@ -97,7 +109,15 @@ def candidates(thumbnails: NDArray[np.uint8], fresh: NDArray[np.bool_]) -> Candi
     order = np.lexsort((best.distance, turn > 0, best.first))
     asking = best.first[order] * 2 + (turn[order] > 0)
     kept = np.sort(order[np.arange(len(order)) - np.searchsorted(asking, asking) < BUCKET])
-    return Candidates(usable[best.first[kept]], usable[best.second[kept]], WINDOWS[window[kept]], turn[kept])
+    found = Candidates(usable[best.first[kept]], usable[best.second[kept]], WINDOWS[window[kept]], turn[kept])
+    return joined([found, _all(usable, young)]) if len(usable) <= ALL else found
+
+
+def _all(images: Ints, young: NDArray[np.bool_]) -> Candidates:
+    """Each pair of the images of which one is young, as they lie."""
+    one, other = np.triu_indices(len(images), 1)
+    one, other = (ends[young[one] | young[other]] for ends in (one, other))
+    return Candidates(images[one], images[other], WINDOWS[[0]].repeat(len(one), 0), np.zeros(len(one), dtype=np.int64))
 
 
 def _tells(thumbnails: NDArray[np.uint8]) -> NDArray[np.bool_]:

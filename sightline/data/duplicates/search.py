@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from sightline.data.duplicates import siblings
-from sightline.data.duplicates.around import DOZENS, Around
+from sightline.data.duplicates.around import Around
 from sightline.data.duplicates.crops import blurred, climb, correlation, likeness, slopes, view_of
-from sightline.data.duplicates.hashing import FEW, Candidates, candidates, each
+from sightline.data.duplicates.hashing import FEW, Candidates, candidates, each, joined
 from sightline.data.duplicates.templates import own_likeness
 from sightline.data.duplicates.turns import UNDONE, turned_each
 from sightline.data.files.statistics import HASHED, half
@@ -36,15 +36,21 @@ class Found(NamedTuple):
 
     copies: Ints
     """(M, 2) near duplicates."""
+    turned: Ints
+    """(M, 2) such as are near duplicates only when one of them is turned."""
     siblings: Ints
     """(M, 2) such as are alike in what they share with others around them, and no copies."""
 
 
-SAME = 0.97
-"""Least correlation of the slopes of two near duplicates."""
+SAME, SAME_TURNED = 0.97, 0.985
+"""Least correlation of the slopes of two near duplicates; of the seven other turns one is like by chance more often."""
+SHOWN = 256
+"""Pairs of a crowd that are looked at only to tell that its images are alike."""
 SIEVES = ((16, 0.7, 1, 0.83), (32, 0.8, 3, 0.925))
 """What a pair must pass before it is decoded: side of the thumbnails, blur and steps of the fit, pixels, and the least
 correlation of the slopes after it. Each loses one or two true pairs in a thousand."""
+HELD = 512
+"""Images that are kept, reduced, for the next pair: those around one are around its neighbours too."""
 LITTLE = 16
 """Pairs that are decoded at once."""
 LOT = 256
@@ -62,29 +68,38 @@ def find(look: Look, fresh: NDArray[np.bool_], load: Callable[[int], Image.Image
     thumbnails = np.concatenate([np.zeros((0, HASHED, HASHED), dtype=np.uint8), *halves])
     found = likely(thumbnails, look, candidates(thumbnails, fresh))
     around = Around(thumbnails, found)
-    found, links = _among_siblings(thumbnails, look, fresh, load, found, around)
-    found = found.take(np.lexsort((found.turn, found.second, found.first)))
-    loaded = lru_cache(maxsize=128)(load)
+    found, shown = _among_siblings(thumbnails, look, fresh, load, found, around)
+    loaded = lru_cache(maxsize=HELD)(load)
 
-    def is_copy(part: Candidates) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        ends = list(zip(part.first.tolist(), part.second.tolist(), strict=True))
-        alike = likeness([(loaded(one), loaded(other)) for one, other in ends], part.window, part.turn) >= SAME
-        same = alike.copy()
-        for row in np.flatnonzero(alike).tolist():
-            if others := around.others(*ends[row]):
-                pictures = [loaded(other) for other in others]
-                one, other = (loaded(end) for end in ends[row])
-                like, least = own_likeness(one, other, part.window[row], int(part.turn[row]), pictures)
+    def is_alike(part: Candidates) -> NDArray[np.bool_]:
+        ends = zip(part.first.tolist(), part.second.tolist(), strict=True)
+        like = likeness([(loaded(one), loaded(other)) for one, other in ends], part.window, part.turn)
+        return like >= np.where(part.turn == 0, SAME, SAME_TURNED)
+
+    def is_copy(part: Candidates) -> NDArray[np.bool_]:
+        same = np.ones(len(part.first), dtype=bool)
+        for row, ends in enumerate(zip(part.first.tolist(), part.second.tolist(), strict=True)):
+            if others := [loaded(other) for other in around.others(*ends)]:
+                one, other = (loaded(end) for end in ends)
+                like, least = own_likeness(one, other, part.window[row], int(part.turn[row]), others)
                 same[row] = like >= least
-        return same, alike & ~same
+        return same
 
-    judged = each(is_copy, [found.take(slice(at, at + LITTLE)) for at in range(0, len(found.first), LITTLE)])
-    nothing = np.zeros(0, dtype=bool)
-    copies, others = (
-        (np.concatenate([nothing, *parts]) for parts in zip(*judged, strict=True)) if judged else (nothing, nothing)
-    )
-    pairs = np.sort(np.stack([found.first, found.second], axis=1), axis=1)
-    return Found(np.unique(pairs[copies], axis=0), np.unique(np.concatenate([links, pairs[others]]), axis=0))
+    found = found.take(np.lexsort((found.turn, found.second, found.first)))
+    alike, shown = (pairs.take(_judged(is_alike, pairs)) for pairs in (found, shown))
+    same = _judged(is_copy, alike)
+    copies, rest = alike.take(same), joined([alike.take(~same), shown])
+    found, known = [], np.zeros(0, dtype=np.int64)
+    for pairs in (copies.take(copies.turn == 0), copies.take(copies.turn != 0), rest):
+        numbers = np.setdiff1d(np.sort(pairs.ends, axis=1) @ (count, 1), known)
+        found.append(np.stack(np.divmod(numbers, count), axis=1))
+        known = np.union1d(known, numbers)
+    return Found(*found)
+
+
+def _judged(judge: Callable[[Candidates], NDArray[np.bool_]], pairs: Candidates) -> NDArray[np.bool_]:
+    parts = [pairs.take(slice(at, at + LITTLE)) for at in range(0, len(pairs.first), LITTLE)]
+    return np.concatenate([np.zeros(0, dtype=bool), *each(judge, parts)])
 
 
 def _among_siblings(
@@ -94,22 +109,20 @@ def _among_siblings(
     load: Callable[[int], Image.Image],
     found: Candidates,
     around: Around,
-) -> tuple[Candidates, Ints]:
-    """In place of the pairs within crowds those that are alike in what is their own; and a pair for each other member."""
-    links, kept = [np.zeros((0, 2), dtype=np.int64)], np.ones(len(found.first), dtype=bool)
-    parts = []
-    for crowd in np.unique(around.crowd[around.size > DOZENS]).tolist():
-        inside = np.stack([around.crowd[found.first], around.crowd[found.second]], axis=1) == crowd
+) -> tuple[Candidates, Candidates]:
+    """In place of the pairs within crowds those that are alike in what is their own; and some of these pairs."""
+    kept, parts, shown = np.ones(len(found.first), dtype=bool), [], [found.take(slice(0, 0))]
+    for members in around.crowds.values():
+        inside = np.isin(found.ends, members)
         kept &= ~inside.any(axis=1)
-        members = np.flatnonzero(around.crowd == crowd)
+        among = np.flatnonzero(inside.all(axis=1) & (found.turn == 0))
+        shown.append(found.take(among[:: -(-len(among) // SHOWN)]))
         guests, turns = found.second[inside[:, 0]], found.turn[inside[:, 0]]
         hosts, undone = found.first[inside[:, 1]], UNDONE[found.turn[inside[:, 1]]]
         entries = np.stack([np.concatenate([members, guests, hosts]), np.concatenate([members * 0, turns, undone])])
         new = siblings.candidates(load, *np.unique(entries, axis=1))
         parts.append(likely(thumbnails, look, new.take(fresh[new.first] | fresh[new.second])))
-        links.append(np.stack([np.full(len(members) - 1, members[0]), members[1:]], axis=1))
-    together = [found.take(kept), *parts]
-    return Candidates(*(np.concatenate(columns) for columns in zip(*together, strict=True))), np.concatenate(links)
+    return joined([found.take(kept), *parts]), joined(shown)
 
 
 def likely(thumbnails: NDArray[np.uint8], look: Look, found: Candidates) -> Candidates:
@@ -126,5 +139,4 @@ def likely(thumbnails: NDArray[np.uint8], look: Look, found: Candidates) -> Cand
             left = left._replace(window=windows).take(agree)
         return left
 
-    parts = [found.take(slice(0, 0)), *each(passed, range(0, len(found.first), LOT))]
-    return Candidates(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+    return joined([found.take(slice(0, 0)), *each(passed, range(0, len(found.first), LOT))])

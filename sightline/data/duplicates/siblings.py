@@ -1,4 +1,4 @@
-"""Copies among dozens that are alike: hashes tell nothing there, so what each has of its own is compared, all with all."""
+"""Copies among dozens that are alike: hashes tell nothing, so what each has of its own is compared, all with all."""
 
 from __future__ import annotations
 

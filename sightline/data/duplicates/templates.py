@@ -1,8 +1,8 @@
 """Whether two pictures share more than what is common to all around them.
 
 Photographs of parts in one jig, by a camera that does not move, are as alike as copies are: the same frame, the same
-bars. A copy shares what is particular to it: a spot, a scratch, the grain. So what pictures show that are like both, but
-no copies, is taken out of both, and what remains is compared.
+bars. A copy shares what is particular to it: a spot, a scratch, the grain. So what other pictures show that are like
+both is taken out of both, and what remains is compared.
 """
 
 from __future__ import annotations

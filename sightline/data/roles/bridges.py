@@ -7,11 +7,11 @@ from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from sightline.data.manifest import LEFT_OUT, OK
 
 if TYPE_CHECKING:
+    import pandas as pd
     from numpy.typing import NDArray
 
 Marks = Mapping[str, str | None]
@@ -116,7 +116,7 @@ def find(
 
 
 def _kept_apart(links: Links, row: int, stays: list[int], near: Mapping[int, set[int]]) -> tuple[str, int]:
-    """How `row` resembles the first of the rows that `stays`, and which that is: a copy before a member of its group."""
+    """How `row` resembles one of the rows `stays`, and which that is: the first copy, else the first of its group."""
     mine = links.digests[row]
     for how, is_so in (
         ("a copy of", lambda other: links.digests[other] == mine),

@@ -37,8 +37,8 @@ def assign_roles(
     """Fill `group` and `role` of one data set, and take out the usable images that would join two sides.
 
     One group are: images of one given group, identical files, and the pairs `near` (positions in `rows`, shape (n, 2)).
-    What would join two sides leaves the lesser one, held back, where the origin gives the splits: a given test set stays
-    whole. A new image that would join two sides which were drawn is quarantined as a bridge.
+    Where the origin gives the splits, a given test set stays whole: what shows the same on a lesser side is held back.
+    A new image that would join two sides which were drawn is quarantined as a bridge.
     `previous` is the manifest before: an image that had a role keeps it, even while it is in quarantine. The name of a
     group is the smallest of its given names and digests, so that it does not depend on the order.
     """

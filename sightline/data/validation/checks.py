@@ -14,7 +14,7 @@ from great_expectations.expectations.expectation import BatchExpectation
 from great_expectations.expectations.metrics.metric_provider import metric_value
 from great_expectations.expectations.metrics.table_metric_provider import TableMetricProvider
 
-from sightline.data.manifest import LEFT_OUT, NO_LABEL, OK, QUARANTINED
+from sightline.data.manifest import LEFT_OUT, NO_LABEL, OK, QUARANTINED, pictures
 from sightline.data.quality import found_by
 from sightline.data.quality.finding import usable
 from sightline.heads.labels import LABELS
@@ -94,6 +94,8 @@ class ExpectOneEach(ManifestExpectation):
 
     def fault(self, rows: pd.DataFrame) -> Fault | None:
         """Count the keys with several values; the examples show an image of each value, side by side."""
+        if self.key == "alike":
+            rows = rows.assign(alike=pictures(rows))
         used = rows.loc[rows["status"] == OK, ["path", self.key, self.value]].dropna()
         pairs = used.drop_duplicates([self.key, self.value])
         torn = pairs[pairs[self.key].duplicated(keep=False)].sort_values([self.key, self.value])

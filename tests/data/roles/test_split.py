@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sightline.data import ingest
+from sightline.data.duplicates.crowds import Near
 from sightline.data.manifest import COLUMNS, HELD_BACK, OK, QUARANTINED
 from sightline.data.roles import split, spread
 from sightline.params import Dataset, Fractions
@@ -138,7 +139,7 @@ def test_a_given_test_set_stays_whole() -> None:
         ("b/3", "gg", "lot", "val"),
     ]
     near = pd.DataFrame([("bb", "ff"), ("bb", "cc"), ("dd", "aa")], columns=["first", "second"], dtype="string")
-    rows = ingest.decide(table(*images), DATASET, None, near)
+    rows = ingest.decide(table(*images), DATASET, None, Near(near))
     assert left_out(rows) == {
         "a/1": "left out of training: a copy of b/1 (test)",
         "a/2": "left out of training: a near copy of b/2 (test)",
@@ -150,18 +151,18 @@ def test_a_given_test_set_stays_whole() -> None:
     # Shown beside what they resemble.
     alike = rows.set_index("path")["alike"]
     assert alike["a/2"] == alike["b/2"] != alike["a/3"]
-    pd.testing.assert_frame_equal(ingest.decide(table(*images), DATASET, rows, near), rows)
+    pd.testing.assert_frame_equal(ingest.decide(table(*images), DATASET, rows, Near(near)), rows)
 
 
 def test_a_test_image_that_comes_later_takes_its_copy_out_of_training() -> None:
     """Where the origin gives the splits; once it is gone, the copy trains again."""
     image, later = ("a/1", "aa", None, "train"), ("b/1", "bb", None, "test")
     near = pd.DataFrame([("aa", "bb")], columns=["first", "second"], dtype="string")
-    first = ingest.decide(table(image), LEARNING, None, near)
-    second = ingest.decide(table(image, later), LEARNING, first, near)
+    first = ingest.decide(table(image), LEARNING, None, Near(near))
+    second = ingest.decide(table(image, later), LEARNING, first, Near(near))
     assert left_out(second) == {"a/1": "left out of training: a near copy of b/1 (test)"}
     assert roles(second) == {"b/1": "test"}
-    third = ingest.decide(table(image), LEARNING, second, near)
+    third = ingest.decide(table(image), LEARNING, second, Near(near))
     assert roles(third) == {"a/1": "train"}
 
 
@@ -171,9 +172,9 @@ def test_copies_that_are_found_out_later_leave_training() -> None:
     images = [("1", "aa", train), ("2", "bb", test)]
     first = decided(*images)
     near = pd.DataFrame([("aa", "bb")], columns=["first", "second"], dtype="string")
-    second = ingest.decide(table(*images), DATASET, first, near)
+    second = ingest.decide(table(*images), DATASET, first, Near(near))
     assert left_out(second) == {"1": "left out of training: a near copy of 2 (test)"}
-    pd.testing.assert_frame_equal(ingest.decide(table(*images), DATASET, second, near), second)
+    pd.testing.assert_frame_equal(ingest.decide(table(*images), DATASET, second, Near(near)), second)
 
 
 def test_given_splits_are_kept() -> None:
