@@ -15,6 +15,7 @@ from flows.train import train
 from sightline import config, project
 from sightline.data import manifest
 from sightline.data.versions import history
+from sightline.heads.labels import LABELS
 from sightline.labelling import chosen, sheet
 from sightline.monitor.facts import gather
 from sightline.monitor.policy import decide
@@ -52,14 +53,16 @@ def retrain(signal: str = "") -> Summary | None:
 
 
 def _queue(paths: Paths, count: int) -> Path | None:
-    """The page of the day with images to label; None where no picture of any was kept."""
+    """The page of the day with images to label; None where no picture of any was kept, or they have several labels."""
     folder = paths.reports / "labelling" / f"{datetime.now(UTC):%Y-%m-%d}"
     page = folder / "index.html"
     if page.is_file():
         return page
+    if LABELS[paths.params.task_of("target")].are_sets:
+        return None  # on the page an image gets one class
     images = chosen.for_champion(paths, count).images
     if not images:
         return None
     sheet.write(folder, images, suggest=False)
-    classes = manifest.classes(manifest.read(paths.manifest("target")), paths.params.task_of("target"))
+    classes = manifest.classes(manifest.read(paths.manifest("target")))
     return write_labelling(folder, images, classes, f"{paths.params.project.name}: images to label", suggest=False)

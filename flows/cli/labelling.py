@@ -11,6 +11,7 @@ import typer
 
 from flows.cli.common import alone, enter, say
 from sightline.errors import ConfigError, DataError
+from sightline.heads.labels import LABELS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,6 +35,11 @@ def captured(folder: Path, *, audit: bool, queue: bool, count: int, form: Form, 
     if audit and suggest:
         raise ConfigError("--suggest does not go with --audit: who sees the answer tends to agree with it")
     paths = enter()
+    if LABELS[paths.params.task_of("target")].are_sets:
+        raise ConfigError(
+            "captured images get one class each on the page: where images have several labels, add the files and their "
+            "lines to the table of the raw folder, or fill in the CSV of `sightline data label export todo.csv --all`"
+        )
     from sightline.data import manifest
     from sightline.labelling import chosen, sheet
     from sightline.words import counted
@@ -43,7 +49,7 @@ def captured(folder: Path, *, audit: bool, queue: bool, count: int, form: Form, 
         say(sentence, err=True)
     if not found.images:
         raise DataError(_nothing(paths, found, audit=audit))
-    classes = manifest.classes(manifest.read(paths.manifest("target")), paths.params.task_of("target"))
+    classes = manifest.classes(manifest.read(paths.manifest("target")))
     if form is Form.label_studio:
         page = sheet.write_tasks(folder, found.images, classes, suggest=suggest)
     else:

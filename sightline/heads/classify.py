@@ -1,4 +1,7 @@
-"""One class for each image: softmax, cross-entropy, accuracy."""
+"""One class for each image: softmax, cross-entropy, accuracy.
+
+torch is imported where it computes: whoever only tells of a task, or of its answers, does not wait for it.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,6 @@ import hashlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-import torch.nn.functional as F  # noqa: N812
-from torch import Tensor, nn
 
 from sightline.heads.answer import Answer
 from sightline.heads.conformal import answered_sets
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
+    from torch import Tensor, nn
 
     from sightline.heads.answer import Fitted
     from sightline.heads.conformal import Conformal
@@ -40,16 +41,22 @@ class Classify:
 
     def loss(self, logits: Tensor, targets: Tensor, weights: Tensor | None, smoothing: float) -> Tensor:
         """Cross-entropy with classes (N,) or shares of them (N, classes)."""
+        import torch.nn.functional as F  # noqa: N812
+
         return F.cross_entropy(logits, targets, weight=weights, label_smoothing=smoothing)
 
     def counts(self, targets: Tensor, weights: Tensor | None) -> float | Tensor:
         """Its images, or their class weights."""
+        import torch.nn.functional as F  # noqa: N812
+
         if weights is None or targets.ndim > 1:
             return float(len(targets))
         return F.embedding(targets, weights[:, None]).sum()
 
     def class_weights(self, labels: Tensor, classes: int) -> Tensor:
         """The inverse of a class's share of the images, scaled so that an image weighs 1 on average."""
+        import torch
+
         counts = torch.bincount(labels, minlength=classes)
         there = int((counts > 0).sum())
         return (len(labels) / (there * counts.clamp(min=1))).float()
@@ -60,10 +67,14 @@ class Classify:
 
     def shares(self, labels: Tensor, classes: int) -> Tensor:
         """1 for the class."""
+        import torch.nn.functional as F  # noqa: N812
+
         return F.one_hot(labels, classes).float()
 
     def rated(self, logits: Tensor, labels: Tensor) -> tuple[float, float]:
         """Mean cross-entropy, and accuracy."""
+        import torch.nn.functional as F  # noqa: N812
+
         return float(F.cross_entropy(logits, labels)), float((logits.argmax(1) == labels).float().mean())
 
     def fitted_loss(self, logits: Tensor, labels: Tensor) -> float:
@@ -72,6 +83,8 @@ class Classify:
 
     def losses(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Cross-entropy."""
+        import torch.nn.functional as F  # noqa: N812
+
         return F.cross_entropy(logits, labels, reduction="none")
 
     def hits(self, logits: Tensor, labels: Tensor) -> Tensor:
@@ -91,6 +104,8 @@ class Classify:
 
     def activation(self, logits: Tensor, fitted: Fitted) -> Tensor:
         """The same."""
+        import torch
+
         return torch.softmax(logits / fitted.temperature, dim=1)
 
     def decided(self, probabilities: Floats, fitted: Fitted) -> tuple[str, float]:

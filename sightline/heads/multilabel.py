@@ -1,13 +1,13 @@
-"""Any number of classes for each image: sigmoids, binary cross-entropy, mean average precision."""
+"""Any number of classes for each image: sigmoids, binary cross-entropy, mean average precision.
+
+torch is imported where it computes, as for one class.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-import torch.nn.functional as F  # noqa: N812
-from torch import Tensor, nn
 
 from sightline.heads import decisions
 from sightline.heads.answer import Answer
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
+    from torch import Tensor, nn
 
     from sightline.heads.answer import Fitted
     from sightline.heads.protocol import Floats, Numbers
@@ -43,12 +44,16 @@ class Multilabel:
 
     def begin(self, head: nn.Linear, labels: Tensor) -> None:
         """Let it say at first what share of the images shows a class: else the first steps learn nothing but that."""
+        import torch
+
         share = (labels.sum(0) + 0.5) / (len(labels) + 1)
         with torch.no_grad():
             head.bias.copy_(torch.logit(share))
 
     def loss(self, logits: Tensor, targets: Tensor, weights: Tensor | None, smoothing: float) -> Tensor:
         """Binary cross-entropy, summed over the classes: at each logit as steep as the cross-entropy of one class."""
+        import torch.nn.functional as F  # noqa: N812
+
         wanted = targets.to(logits.dtype)
         if smoothing:
             wanted = wanted * (1 - smoothing) + smoothing / logits.shape[1]
@@ -65,6 +70,8 @@ class Multilabel:
 
     def chances(self, labels: Tensor, classes: int) -> Tensor:  # noqa: ARG002 — as above
         """By the rarest class that an image shows."""
+        import torch
+
         there = labels.sum(0).double().clamp(min=1)
         rarest = (labels.double() / there).amax(1)
         return torch.where(rarest > 0, rarest, rarest[rarest > 0].min() if (rarest > 0).any() else 1.0)
@@ -79,11 +86,15 @@ class Multilabel:
 
     def fitted_loss(self, logits: Tensor, labels: Tensor) -> float:
         """At the temperature and the shifts that fit best."""
+        import torch
+
         temperature, shifts = decisions.calibrate(logits.numpy(), labels.numpy())
         return self.rated((logits - torch.from_numpy(shifts)) / temperature, labels)[0]
 
     def losses(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Binary cross-entropy, summed over the classes."""
+        import torch.nn.functional as F  # noqa: N812
+
         return F.binary_cross_entropy_with_logits(logits, labels.to(logits.dtype), reduction="none").sum(1)
 
     def hits(self, logits: Tensor, labels: Tensor) -> Tensor:
@@ -92,6 +103,8 @@ class Multilabel:
 
     def strata(self, labels: Tensor) -> Tensor:
         """The rarest class that an image shows, of those that enough images show; else the most frequent one."""
+        import torch
+
         there = labels.sum(0)
         rarity = labels.double() / there.clamp(min=1) * (there >= COMMON)
         return torch.where(rarity.any(1), rarity.argmax(1), there.argmax())
@@ -107,6 +120,8 @@ class Multilabel:
 
     def activation(self, logits: Tensor, fitted: Fitted) -> Tensor:
         """The same."""
+        import torch
+
         return torch.sigmoid((logits - torch.tensor(_read(fitted).shifts)) / fitted.temperature)
 
     def decided(self, probabilities: Floats, fitted: Fitted) -> tuple[str, float]:

@@ -192,7 +192,7 @@ def _view(report: RunReport) -> dict[str, Any]:
         "right": int(matrix.trace()),
         "total": sum(row["count"] for row in evaluation["reliability"]),
         "worst_first": sorted(evaluation["per_class"].items(), key=lambda item: item[1]["f1"]),
-        "curves": [(curve.name, _panels(curve)) for curve in report.curves],
+        "curves": [(curve.name, _panels(curve, head.score)) for curve in report.curves],
         "risk_axis": risk_axis(evaluation),
         "bars": bar_scale([row["f1"] for row in evaluation["per_class"].values()]),
         "slice_bars": bar_scale([row["accuracy"] for row in evaluation["slices"]]),
@@ -213,13 +213,13 @@ class _Panel:
     lines: dict[str, list[tuple[float, float]]]
 
 
-def _panels(curve: Curve) -> list[_Panel]:
-    """Loss and accuracy of `curve`, as far as they were measured."""
+def _panels(curve: Curve, score: str) -> list[_Panel]:
+    """Loss and score of `curve`, as far as they were measured."""
     unit = "epoch" if "epoch" in curve.points[0] else "step"
     panels = []
     for title, keys in (
         ("loss", {"train": "train_loss", "val": "val_loss"}),
-        ("accuracy", {"val": "val_accuracy"}),
+        (score, {"val": "val_accuracy"}),
     ):
         lines = {name: line for name, key in keys.items() if (line := _line(curve, unit, key))}
         if lines:

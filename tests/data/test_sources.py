@@ -485,7 +485,7 @@ def test_table_as_others_write_it(tmp_path: Path, name: str, text: str, encoding
         ("t.csv", b"photo,what\na/1.png,cat\n", r"first line is \['photo', 'what'\]; it must name a column path"),
         ("t.csv", b"path,label\nx/1.png,cat\n", r"lists no image that is there; line 2: x/1.png \(there is no such"),
         ("t.csv", b"path,label\n../../1.png,cat\n", r"lists no image that is there; line 2: .*path that leaves"),
-        ("t.jsonl", b'{"path": "a/1.png", "label": ["cat", "dog"]}', r"line 1: .* are 2 values; one label per image"),
+        ("t.jsonl", b'{"path": "a/1.png", "label": ["cat;dog", "fox"]}', r"line 1: the label 'cat;dog' holds a ';'"),
         ("t.zip", b"PK\x03\x04\x00\x00", r"an archive: unpack it first"),
     ],
 )

@@ -12,6 +12,10 @@ from conftest import enter, make_project
 from several import make_sheets
 
 import sightline
+from flows.cli.labelling import Form, captured
+from sightline.data import manifest
+from sightline.data.labels import exchange
+from sightline.errors import ConfigError
 from sightline.heads.labels import MULTILABEL, names_of
 from sightline.registry.served import answering
 from sightline.registry.served import served as bundle_of
@@ -96,3 +100,22 @@ def test_files_rows_and_requests_get_the_same_labels(several: tuple[Paths, Summa
     model = mlflow.pyfunc.load_model("models:/toy-classifier@champion")
     told = model.predict(pd.DataFrame({"image": [one.read() for one in asked[:3]]}))
     assert told["labels"].tolist() == [row["labels"] for row in rows[:3]]
+
+
+def test_imported_sets_are_split(several: tuple[Paths, Summary, Summary], tmp_path: Path) -> None:
+    """What people fill in is one set in whatever order; only a name that no image had is a new class."""
+    paths = several[0]
+    rows = manifest.read(paths.manifest("target"))
+    digest = rows["sha256"][0]
+    (tmp_path / "todo.csv").write_text(f"sha256,label\n{digest},red; dent ;blue\n", encoding="utf-8")
+    done = exchange.take(paths, "target", tmp_path / "todo.csv")
+    assert (done.changed, done.new_classes) == (1, ("dent",))
+    after = manifest.read(paths.manifest("target")).set_index("sha256")["label"]
+    assert after[digest] == "blue;dent;red"
+
+
+def test_page_for_one_class_is_not_made(several: tuple[Paths, Summary, Summary], tmp_path: Path) -> None:
+    """Whoever presses one key for an image would say that it shows nothing else."""
+    assert several[0].params.task_of("target") == MULTILABEL
+    with pytest.raises(ConfigError, match="several labels"):
+        captured(tmp_path / "out", audit=False, queue=True, count=1, form=Form.page, suggest=False, as_json=False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import get_args
 
 import numpy as np
@@ -77,3 +79,10 @@ def test_image_is_a_member_of_each_of_its_classes() -> None:
     """Slices and counts see it under every name."""
     found = {name: inside.tolist() for name, inside in SEVERAL.members(texts("a;b", None, "b")).items()}
     assert found == {"a": [True, False, False], "b": [True, False, True]}
+
+
+def test_telling_of_a_task_waits_for_no_torch() -> None:
+    """The command line and the pages name tasks, and load in a fraction of the time that torch takes."""
+    code = "import sys, sightline.heads.known, flows.cli.app, flows.complete; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

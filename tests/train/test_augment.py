@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from sightline.heads.known import ONE
 from sightline.images.normalise import MEAN, STD, normalise
 from sightline.recipe import Recipe
 from sightline.train.augment import augment, rectangles
@@ -104,7 +105,7 @@ def test_mixed_targets_follow_the_images() -> None:
     images[::2] = 1.0
     labels = torch.tensor([1, 0] * 4)
     for recipe in (Recipe(epochs=1, mixup=1.0), Recipe(epochs=1, cutmix=1.0)):
-        mixed, targets = mix(images, labels, 2, recipe, seeded().generator)
+        mixed, targets = mix(images, ONE.shares(labels, 2), recipe, seeded().generator)
         assert torch.allclose(mixed.mean((1, 2, 3)), targets[:, 1], atol=1e-5)
         assert torch.allclose(targets.sum(1), torch.ones(8))
         assert len(set(targets[:, 1].tolist())) > 4
