@@ -69,7 +69,8 @@ def main() -> None:
         if words.blood:
             sets["blood"] = blood(words.blood, Path(scratch) / "blood")
         for name, images in sets.items():
-            truth, found = labels_of(images), {method: [] for method in methods}
+            truth = labels_of(images)
+            found: dict[str, list[float]] = {method: [] for method in methods}
             for seed in range(seeds):
                 for method in methods:
                     key = f"{name}/{method}/{seed}/{seconds:g}"

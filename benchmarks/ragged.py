@@ -28,11 +28,11 @@ from sets import Cells, files_of, lead, listed, place, project, write_table
 from sightline import config
 from sightline.data.loader import load_any
 from sightline.data.shards import preprocess, read_index
+from sightline.heads.known import of
 from sightline.project import Paths
 from sightline.recipe import Recipe
 from sightline.train import stages
 from sightline.train.inference import predict as answers_of
-from sightline.train.inference import rated
 
 FITS = ("squeeze", "crop", "pad", "auto")
 LONG = 4
@@ -82,7 +82,7 @@ def cell(fit: str, salt: int, size: int, steps: int, data: Path) -> dict[str, An
         recipe = Recipe(epochs=1, steps=steps, learning_rate=0.3, clip=1.0)
         trained = stages.scratch(place(paths, "scratch"), "cnn", recipe, salt)
         test = load_any(paths.shards("target"), "test")
-        _, accuracy = rated(answers_of(trained.load(paths.root), test.pixels), test.labels)
+        _, accuracy = of(test.task).rated(answers_of(trained.load(paths.root), test.pixels), test.labels)
         made = read_index(paths.shards("target")).fit
         shutil.rmtree(folder / "project")
     return {"accuracy": accuracy, "test": len(test), "fit": made}

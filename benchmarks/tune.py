@@ -35,7 +35,7 @@ from sightline import config, scaffold
 from sightline.data.loader import load_any
 from sightline.digests import digest_of
 from sightline.train import stages
-from sightline.train.inference import predict, rated
+from sightline.train.inference import predict
 
 if TYPE_CHECKING:
     from sightline.project import Paths
@@ -140,7 +140,7 @@ def trained(cells: Cells, of: str, salt: int, seed: int, values: dict[str, Any],
             paths = project(folder / "project", images, params.preprocess.size)
             made = stages.scratch(place(paths, "scratch"), params.pretrain.network, params.finetune.scratch, seed)
             test = load_any(paths.shards("target"), "test")
-            _, accuracy = rated(predict(made.load(paths.root), test.pixels), test.labels)
+            _, accuracy = of(test.task).rated(predict(made.load(paths.root), test.pixels), test.labels)
             cells.keep(name, {"accuracy": accuracy, "seconds": made.seconds, "test": len(test), "values": values})
     return float(cells.rows[name]["accuracy"])
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from sightline import config
 from sightline.data import embedded
-from sightline.data.sources import arrival, label_sets, published, scan
+from sightline.data.sources import arrival, copying, label_sets, published, scan
 from sightline.data.versions.external import EXTERNAL
 from sightline.errors import DataError, ProjectError
-from sightline.heads.labels import CLASSIFY, LABELS, MULTILABEL
+from sightline.heads.labels import CLASSIFY, MULTILABEL
 from sightline.names import plain
 from sightline.project import environment
 

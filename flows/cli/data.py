@@ -110,7 +110,10 @@ def diff(
 @app.command()
 def add(
     images: Annotated[
-        Path, typer.Argument(metavar="FOLDER|TABLE", help="Labelled images, in the same forms as for `sightline init`.")
+        Path,
+        typer.Argument(
+            metavar="FOLDER|TABLE|ARCHIVE", help="Labelled images, in the same forms as for `sightline init`."
+        ),
     ],
     use: UseOption = Use.target,
     as_json: AsJson = False,
@@ -128,8 +131,8 @@ def add(
     known = f", {done.known:,} are there already" if done.known else ""
     unlabelled = f", {done.unlabelled:,} without a label were left out" if done.unlabelled else ""
     say(f"{counted(done.added, 'image')} added to {use}{known}{unlabelled}; version {done.version[:8]}")
-    if done.left:
-        say(done.left)
+    for sentence in done.said:
+        say(sentence)
     if done.new_classes:
         say(f"new classes, perhaps misspelt: {', '.join(done.new_classes)}")
     if done.added:

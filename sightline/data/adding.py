@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from sightline.data import manifest
-from sightline.data.sources import LAYOUTS, classes, copying, scan, tables
+from sightline.data.sources import LAYOUTS, arrival, classes, copying, scan, tables
 from sightline.data.sources.label_sets import SEVERAL
 from sightline.data.versions import archive, external, history
 from sightline.digests import file_digest
@@ -42,8 +42,8 @@ class Added:
     """Files that the set holds already, by content."""
     unlabelled: int
     """Files without a label, which were left out."""
-    left: str
-    """What could not be read, in words; empty where all could."""
+    said: tuple[str, ...]
+    """What could not be read, and how a table was read where that is not plain."""
     new_classes: tuple[str, ...]
     """Labels that no image had before: perhaps misspelt."""
     version: str
@@ -51,7 +51,7 @@ class Added:
 
 
 def add(paths: Paths, use: str, given: Path) -> Added:
-    """Copy the labelled images of `given`, a folder or a table, into the raw folder, and make the version with them.
+    """Copy the labelled images of `given`, as `init` takes them, into the raw folder, and make the version with them.
 
     Raises DataError where there are none, or the raw folder takes no more; then, and where the version cannot be made,
     nothing has changed.
@@ -68,7 +68,7 @@ def add(paths: Paths, use: str, given: Path) -> Added:
     scratch.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix="adding-", dir=scratch) as name:
         stage = Path(name, "images")
-        left = copying.copy_folder(given, stage) if given.is_dir() else copying.copy_table(given, stage)
+        said = arrival.bring(given, stage)
         found = [item for item in scan(stage) if not item.closed and (stage / item.path).is_file()]
         fresh, known = _fresh(paths, use, stage, [item for item in found if item.label])
         before = _labels(paths, use)
@@ -78,7 +78,7 @@ def add(paths: Paths, use: str, given: Path) -> Added:
         added=len(fresh),
         known=known,
         unlabelled=sum(1 for item in found if not item.label),
-        left=copying.sentence(left) if left else "",
+        said=tuple(said),
         new_classes=tuple(sorted({str(item.label) for item in fresh} - before)) if before else (),
         version=archive.current(paths, use).digest,
     )

@@ -113,9 +113,17 @@ def evaluate(
     head = of(candidate.task)
     files, golden = agreement.golden_files(paths), _logits(paths, candidate, agreement.golden_pixels(paths))
     made = read_index(paths.shards("target"))
-    told = {"weights": candidate.weights, "task": candidate.task, **vars(fitted)}
-    shape = {"fit": made.fit, "white": made.white, "max_pixels": paths.params.ingest.max_pixels}
-    card = Card(candidate.network, candidate.size, candidate.classes, **told, **shape)
+    card = Card(
+        candidate.network,
+        candidate.size,
+        candidate.classes,
+        weights=candidate.weights,
+        task=candidate.task,
+        fit=made.fit,
+        white=made.white,
+        max_pixels=paths.params.ingest.max_pixels,
+        **vars(fitted),
+    )
     # Packaged first: what is measured here is what will be served.
     path, known = paths.root / candidate.path / WEIGHTS, foreign.known(paths, candidate)
     served = write_bundle(folder / BUNDLE, card, path, files, golden, known)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from sightline.models.predictor import Answer
+    from sightline.heads.answer import Answer
     from sightline.serve.images import Source
 
 

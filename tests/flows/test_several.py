@@ -25,6 +25,7 @@ from sightline.serve.images import sources
 from sightline.serve.score import score
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from flows.summary import Summary
@@ -38,7 +39,7 @@ def run(overrides: dict[str, Any] | None = None) -> Summary:
 
 
 @pytest.fixture(scope="module")
-def several(tmp_path_factory: pytest.TempPathFactory, prefect_server: None) -> tuple[Paths, Summary, Summary]:  # noqa: ARG001 — the flow needs it
+def several(tmp_path_factory: pytest.TempPathFactory, prefect_server: None) -> Iterator[tuple[Paths, Summary, Summary]]:  # noqa: ARG001 — the flow needs it
     """A project of sheets, entered; what the first, short run told, and a longer one after it."""
     home = tmp_path_factory.mktemp("several")
     sheets = make_sheets(home / "sheets", 360)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sightline.data.sources import copying, overlooked, scan, tables, unpacking
 from sightline.errors import DataError
-from sightline.heads.labels import LABELS
+from sightline.heads.labels import CLASSIFY, LABELS
 from sightline.words import counted, tally, visible
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def bring(given: Path, target: Path) -> list[str]:
     return read + ([copying.sentence(left)] if left else [])
 
 
-def described(folder: Path, task: str) -> list[str]:
+def described(folder: Path, task: str = CLASSIFY) -> list[str]:
     """How many images of which classes lie in a folder, how its tables are read, and what is not read.
 
     Raises DataError where no image has a label.

@@ -79,8 +79,8 @@ def sheet(
     """
     text, alphabet = _decoded(table)
     if table.suffix.lower() in {".jsonl", ".json"}:
-        found = _lines(text) if table.suffix.lower() == ".jsonl" else _whole(table, text, wanted)
-        return Sheet(alphabet, _objects(table, found, columns, wanted))
+        objects = _lines(text) if table.suffix.lower() == ".jsonl" else _whole(table, text, wanted)
+        return Sheet(alphabet, _objects(table, objects, columns, wanted))
     given = EXCEL.match(text)
     skipped = 1 if given else 0
     text, marks = (text[given.end() :], {given.group(1): "what its first line says"}) if given else (text, SEPARATORS)
@@ -267,8 +267,8 @@ def _objects(
         if not named:
             raise DataError(f"{table}, line {number}: not an object with {' and '.join(wanted)}: {str(row)[:80]}")
         lower = {name.strip().lower(): value for name, value in row.items()}
-        found = {ours: lower[theirs] for ours, theirs in named.items()}
-        yield number, found | _told(found.get(LABEL), named.get(LABEL, ""), f"{table}, line {number}")
+        values = {ours: lower[theirs] for ours, theirs in named.items()}
+        yield number, values | _told(values.get(LABEL), named.get(LABEL, ""), f"{table}, line {number}")
 
 
 def _told(label: Any, column: str, where: str) -> dict[str, Any]:
