@@ -140,7 +140,7 @@ def trained(cells: Cells, of: str, salt: int, seed: int, values: dict[str, Any],
             paths = project(folder / "project", images, params.preprocess.size)
             made = stages.scratch(place(paths, "scratch"), params.pretrain.network, params.finetune.scratch, seed)
             test = load_any(paths.shards("target"), "test")
-            _, accuracy = of(test.task).rated(predict(made.load(paths.root), test.pixels), test.labels)
+            _, accuracy = known.of(test.task).rated(predict(made.load(paths.root), test.pixels), test.labels)
             cells.keep(name, {"accuracy": accuracy, "seconds": made.seconds, "test": len(test), "values": values})
     return float(cells.rows[name]["accuracy"])
 
