@@ -3,7 +3,7 @@
 `--data FOLDER` holds each set as FOLDER/SET/SET.tar, class folders inside, and FOLDER/SET/manifest.json, whose `files`
 have `path`, `label` and perhaps `group`. Planted on steel and on the source: 3 % exact copies, 3 % near copies (resized
 to 0.5 … 1, JPEG quality 50 … 95, or cropped by at most 10 % a side), 2 % blank images and 2 % damaged files; on steel
-and apple: 5 % flipped labels, in three draws. Turned: rotated and mirrored copies on steel and source. Jig: 2,000
+and apple: 5 % flipped labels, in three draws. Turned: rotated and mirrored copies on steel and the source. Jig: 2,000
 made photographs of one kind of part with 60 copies (`quality_jig.py`). Then all sets as they are. `--peer PYTHON`, of
 an environment made with `pip install cleanvision imagededup`, runs the peers.
 

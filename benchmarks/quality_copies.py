@@ -45,16 +45,15 @@ def jig(given: quality_jig.Jig) -> dict[str, Any]:
     return figures
 
 
-def turned(name: str, folder: Path, files: list[str], peer: str | None, most: int | None = None) -> dict[str, Any]:
-    """Recall and precision on the first `most` images of a set with rotated and mirrored copies, beside two peers.
+def turned(name: str, folder: Path, files: list[str], peer: str | None) -> dict[str, Any]:
+    """Recall and precision on a set with rotated and mirrored copies, beside two peers.
 
     Precision counts the pairs with a planted image; what the set had before is counted beside it.
     """
     with tempfile.TemporaryDirectory() as scratch:
         paths = make_project(Path(scratch))
         images = paths.raw("target")
-        chosen = files[:: -(-len(files) // most)] if most else files
-        truth = plant(folder, chosen, images)
+        truth = plant(folder, files, images)
         rows, seconds = ingested(paths)
         planted = {path for pair in truth for path in pair if "/turned " in path}
         found = near_pairs(rows)

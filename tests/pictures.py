@@ -26,10 +26,11 @@ def part(seed: int, side: int = 160) -> Image.Image:
         draw.rectangle((left, 30, left + 12, side - 26), fill=level)
     image = image.filter(ImageFilter.GaussianBlur(1))
     own = ImageDraw.Draw(image)
-    for _ in range(5):
-        across, down, size = rng.uniform((8, 8, 1), (side, side, 4))
+    for _ in range(4):
+        across, down, size = rng.uniform((8, 8, 0.5), (side, side, 1.5))
         own.ellipse((across - size, down - size, across + size, down + size), fill=int(rng.integers(20, 90)))
-    own.line(tuple(rng.uniform(8, side, 4)), fill=220)
+    start = rng.uniform(8, side, 2)
+    own.line((*start, *(start + rng.uniform(-20, 20, 2))), fill=200)
     left, top = rng.uniform(2, 6, 2)
     seen = image.resize((side, side), Image.Resampling.BICUBIC, box=(left, top, left + side, top + side))
     levels = np.asarray(seen) * rng.uniform(0.9, 1.1) + rng.normal(0, 2, (side, side))

@@ -89,12 +89,12 @@ def find(look: Look, fresh: NDArray[np.bool_], load: Callable[[int], Image.Image
     alike, shown = (pairs.take(_judged(is_alike, pairs)) for pairs in (found, shown))
     same = _judged(is_copy, alike)
     copies, rest = alike.take(same), joined([alike.take(~same), shown])
-    found, known = [], np.zeros(0, dtype=np.int64)
+    kinds, known = [], np.zeros(0, dtype=np.int64)
     for pairs in (copies.take(copies.turn == 0), copies.take(copies.turn != 0), rest):
         numbers = np.setdiff1d(np.sort(pairs.ends, axis=1) @ (count, 1), known)
-        found.append(np.stack(np.divmod(numbers, count), axis=1))
+        kinds.append(np.stack(np.divmod(numbers, count), axis=1))
         known = np.union1d(known, numbers)
-    return Found(*found)
+    return Found(*kinds)
 
 
 def _judged(judge: Callable[[Candidates], NDArray[np.bool_]], pairs: Candidates) -> NDArray[np.bool_]:

@@ -62,8 +62,9 @@ def beyond(images: Floats, template: Floats) -> Floats:
 
 def _fitted(template: Floats, image: Floats) -> Floats:
     """The template where the image shows it: what is the image's own misleads each fit in another way."""
-    blurs = (blurred(seen, 1.0)[None] for seen in (template, image))
-    return view_of(template[None], climb(*blurs, WHOLE, 4, REACH))[0]
+    window = climb(blurred(template, 1.0)[None], blurred(image, 1.0)[None], WHOLE, 4, REACH)
+    seen: Floats = view_of(template[None], window)[0]
+    return seen
 
 
 def _around(first: Image.Image, others: list[Image.Image], window: Floats, side: int) -> Floats:

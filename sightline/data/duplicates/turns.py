@@ -7,7 +7,7 @@ the picture as it is.
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     Ints = NDArray[np.int64]
 
-A = TypeVar("A", bound="NDArray[Any]")
-
 TURNS = 8
 COLUMNS, ROWS, EXCHANGED = 1, 2, 4
 """The bits of a turn."""
@@ -27,15 +25,15 @@ UNDONE = np.array([0, 1, 2, 3, 4, 6, 5, 7])
 """The turn that brings a picture back from each of them."""
 
 
-def turned(images: A, turn: int) -> A:
+def turned(images: NDArray[Any], turn: int) -> NDArray[Any]:
     """Images (…, S, S), all turned in one way; a view, not a copy."""
     if turn & EXCHANGED:
-        images = images.swapaxes(-1, -2)  # type: ignore[assignment]
+        images = images.swapaxes(-1, -2)
     rows, columns = (slice(None, None, -1 if turn & bit else None) for bit in (ROWS, COLUMNS))
-    return images[..., rows, columns]  # type: ignore[return-value]
+    return images[..., rows, columns]
 
 
-def turned_each(images: A, turns: Ints) -> A:
+def turned_each(images: NDArray[Any], turns: Ints) -> NDArray[Any]:
     """Images (M, S, S), each turned in its own way."""
     if not turns.any():
         return images

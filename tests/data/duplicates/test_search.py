@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 from itertools import pairwise
+from operator import methodcaller
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -48,7 +49,7 @@ COPIES: dict[str, Callable[[Image.Image], Image.Image]] = {
     "crop": lambda image: crop(image, *np.random.default_rng(list(image.tobytes()[:3])).uniform(0, 0.1, 4)),
     "rim": lambda image: crop(image, 0.1, 0.1, 0.1, 0.1),
     "brighter": lambda image: image.point(lambda level: level * 0.8 + 30),
-    **{f"turned {turn.name}": lambda image, turn=turn: image.transpose(turn) for turn in Image.Transpose},
+    **{f"turned {turn.name}": methodcaller("transpose", turn) for turn in Image.Transpose},
     "turned and cropped": lambda image: crop(image.transpose(Image.Transpose.ROTATE_90), 0.05, 0, 0.02, 0.03),
     "turned and half": lambda image: COPIES["half"](jpeg(image.transpose(Image.Transpose.FLIP_LEFT_RIGHT))),
 }
