@@ -30,11 +30,11 @@ def files(paths: Paths, images: Mapping[str, tuple[str, bytes]]) -> tuple[dict[P
     if external.is_external(paths, "target"):
         return {}, f"the images lie in {raw}, which is never changed: put them there yourself, then run `sightline run`"
     layout = next(one for one in LAYOUTS if one.fits(raw))
-    below = "" if layout is tables else classes.unsplit(raw) if layout is classes else None
+    below = "" if tables.find(raw) else classes.unsplit(raw) if layout is classes else None
     if below is None:
         return (
             {},
-            "a set in tar shards, in ImageNet's own form or split into train and test folders takes no more images",
+            "a set in tar shards, in ImageNet's own form or split into train and test takes no more images",
         )
     named = {digest: f"{below}{FOLDER}/{digest}{_suffix(data)}" for digest, (_, data) in images.items()}
     found = {raw / named[digest]: data for digest, (_, data) in images.items()}
