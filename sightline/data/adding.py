@@ -90,7 +90,7 @@ def place(paths: Paths, use: str) -> tuple[str, str]:
     if external.is_external(paths, use):
         return "", f"the images lie in {raw}, which is never changed: put them there yourself, then run `sightline run`"
     layout = next(one for one in LAYOUTS if one.fits(raw))
-    below = "" if layout is tables else classes.unsplit(raw) if layout is classes else None
+    below = "" if tables.find(raw) else classes.unsplit(raw) if layout is classes else None
     if below is None:
         said = (
             "a set in tar shards, in ImageNet's own form or split into train and test folders takes no more images this"

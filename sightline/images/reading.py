@@ -62,6 +62,7 @@ MAX_PIXELS = 25e6
 """Of images whose project says nothing else."""
 BOMB = 89e6
 """Pixels from which on Pillow sees a bomb: the limit of what a project has looked at and accepted before."""
+WITHOUT_HEIF = "an HEIC photo: `pip install 'sightline[heif]'` reads it, or convert it to JPEG"
 TOO_HUNGRY = "reading it needs more memory than is allowed"
 
 
@@ -90,13 +91,12 @@ def white_of(top: int) -> int:
 
 def libraries() -> dict[str, str]:
     """The libraries that decode, with their versions: others may give other pixels, or read what was not read."""
-    return {
-        name: version(name) for name in ("pillow", "numpy", "simplejpeg", *(["pillow-heif"] if _has_heif() else []))
-    }
+    return {name: version(name) for name in ("pillow", "numpy", "simplejpeg", *(["pillow-heif"] if has_heif() else []))}
 
 
 @cache
-def _has_heif() -> bool:
+def has_heif() -> bool:
+    """Whether HEIC photos can be read."""
     return find_spec("pillow_heif") is not None
 
 
@@ -106,7 +106,7 @@ def _prepare_modern() -> None:
     from PIL import AvifImagePlugin
 
     AvifImagePlugin.DEFAULT_MAX_THREADS = 1
-    if _has_heif():
+    if has_heif():
         import pillow_heif
 
         pillow_heif.options.DECODE_THREADS = 1
@@ -134,8 +134,8 @@ def open_image(data: bytes, max_pixels: float = BOMB) -> Image.Image:
 def _opened(data: bytes) -> Image.Image:
     start, formats = data[: kinds.LOOKED_AT], FORMATS
     if kinds.is_heif(start):
-        if not _has_heif():
-            raise UnreadableImage("an HEIC photo: `pip install 'sightline[heif]'` reads it, or convert it to JPEG")
+        if not has_heif():
+            raise UnreadableImage(WITHOUT_HEIF)
         formats = ("HEIF",)
     if kinds.brands(start):
         _prepare_modern()

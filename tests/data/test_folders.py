@@ -223,6 +223,11 @@ CLASSES = {
             "dog/zero.jpg": b"\0" * 99,
         },
         right="! 5, cat 2, dog 2",
+        said=("of 6 files that were looked at 2 are no images: cat/lfs.jpg is a pointer of Git LFS",),
+    ),
+    "a clone without its images": Case(
+        files={f"{name}/1.jpg": LFS for name in ("cat", "dog")},
+        refused="cat/1.jpg is a pointer of Git LFS.*git lfs pull",
     ),
     "formats that are not read": Case(
         TWO, {"cat/1.psd": b"8BPS", "dog/2.svg": "<svg/>", "dog/3.CR2": b"II*\0"}, right="! 3, cat 2, dog 2"

@@ -151,7 +151,7 @@ def test_photos_are_read_once_the_library_is_there(tmp_path: Path, monkeypatch: 
     pytest.importorskip("pillow_heif").register_heif_opener()
     folder = make_images(tmp_path / "set", per_class=2)
     Image.new("RGB", (40, 30), (200, 30, 30)).save(folder / "red" / "photo.heic")
-    monkeypatch.setattr(reading, "_has_heif", lambda: False)
+    monkeypatch.setattr(reading, "has_heif", lambda: False)
     with pytest.raises(UnreadableImage, match=r"an HEIC photo: `pip install 'sightline\[heif\]'` reads it"):
         decode((folder / "red" / "photo.heic").read_bytes(), 8)
     without = reading.libraries()

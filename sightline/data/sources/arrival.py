@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING
 from sightline.data.sources import copying, overlooked, scan, tables, unpacking
 from sightline.errors import DataError
 from sightline.heads.labels import CLASSIFY, LABELS
+from sightline.images import kinds
+from sightline.images.reading import WITHOUT_HEIF, has_heif
 from sightline.words import counted, tally, visible
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+LOOKED_AT = 3
+"""First files of each class by which it is told whether they are images."""
 FEWEST = 2
 """Classes from which on there is something to tell apart."""
 
@@ -38,8 +42,11 @@ def described(folder: Path, task: str = CLASSIFY) -> list[str]:
     Raises DataError where no image has a label.
     """
     known, texts, masked = set[str](), Counter[str](), Counter[str]()
+    looked: dict[str, list[str]] = {}
     for item in scan(folder):
         known.add(item.path)
+        if not item.closed and len(few := looked.setdefault(item.label or "", [])) < LOOKED_AT:
+            few.append(item.path)
         if not item.closed:
             texts[item.label or ""] += 1
         else:
@@ -47,6 +54,7 @@ def described(folder: Path, task: str = CLASSIFY) -> list[str]:
     waiting = texts.pop("", 0)
     if not texts:
         raise DataError(_unlabelled(folder, waiting, masked))
+    doubts = _begin_otherwise(folder, [path for few in looked.values() for path in few])
     without = f"; {waiting:,} without a label are left out (`sightline data label export`)" if waiting else ""
     labels: Counter[str] = Counter()
     for text, count in texts.items():
@@ -56,11 +64,39 @@ def described(folder: Path, task: str = CLASSIFY) -> list[str]:
     for table, _ in tables.tables(folder):
         said += [f"{table.name} is read {_listing(how)}" for how in [tables.listed(table)[1]] if how]
     said += overlooked.sentences(folder, known)
-    return said + _doubts(labels)
+    return said + doubts + _doubts(labels)
 
 
 NAMED = 5
 """Reasons that are told."""
+
+
+def _begin_otherwise(folder: Path, paths: list[str]) -> list[str]:
+    """That files which are called like images are none, by the first few of each class.
+
+    Raises DataError where all of them are none: nothing would be left to learn from.
+    """
+    wrong = [(path, what) for path in paths if (what := _what(folder / path))]
+    if not wrong:
+        return []
+    named = f"{visible(wrong[0][0])} is {wrong[0][1]}"
+    if len(wrong) == len(paths):
+        raise DataError(f"{folder}: none of {counted(len(paths), 'file')} that were looked at is an image: {named}")
+    return [f"of {counted(len(paths), 'file')} that were looked at {len(wrong):,} are no images: {named}"]
+
+
+def _what(file: Path) -> str | None:
+    """What a file is that is not read; None for an image, and for what cannot be looked at here."""
+    try:
+        with file.open("rb") as handle:
+            start = handle.read(kinds.LOOKED_AT)
+    except OSError:
+        return None
+    if not start:
+        return "empty"
+    if kinds.is_heif(start) and not has_heif():
+        return WITHOUT_HEIF
+    return None if kinds.is_image(start) else kinds.named(start) or "of no kind that is read"
 
 
 def _listing(said: list[str]) -> str:

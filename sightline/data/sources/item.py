@@ -32,6 +32,8 @@ FOREIGN = frozenset(
 """Images of formats that are not read: told of, not passed over."""
 BESIDE = frozenset(".csv .html .json .jsonl .md .mat .npy .tsv .txt .xml .yaml .yml".split())  # noqa: SIM905
 """What often lies beside each image, and is none: not looked into."""
+MASKED = re.compile("mask|seg|gt|ground|annotation|label", re.IGNORECASE)
+"""In the path of every mask: a short look, of which there are many."""
 MASK = re.compile(r"(.+?)[-_. ](mask|segmentation|seg|gt|annotation|label)s?([-_. ]?\d+)?", re.IGNORECASE)
 """How the mask of an image is named beside it."""
 MASKS = re.compile(
@@ -82,9 +84,9 @@ def files(folder: Path, below: str = "") -> Iterator[Found]:
     """
     place = os.fspath(folder)
     for entry in entries(place, below):
-        suffix = suffix_of(entry.path)
         if entry.hidden or (entry.is_folder and not entry.reason) or is_mask(place, entry.path):
             continue
+        suffix = suffix_of(entry.path)
         if suffix in FOREIGN:
             yield _named(entry.path, f"{suffix} files are not read: convert it to PNG or JPEG")
         elif (
@@ -98,8 +100,7 @@ def files(folder: Path, below: str = "") -> Iterator[Found]:
 
 def is_mask(folder: str, path: str) -> bool:
     """Whether it is the mask of an image: named like one beside it, or in a folder `masks` beside `images`."""
-    suffix = suffix_of(path)
-    if suffix not in SUFFIXES:
+    if not MASKED.search(path) or (suffix := suffix_of(path)) not in SUFFIXES:
         return False
     stem, suffix = path[: -len(suffix)], path[-len(suffix) :]
     if (named := MASK.fullmatch(stem)) and "/" not in stem[named.end(1) :]:
@@ -124,15 +125,14 @@ def begins_like_an_image(path: str) -> bool:
 
 
 def _named(path: str, reason: str | None) -> Found:
-    shown = spelled(path)
+    shown = path if path.isascii() else spelled(path)
     return Found(shown, reason if shown is path else "its name is not valid UTF-8: rename it")
 
 
 def spelled(path: str) -> str:
     """The path itself, or where it is no text, its bytes written out."""
     try:
-        if not path.isascii():
-            path.encode()
+        path.encode()
     except UnicodeEncodeError:
         return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return path

@@ -56,9 +56,9 @@ def fits(folder: Path) -> bool:
 
 
 def find(folder: Path) -> Path | None:
-    """The one table that says so; None where there is none, or one for each split."""
+    """The one table that says so for the whole folder; None where there is none, or one for a part of it."""
     found = tables(folder)
-    return found[0][0] if len(found) == 1 and found[0][1] is None else None
+    return found[0][0] if [(folder, None)] == [(table.parent, split) for table, split in found] else None
 
 
 def tables(folder: Path) -> list[tuple[Path, str | None]]:
