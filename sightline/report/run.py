@@ -138,8 +138,8 @@ def _samples(paths: Paths, data: DataRef) -> dict[str, list[bytes]]:
 def _cells(paths: Paths, evaluated: Evaluated, classes: list[str]) -> tuple[Cell, ...]:
     """The cells of the confusion matrix off its diagonal, with pictures of the first of each as far as they go."""
     found: dict[tuple[str, str], list[tuple[str, float]]] = {}
-    for path, true, predicted, probability in evaluated.wrong(paths.root):
-        found.setdefault((classes[true], classes[predicted]), []).append((path, probability))
+    for name, row, column, sure in evaluated.wrong(paths.root):
+        found.setdefault((classes[row], classes[column]), []).append((name, sure))
     cells, left = [], PICTURES
     for (true, predicted), wrong in sorted(found.items(), key=lambda item: -len(item[1])):
         shown = []
