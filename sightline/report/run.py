@@ -147,10 +147,10 @@ def _cells(paths: Paths, evaluated: Evaluated, classes: list[str]) -> tuple[Cell
             image = _picture(paths, path)
             if image is not None:
                 address = _address(paths, path)
-                row = Mistake(
+                one = Mistake(
                     image=image, path=path, true=true, predicted=predicted, probability=probability, address=address
                 )
-                shown.append(row)
+                shown.append(one)
         left -= len(shown)
         if shown:
             cells.append(Cell(true=true, predicted=predicted, count=len(wrong), mistakes=tuple(shown)))
