@@ -34,6 +34,7 @@ from sets import SETS, Cells, files_of, lead, listed, place, project, write_tabl
 from sightline import config, scaffold
 from sightline.data.loader import load_any
 from sightline.digests import digest_of
+from sightline.heads import known
 from sightline.train import stages
 from sightline.train.inference import predict
 

@@ -15,8 +15,8 @@ from sightline.errors import RegistryError, Stale
 from sightline.registry import promotion as promotion_of
 from sightline.registry.ledger import INSUFFICIENT, WAITING
 from sightline.registry.waiting import waiting
+from sightline.report.addresses import address
 from sightline.report.gate import write_gate_report
-from sightline.report.served import address
 from sightline.tracking.runs import connect
 from tasks import promotion
 from tasks.pages import link

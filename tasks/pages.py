@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from prefect.artifacts import create_link_artifact
 
-from sightline.report.served import address
+from sightline.report.addresses import address
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from contextlib import contextmanager
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
@@ -40,6 +41,17 @@ Settings = Annotated[
         "--set", metavar="SECTION.KEY=VALUE", help="Change a value for this command, such as evaluate.release=r2."
     ),
 ]
+
+
+class Use(StrEnum):
+    """The data sets of a project."""
+
+    source = "source"
+    target = "target"
+
+
+WhichUse = Annotated[Use, typer.Argument(metavar="[source|target]", help="The data set; by default the target.")]
+UseOption = Annotated[Use, typer.Option("--use", metavar="source|target", help="The data set; by default the target.")]
 
 
 def say(text: str, *, err: bool = False, lines: bool = False) -> None:

@@ -10,6 +10,7 @@ import typer
 from flows.cli import pulse
 from flows.cli.common import AsJson, enter, say
 from sightline.errors import ConfigError, DataError
+from sightline.words import counted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,7 +54,7 @@ def report(
         typer.echo(json.dumps({"page": str(one.file), "index": str(index), "runs": rows}))
     else:
         say(f"version {one.version}, {one.decision}, {one.when}: {one.file}")
-        say(f"all {len(found):,} runs: {index}")
+        say(f"index of {counted(len(found), 'page')}: {index}")
     if serve:
         _serve(paths, one.file if which else index, port, shown=open_)
     elif open_:
@@ -78,7 +79,8 @@ def _chosen(found: list[Entry], which: str | None) -> Entry:
 def _serve(paths: Paths, page: Path, port: int, *, shown: bool) -> None:
     import webbrowser
 
-    from sightline.report.served import address, server
+    from sightline.report.addresses import address
+    from sightline.report.served import server
 
     try:
         listening = server(paths, port)

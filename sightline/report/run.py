@@ -141,8 +141,8 @@ def _samples(paths: Paths, data: DataRef) -> dict[str, list[bytes]]:
 def _cells(paths: Paths, evaluated: Evaluated, classes: list[str]) -> tuple[Cell, ...]:
     """The cells of the confusion matrix off its diagonal, with pictures of the first of each as far as they go."""
     found: dict[tuple[str, str], list[tuple[str, float]]] = {}
-    for path, label, answer, sure in evaluated.wrong(paths.root):
-        found.setdefault((classes[label], classes[answer]), []).append((path, sure))
+    for name, row, column, sure in evaluated.wrong(paths.root):
+        found.setdefault((classes[row], classes[column]), []).append((name, sure))
     cells, left = [], PICTURES
     for (true, predicted), wrong in sorted(found.items(), key=lambda item: -len(item[1])):
         shown = []
@@ -150,10 +150,10 @@ def _cells(paths: Paths, evaluated: Evaluated, classes: list[str]) -> tuple[Cell
             image = _picture(paths, path)
             if image is not None:
                 address = _address(paths, path)
-                row = Mistake(
+                one = Mistake(
                     image=image, path=path, true=true, predicted=predicted, probability=probability, address=address
                 )
-                shown.append(row)
+                shown.append(one)
         left -= len(shown)
         if shown:
             cells.append(Cell(true=true, predicted=predicted, count=len(wrong), mistakes=tuple(shown)))

@@ -1,7 +1,4 @@
-"""The pages of a project for a browser: by a small server of this machine, and at which address.
-
-Pages open from their files, too; but no browser follows a link to a file from another server's page, as Prefect's.
-"""
+"""The pages of a project for a browser, by a small server of this machine; they open from their files, too."""
 
 from __future__ import annotations
 
@@ -9,22 +6,17 @@ from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from sightline.images.reading import SUFFIXES
+from sightline.report.addresses import HOST, PORT
 from sightline.report.index import INDEX
 
 if TYPE_CHECKING:
     from sightline.project import Paths
 
-HOST, PORT = "127.0.0.1", 8765
 LOCAL = ("127.0.0.1", "localhost")
 """Names by which a browser of this machine may ask: another would be a page elsewhere that was led here."""
-
-
-def address(paths: Paths, page: Path, port: int = PORT) -> str:
-    """Of a page below the project, while `server` runs."""
-    return f"http://{HOST}:{port}/{quote(page.absolute().relative_to(paths.root.absolute()).as_posix())}"
 
 
 def server(paths: Paths, port: int = PORT) -> ThreadingHTTPServer:
@@ -34,7 +26,7 @@ def server(paths: Paths, port: int = PORT) -> ThreadingHTTPServer:
     """
     root = paths.root.resolve()
     images = [paths.raw(use).resolve() for use in paths.params.datasets]
-    folders = (paths.reports.resolve(), (root / "data" / "docs").resolve())
+    folders = [folder.resolve() for folder in (paths.reports, root / "data" / "docs", paths.runs)]
 
     class Handler(SimpleHTTPRequestHandler):
         def __init__(self, *words: Any) -> None:
@@ -49,7 +41,7 @@ def server(paths: Paths, port: int = PORT) -> ThreadingHTTPServer:
                 self.end_headers()
                 return None
             place = Path(self.translate_path(self.path)).resolve()
-            page = any(place.is_relative_to(folder) for folder in folders)
+            page = any(place.is_relative_to(folder) for folder in folders) and place.suffix == ".html"
             image = any(place.is_relative_to(folder) for folder in images) and place.suffix.lower() in SUFFIXES
             if not place.is_file() or not (page or image):
                 return self.send_error(HTTPStatus.NOT_FOUND)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
+from sightline.report.addresses import address
 from sightline.report.index import entries, facts, write_index
-from sightline.report.served import address, server
+from sightline.report.served import server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
