@@ -47,6 +47,9 @@ class Clock:
         folder = paths.raw("target")
         images = sum(1 for path in folder.rglob("*") if path.is_file())
         beside = overhead.expected(paths.runs, self.entered - self.began, images)
+        if paths.manifest("target").is_file():
+            # A run that is repeated, or one with other values: its data are ready, or nearly.
+            beside = replace(beside, head=0.0)
         learned = max(1, round(dataset.roles.train * images))
         given |= plan.choose(paths.runs, self.budget, params, given, learned, beside)
         plan.check(paths.runs, self.budget, config.load(paths.root, given), beside)
