@@ -1,4 +1,4 @@
-"""Whether images that are far from square are better squeezed, padded or cropped, and whether `auto` chooses well.
+"""How images that are far from square are best made square, and whether `auto` chooses well.
 
     python benchmarks/ragged.py --data FOLDER --cells ragged.json [--salts 0 1 2] [--size 64] [--steps 600]
     python benchmarks/ragged.py --data FOLDER --cells ragged.json --quick
@@ -34,7 +34,7 @@ from sightline.recipe import Recipe
 from sightline.train import stages
 from sightline.train.inference import predict as answers_of
 
-FITS = ("squeeze", "crop", "pad", "auto")
+FITS = ("squeeze", "crop", "pad", "fold", "auto")
 LONG = 4
 
 

@@ -49,6 +49,9 @@ class Clock:
         dataset = params.datasets["target"]
         images = plan.count_files(paths.raw("target"))
         beside = overhead.expected(paths.runs, self.entered - self.began, images)
+        if paths.manifest("target").is_file():
+            # A run that is repeated, or one with other values: its data are ready, or nearly.
+            beside = replace(beside, head=0.0)
         learned = max(1, round(dataset.roles.train * images))
         given |= plan.choose(paths.runs, self.budget, params, given, learned, beside)
         plan.check(paths.runs, self.budget, config.load(paths.root, given), beside)

@@ -13,6 +13,7 @@ from flows.readiness import refuse_leaks
 from flows.stages import Tasks, prepare
 from flows.start import begin
 from flows.summary import Tuned
+from sightline import config
 from sightline.recipe import Chance
 from sightline.registry.backbones import pinned
 from sightline.report.tune import write_tune_page
@@ -71,7 +72,9 @@ def tune(
 
         search(looking, train, paths.runs, context.workers, until, trials)
         repeat(looking, train, paths.runs, context.workers, until)
-        best = found(looking, paths.runs, context.workers)
+        # What decides the data stands in params.yaml by now.
+        given = {key: value for key, value in (overrides or {}).items() if not config.decides_data(key)}
+        best = found(looking, paths.runs, context.workers, given)
         if apply and not best.is_present:
             write_values(paths.root, best.values)
         return _publish(context, best, write_tune_page(paths, looking, best), applied=apply)

@@ -189,10 +189,11 @@ class Preprocess(Section):
 
     size: int = 64
     """Height and width of the stored images, pixels."""
-    fit: Literal["auto", "squeeze", "pad", "crop"] = "auto"
-    """How images become square: both sides to `size` each by itself, the longer side to it and the rest filled with the
-    image's mirrored edges, or the largest square in the middle. `auto`: `pad` for a set in which one image in ten is
-    more than twice as long as wide, or as wide as long, else `squeeze`."""
+    fit: Literal["auto", "squeeze", "fold", "pad", "crop"] = "auto"
+    """How images become square: both sides to `size` each by itself; long images cut into pieces that lie side by side;
+    the longer side to `size` and the rest filled with the image's mirrored edges; or the largest square in the middle.
+    `auto`: `fold` for a set in which one image in ten is more than twice as long as wide, or as wide as long, else
+    `squeeze`."""
     store: Literal["raw", "jpeg"] = "raw"
     """How training images are stored: as pixels, or as JPEGs where pixels would not fit the disk: a tenth of the room,
     half of the speed. Images of the other roles are always stored as pixels."""

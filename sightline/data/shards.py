@@ -79,7 +79,7 @@ class Index:
     @property
     def sentence(self) -> str:
         """What they are, for people."""
-        made = {"squeeze": "squeezed", "pad": "padded", "crop": "cropped"}[self.fit]
+        made = {"squeeze": "squeezed", "fold": "folded", "pad": "padded", "crop": "cropped"}[self.fit]
         return f"{sum(one.rows for one in self.shards):,} images, {made} to squares of {self.size} px"
 
     def of(self, role: str) -> list[Shard]:

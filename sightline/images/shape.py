@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -10,18 +11,20 @@ from PIL import Image
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-Fit = Literal["squeeze", "pad", "crop"]
+Fit = Literal["squeeze", "fold", "pad", "crop"]
 RAGGED, SHARE = 2.0, 0.1
-"""Images whose longer side is more than so many times the shorter, and their share from which a set is padded: below,
-what squeezing distorts costs less than pixels that show nothing new."""
+"""Images whose longer side is more than so many times the shorter, and their share from which a set is folded."""
 
 
 def squared(image: Image.Image, size: int, fit: Fit) -> NDArray[np.uint8]:
     """Pixels (size, size, 3) of an RGB image.
 
-    `squeeze` scales each side by itself; `pad` scales both alike and goes on with the image's mirrored edges; `crop`
-    takes the largest square in the middle.
+    `squeeze` scales each side by itself. `fold` cuts a long image into pieces and lays them side by side first, so that
+    little is left to squeeze. `pad` scales both sides alike and goes on with the image's mirrored edges. `crop` takes
+    the largest square in the middle.
     """
+    if fit == "fold":
+        image = _folded(image)
     if fit == "crop":
         side = min(image.size)
         left, top = (image.width - side) // 2, (image.height - side) // 2
@@ -39,8 +42,32 @@ def long_share(sides: NDArray[np.integer]) -> float:
 
 
 def fit_of(sides: NDArray[np.integer]) -> Fit:
-    """How images of these widths and heights (N, 2) are best made square: `pad` where many are long, else `squeeze`."""
-    return "pad" if long_share(sides) >= SHARE else "squeeze"
+    """How images of these widths and heights (N, 2) are best made square: `fold` where many are long, else `squeeze`.
+
+    Padding shows less of a long image: of a strip of 1 : 4 a quarter of the pixels (docs/performance.md).
+    """
+    return "fold" if long_share(sides) >= SHARE else "squeeze"
+
+
+def pieces(width: int, height: int) -> int:
+    """Into how many pieces an image is folded: as many as make it most nearly square."""
+    ratio = max(width, height) / min(width, height)
+    few = math.floor(math.sqrt(ratio))
+    # Of two candidates the one that leaves less to squeeze.
+    return min((few, few + 1), key=lambda count: abs(math.log(ratio / count**2)))
+
+
+def _folded(image: Image.Image) -> Image.Image:
+    """The image cut across its longer side, the pieces side by side; the last one overlaps that before, if it must."""
+    count, lying = pieces(*image.size), image.width >= image.height
+    long, short = max(image.size), min(image.size)
+    step = math.ceil(long / count)
+    made = Image.new("RGB", (step, short * count) if lying else (short * count, step))
+    for number in range(count):
+        at = min(number * step, long - step)
+        box = (at, 0, at + step, short) if lying else (0, at, short, at + step)
+        made.paste(image.crop(box), (0, number * short) if lying else (number * short, 0))
+    return made
 
 
 def _inside(sides: tuple[int, int], size: int) -> tuple[int, int]:

@@ -17,16 +17,17 @@ def apply(root: Path, values: Mapping[str, Any]) -> None:
     Raises ConfigError where what comes out would not do.
     """
     origin = root / config.PARAMS
+    rest = {key: value for key, value in values.items() if key != "project.preset"}
 
     def edit(written: Any) -> None:
-        name = written["project"].get("preset")
+        name = values.get("project.preset", written["project"].get("preset"))
         if name is not None:
             for stage, recipe in written["presets"][name].items():
                 place = ".".join(config.PRESET_KEYS[stage])
                 for key, value in recipe.items():
                     config.place(written, f"{place}.{key}", value)
             written["project"]["preset"] = None
-        for key, value in values.items():
+        for key, value in rest.items():
             config.place(written, key, value)
 
     config.change(origin, origin, edit)

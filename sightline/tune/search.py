@@ -12,7 +12,7 @@ from sightline.errors import ModelError
 from sightline.tune.space import Asked, settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from optuna import Trial
@@ -133,10 +133,10 @@ def repeat(looking: Search, train: Trainer, runs: Path, workers: int, until: flo
         looking.study.set_user_attr(f"{AGAIN} {trial.number}", done.value)
 
 
-def found(looking: Search, runs: Path, workers: int) -> Found:
+def found(looking: Search, runs: Path, workers: int, given: Mapping[str, Any] | None = None) -> Found:
     """The best trial so far; of those that were trained from two seeds, where there are any.
 
-    Raises ModelError where none has come to its end.
+    What was `given` for the search belongs to what it found. Raises ModelError where none has come to its end.
     """
     ended, whole = finished(looking), _whole(looking)
     if not whole:
@@ -153,7 +153,7 @@ def found(looking: Search, runs: Path, workers: int) -> Found:
         value=losses[best.number],
         before=min(own, default=None),
         asked=asked,
-        values={} if looking.space.has(asked) else looking.space.values(length),
+        values={} if looking.space.has(asked) else {**(given or {}), **looking.space.values(length)},
         trials=len(ended),
         pruned=len(ended) - len(whole),
     )

@@ -37,26 +37,26 @@ def of(paths: Paths, fit: str) -> Paths:
     return Paths(paths.root)
 
 
-def test_set_of_strips_is_padded_and_told(strips: Paths) -> None:
+def test_set_of_strips_is_folded_and_told(strips: Paths) -> None:
     """The shapes in the manifest decide, the index says it, and the pixels are those that serving decodes."""
     index = preprocess(of(strips, "auto"), "target")
-    assert index.fit == "pad"
-    assert index.sentence.endswith("padded to squares of 16 px")
+    assert index.fit == "fold"
+    assert index.sentence.endswith("folded to squares of 16 px")
     assert read_index(strips.shards("target")) == index
     rows = manifest.read(strips.manifest("target"))
     train = rows[(rows["role"] == "train") & (rows["status"] == "ok")].sort_values("shard", kind="stable")
     pixels = load(strips.shards("target"), "train").pixels[:].permute(0, 2, 3, 1).numpy()
     files = [(strips.raw("target") / path).read_bytes() for path in train["path"]]
-    assert np.array_equal(pixels, np.stack([decode(data, 16, fit="pad") for data in files]))
+    assert np.array_equal(pixels, np.stack([decode(data, 16, fit="fold") for data in files]))
 
 
 def test_other_fit_is_decoded_anew(strips: Paths) -> None:
     """Whoever sets it gets it, and no pixel of the way before stays."""
-    ways = {fit: preprocess(of(strips, fit), "target") for fit in ("pad", "crop", "squeeze", "auto")}
-    assert {index.fit for index in ways.values()} == {"pad", "crop", "squeeze"}
+    ways = {fit: preprocess(of(strips, fit), "target") for fit in ("fold", "pad", "crop", "squeeze", "auto")}
+    assert {index.fit for index in ways.values()} == {"fold", "pad", "crop", "squeeze"}
     keys = {fit: [shard.key for shard in index.shards] for fit, index in ways.items()}
-    assert keys["auto"] == keys["pad"]
-    assert len({*map(tuple, keys.values())}) == 3
+    assert keys["auto"] == keys["fold"]
+    assert len({*map(tuple, keys.values())}) == 4
 
 
 def test_square_set_stays_the_version_that_it_was(ingested: Paths) -> None:

@@ -86,7 +86,7 @@ def test_client_decides_as_predict(form: str, bundle: Path, exported: Callable[[
         assert said == {"path": said["path"], **wanted}
 
 
-@pytest.mark.parametrize("shape", ["pad", pytest.param("crop", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("shape", ["fold", *(pytest.param(one, marks=pytest.mark.slow) for one in ("pad", "crop"))])
 def test_client_makes_images_square_as_the_version_does(shape: Fit, tmp_path: Path) -> None:
     """Images of any shape reach the network as they did in training, from another program too."""
     bundle = write(tmp_path, shape)

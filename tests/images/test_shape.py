@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sightline.images.shape import Fit, fit_of, squared
+from sightline.images.shape import Fit, fit_of, pieces, squared
 
 
 def noise(width: int, height: int) -> Image.Image:
@@ -12,7 +12,7 @@ def noise(width: int, height: int) -> Image.Image:
     return Image.fromarray(rng.integers(0, 256, (height, width, 3), dtype=np.uint8))
 
 
-@pytest.mark.parametrize("fit", ["squeeze", "pad", "crop"])
+@pytest.mark.parametrize("fit", ["squeeze", "fold", "pad", "crop"])
 def test_square_image_is_the_same_however_it_fits(fit: Fit) -> None:
     """What is square already is scaled, and nothing else."""
     wanted = np.asarray(noise(40, 40).resize((16, 16), Image.Resampling.BICUBIC))
@@ -41,6 +41,29 @@ def test_padding_keeps_the_shape_and_mirrors_the_edges(standing: bool) -> None: 
     assert np.array_equal(pixels[14:], strip[:2])
 
 
+@pytest.mark.parametrize("standing", [False, True])
+def test_folding_lays_the_pieces_side_by_side(standing: bool) -> None:  # noqa: FBT001 — of a parametrised test
+    """Two halves of a strip of 4 : 1 make a square, at the scale of which nothing is squeezed."""
+    image = noise(20, 80) if standing else noise(80, 20)
+    whole = np.asarray(image)
+    halves = (whole[:40], whole[40:]) if standing else (whole[:, :40], whole[:, 40:])
+    square = Image.fromarray(np.concatenate(halves, axis=1 if standing else 0))
+    assert np.array_equal(squared(image, 16, "fold"), np.asarray(square.resize((16, 16), Image.Resampling.BICUBIC)))
+
+
+def test_folding_leaves_little_to_squeeze() -> None:
+    """As many pieces as bring the shape nearest to a square; what is less than twice as long stays in one."""
+    assert [pieces(*sides) for sides in ((1, 1), (19, 10), (10, 21), (40, 10), (10, 59), (61, 10), (900, 1))] == [
+        1,
+        1,
+        2,
+        2,
+        2,
+        3,
+        30,
+    ]
+
+
 def test_cropping_takes_the_middle() -> None:
     """The largest square, scaled."""
     wanted = np.asarray(noise(80, 20).crop((30, 0, 50, 20)).resize((16, 16), Image.Resampling.BICUBIC))
@@ -48,17 +71,17 @@ def test_cropping_takes_the_middle() -> None:
 
 
 @pytest.mark.parametrize("sides", [(1, 500), (500, 1), (3, 499), (1, 1)])
-@pytest.mark.parametrize("fit", ["squeeze", "pad", "crop"])
+@pytest.mark.parametrize("fit", ["squeeze", "fold", "pad", "crop"])
 def test_thin_images_become_square_too(sides: tuple[int, int], fit: Fit) -> None:
     """A line of single pixels is an image."""
     assert squared(noise(*sides), 16, fit).shape == (16, 16, 3)
 
 
-def test_sets_with_many_long_images_are_padded() -> None:
+def test_sets_with_many_long_images_are_folded() -> None:
     """From a tenth on of images more than twice as long as wide, lying or standing; photographs are squeezed."""
     photos, lying, standing = (np.array([pair]) for pair in ((400, 300), (900, 400), (400, 900)))
     sides = np.concatenate([photos.repeat(91, 0), lying.repeat(4, 0), standing.repeat(5, 0)])
     assert fit_of(sides) == "squeeze"
-    assert fit_of(np.concatenate([sides, lying.repeat(2, 0)])) == "pad"
+    assert fit_of(np.concatenate([sides, lying.repeat(2, 0)])) == "fold"
     assert fit_of(np.array([[1920, 1080]]).repeat(50, 0)) == "squeeze"
     assert fit_of(np.empty((0, 2), dtype=np.int64)) == "squeeze"

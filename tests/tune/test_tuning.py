@@ -147,6 +147,7 @@ def test_luck_of_a_seed_does_not_win(paths: Paths) -> None:
     found = search.found(looking, paths.runs, 1)
     assert found.number == 4
     assert found.before == pytest.approx(0.75)
+    assert search.found(looking, paths.runs, 1, {"train.workers": 1}).values.items() >= {("train.workers", 1)}
     assert found.value == pytest.approx(0.55)
     search.repeat(looking, train, paths.runs, 1, time.time() + 600)
     assert len(asked_again) == 4
@@ -226,7 +227,7 @@ def test_found_values_make_a_run_of_the_same_time(paths: Paths) -> None:
     values = {"finetune.scratch.learning_rate": 0.2, "finetune.scratch.ema": 0.99, "preprocess.size": 48}
     for section, name in (("pretrain", "recipe"), ("finetune", "recipe"), ("finetune", "scratch")):
         config.write_value(paths.root, f"{section}.{name}", {"flip": True})
-    apply.apply(paths.root, values)
+    apply.apply(paths.root, values | {"project.preset": "fast"})
     params = config.load(paths.root)
     assert (params.finetune.scratch.learning_rate, params.finetune.scratch.ema, params.preprocess.size) == (
         0.2,
