@@ -70,7 +70,7 @@ def main() -> None:
             sets["blood"] = blood(words.blood, Path(scratch) / "blood")
         for name, images in sets.items():
             truth = labels_of(images)
-            found: dict[str, list[np.ndarray]] = {method: [] for method in methods}
+            found: dict[str, list[Floats]] = {method: [] for method in methods}
             for seed in range(seeds):
                 for method in methods:
                     key = f"{name}/{method}/{seed}/{seconds:g}"

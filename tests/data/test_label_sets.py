@@ -27,7 +27,7 @@ from sightline.params import Validate
 ROOT = Path(__file__).parents[2]
 CSV = "path,labels\na.png,dog;cat\nb.png,cat\nc.png,\nd.png,;\n"
 PIPES = "path,labels\na.png,dog|cat\nb.png,cat\nc.png,\nd.png,|\n"
-COLUMNS = ",file_name,cat,Big Dog,split\n0,a.png,1,1,train\n1,b.png,1.0,0.0,train\n2,d.png,0,,test\n"
+COLUMNS = ",file_name,cat,Big Dog,split\n0,a.png,1,1,train\n1,b.png,1.0,0.0,train\n2,c.png,,,test\n3,d.png,0,,test\n"
 LISTS = {"a.png": ["dog", "cat"], "b.png": ["cat"], "d.png": []}
 JSONL = "".join(json.dumps({"path": path, "labels": labels}) + "\n" for path, labels in LISTS.items())
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 FOLDS = 5
 ROUNDS = 2
+UNSEEN = 0.1
+"""Share of the images beyond which doubts about one of several labels say that the features do not show it."""
 STRENGTH = 0.03
 """Inverse of the L2 penalty on standardised features: weak enough that a wrong label is not learned by heart."""
 
@@ -71,11 +73,13 @@ def suspects(
 def find_label_errors(rows: pd.DataFrame, features: Floats, task: str = CLASSIFY) -> Finding | None:
     """Look for likely label errors among the images of the manifest's `rows` (N), described by `features` (N, D).
 
-    Of several labels each is asked about by itself, as cleanlab does.
+    Of several labels each is asked about by itself, as cleanlab does; a class that the features do not show is not.
     """
     groups = rows["group"].fillna(rows["sha256"]).to_numpy(dtype=object)
-    asked = LABELS[task].questions(rows["label"])
-    found = [one for labels in asked for one in suspects(features, labels, groups)]
+    labels = LABELS[task]
+    most = UNSEEN * len(rows) if labels.are_sets else len(rows)
+    asked = [suspects(features, answers, groups) for answers in labels.questions(rows["label"])]
+    found = [one for suspected in asked if len(suspected) <= most for one in suspected]
     return finding(rows, sorted(found, key=lambda one: -one.doubt))
 
 

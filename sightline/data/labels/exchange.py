@@ -95,8 +95,8 @@ def put(
     `rows` are those of the manifest. Where the version cannot be made, nothing has changed.
     """
     labels = LABELS[paths.params.task_of(use)]
-    normal = labels.normal(pd.Series(entries, dtype="string"))
-    entries = dict(zip(entries, normal.tolist(), strict=True))
+    spelled = labels.normal(pd.Series(list(entries.values()), dtype="string"))
+    entries = dict(zip(entries, spelled.tolist(), strict=True))
     imported = rows["sha256"].map(entries).astype("string")
     differs = imported.notna() & (rows["label"].fillna("") != imported.fillna(""))
     changed = sorted({*rows.loc[differs, "sha256"], *(entries.keys() - set(rows["sha256"]))})

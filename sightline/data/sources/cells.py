@@ -121,7 +121,7 @@ class _Columns:
         if self.classes:
             given = {name: cells[at] for name, at in self.classes.items() if at < len(cells)}
             said = label_sets.of_columns(given, {name: name for name in self.classes}, where)
-            return row | {LABEL: said, SEVERAL: True, BY_COLUMNS: True}
+            return row | {LABEL: said, SEVERAL: bool(said), BY_COLUMNS: True}
         label, several = label_sets.of_text(row.get(LABEL, ""), PLURAL if self.plural else LABEL)
         return row | {LABEL: label, SEVERAL: True} if several else row
 

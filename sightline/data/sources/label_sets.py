@@ -54,10 +54,12 @@ def class_columns(header: Sequence[str], known: Iterable[str]) -> dict[str, str]
 
 
 def of_columns(cells: Mapping[str, str], classes: Mapping[str, str], where: str) -> str:
-    """The text of the set that columns of 0 and 1 tell; an empty cell is 0.
+    """The text of the set that columns of 0 and 1 tell; an empty cell is 0, a row of them is nobody's label.
 
     Raises DataError where one holds anything else.
     """
+    if not any(cells.get(column, "").strip() for column in classes):
+        return ""
     found = []
     for column, name in classes.items():
         cell = cells.get(column, "").strip().lower()

@@ -7,7 +7,7 @@ from conftest import SHARED
 from pictures import picture
 from PIL import Image
 
-from sightline.data.labels.confident_learning import Suspect, finding, suspects
+from sightline.data.labels.confident_learning import Suspect, find_label_errors, finding, suspects
 from sightline.data.labels.texture import texture
 
 NAMES = np.array(["bolt", "nut", "screw"], dtype=object)
@@ -95,3 +95,22 @@ def test_flipped_labels_of_real_surfaces_are_found() -> None:
     found = {one.position for one in suspects(np.stack(features), given, alone(given))}
     assert len(found & set(flipped.tolist())) >= 0.8 * len(flipped)
     assert len(found & set(flipped.tolist())) >= 0.7 * len(found)
+
+
+def test_wrong_label_of_several_is_found_by_its_name() -> None:
+    """Labels that were left out or added are found, most of them; what the features do not show is not guessed at."""
+    rng = np.random.default_rng(0)
+    there = rng.random((300, 3)) < 0.4
+    # The third class cannot be seen at all.
+    features = np.concatenate([there[:, :2] * 6.0, np.zeros((300, 3))], axis=1) + rng.normal(0, 1, (300, 5))
+    given = there.copy()
+    given[:6, 0], given[6:12, 1] = ~there[:6, 0], ~there[6:12, 1]
+    labels = [";".join(name for name, inside in zip("abc", row, strict=True) if inside) or ";" for row in given]
+    values = {"path": [f"{row}.png" for row in range(300)], "sha256": list(map(str, range(300))), "label": labels}
+    rows = pd.DataFrame({**values, "group": None}).astype("string")
+    found = find_label_errors(rows, features, "multilabel")
+    assert found is not None
+    shown, wrong = {path for group in found.groups for path in group}, {f"{row}.png" for row in range(12)}
+    assert len(shown & wrong) >= 8
+    assert len(shown - wrong) <= 2
+    assert "no c" not in found.sentence
