@@ -430,8 +430,8 @@ TABLES = {
         {"labels.jsonl": '{"file_name": "1.png", "label": ["cat"]}\n{"file_name": "2.png", "label": 7}\n'},
         right="7 1, cat 1",
     ),
-    "JSON with two labels": Case(
-        FLAT, {"labels.jsonl": '{"path": "1.png", "label": ["cat", "dog"]}\n'}, refused="line 1: .* one label per image"
+    "JSON with a label that is no text": Case(
+        FLAT, {"labels.jsonl": '{"path": "1.png", "label": ["cat;dog", "rat"]}\n'}, refused="line 1: .* rename it"
     ),
     "broken JSON": Case(FLAT, {"labels.jsonl": '{"path": "1.png"'}, refused="cannot be read"),
     "Hugging Face's metadata.csv": Case(FLAT, {"metadata.csv": f"file_name,label\n{ROWS}"}, right=BOTH),

@@ -142,7 +142,8 @@ def _columns(
             return _Columns(separator, *_placed(names, theirs), plural=theirs.get(LABEL) == PLURAL)
     for separator in marks:
         names = [name.strip().lower() for name in lines[separator]]
-        theirs = known([*names, LABEL], columns, wanted) if LABEL in wanted else {}
+        may_be_label = LABEL not in wanted or any(name in group for group in columns[LABEL] for name in names)
+        theirs = {} if may_be_label else known([*names, LABEL], columns, wanted)
         classes = label_sets.class_columns(lines[separator], theirs.values()) if theirs else {}
         if classes:
             places, how = _placed(names, {ours: name for ours, name in theirs.items() if ours != LABEL})

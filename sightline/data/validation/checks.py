@@ -119,7 +119,7 @@ class ExpectImagesPerClass(ManifestExpectation):
         A class whose images are all in quarantine has 0 everywhere; one of a handful of files is none, and left out.
         """
         each = LABELS[self.task].each(rows["label"])
-        rows = rows.loc[each.index, ["status", "role"]].assign(label=each.to_numpy())
+        rows = rows.loc[each.index, ["status", "role", "reason"]].assign(label=each.to_numpy())
         usable = set(rows.loc[rows["status"] != QUARANTINED, "label"])
         files = rows["label"].value_counts().items()
         classes = sorted(str(name) for name, number in files if name in usable or number >= ENOUGH)
