@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 
 LOOKED_AT = 512
@@ -15,10 +16,10 @@ _UNPACK = "an archive: unpack it, or name it as --images"
 _TEXTS = (
     (re.compile(rb"version https://git-lfs"), "a pointer of Git LFS, not the image itself: run `git lfs pull`"),
     (re.compile(rb"[./]*(\.git)?/annex/objects/"), "a pointer of git-annex, not the image itself: run `git annex get`"),
-    (re.compile(rb"(?i)<(!doctype html|html|head|body)"), "a web page, not an image: the download failed, repeat it"),
+    (re.compile(rb"(?i)<(!doctype html|html|head|body)"), "a web page: the download failed, repeat it"),
     (re.compile(rb"(?i)<(\?xml[^>]*>\s*(<!--.*?-->\s*|<!doctype svg[^>]*>\s*)*<)?svg", re.DOTALL), "an SVG drawing"),
-    (re.compile(rb"<\?xml|<Error>"), "an XML file, not an image"),
-    (re.compile(rb"[{\[]\s*[\"{\[\d]"), "a JSON file, not an image"),
+    (re.compile(rb"<\?xml|<Error>"), "an XML file"),
+    (re.compile(rb"[{\[]\s*[\"{\[\d]"), "a JSON file"),
 )
 _MAGICS = (
     (0, b"PK\x03\x04", _UNPACK),
@@ -82,12 +83,19 @@ def named(data: bytes) -> str | None:
             return words
     if brands(start):
         return "a video"
-    return "a text, not an image" if _is_text(start) else None
+    return "a text" if _is_text(start) else None
 
 
 def _is_text(start: bytes) -> bool:
     try:
-        # The last sign may be cut.
-        return start[:-3].decode().replace("\n", "").replace("\r", "").replace("\t", "").isprintable()
+        # Not the whole of it: the last sign may be cut.
+        return (
+            codecs.getincrementaldecoder("utf-8")()
+            .decode(start)
+            .replace("\n", "")
+            .replace("\r", "")
+            .replace("\t", "")
+            .isprintable()
+        )
     except UnicodeDecodeError:
         return False

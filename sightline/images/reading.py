@@ -145,7 +145,7 @@ def _opened(data: bytes) -> Image.Image:
     except UnidentifiedImageError:
         what = kinds.named(data)
         allowed = f"not an image of an allowed format ({', '.join(FORMATS)})"
-        raise UnreadableImage(f"{what}; {allowed}" if what else allowed) from None
+        raise UnreadableImage(f"{allowed}, but {what}" if what else allowed) from None
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise UnreadableImage(f"decompression bomb: {error}") from None
     except MemoryError:

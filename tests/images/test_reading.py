@@ -66,6 +66,38 @@ def test_other_formats_are_refused_by_content(kind: str) -> None:
         inspect(saved(Image.new("RGB", (32, 32)), kind), 8)
 
 
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\n", "a pointer of Git LFS.*run `git lfs pull`"),
+        (b"/annex/objects/SHA256E-s1--0.jpg\n", "a pointer of git-annex.*run `git annex get`"),
+        (b"\n<!DOCTYPE html>\n<html>", "a web page: the download failed"),
+        (b'<?xml version="1.0"?>\n<svg xmlns="">', "an SVG drawing"),
+        (b"<?xml version='1.0'?><annotation/>", "an XML file"),
+        (b'{"error": 404}', "a JSON file"),
+        (b"PK\x03\x04\0\0", "an archive: unpack it"),
+        (b"%PDF-1.7", "a PDF document"),
+        (b"\0" * 128 + b"DICM", "a DICOM image"),
+        (b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom", "a video"),
+        (b"\0" * 4096, "nothing but zeros"),
+        ("größe\n".encode(), "a text"),
+    ],
+)
+def test_what_is_no_image_is_named(data: bytes, words: str) -> None:
+    """As what it is, with the remedy where there is one."""
+    with pytest.raises(UnreadableImage, match=f"not an image of an allowed format .*, but {words}"):
+        inspect(data, 8)
+
+
+@pytest.mark.parametrize("lost", [1, 2])
+def test_jpeg_that_lacks_its_end_is_whole(lost: int) -> None:
+    """Its pixels are all there, and the same; one that was cut before is refused."""
+    data = saved(Image.effect_noise((64, 64), 80).convert("RGB"), "JPEG")
+    assert np.array_equal(decode(data[:-lost], 64), decode(data, 64))
+    with pytest.raises(UnreadableImage, match="damaged pixels"):
+        decode(data[:-40], 64)
+
+
 def test_cmyk_becomes_rgb() -> None:
     """A CMYK JPEG, as print shops make them, shows its colours and not their negative."""
     data = saved(halves("CMYK", (0, 255, 255, 0), (0, 0, 0, 0)), "JPEG")
