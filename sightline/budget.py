@@ -14,6 +14,7 @@ from sightline.digests import digest_of
 from sightline.errors import ConfigError, Damaged
 from sightline.evaluate import robustness
 from sightline.files import write_atomically
+from sightline.models.shipped import is_shipped
 from sightline.train import chain, loop, probe
 from sightline.train.schedule import plan as schedule_of
 from sightline.train.speeds import remembered
@@ -84,7 +85,7 @@ def choose(runs: Path, seconds: float, params: Params, given: Mapping[str, Any],
     `images` is about the number of training images of the target.
     """
     fixed: dict[str, Any] = {key: given[key] for key in ("pretrain.network", "preprocess.size") if key in given}
-    if params.pretrain.init is not None:
+    if params.pretrain.init is not None and not is_shipped(params.pretrain.init):
         fixed["pretrain.network"] = params.pretrain.network
     first, _ = next(iter(LADDER))
     network = fixed.get("pretrain.network", first)

@@ -168,7 +168,7 @@ def _write_params(folder: Path, wanted: dict[str, str], name: str | None, outsid
     """Last of all: where params.yaml stands, the project is whole."""
 
     def edit(values: Any) -> None:
-        own = not wanted["target"].startswith(EMBEDDED)
+        own = wanted["target"] not in {embedded.DIGITS, embedded.GLYPHS}
         for key, value in (OWN_IMAGES if own else {}).items():
             config.place(values, key, value)
         if name or own:

@@ -248,3 +248,11 @@ def test_new_project_is_committed_without_its_images(tmp_path: Path, images: Pat
     assert {"params.yaml", "dvc.yaml", "data/raw/target.dvc"} <= set(files)
     assert not [name for name in files if name.endswith(".png")]
     assert not subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, check=True).stdout
+
+
+def test_formulas_are_a_source_for_ones_own_images(tmp_path: Path, images: Path) -> None:
+    """Images made by formulas are brought as a source, as many as are asked for, at the side of one's own images."""
+    init(tmp_path / "p", str(images), "embedded:fractals:2x3")
+    assert len(list((tmp_path / "p" / "data" / "raw" / "source").glob("*/*.png"))) == 6
+    params = config.load(tmp_path / "p")
+    assert (set(params.datasets), params.preprocess.size) == ({"source", "target"}, 64)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from sightline.errors import ModelError
-from sightline.models import smallmaps
+from sightline.models import shipped, smallmaps
 from sightline.models.operators import ensure
 
 if TYPE_CHECKING:
@@ -157,14 +157,15 @@ def _mend(convolution: nn.Conv2d, inputs: tuple[Tensor, ...]) -> None:
 def load_init(model: Classifier, init: str, network: str) -> None:
     """Put the weights that `init` names into the backbone.
 
-    `init` is a file (.pt, .pth or .safetensors: state of a Classifier, of a backbone, or of a torchvision network) or
-    a torchvision weights name, which torchvision looks up in its cache and downloads when it is not there. The
-    positions of a vision transformer are resampled where it was trained at another image size.
+    `init` is a file (.pt, .pth or .safetensors: state of a Classifier, of a backbone, or of a torchvision network), a
+    backbone that comes with this package (`shipped`), or a torchvision weights name, which torchvision looks up in its
+    cache and downloads when it is not there. The positions of a vision transformer are resampled where it was trained
+    at another image size.
     Raises ModelError where the weights are missing or do not fit.
     """
     from pathlib import Path
 
-    path = Path(init)
+    path = shipped.weights(init, network) if shipped.is_shipped(init) else Path(init)
     state = _read_state(path) if path.suffix in {".pt", ".pth", ".safetensors"} else _download(init, network)
     own = model.backbone.state_dict()
     given = {name.removeprefix("backbone."): value for name, value in state.items()}
