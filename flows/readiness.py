@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from prefect.artifacts import create_link_artifact
@@ -11,30 +10,25 @@ from prefect.logging import get_run_logger
 from sightline.data.versions import archive
 from sightline.errors import DataError
 from sightline.evaluate import leaving, release
-from sightline.models import shipped
 from sightline.registry import leaks, learned, prospects
 from sightline.registry.learned import Learned
 from sightline.report.leaks import write_leaks
 from sightline.tracking.runs import connect
+from sightline.train import beginning
 from sightline.words import counted
 
 if TYPE_CHECKING:
+    from sightline.data.reference import DataRef
     from sightline.params import Params
     from sightline.project import Paths
 
 
-def fitting(params: Params) -> Params:
-    """The values with a backbone that comes with Sightline named by its digest, or left out where it does not fit."""
-    init, network = params.pretrain.init, params.pretrain.network
-    if init is None or not shipped.is_shipped(init):
-        return params
-    known, exact = shipped.networks(init), None
-    if network in known:
-        exact = shipped.exact(init, network)
-    else:
-        there = " and ".join(known)
-        get_run_logger().warning(f"{init} has weights for {there}: {network} begins without a backbone")
-    return replace(params, pretrain=replace(params.pretrain, init=exact))
+def begun(params: Params, target: DataRef) -> Params:
+    """The values with a backbone that comes with Sightline named by its digest, or left out, which is told."""
+    params, said = beginning.begun(params, dict(target.counts)["train"], len(target.classes))
+    if said:
+        get_run_logger().info(said)
+    return params
 
 
 def look_ahead(paths: Paths, params: Params, init: str | None) -> None:

@@ -14,7 +14,7 @@ from flows.approval import settle
 from flows.budget import Clock
 from flows.complete import Look
 from flows.publish import publish, told
-from flows.readiness import fitting, look_ahead
+from flows.readiness import begun, look_ahead
 from flows.stages import Tasks, label_errors_of, lineage_tags, prepare
 from flows.start import begin
 from flows.summary import Summary  # noqa: TC001 — Prefect reads the annotations of a flow
@@ -50,8 +50,8 @@ def train(
     with ended(context):
         if not verify and (known := look.unchanged(tracker)) is not None:
             return told(tracker, context, known)
-        params = fitting(params)
         data = prepare(journal, params)
+        params = begun(params, data.target)
         init = pinned(context.paths, params.pretrain.init)
         look_ahead(context.paths, params, init)
         params = clock.resolved(journal, params, data.all)

@@ -85,7 +85,10 @@ def choose(runs: Path, seconds: float, params: Params, given: Mapping[str, Any],
     `images` is about the number of training images of the target.
     """
     fixed: dict[str, Any] = {key: given[key] for key in ("pretrain.network", "preprocess.size") if key in given}
-    if params.pretrain.init is not None and not is_shipped(params.pretrain.init):
+    if params.pretrain.init is not None and is_shipped(params.pretrain.init):
+        # It goes along where it fits: what is trained for is the network from scratch.
+        params = replace(params, pretrain=replace(params.pretrain, init=None))
+    if params.pretrain.init is not None:
         fixed["pretrain.network"] = params.pretrain.network
     first, _ = next(iter(LADDER))
     network = fixed.get("pretrain.network", first)

@@ -15,6 +15,7 @@ from sightline.data import embedded
 from sightline.data.sources import copying, published, scan
 from sightline.data.versions.external import EXTERNAL
 from sightline.errors import DataError, ProjectError
+from sightline.models import shipped
 from sightline.names import plain
 from sightline.project import environment
 from sightline.words import counted, tally
@@ -62,6 +63,7 @@ OWN_IMAGES: dict[str, Any] = {
     "finetune.scratch": {"flip": True},
 }
 """Where the values for images of one's own differ from those of the demonstration."""
+SHIPPED = "comes with Sightline, learned from no photograph; null: from scratch alone"
 
 
 def template(name: str) -> Path:
@@ -97,6 +99,11 @@ def init(
     outside = {use: Path(given).resolve() for use, given in wanted.items() if external and Path(given).is_dir()}
     with _whole_or_nothing(folder):
         _make(folder, wanted, outside, name, notify, download=download)
+    if config.load(folder).pretrain.init == shipped.FRACTALS:
+        notify(
+            "backbone: the one that comes with Sightline, learned from formulas and no photograph, beside training "
+            "from scratch; `--set pretrain.init=null` does without it, `--source OTHER` pretrains one on images"
+        )
     notify(f"{folder / config.PARAMS} holds every value that you may want to change")
 
 
@@ -176,6 +183,9 @@ def _write_params(folder: Path, wanted: dict[str, str], name: str | None, outsid
             values["project"].yaml_add_eol_comment("registered models: NAME-backbone, NAME-classifier", "name")
         if "source" not in wanted:
             del values["datasets"]["source"]
+            if not wanted["target"].startswith(EMBEDDED):
+                values["pretrain"]["init"] = shipped.FRACTALS
+                values["pretrain"].yaml_add_eol_comment(SHIPPED, "init")
         for use, place in outside.items():
             values["datasets"][use]["images"] = str(place)
             values["datasets"][use]["raw"] = EXTERNAL

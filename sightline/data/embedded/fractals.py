@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 NAME = "embedded:fractals"
 
 SEED = 25
-CLASSES, EACH = 400, 100
+CLASSES, EACH = 600, 50
 """Classes, and images of each, where no number is asked for."""
 BLOCK = 50
 """Images that are drawn together: a class with more begins with the same ones."""
