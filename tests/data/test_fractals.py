@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from hashlib import sha256
 from typing import TYPE_CHECKING
+from zlib import crc32
 
 import numpy as np
 import pytest
@@ -16,14 +16,8 @@ from sightline.errors import DataError
 if TYPE_CHECKING:
     from pathlib import Path
 
-KNOWN = {
-    0: "3c5dbaf138b59ea7",
-    1: "68444b7749e6b608",
-    2: "32bb8cb04700502f",
-    3: "b45755cafb92d513",
-    4: "2776000b30b494f9",
-}
-"""Class → digest of its first images, as another processor has made them."""
+KNOWN = {0: 3079009969, 1: 2487643275, 2: 2661913273, 3: 1756035175, 4: 462961819}
+"""Class → checksum of its first images, made with the widest vector instructions of a processor and with the narrowest."""
 
 
 def _tree(folder: Path) -> dict[str, bytes]:
@@ -32,8 +26,8 @@ def _tree(folder: Path) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("label", range(len(formulas.KINDS)))
 def test_images_are_the_same_on_every_machine(label: int) -> None:
-    """The first images of a class of each kind have the bytes that they had elsewhere."""
-    assert sha256(fractals.block(label, 0).tobytes()).hexdigest()[:16] == KNOWN[label]
+    """The first images of a class of each kind have the bytes that they had when this was written."""
+    assert crc32(fractals.block(label, 0).tobytes()) == KNOWN[label]
 
 
 def test_more_images_begin_with_the_same_ones(tmp_path: Path) -> None:
