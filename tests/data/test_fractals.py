@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 KNOWN = {0: 3079009969, 1: 2487643275, 2: 2661913273, 3: 1756035175, 4: 462961819}
-"""Class → checksum of its first images, made with the widest vector instructions of a processor and with the narrowest."""
+"""Class → checksum of its first images, with whatever vector instructions a processor has."""
 
 
 def _tree(folder: Path) -> dict[str, bytes]:
