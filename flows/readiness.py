@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 def begun(params: Params, target: DataRef) -> Params:
     """The values with a backbone that comes with Sightline named by its digest, or left out, which is told."""
-    params, said = beginning.begun(params, dict(target.counts)["train"], len(target.classes))
+    params, said = beginning.begun(params, dict(target.counts).get("train", 0), len(target.classes))
     if said:
         get_run_logger().info(said)
     return params
