@@ -13,12 +13,22 @@ from sightline.registry import leaks, learned, prospects
 from sightline.registry.learned import Learned
 from sightline.report.leaks import write_leaks
 from sightline.tracking.runs import connect
+from sightline.train import beginning
 from sightline.words import counted
 from tasks.pages import link
 
 if TYPE_CHECKING:
+    from sightline.data.reference import DataRef
     from sightline.params import Params
     from sightline.project import Paths
+
+
+def begun(params: Params, target: DataRef) -> Params:
+    """The values with a backbone that comes with Sightline named by its digest, or left out, which is told."""
+    params, said = beginning.begun(params, dict(target.counts).get("train", 0), len(target.classes))
+    if said:
+        get_run_logger().info(said)
+    return params
 
 
 def look_ahead(paths: Paths, params: Params, init: str | None) -> None:

@@ -14,7 +14,7 @@ from flows.approval import settle
 from flows.budget import Clock
 from flows.complete import Look
 from flows.publish import publish, told
-from flows.readiness import look_ahead
+from flows.readiness import begun, look_ahead
 from flows.stages import Tasks, label_errors_of, lineage_tags, prepare
 from flows.start import begin, in_turn
 from flows.summary import Summary  # noqa: TC001 — Prefect reads the annotations of a flow
@@ -55,6 +55,7 @@ def train(
                 return told(tracker, context, known)
             check(context.paths, params.pretrain)
             data = prepare(journal, params)
+            params = begun(params, data.target)
             init = pinned(context.paths, params.pretrain.init)
             look_ahead(context.paths, params, init)
             params = clock.resolved(journal, params, data.all)

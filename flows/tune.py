@@ -9,7 +9,7 @@ from prefect import flow
 from prefect.artifacts import create_link_artifact, create_markdown_artifact
 from prefect.logging import get_run_logger
 
-from flows.readiness import refuse_leaks
+from flows.readiness import begun, refuse_leaks
 from flows.stages import Tasks, prepare
 from flows.start import begin
 from flows.summary import Tuned
@@ -59,6 +59,7 @@ def tune(
     paths, journal = context.paths, Journal(context)
     with ended(context):
         data = prepare(journal, params)
+        params = begun(params, data.target)
         init = pinned(paths, params.pretrain.init)
         refuse_leaks(paths, params, init)
         stages = [stage for stage in chain.stages_of(params) if stage in {chain.PRETRAIN, chain.TRANSFER}]

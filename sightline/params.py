@@ -215,9 +215,9 @@ class Pretrain(Section):
     """`cnn` (small images), any classification network of torchvision, such as resnet18, or timm:NAME of timm."""
     recipe: Recipe
     init: str | None = None
-    """Start from a torchvision weights name (ResNet18_Weights.IMAGENET1K_V1), timm:NAME or hf-hub:USER/NAME, a
-    .pt/.safetensors file, a registered version (registry:NAME/VERSION or registry:NAME@alias), or the present
-    `champion`, for a warm start."""
+    """Start from a backbone that comes with Sightline (embedded:fractals), a torchvision weights name
+    (ResNet18_Weights.IMAGENET1K_V1), timm:NAME or hf-hub:USER/NAME, a .pt/.safetensors file, a registered version
+    (registry:NAME/VERSION or registry:NAME@alias), or the present `champion`, for a warm start."""
 
 
 @dataclass(frozen=True, kw_only=True)

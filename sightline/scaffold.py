@@ -15,6 +15,7 @@ from sightline.data.sources import arrival, copying, label_sets, published, scan
 from sightline.data.versions.external import EXTERNAL
 from sightline.errors import DataError, ProjectError
 from sightline.heads.labels import CLASSIFY, MULTILABEL
+from sightline.models import shipped
 from sightline.names import plain
 from sightline.project import environment
 
@@ -61,6 +62,7 @@ OWN_IMAGES: dict[str, Any] = {
     "finetune.scratch": {"flip": True},
 }
 """Where the values for images of one's own differ from those of the demonstration."""
+SHIPPED = "comes with Sightline, learned from no photograph; null: from scratch alone"
 
 
 def template(name: str) -> Path:
@@ -100,6 +102,11 @@ def init(
     outside = {use: Path(given).resolve() for use, given in wanted.items() if external and Path(given).is_dir()}
     with _whole_or_nothing(folder):
         _make(folder, wanted, outside, name, notify, download=download)
+    if config.load(folder).pretrain.init == shipped.FRACTALS:
+        notify(
+            "backbone: the one that comes with Sightline, learned from formulas and no photograph, beside training "
+            "from scratch; `--set pretrain.init=null` does without it, `--source OTHER` pretrains one on images"
+        )
     notify(f"{folder / config.PARAMS} holds every value that you may want to change")
 
 
@@ -173,7 +180,7 @@ def _write_params(
     """Last of all: where params.yaml stands, the project is whole."""
 
     def edit(values: Any) -> None:
-        own = not wanted["target"].startswith(EMBEDDED)
+        own = wanted["target"] not in {embedded.DIGITS, embedded.GLYPHS}
         for key, value in (OWN_IMAGES if own else {}).items():
             config.place(values, key, value)
         if name or own:
@@ -182,6 +189,9 @@ def _write_params(
         values["project"]["task"] = tasks["target"]
         if "source" not in wanted:
             del values["datasets"]["source"]
+            if not wanted["target"].startswith(EMBEDDED):
+                values["pretrain"]["init"] = shipped.FRACTALS
+                values["pretrain"].yaml_add_eol_comment(SHIPPED, "init")
         elif tasks["source"] != tasks["target"]:
             values["datasets"]["source"]["task"] = tasks["source"]
         for use, place in outside.items():

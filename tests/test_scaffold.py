@@ -284,3 +284,25 @@ def test_why_a_command_failed_is_told(tmp_path: Path, words: tuple[str, ...], wh
     subprocess.run(["dvc", "init", "-q"], cwd=tmp_path, check=True)
     with pytest.raises(ProjectError, match=f"failed in .*: {why}"):
         scaffold._run(tmp_path, *words)
+
+
+def test_formulas_are_a_source_for_ones_own_images(tmp_path: Path, images: Path) -> None:
+    """Images made by formulas are brought as a source, as many as are asked for, at the side of one's own images."""
+    init(tmp_path / "p", str(images), "embedded:fractals:2x3")
+    assert len(list((tmp_path / "p" / "data" / "raw" / "source").glob("*/*.png"))) == 6
+    params = config.load(tmp_path / "p")
+    assert (set(params.datasets), params.preprocess.size) == ({"source", "target"}, 64)
+
+
+def test_own_images_begin_with_the_shipped_backbone(tmp_path: Path, images: Path) -> None:
+    """Without a source it is the one that comes with Sightline, said with how to do without; else none is set."""
+    told: list[str] = []
+    scaffold.init(tmp_path / "own", str(images), None, None, told.append)
+    assert config.load(tmp_path / "own").pretrain.init == "embedded:fractals"
+    assert [line for line in told if "pretrain.init=null" in line]
+    for name, source in (("source", str(images)), ("digits", None)):
+        target = "embedded:digits" if name == "digits" else str(images)
+        told.clear()
+        scaffold.init(tmp_path / name, target, source, None, told.append)
+        assert config.load(tmp_path / name).pretrain.init is None
+        assert not [line for line in told if "pretrain.init" in line]

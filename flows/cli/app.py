@@ -83,7 +83,10 @@ def init(
     ] = "embedded:digits",
     source: Annotated[
         str | None,
-        typer.Option(help="What the backbone is pretrained on, in the same forms; embedded:glyphs for the digits."),
+        typer.Option(
+            help="What the backbone is pretrained on, in the same forms; embedded:glyphs for the digits, "
+            "embedded:fractals (or embedded:fractals:CLASSESxIMAGES) for images made by formulas."
+        ),
     ] = None,
     name: Annotated[str | None, typer.Option(help="Stem of the registered models; by default the name of DIR.")] = None,
     external: Annotated[

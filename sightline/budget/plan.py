@@ -15,6 +15,7 @@ from sightline.budget.ladder import LADDER, PASSES, SIZES, STEP, STEPS
 from sightline.digests import digest_of
 from sightline.errors import ConfigError, Damaged
 from sightline.files import write_atomically
+from sightline.models.shipped import is_shipped
 from sightline.train import chain, loop, probe
 from sightline.train.schedule import plan as schedule_of
 from sightline.train.speeds import remembered
@@ -84,6 +85,9 @@ def choose(
     `images` is about the number of training images of the target, `beside` what the run takes beside training.
     """
     fixed: dict[str, Any] = {key: given[key] for key in ("pretrain.network", "preprocess.size") if key in given}
+    if params.pretrain.init is not None and is_shipped(params.pretrain.init):
+        # It goes along where it fits: what is trained for is the network from scratch.
+        params = replace(params, pretrain=replace(params.pretrain, init=None))
     if params.pretrain.init is not None:
         fixed["pretrain.network"] = params.pretrain.network
     first, _ = next(iter(LADDER))

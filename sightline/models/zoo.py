@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from sightline.errors import ModelError
-from sightline.models import hub, smallmaps
+from sightline.models import hub, shipped, smallmaps
 from sightline.models.operators import ensure
 
 
@@ -99,6 +99,8 @@ def check(network: str, init: str | None) -> None:
             raise ModelError(f"{init}: there is no such file of weights")
     elif hub.is_of_timm(init):
         hub.check(init, network)
+    elif shipped.is_shipped(init):
+        shipped.networks(init)
     else:
         _named(init, network)
 
@@ -184,13 +186,14 @@ def load_init(model: Classifier, init: str, network: str) -> None:
     """Put the weights that `init` names into the backbone.
 
     `init` is a file (.pt, .pth or .safetensors: state of a Classifier, of a backbone, or of a network of torchvision or
-    timm) or the name of weights of torchvision or timm, which these look up in their caches and download when they are
-    not there. The positions of a vision transformer are resampled where it was trained at another image size.
+    timm), a backbone that comes with this package (`shipped`), or the name of weights of torchvision or timm, which
+    these look up in their caches and download when they are not there. The positions of a vision transformer are
+    resampled where it was trained at another image size.
     Raises ModelError where the weights are missing or do not fit.
     """
     check(network, init)
-    if _is_file(init):
-        state = _read_state(Path(init))
+    if shipped.is_shipped(init) or _is_file(init):
+        state = _read_state(shipped.weights(init, network) if shipped.is_shipped(init) else Path(init))
     else:
         state = hub.weights(init, network, model.backbone) if hub.is_of_timm(init) else _download(init, network)
     own = model.backbone.state_dict()

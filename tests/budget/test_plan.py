@@ -12,6 +12,7 @@ from sightline import config, duration
 from sightline.budget import overhead, plan
 from sightline.budget.overhead import Answers, Overhead
 from sightline.errors import ConfigError
+from sightline.models.shipped import FRACTALS
 from sightline.params import Pretrain, Train
 from sightline.recipe import Recipe
 from sightline.train import speeds
@@ -243,3 +244,10 @@ def test_steps_leave_time_to_score() -> None:
     assert few == 156
     assert 100 < many < few
     assert plan.steps_in(-5, 100.0, recipe, {"train": 640}) == plan.FEWEST
+
+
+def test_shipped_backbone_fixes_no_network(paths: Paths, tmp_path: Path) -> None:
+    """Weights that came along unasked leave network and size to the time, as if there were none."""
+    begun = replace(paths.params, pretrain=replace(paths.params.pretrain, init=FRACTALS))
+    given = {"preprocess.size": 96}
+    assert plan.choose(tmp_path, 1e7, begun, given, 10, BESIDE)["pretrain.network"] == "resnet18"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping
 from enum import Enum
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -105,7 +106,7 @@ def find(
             found[row] = Bridge.NEW, f"bridge: it would join images of two sides of a split (its group: {name})"
             continue
         stays = [other for other in rank if other not in found and ("row", other) in tree]
-        how, other = _kept_apart(links, row, sorted(stays, key=lambda row: (rank[row], torn["path"][row])), near)
+        how, other = _kept_apart(links, row, sorted(stays, key=partial(_order, torn)), near)
         if how == GROUP and not mine["split"]:
             # Two drawn sides that turn out to be one group keep what they have.
             tree.join(nodes, {"role": mine["role"], "split": mine["split"]}, always=True)
@@ -113,6 +114,12 @@ def find(
         here, there = (SIDES[torn["split"][one] or torn["role"][one]] for one in (row, other))
         found[row] = Bridge.LESSER, f"{LEFT_OUT} {here}: {how} {torn['path'][other]} ({there})"
     return found
+
+
+def _order(torn: pd.DataFrame, row: int) -> tuple[bool, int, str]:
+    """What is named first: a given split before a role, which the first look does not know yet."""
+    role, split, path = torn.loc[row, ["role", "split", "path"]]
+    return not split, RANK.get(split or role, NOWHERE), path
 
 
 def _kept_apart(links: Links, row: int, stays: list[int], near: Mapping[int, set[int]]) -> tuple[str, int]:
