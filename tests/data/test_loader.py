@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,6 +26,7 @@ from sightline.params import Preprocess
 from sightline.project import Paths
 
 if TYPE_CHECKING:
+    from functools import partial
     from pathlib import Path
 
     from numpy.typing import NDArray

@@ -13,6 +13,7 @@ from pictures import picture
 from sightline.data import ingest
 from sightline.data.duplicates import pairs
 from sightline.data.files import thumbnails
+from sightline.data.files.facts import BESIDE
 from sightline.data.files.statistics import THUMBNAIL
 from sightline.data.manifest import COLUMNS, HELD_BACK
 from sightline.data.validation import expectations
@@ -174,7 +175,7 @@ def test_a_warning_stops_nothing(tmp_path: Path) -> None:
     rows = manifest()
     put(rows, "sha256", 0, f"{12:064x}")
     verdict = judged(rows, tmp_path)
-    assert verdict.passed
+    assert verdict.passed, failed(verdict)
     assert set(failed(verdict)) == {"picture-once", "one-label", "contradictions"}
     assert failed(verdict)["one-label"].examples == ("cat/train-0.png", "dog/train-0.png")
 
@@ -342,7 +343,7 @@ def test_what_a_given_test_set_shows_is_left_out_and_the_run_goes_on(tmp_path: P
     assert sorted(left["path"]) == sorted(f"train/{label}/{n}.png" for label in ("cat", "dog") for n in range(4, 8))
     assert left["reason"].iloc[0] == "left out of training: a near copy of test/cat/0.png (test)"
     assert (rows["role"] == "test").sum() == 8
-    assert verdict.passed
+    assert verdict.passed, failed(verdict)
     assert set(failed(verdict)) == {"near-copies", "leaks"}
     assert set(failed(verdict)["leaks"].examples) <= set(rows.loc[rows["alike"].notna(), "path"])
     for number in range(8, 16):
@@ -357,5 +358,5 @@ def looked_at(folder: Path) -> tuple[pd.DataFrame, Verdict]:
     raw, cache = folder / "raw", folder / "cache.parquet"
     rows = ingest.read_files(ingest.read_layout(raw), raw, Ingest(), cache)
     near = pairs.find(rows, raw, Ingest(), folder / "near.parquet", thumbnails.beside(cache))
-    rows = ingest.decide(rows.drop(columns=THUMBNAIL), DATASET, None, near)
+    rows = ingest.decide(rows.drop(columns=[THUMBNAIL, *BESIDE]), DATASET, None, near)
     return rows, judged(rows, folder / "docs")
