@@ -23,7 +23,7 @@ SIDE = 128
 """Height and width at which pictures are compared, pixels; smaller ones at their own: a scratch must be seen."""
 COARSE = 32
 """Height and width at which it is found where each lies, pixels."""
-LEAST, APART = float(np.arctanh(0.42)), 0.3
+LEAST, APART = float(np.arctanh(0.5)), 0.3
 """What the correlation must be at least, and how far above that of the others; by Fisher's transform, in which
 differences mean the same everywhere."""
 REACH = 0.1
