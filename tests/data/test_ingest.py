@@ -132,6 +132,13 @@ def test_every_damage_has_its_reason(folder: Path) -> None:
     }
 
 
+def test_other_files_are_told_in_the_run_too(folder: Path) -> None:
+    """What is in quarantine is no other file: each is told once."""
+    (folder / "red" / "0000.xml").write_text("<a/>")
+    (folder / "red" / "broken.png").write_text("x")
+    assert ingest.left_aside(folder, read(folder)) == ["1 other file not read: 1 .xml"]
+
+
 def test_size_or_colour_mode_beyond_the_limits_costs_the_image_alone(toy: Paths) -> None:
     """One image of a pixel, a panorama, one in a printer's colours: each is left out with its reason."""
     place = toy.raw("target") / "red"
