@@ -10,7 +10,7 @@ from sightline.models import shipped
 if TYPE_CHECKING:
     from sightline.params import Params
 
-FEW = 40
+FEW = 20
 """Training images per class, on average, up to which what was learned from formulas is worth its time (docs/log.md)."""
 
 
