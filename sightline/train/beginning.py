@@ -10,8 +10,8 @@ from sightline.models import shipped
 if TYPE_CHECKING:
     from sightline.params import Params
 
-FEW = 40
-"""Training images per class, on average, up to which what was learned from formulas is worth its time (docs/log.md)."""
+FEW = 20
+"""Training images per class, on average, up to which what was learned from formulas was measured (docs/performance.md)."""
 
 
 def begun(params: Params, images: int, classes: int) -> tuple[Params, str]:
