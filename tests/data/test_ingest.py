@@ -18,7 +18,7 @@ from sightline import project, scaffold
 from sightline.config import load, write_value
 from sightline.data import ingest, manifest
 from sightline.data.files import thumbnails
-from sightline.data.files.facts import read_bytes
+from sightline.data.files.facts import BESIDE, read_bytes
 from sightline.data.files.statistics import THUMBNAIL
 from sightline.data.manifest import COLUMNS, OK, QUARANTINED
 from sightline.data.quality import names
@@ -335,7 +335,7 @@ def test_incremental_is_from_scratch(
         np.testing.assert_array_equal(*seen)
         folder.with_name("no.parquet").unlink()
         assert thumbnails.count(folder.with_name(f"{folder.name}.cache.thumbnails")) <= 2 * len(grown) + 2
-        rows, others = (ingest.decide(rows.drop(columns=THUMBNAIL), DATASET, previous) for rows in (grown, scratch))
+        rows, others = (ingest.decide(rows.drop(columns=[THUMBNAIL, *BESIDE]), DATASET, previous) for rows in (grown, scratch))
         pd.testing.assert_frame_equal(rows, others)
         previous = rows
 
