@@ -335,7 +335,8 @@ def test_incremental_is_from_scratch(
         np.testing.assert_array_equal(*seen)
         folder.with_name("no.parquet").unlink()
         assert thumbnails.count(folder.with_name(f"{folder.name}.cache.thumbnails")) <= 2 * len(grown) + 2
-        rows, others = (ingest.decide(rows.drop(columns=[THUMBNAIL, *BESIDE]), DATASET, previous) for rows in (grown, scratch))
+        plain = (rows.drop(columns=[THUMBNAIL, *BESIDE]) for rows in (grown, scratch))
+        rows, others = (ingest.decide(rows, DATASET, previous) for rows in plain)
         pd.testing.assert_frame_equal(rows, others)
         previous = rows
 

@@ -118,8 +118,8 @@ def find(
 
 def _order(torn: pd.DataFrame, row: int) -> tuple[bool, int, str]:
     """What is named first: a given split before a role, which the first look does not know yet."""
-    role, split, path = torn.loc[row, ["role", "split", "path"]]
-    return not split, RANK.get(split or role, NOWHERE), path
+    side = torn["split"][row] or torn["role"][row]
+    return not torn["split"][row], RANK.get(side, NOWHERE), str(torn["path"][row])
 
 
 def _kept_apart(links: Links, row: int, stays: list[int], near: Mapping[int, set[int]]) -> tuple[str, int]:
