@@ -11,7 +11,7 @@ from prefect.logging import get_run_logger
 
 from flows.readiness import begun, refuse_leaks
 from flows.stages import Tasks, prepare
-from flows.start import begin
+from flows.start import begin, in_turn
 from flows.summary import Tuned
 from sightline import config
 from sightline.recipe import Chance
@@ -54,31 +54,34 @@ def tune(
         overrides: Values to search around, by their dotted names, such as {"pretrain.network": "resnet18"}.
         began: When the budget's clock started, seconds of `time.time()`; by default now.
     """
-    until = (began or time.time()) + (budget or (float("inf") if trials else BUDGET))
-    context, params = begin("tune", overrides)
-    paths, journal = context.paths, Journal(context)
-    with ended(context):
-        data = prepare(journal, params)
-        params = begun(params, data.target)
-        init = pinned(paths, params.pretrain.init)
-        refuse_leaks(paths, params, init)
-        stages = [stage for stage in chain.stages_of(params) if stage in {chain.PRETRAIN, chain.TRANSFER}]
-        started = chain.train(Tasks(journal, data, init), params, stages)
-        left = max(1.0, until - time.time())
-        looking = study.open_search(paths, params, overrides or {}, data.target, started.head, left)
+    with in_turn("the search"):
+        until = (began or time.time()) + (budget or (float("inf") if trials else BUDGET))
+        context, params = begin("tune", overrides)
+        paths, journal = context.paths, Journal(context)
+        with ended(context):
+            data = prepare(journal, params)
+            params = begun(params, data.target)
+            init = pinned(paths, params.pretrain.init)
+            refuse_leaks(paths, params, init)
+            stages = [stage for stage in chain.stages_of(params) if stage in {chain.PRETRAIN, chain.TRANSFER}]
+            started = chain.train(Tasks(journal, data, init), params, stages)
+            left = max(1.0, until - time.time())
+            looking = study.open_search(paths, params, overrides or {}, data.target, started.head, left)
 
-        def train(number: int, origin: int, asked: Asked, hopeless: Callable[[Epoch], bool], again: int = 0) -> Attempt:
-            chance = Chance(seed=params.project.seed + again, deterministic=params.project.deterministic)
-            return trial(context, data.target, number, origin, asked, started.head, chance, hopeless)
+            def train(
+                number: int, origin: int, asked: Asked, hopeless: Callable[[Epoch], bool], again: int = 0
+            ) -> Attempt:
+                chance = Chance(seed=params.project.seed + again, deterministic=params.project.deterministic)
+                return trial(context, data.target, number, origin, asked, started.head, chance, hopeless)
 
-        search(looking, train, paths.runs, context.workers, until, trials)
-        repeat(looking, train, paths.runs, context.workers, until)
-        # What decides the data stands in params.yaml by now.
-        given = {key: value for key, value in (overrides or {}).items() if not config.decides_data(key)}
-        best = found(looking, paths.runs, context.workers, given)
-        if apply and not best.is_present:
-            write_values(paths.root, best.values)
-        return _publish(context, best, write_tune_page(paths, looking, best), applied=apply)
+            search(looking, train, paths.runs, context.workers, until, trials)
+            repeat(looking, train, paths.runs, context.workers, until)
+            # What decides the data stands in params.yaml by now.
+            given = {key: value for key, value in (overrides or {}).items() if not config.decides_data(key)}
+            best = found(looking, paths.runs, context.workers, given)
+            if apply and not best.is_present:
+                write_values(paths.root, best.values)
+            return _publish(context, best, write_tune_page(paths, looking, best), applied=apply)
 
 
 def _publish(context: Context, best: Found, page: Path, *, applied: bool) -> Tuned:
