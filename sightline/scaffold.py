@@ -101,8 +101,8 @@ def init(
         _make(folder, wanted, outside, name, notify, download=download)
     if config.load(folder).pretrain.init == shipped.FRACTALS:
         notify(
-            "backbone: where labels are few, one that comes with Sightline, learned from no photograph, beside training "
-            "from scratch; `--set pretrain.init=null` does without it, `--source OTHER` pretrains one on images"
+            "backbone: where labels are few, one that comes with Sightline, learned from no photograph, beside "
+            "training from scratch; `--set pretrain.init=null` does without it, `--source OTHER` trains one on images"
         )
     notify(f"{folder / config.PARAMS} holds every value that you may want to change")
 
