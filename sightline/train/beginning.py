@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from sightline.params import Params
 
 FEW = 20
-"""Training images per class, on average, up to which what formulas teach was measured (docs/performance.md)."""
+"""Training images per class, on average, up to which what was learned from formulas is used (docs/performance.md)."""
 
 
 def begun(params: Params, images: int, classes: int) -> tuple[Params, str]:
