@@ -323,7 +323,7 @@ def find(versions: Versions, model: str) -> ModelVersion:
         known = {one.name: sorted(one.aliases) for one in versions.client.search_registered_models()}
         said = f"{name} has no version with the alias {alias}{suggestion(alias, known.get(name, []))}"
         if name not in known:
-            said = f"{name}: there is no such registered model{suggestion(name, known)}"
+            said = f"{name}@{alias}: there is no such registered model{suggestion(name, known)}"
         raise RegistryError(f"{said}; registered models: {', '.join(sorted(known)) or 'none yet'}")
     return found
 

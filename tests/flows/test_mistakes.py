@@ -171,7 +171,7 @@ TRAINED = (
     Mistake("data diff abc", ("abc", "no version of target")),
     Mistake("data label import nowhere.csv", ("nowhere.csv", "sightline data label export")),
     Mistake("data label import {folder}", ("is a folder",)),
-    Mistake("data label import {table}", ("sha256", "label", "'a', 'b'")),
+    Mistake("data label import {table}", ("column path", "label", "'a', 'b'")),
     Mistake("data label export {folder}/none/todo.csv", ("todo.csv", "folder that is there")),
     Mistake("data label export x --audit --queue", ("--audit and --queue", "one")),
     Mistake("data label export x --queue", ("no captured answer", "sightline serve")),

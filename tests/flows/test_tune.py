@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,17 +36,26 @@ def entered(tuned: tuple[Paths, Tuned], tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_every_trial_is_a_child_run(entered: Paths, tuned: tuple[Paths, Tuned]) -> None:
-    """MLflow holds the search, and below it a run for each trial with its values, course and objective."""
+    """MLflow holds the search, and below it a run for each trial with its values, course and objective.
+
+    Those that are trained from a second seed have a second run; their mean is what counts.
+    """
     tracker = connect(entered)
     runs = tracker.client.search_runs([tracker.experiment])
     (above,) = [one for one in runs if one.data.tags.get("prefect.flow") == "tune" and "found" in one.data.tags]
     below = [one for one in runs if one.data.tags.get("mlflow.parentRunId") == above.info.run_id]
     trials = [one for one in below if one.info.run_name.startswith("trial ")]
-    assert len(trials) == tuned[1].trials == 4
+    losses: dict[str, list[float]] = {}
+    for one in trials:
+        losses.setdefault(one.info.run_name, []).extend(
+            value for name, value in one.data.metrics.items() if name == "objective"
+        )
+    assert len(losses) == tuned[1].trials == 4
+    twice = [statistics.mean(both) for both in losses.values() if len(both) > 1]
     assert {one.info.status for one in trials} == {"FINISHED"}
     assert {one.data.params["way"] for one in trials} == {"finetune", "scratch"}
     assert all("val_fitted_loss" in one.data.metrics for one in trials)
-    assert min(one.data.metrics.get("objective", 9.0) for one in trials) == pytest.approx(tuned[1].value)
+    assert min(twice) == pytest.approx(tuned[1].value)
     assert not list((entered.runs / "trial").iterdir())
 
 
