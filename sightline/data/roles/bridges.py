@@ -91,7 +91,11 @@ def find(
     torn = usable.loc[np.isin(sets[usable.index], sides.index[sides > 1]), ["path", "sha256", "group", "role", "split"]]
     torn = torn.astype(object).where(torn.notna(), None)
     near = _neighbours(links, torn.index.to_numpy())
-    rank = {row: RANK.get(role or split, NOWHERE) for row, role, split in torn[["role", "split"]].itertuples()}
+    # A new file with bytes that are known has their role, and is as new as any other all the same.
+    rank = {
+        row: RANK.get(role or split, NOWHERE) if settled[row] or split else NOWHERE
+        for row, role, split in torn[["role", "split"]].itertuples()
+    }
     tree, found = Sets(), dict[int, tuple[Bridge, str]]()
     # What is kept for the test comes first, and of one side what has it already: what tears them apart is what is new.
     for row in sorted(rank, key=lambda row: (rank[row], not settled[row], row)):
