@@ -29,7 +29,7 @@ from sightline.recipe import Recipe
 from sightline.scaffold import OWN_IMAGES, template
 from sightline.train import stages
 from sightline.train.chain import SCRATCH
-from sightline.train.inference import score
+from sightline.train.inference import scored
 
 SIZE, NETWORK = OWN_IMAGES["preprocess.size"], "cnn"
 MARKS = {5: 0.05, 20: 0.03, 100: -0.005}
@@ -86,7 +86,7 @@ def one(
             ways = {"head": head, "finetuned": tuned}
         row[init] = {
             way: {"val": one.val_accuracy, "loss": one.val_fitted_loss, "seconds": one.seconds}
-            | {"test": score(one.load(paths.root), test)[1]}
+            | {"test": scored(one.load(paths.root), test)[1]}
             for way, one in ways.items()
         }
     shutil.rmtree(folder)

@@ -33,11 +33,13 @@ def keep_pictures(tracker: Tracker, run: str, folder: Path, figures: Mapping[str
 
 
 def pictures(evaluation: Mapping[str, Any]) -> dict[str, str]:
-    """Name → SVG file of the reliability diagram, the risk-coverage curve and the confusion matrix of an evaluation."""
+    """Name → SVG file of the reliability diagram, the risk-coverage curve and, if any, the confusion matrix."""
     plots: Any = templates().get_template("plots.j2").module
     total = sum(row["count"] for row in evaluation["reliability"])
-    few = {"confusion": str(plots.confusion(evaluation, STYLE)).strip()} if len(evaluation["classes"]) <= MOST else {}
-    return few | {
+    # Where an image may have several labels none is taken for another.
+    shown = "confusion" in evaluation and len(evaluation["classes"]) <= MOST
+    matrix = {"confusion": str(plots.confusion(evaluation, STYLE)).strip()} if shown else {}
+    return matrix | {
         "reliability": str(plots.reliability(evaluation, total, STYLE)).strip(),
         "risk_coverage": str(plots.risk_coverage(evaluation, risk_axis(evaluation), STYLE)).strip(),
     }
