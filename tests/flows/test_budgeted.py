@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("prefect_server")
 def test_run_trains_by_its_plan_and_remembers_what_it_took(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Steps fill the hour at the measured speed; what the run took beside training is what the next one counts with."""

@@ -75,6 +75,7 @@ def test_search_opens_no_image_of_the_test_release(entered: Paths) -> None:
     assert not list((entered.root / "data").glob("releases*"))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("prefect_server")
 def test_applied_values_stand_in_params_yaml(entered: Paths) -> None:
     """Once something better was found it is written, and the next search begins from it as another study."""

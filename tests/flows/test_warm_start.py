@@ -54,6 +54,7 @@ def test_shipped_backbone_competes_with_training_from_scratch(toy: Paths) -> Non
     assert {row.outcome for row in again.rows} <= {"cached", "up to date"}
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("prefect_server")
 def test_shipped_backbone_is_left_out_where_labels_are_many(toy: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
     """With more images per class than it is worth anything for, the run trains from scratch alone."""

@@ -205,6 +205,7 @@ def test_killed_trial_is_tried_again_from_its_checkpoint(paths: Paths) -> None:
     assert len(steps) < reports
 
 
+@pytest.mark.slow
 def test_two_processes_share_a_study(paths: Paths) -> None:
     """Both take trials of the same study, none twice, and stop together at the number that was asked for."""
     running = [other(paths, SIZE, 5) for _ in range(2)]

@@ -63,6 +63,7 @@ class Shared:
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[str] | None = None
+        self._folder = ""
 
     @property
     def pid(self) -> int | None:
@@ -91,7 +92,8 @@ class Shared:
     def start(self, settings: Mapping[str, Any], *words: str) -> subprocess.Popen[str]:
         """Start it in the folder `cwd` with the environment `env`."""
         command = [sys.executable, "-P", "-m", "sightline.stage", SERVE, *words]
-        where = {"cwd": settings["cwd"], **tied(settings["env"])}
+        self._folder = str(settings["cwd"])
+        where = {"cwd": self._folder, **tied(settings["env"])}
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, **where)
         return self._process
 
@@ -100,6 +102,10 @@ class Shared:
 
         Where the process ended it is its own status, and the next stage gets another process.
         """
+        if self._process is not None and self._folder != str(settings["cwd"]):
+            # It was started ahead for a project on which nothing was done then.
+            self.close()
+            self._process = None
         if self._process is None:
             self._process = self.start(settings)
         assert self._process.stdin is not None  # noqa: S101 — both are pipes
