@@ -35,7 +35,9 @@ class Pulse:
     def heard(self) -> None:
         """Something is about to be printed."""
         with self._lock:
-            self._heard, self._next = time.monotonic(), FIRST
+            self._heard = time.monotonic()
+            if self._out.isatty():
+                self._next = FIRST
             self._wipe()
 
     def end(self) -> None:

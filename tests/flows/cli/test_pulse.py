@@ -50,6 +50,17 @@ def test_silence_is_broken_in_a_log() -> None:
     assert out.getvalue().splitlines() == said
 
 
+def test_words_between_make_signs_in_a_log_no_more_frequent() -> None:
+    """A run that says something each few seconds gets no sign of life beside each of them."""
+    out = io.StringIO()
+    one = Pulse("sightline run", out)
+    until(lambda: "\n" in out.getvalue())
+    one.end()
+    before = one._next
+    one.heard()
+    assert one._next == before > pulse.FIRST
+
+
 def test_line_on_a_terminal_goes_with_the_next_word() -> None:
     """It is one line that is written over, and nothing of it stays among what the command says."""
     out = Terminal()
