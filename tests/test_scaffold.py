@@ -281,7 +281,7 @@ def test_archive_becomes_a_project(tmp_path: Path, images: Path) -> None:
 def test_why_a_command_failed_is_told(tmp_path: Path, words: tuple[str, ...], why: str) -> None:
     """What it said of it, or else its status: never nothing."""
     subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
-    subprocess.run(["dvc", "init", "-q"], cwd=tmp_path, check=True)
+    subprocess.run([sys.executable, "-m", "dvc", "init", "-q"], cwd=tmp_path, check=True)
     with pytest.raises(ProjectError, match=f"failed in .*: {why}"):
         scaffold._run(tmp_path, *words)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -45,5 +46,7 @@ def test_project_without_git_is_told(ingested: Paths) -> None:
 def test_remote_is_seen(ingested: Paths) -> None:
     """Whether images have a place beside this machine."""
     assert not saving.has_remote(ingested)
-    subprocess.run(["dvc", "remote", "add", "-d", "store", "../store"], cwd=ingested.root, check=True)
+    subprocess.run(
+        [sys.executable, "-m", "dvc", "remote", "add", "-d", "store", "../store"], cwd=ingested.root, check=True
+    )
     assert saving.has_remote(ingested)
