@@ -19,7 +19,8 @@ try:
     from flows.retrain import retrain
     from flows.score import score
     from flows.train import train
+    from flows.tune import tune
 finally:
     sys.path[:] = _before
 
-__all__ = ["monitor", "promote", "retrain", "score", "train"]
+__all__ = ["monitor", "promote", "retrain", "score", "train", "tune"]

@@ -95,7 +95,7 @@ def train(paths: Paths, network: str, recipe: Recipe, seed: int, weights: Path |
     key = digest_of([network, asdict(recipe), seed, str(weights)])[:8]
     if weights is None:
         return stages.scratch(place(paths, f"scratch-{key}"), network, recipe, seed)
-    return finetuned(paths, weights, network, recipe, seed, key)[1]
+    return finetuned(paths, weights.resolve(), network, recipe, seed, key)[1]
 
 
 def judged(trained: Trained, paths: Paths) -> dict[str, Any]:

@@ -46,7 +46,7 @@ from sightline.recipe import Recipe
 from sightline.scaffold import template
 from sightline.train import stages
 from sightline.train.chain import choose
-from sightline.train.inference import score
+from sightline.train.inference import scored
 
 MARK, GOAL = 0.0, 0.10
 SEEDS = 5
@@ -92,7 +92,7 @@ def one(name: str, count: int, seed: int, data: Path, work: Path, *, quick: bool
     best, _ = choose(tuned, head)
     test = load_any(paths.shards("target"), "test")
     ways = {"scratch": plain, "head": head, "finetuned": tuned, "transfer": best}
-    row = {way: score(trained.load(paths.root), test)[1] for way, trained in ways.items()}
+    row = {way: scored(trained.load(paths.root), test)[1] for way, trained in ways.items()}
     shutil.rmtree(folder)
     return {**row, "backbone": given.val_accuracy, "backbone_seconds": given.seconds}
 

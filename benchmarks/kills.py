@@ -51,6 +51,7 @@ FAST = {
     "project.deterministic": True,
     "preprocess.size": 16,
     "pretrain.network": "cnn",
+    "pretrain.init": None,
     "pretrain.recipe.epochs": 3,
     "finetune.recipe.epochs": 2,
     "finetune.scratch.epochs": 4,

@@ -112,7 +112,8 @@ def _score(scores: Floats, truth: NDArray[np.uint8], rows: NDArray[np.int64]) ->
 
 def sheets(folder: Path, *, quick: bool) -> Path:
     """Sheets of glyphs, and a table of lists beside them."""
-    from sightline.data.embedded import CHARACTERS, write
+    from sightline.data.embedded import write
+    from sightline.data.embedded.characters import CHARACTERS
 
     write("embedded:glyphs", folder / "glyphs")
     count = {"train": 160, "test": 60} if quick else {"train": TRAIN, "test": TEST}

@@ -3,8 +3,9 @@
 `--data FOLDER` holds each set as FOLDER/SET/SET.tar, class folders inside, and FOLDER/SET/manifest.json, whose `files`
 have `path`, `label` and perhaps `group`. Planted on steel and on the source: 3 % exact copies, 3 % near copies (resized
 to 0.5 … 1, JPEG quality 50 … 95, or cropped by at most 10 % a side), 2 % blank images and 2 % damaged files; on steel
-and apple: 5 % flipped labels, in three draws. Then all sets as they are. `--peer PYTHON`, of an environment made with
-`pip install cleanvision`, runs the peer.
+and apple: 5 % flipped labels, in three draws. Turned: rotated and mirrored copies on steel and the source. Jig: 2,000
+made photographs of one kind of part with 60 copies (`quality_jig.py`). Then all sets as they are. `--peer PYTHON`, of
+an environment made with `pip install cleanvision imagededup`, runs the peers.
 
 Precision of near copies: share of the joined pairs with a planted image that were planted; the pairs that a set had
 before are counted beside it.
@@ -27,8 +28,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import quality_copies
 from hostile import make_project
 from PIL import Image
+from quality_jig import Jig
 
 from sightline.data import ingest, manifest
 from sightline.data.labels.confident_learning import suspects
@@ -55,6 +58,7 @@ MARKS = {
     "label_recall": 0.8,
     "label_precision": 0.7,
     "rows_below_cleanvision": 0,
+    **quality_copies.MARKS,
 }
 KNOWN = (("steel", "copies", 1), ("source", "contradictions", 20), ("signs", "ungrouped", 1))
 """Faults that the sets are known to have: the set, the finding, the least number of cases."""
@@ -74,6 +78,10 @@ def main() -> None:
         sets = {name: unpack(given.data / long, Path(scratch)) for name, long in SETS.items() if name in wanted(given)}
         for name in ("steel",) if given.quick else ("steel", "source"):
             figures[name] = planted(name, sets[name], None if given.quick else given.peer)
+        for name in ("steel",) if given.quick else ("steel", "source"):
+            files = [one["path"] for one in sets[name].files]
+            figures[f"turned_{name}"] = quality_copies.turned(name, sets[name].folder, files, given.peer)
+        figures["jig"] = quality_copies.jig(Jig(parts=300, copies=20) if given.quick else Jig())
         for name in ("steel",) if given.quick else ("steel", "apple"):
             figures[f"labels_{name}"] = flipped(name, sets[name], 1 if given.quick else DRAWS)
         for name, one in sets.items():
@@ -118,6 +126,10 @@ def met(figures: dict[str, Any]) -> bool:
             for name, one, least in KNOWN
             if f"{name}_as_it_is" in figures
         )
+        and all(row["recall"] >= MARKS["turned_recall"] for name, row in figures.items() if name.startswith("turned_"))
+        and figures["jig"]["recall"] >= MARKS["jig_recall"]
+        and figures["jig"]["precision"] >= MARKS["jig_precision"]
+        and figures["jig"]["largest_group"] <= MARKS["jig_largest_group"]
         and figures.get("signs_with_groups", {"split_groups": 0})["split_groups"] == 0
     )
 

@@ -164,9 +164,11 @@ def weights_of(paths: Paths, trained: Trained) -> Path:
     return (paths.root / trained.path / WEIGHTS).resolve()
 
 
-def finetuned(paths: Paths, weights: Path, network: str, recipe: Recipe, seed: int, of: str) -> tuple[Trained, Trained]:
-    """The head fitted on the backbone in a file of weights, and both trained on; `of` names their folders."""
-    asked = Pretrain(network=network, recipe=recipe, init=str(weights.resolve()))
+def finetuned(
+    paths: Paths, init: Path | str, network: str, recipe: Recipe, seed: int, of: str
+) -> tuple[Trained, Trained]:
+    """The head fitted on the backbone that `init` names, and both trained on; `of` names their folders."""
+    asked = Pretrain(network=network, recipe=recipe, init=str(init))
     start = stages.adopt(place(paths, f"adopt-{of}"), asked, seed)
     head = stages.transfer(place(paths, f"transfer-{of}"), start, Transfer(), recipe.augmentation, seed)
     return head, stages.finetune(place(paths, f"finetune-{of}"), head, recipe, seed)

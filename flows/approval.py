@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import getpass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
-from prefect.artifacts import create_link_artifact
 from prefect.flow_runs import pause_flow_run
 from prefect.input import RunInput
 from prefect.logging import get_run_logger
 
+from sightline import turns
 from sightline.errors import RegistryError, Stale
 from sightline.registry import promotion as promotion_of
 from sightline.registry.ledger import INSUFFICIENT, WAITING
+from sightline.registry.waiting import waiting
+from sightline.report.addresses import address
 from sightline.report.gate import write_gate_report
 from sightline.tracking.runs import connect
 from tasks import promotion
+from tasks.pages import link
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,9 +51,11 @@ def settle(outcome: Outcome, params: Params, context: Context) -> Outcome:
         _show(outcome, context, f"`sightline approve {outcome.version} --reason …` makes it the champion")
     while outcome.decision == WAITING:
         page = _show(outcome, context, f"resume this run in Prefect's page, or `sightline approve {outcome.version}`")
-        words = f"Make version {outcome.version} the champion? {outcome.words}. Both models' answers: {page.as_uri()}"
+        both = f"Both models' answers, while `sightline report --serve` runs: {address(context.paths, page)}"
+        words = f"Make version {outcome.version} the champion? {outcome.words}. {both}"
         asked = Approval.with_initial_data(description=words)
-        answer = pause_flow_run(wait_for_input=asked, timeout=DAYS * 86_400, poll_interval=POLL)
+        with turns.aside(context.paths.root, f"the promotion of version {outcome.version}", get_run_logger().warning):
+            answer = pause_flow_run(wait_for_input=asked, timeout=DAYS * 86_400, poll_interval=POLL)
         try:
             outcome = promotion.approve(context, outcome, answer.by, answer.reason)
         except Stale:
@@ -62,7 +67,7 @@ def settle(outcome: Outcome, params: Params, context: Context) -> Outcome:
 def _show(outcome: Outcome, context: Context, remedy: str) -> Path:
     """Write the page for the person who decides, and link it; its path."""
     page = write_gate_report(context.paths, outcome, f"decide-version-{outcome.version}")
-    create_link_artifact(page.as_uri(), link_text="What waits for a person", key="approval")
+    link(context.paths, page, "What waits for a person", "approval")
     get_run_logger().warning(f"version {outcome.version} waits for a person: look at {page}, then {remedy}")
     return page
 
@@ -97,19 +102,6 @@ def _resume(number: str, flow_run: str, reason: str) -> None:
         raise _gone(number, "Prefect does not know the flow run any more") from None
     if done.status.value != "ACCEPT":
         raise _gone(number, getattr(done.details, "reason", None) or "its flow run does not wait any more")
-
-
-def waiting(paths: Paths, version: str | None) -> tuple[str, dict[str, Any]]:
-    """Version and last ledger row of the promotion that waits, the last one where `version` is not given."""
-    from sightline.registry.ledger import history
-
-    last = {row["version"]: row for row in history(paths)}
-    open_ = {number: row for number, row in last.items() if row["decision"] in {WAITING, INSUFFICIENT}}
-    number = version or next(reversed(list(open_)), "")
-    if number not in open_:
-        said = f"version {version} does not wait" if version else "nothing waits"
-        raise RegistryError(f"{said} for approval; waiting: {', '.join(open_) or 'none'}")
-    return number, open_[number]
 
 
 def _gone(version: str, why: str) -> RegistryError:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from prefect.logging import get_run_logger
 
-from sightline import budget, config, project
+from sightline import config, project
+from sightline.budget import overhead, plan
 from sightline.tracking.runs import connect
 
 if TYPE_CHECKING:
@@ -20,41 +21,62 @@ if TYPE_CHECKING:
     from tasks.journal import Journal
 
 
-@dataclass(frozen=True)
+TRAINING = {"pretrain", "finetune", "scratch"}
+"""Steps of a run whose time goes by their training."""
+
+
+@dataclass
 class Clock:
     """A budget in seconds, or none, and when it began."""
 
     budget: Budget | None
     began: float
+    entered: float = field(default_factory=time.time)
+    """When the flow began."""
+    ready: float = 0.0
+    """When the data were ready and the steps known."""
 
     def sized(self, overrides: dict[str, Any] | None) -> dict[str, Any]:
         """The overrides, and the network and image size that fit the budget."""
         given = dict(overrides or {})
-        if not isinstance(self.budget, float):
+        if self.budget is None:
             return given
         paths = project.Paths(config.find_root())
         params = config.load(paths.root, given)
+        if isinstance(self.budget, dict):
+            plan.check_stages(params, self.budget)
+            return given
         dataset = params.datasets["target"]
-        folder = paths.raw("target")
-        images = dataset.roles.train * sum(1 for path in folder.rglob("*") if path.is_file())
-        return given | budget.choose(paths.runs, self.budget, params, given, max(1, round(images)))
+        images = plan.count_files(paths.raw("target"))
+        beside = overhead.expected(paths.runs, self.entered - self.began, images)
+        if paths.manifest("target").is_file():
+            # A run that is repeated, or one with other values: its data are ready, or nearly.
+            beside = replace(beside, head=0.0)
+        learned = max(1, round(dataset.roles.train * images))
+        given |= plan.choose(paths.runs, self.budget, params, given, learned, beside)
+        plan.check(paths.runs, self.budget, config.load(paths.root, given), beside)
+        return given
 
     def resolved(self, journal: Journal, params: Params, datasets: tuple[DataRef, ...]) -> Params:
         """The values with the steps that end inside the budget; they are logged with the run."""
+        self.ready = time.time()
         if self.budget is None:
             return params
         counts = {data.use: dict(data.counts) for data in datasets}
         paths = journal.context.paths
         if isinstance(self.budget, float):
-            end = self.began + self.budget
-            plan = budget.resolve(paths.runs, self.budget, lambda: end - time.time(), params, counts)
+            end, images = self.began + self.budget, sum(counts["target"].values())
+            beside = overhead.expected(paths.runs, self.entered - self.began, images)
+            answers = overhead.answers(paths.runs, params.pretrain.network, params.preprocess.size)
+            made = plan.resolve(paths.runs, self.budget, lambda: end - time.time(), params, counts, beside, answers)
         else:
-            plan = budget.resolve_stages(paths.runs, self.budget, params, counts)
-        get_run_logger().info(f"budget: {plan.said}")
-        connect(paths).tag(journal.context.run, {"budget": json.dumps(self.budget), "plan": plan.said})
+            made = plan.resolve_stages(paths.runs, self.budget, params, counts)
+        get_run_logger().info(f"budget: {made.said}")
+        connect(paths).tag(journal.context.run, {"budget": json.dumps(self.budget), "plan": made.said})
+        self.ready = time.time()
 
         def planned(stage: str, recipe: Recipe) -> Recipe:
-            return replace(recipe, steps=plan.steps.get(stage, recipe.steps))
+            return replace(recipe, steps=made.steps.get(stage, recipe.steps))
 
         pretrain, finetune = params.pretrain, params.finetune
         return replace(
@@ -66,3 +88,15 @@ class Clock:
                 scratch=planned("scratch", finetune.scratch),
             ),
         )
+
+    def noted(self, journal: Journal, params: Params, data: DataRef) -> None:
+        """Remember what a run with a budget took before and after training: by that the next ones are planned."""
+        ran = {row.name.partition(" ")[0]: row for row in journal.rows if row.outcome == "ran"}
+        if not isinstance(self.budget, float) or "evaluate" not in ran:
+            return
+        paths, counts = journal.context.paths, dict(data.counts)
+        trained = sum(row.seconds for name, row in ran.items() if name in TRAINING)
+        answering = overhead.answers(paths.runs, params.pretrain.network, params.preprocess.size).seconds(counts)
+        head = self.ready - self.began if "ingest" in ran else None
+        tail = time.time() - self.ready - trained
+        overhead.remember(paths.runs, head, tail, answering, sum(counts.values()))

@@ -18,6 +18,7 @@ from sightline.data.versions.code import STAGES
 from sightline.digests import digest_of
 from sightline.errors import Damaged
 from sightline.files import write_atomically
+from sightline.models.shipped import is_shipped
 from sightline.registry.ledger import UNCHANGED, open_ledger
 from sightline.registry.outcome import Outcome
 from sightline.report.page import Score, StageRow
@@ -82,7 +83,8 @@ class Look:
     def remember(self, tracker: Tracker, run: str, flow_run: str, summary: Summary) -> None:
         """Keep a complete run, or forget the one before where its version is not the champion."""
         # A registered model decides here what a run starts from, and may change without a trace in the project.
-        moving = self.params.pretrain.init is not None and not (self.paths.root / self.params.pretrain.init).is_file()
+        init = self.params.pretrain.init
+        moving = not (init is None or is_shipped(init) or (self.paths.root / init).is_file())
         if summary.outcome.version != summary.outcome.champion or moving:
             self._file.unlink(missing_ok=True)
             return
@@ -150,5 +152,6 @@ def _read(values: dict[str, Any]) -> Complete:
     summary = values.pop("summary")
     outcome = Outcome(**{**summary["outcome"], "blessings": (), "messages": ()})
     rows, scores = (StageRow(**row) for row in summary["rows"]), (Score(**row) for row in summary["scores"])
-    whole = {**summary, "rows": tuple(rows), "scores": tuple(scores), "outcome": outcome}
+    told = {"findings": tuple(summary["findings"])}
+    whole = {**summary, **told, "rows": tuple(rows), "scores": tuple(scores), "outcome": outcome}
     return Complete(**values, summary=Summary(**whole))

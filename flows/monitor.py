@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from prefect import flow
-from prefect.artifacts import create_link_artifact, create_markdown_artifact
+from prefect.artifacts import create_markdown_artifact
 from prefect.logging import get_run_logger
 
 from flows.signals import tell
@@ -11,6 +11,7 @@ from flows.watch import watch
 from sightline import config, project
 from sightline.monitor.outcome import Outcome  # noqa: TC001 — Prefect reads the annotations of a flow
 from sightline.report.monitor import markdown, sentences
+from tasks.pages import link
 
 
 @flow(name="monitor")
@@ -23,5 +24,5 @@ def monitor() -> Outcome:
     for event in tell(paths, outcome, log.warning):
         log.warning(f"{event} is told")
     create_markdown_artifact(markdown(outcome), key="monitor", description="What the monitor found")
-    create_link_artifact((paths.reports / "monitor.html").as_uri(), link_text="Time line", key="monitor-page")
+    link(paths, paths.reports / "monitor.html", "Time line", "monitor-page")
     return outcome

@@ -10,7 +10,7 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.runtime import flow_run
 
 from flows.approval import settle
-from flows.start import begin
+from flows.start import begin, in_turn
 from sightline.registry.candidate import Request
 from sightline.report.gate import markdown, write_gate_report
 from sightline.tracking.runs import connect
@@ -40,15 +40,16 @@ def promote(
         approval: Whether a person must approve; by default what gate.approval says.
         overrides: Values for this run by their dotted names, such as {"evaluate.release": "r2"}.
     """
-    asked = {} if approval is None else {"gate.approval": approval}
-    context, params = begin("promote", {**(overrides or {}), **asked})
-    request = Request(
-        version=version, reason=reason, actor=getpass.getuser(), rule=rule, override=tuple(override or ())
-    )
-    with ended(context):
-        outcome = promotion.promote(context, request, params.gate, params.evaluate.release)
-        outcome = settle(outcome, params, context)
-        write_gate_report(context.paths, outcome, str(flow_run.get_name()))
-        create_markdown_artifact(markdown(outcome), key="promotion")
-        connect(context.paths).describe_version(version, markdown(outcome))
-        return outcome
+    with in_turn(f"the promotion of version {version}"):
+        asked = {} if approval is None else {"gate.approval": approval}
+        context, params = begin("promote", {**(overrides or {}), **asked})
+        request = Request(
+            version=version, reason=reason, actor=getpass.getuser(), rule=rule, override=tuple(override or ())
+        )
+        with ended(context):
+            outcome = promotion.promote(context, request, params.gate, params.evaluate.release)
+            outcome = settle(outcome, params, context)
+            write_gate_report(context.paths, outcome, str(flow_run.get_name()))
+            create_markdown_artifact(markdown(outcome), key="promotion")
+            connect(context.paths).describe_version(version, outcome.decision, markdown(outcome))
+            return outcome

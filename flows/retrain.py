@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from prefect import flow
-from prefect.artifacts import create_link_artifact, create_markdown_artifact
+from prefect.artifacts import create_markdown_artifact
 from prefect.logging import get_run_logger
 
+from flows.start import in_turn
 from flows.summary import Summary  # noqa: TC001 — Prefect reads the annotations of a flow
 from flows.train import train
 from sightline import config, project
@@ -19,6 +20,7 @@ from sightline.labelling import chosen, sheet
 from sightline.monitor.facts import gather
 from sightline.monitor.policy import decide
 from sightline.report.labelling import write_labelling
+from tasks.pages import link
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,16 +39,17 @@ def retrain(signal: str = "") -> Summary | None:
         signal: What happened, such as sightline.harm.
     """
     paths, log = project.enter(config.find_root()), get_run_logger()
-    # Images that were put into the raw folder count, too; where nothing changed DVC says so at once.
-    history.ingest(paths, "target")
-    decision = decide(gather(paths), paths.params.retrain)
-    said = f"{signal}: {decision.sentence}" if signal else decision.sentence
-    log.info(said)
-    create_markdown_artifact(said, key="why-retrain", description="What the retrain policy decided")
-    if decision.ask and (page := _queue(paths, min(decision.ask, MOST))) is not None:
-        log.info(f"images whose labels would help: {page}")
-        create_link_artifact(page.as_uri(), link_text="Images to label", key="labelling-queue")
-    return train.fn() if decision.train else None
+    with in_turn("the retrain flow"):
+        # Images that were put into the raw folder count, too; where nothing changed DVC says so at once.
+        history.ingest(paths, "target")
+        decision = decide(gather(paths), paths.params.retrain)
+        said = f"{signal}: {decision.sentence}" if signal else decision.sentence
+        log.info(said)
+        create_markdown_artifact(said, key="why-retrain", description="What the retrain policy decided")
+        if decision.ask and (page := _queue(paths, min(decision.ask, MOST))) is not None:
+            log.info(f"images whose labels would help: {page}")
+            link(paths, page, "Images to label", "labelling-queue")
+        return train.fn() if decision.train else None
 
 
 def _queue(paths: Paths, count: int) -> Path | None:

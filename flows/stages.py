@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sightline.data.reference import DataRef, describe
 from sightline.data.versions.warm import one_process
 from sightline.lineage import origin
+from sightline.models.shipped import is_shipped
 from sightline.registry.backbones import fetched
 from sightline.registry.learned import INIT
 from sightline.tracking.versions import CHAMPION
@@ -93,8 +94,10 @@ def prepare(journal: Journal, params: Params) -> Data:
 
 
 def label_errors_of(journal: Journal, params: Params, data: Data, trained: Candidates) -> LabelErrors:
-    """Labels that look wrong by the features of the backbone, where it never learned from these labels itself."""
-    neutral = None if params.pretrain.init == CHAMPION else trained.backbone
+    """Labels that look wrong by the features of a backbone that learned from photographs, not from these labels."""
+    init = params.pretrain.init or ""
+    # What learned from formulas alone has not been shown to see more than colours and textures do.
+    neutral = None if init == CHAMPION or (is_shipped(init) and data.source is None) else trained.backbone
     return journal.cached(find_label_errors, data=data.target, backbone=neutral)
 
 

@@ -14,12 +14,12 @@ from flows.approval import settle
 from flows.budget import Clock
 from flows.complete import Look
 from flows.publish import publish, told
-from flows.readiness import look_ahead
+from flows.readiness import begun, look_ahead
 from flows.stages import Tasks, label_errors_of, lineage_tags, prepare
-from flows.start import begin
+from flows.start import begin, in_turn
 from flows.summary import Summary  # noqa: TC001 — Prefect reads the annotations of a flow
 from sightline.lineage import origin
-from sightline.registry.backbones import pinned
+from sightline.registry.backbones import check, pinned
 from sightline.registry.candidate import Request
 from sightline.tracking.runs import connect
 from sightline.train import chain
@@ -34,6 +34,7 @@ def train(
     budget: float | dict[str, float] | None = None,
     began: float | None = None,
     verify: bool = False,  # noqa: FBT001, FBT002 — Prefect's page asks for flow parameters by name
+    save: bool = False,  # noqa: FBT001, FBT002
 ) -> Summary:
     """Validate the data, train what has changed, evaluate it, and promote it where it is better.
 
@@ -43,29 +44,36 @@ def train(
             stages, such as {"pretrain": 1200}: their steps follow from them.
         began: When the budget's clock started, seconds of `time.time()`; by default now.
         verify: Look at everything, although nothing seems to have changed.
+        save: Leave in params.yaml what was overridden of the data's values, image size included.
     """
-    clock = Clock(budget, began or time.time())
-    context, params = begin("train", clock.sized(overrides))
-    look, tracker, journal = Look(context.paths, overrides, budget), connect(context.paths), Journal(context)
-    with ended(context):
-        if not verify and (known := look.unchanged(tracker)) is not None:
-            return told(tracker, context, known)
-        data = prepare(journal, params)
-        init = pinned(context.paths, params.pretrain.init)
-        look_ahead(context.paths, params, init)
-        params = clock.resolved(journal, params, data.all)
-        trained = chain.train(Tasks(journal, data, init), params, chain.stages_of(params))
-        label_errors = None if isinstance(budget, float) else label_errors_of(journal, params, data, trained)
-        best, choice = trained.choose()
-        tested = journal.cached(
-            evaluate, data=data.target, candidate=best, others=trained.classifiers, params=params.evaluate
-        )
-        line = origin.line_of(best, *trained.from_backbone)
-        tags = lineage_tags(context.paths, data, trained, choice, init) | origin.training_tags(params, overrides, line)
-        version = journal.plain(register, best=best, evaluated=tested, tags=tags)
-        request = Request(version=version.version, reason="training flow", actor=getpass.getuser())
-        outcome = journal.plain(promote, request=request, limits=params.gate, release=params.evaluate.release)
-        summary = publish(journal, data.all, trained.all, best, choice, tested, label_errors, outcome)
-        summary = replace(summary, outcome=settle(outcome, params, context))
-        look.remember(tracker, context.run, Path(summary.report).stem, summary)
-        return summary
+    with in_turn("the training flow") as waited:
+        clock = Clock(budget, (began or time.time()) + waited)
+        context, params = begin("train", clock.sized(overrides), save=save)
+        look, tracker, journal = Look(context.paths, overrides, budget), connect(context.paths), Journal(context)
+        with ended(context):
+            if not verify and (known := look.unchanged(tracker)) is not None:
+                return told(tracker, context, known)
+            check(context.paths, params.pretrain)
+            data = prepare(journal, params)
+            params = begun(params, data.target)
+            init = pinned(context.paths, params.pretrain.init)
+            look_ahead(context.paths, params, init)
+            params = clock.resolved(journal, params, data.all)
+            trained = chain.train(Tasks(journal, data, init), params, chain.stages_of(params))
+            label_errors = None if isinstance(budget, float) else label_errors_of(journal, params, data, trained)
+            best, choice = trained.choose()
+            tested = journal.cached(
+                evaluate, data=data.target, candidate=best, others=trained.classifiers, params=params.evaluate
+            )
+            line = origin.line_of(best, *trained.from_backbone)
+            tags = lineage_tags(context.paths, data, trained, choice, init) | origin.training_tags(
+                params, overrides, line
+            )
+            version = journal.plain(register, best=best, evaluated=tested, tags=tags)
+            request = Request(version=version.version, reason="training flow", actor=getpass.getuser())
+            outcome = journal.plain(promote, request=request, limits=params.gate, release=params.evaluate.release)
+            summary = publish(journal, data.all, trained.all, best, choice, tested, label_errors, outcome)
+            clock.noted(journal, params, data.target)
+            summary = replace(summary, outcome=settle(outcome, params, context))
+            look.remember(tracker, context.run, Path(summary.report).stem, summary)
+            return summary

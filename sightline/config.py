@@ -6,22 +6,21 @@ is the one place that changes the file; it keeps the comments.
 
 from __future__ import annotations
 
-import difflib
 import json
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from functools import reduce
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 from sightline import yamls
 from sightline.errors import ConfigError, ProjectError
 from sightline.files import replacing
 from sightline.params import Params, Section
-from sightline.recipe import Recipe
+from sightline.words import suggestion
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 PARAMS = "params.yaml"
 DATA_SECTIONS = ("datasets", "ingest", "validate", "preprocess")
@@ -103,7 +102,8 @@ def _lay_preset(values: dict[str, Any], *, wins: bool) -> None:
     known = presets if isinstance(presets, dict) else {}
     if not isinstance(name, str) or name not in known:
         there = ", ".join(known) or "no presets"
-        raise ConfigError(f"project.preset = {name!r}: {PARAMS} has {there}; take null for none")
+        near = suggestion(str(name), known)
+        raise ConfigError(f"project.preset = {name!r}{near}: {PARAMS} has {there}; take null for none")
     beaten: list[str] = []
     for stage, recipe in _parts(name, known[name]):
         section, key = PRESET_KEYS[stage]
@@ -190,7 +190,8 @@ def place(values: dict[str, Any], key: str, value: Any) -> None:
         section[last] = value
     except (KeyError, TypeError, AttributeError):
         known = ", ".join(values)
-        raise ConfigError(f"{key}: there is no such section in {PARAMS}; its sections are {known}") from None
+        near = suggestion(path[0], values)
+        raise ConfigError(f"{key}: there is no such section in {PARAMS}{near}; its sections are {known}") from None
 
 
 def write_value(root: Path, key: str, value: Any) -> None:
@@ -217,22 +218,35 @@ def change(origin: Path, target: Path, edit: Callable[[Any], None]) -> None:
 
 def _explain(error: Any) -> str:
     """One line per finding of pydantic: key, value, what was expected."""
-    lines = []
+    lines, missing = [], []
     for finding in error.errors():
         parts = [str(part) for part in finding["loc"] if part != "[key]"]
         key = ".".join(parts) or "params"
+        value = "" if isinstance(finding["input"], dict) else f" = {finding['input']!r}"
         if finding["type"] == "unexpected_keyword_argument":
-            close = difflib.get_close_matches(parts[-1], _known_keys(), n=1)
-            hint = f"; did you mean {close[0]}?" if close else ""
-            lines.append(f"{key} = {finding['input']!r}: no such parameter{hint}")
-        elif finding["type"] == "missing_argument":
-            lines.append(f"{key}: missing; compare {PARAMS} with the one that `sightline init` writes")
+            lines.append(f"{key}{value}: no such parameter{_taken(parts[:-1], parts[-1])}")
+        elif finding["type"] in {"missing", "missing_argument"}:
+            missing.append((key, parts[-1]))
         else:
-            message = finding["msg"].removeprefix("Value error, ")
-            value = "" if isinstance(finding["input"], dict) else f" = {finding['input']!r}"
-            lines.append(f"{key}{value}: {message}")
+            lines.append(f"{key}{value}: {finding['msg'].removeprefix('Value error, ')}")
+    # What is misspelt is missing, too: said once.
+    misspelt = "".join(lines)
+    lines += [
+        f"{key}: missing; compare {PARAMS} with the one that `sightline init` writes"
+        for key, name in missing
+        if f"did you mean {name}?" not in misspelt
+    ]
     return "\n".join(lines)
 
 
-def _known_keys() -> list[str]:
-    return [known.name for section in [*SECTIONS, Recipe] for known in fields(section)]
+def _taken(parts: Sequence[str], name: str) -> str:
+    """What may stand in the section at `parts`, and in a recipe of it; which of these `name` may have meant."""
+    section: Any = Params
+    for part in parts:
+        section = get_type_hints(section)[part] if is_dataclass(section) else get_args(section)[-1]
+    inside = {".".join(parts) or PARAMS: section}
+    if "recipe" in (own := get_type_hints(section)):
+        inside[".".join((*parts, "recipe"))] = own["recipe"]
+    keys = {where: sorted(one.name for one in fields(what)) for where, what in inside.items()}
+    listed = "; ".join(f"{where} takes {', '.join(names)}" for where, names in keys.items())
+    return f"{suggestion(name, [one for names in keys.values() for one in names])}; {listed}"

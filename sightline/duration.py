@@ -10,6 +10,8 @@ from sightline.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+STAGES = ("pretrain", "finetune", "scratch")
+"""Whose steps follow from a time of their own."""
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 Budget = float | dict[str, float]
 """Seconds for a whole run, or for each training stage by its name."""
@@ -23,6 +25,11 @@ def parse(texts: Sequence[str]) -> Budget:
     if len(texts) == 1 and "=" not in texts[0]:
         return seconds_of(texts[0])
     pairs = [text.partition("=") for text in texts]
+    unknown = [stage for stage, mark, _ in pairs if mark and stage not in STAGES]
+    if unknown:
+        raise ConfigError(
+            f"--budget {unknown[0]}=…: there is no such stage; a time can be given to {', '.join(STAGES)}"
+        )
     if not all(mark for _, mark, _ in pairs) or len({stage for stage, _, _ in pairs}) < len(pairs):
         raise ConfigError(
             f"--budget {' '.join(texts)}: give one time for the whole run, or one for each stage: "

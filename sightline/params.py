@@ -121,6 +121,11 @@ class Ingest(Section):
         if min(self.max_megabytes, self.max_seconds, self.max_memory) <= 0:
             raise ValueError("max_megabytes, max_seconds and max_memory must be above 0")
 
+    @property
+    def max_pixels(self) -> float:
+        """`max_megapixels`, in pixels."""
+        return self.max_megapixels * 1e6
+
 
 @dataclass(frozen=True, kw_only=True)
 class Against(Section):
@@ -184,6 +189,11 @@ class Preprocess(Section):
 
     size: int = 64
     """Height and width of the stored images, pixels."""
+    fit: Literal["auto", "squeeze", "fold", "pad", "crop"] = "auto"
+    """How images become square: both sides to `size` each by itself; long images cut into pieces that lie side by side;
+    the longer side to `size` and the rest filled with the image's mirrored edges; or the largest square in the middle.
+    `auto`: `fold` for a set in which one image in ten is more than twice as long as wide, or as wide as long, else
+    `squeeze`."""
     store: Literal["raw", "jpeg"] = "raw"
     """How training images are stored: as pixels, or as JPEGs where pixels would not fit the disk: a tenth of the room,
     half of the speed. Images of the other roles are always stored as pixels."""
@@ -202,11 +212,12 @@ class Pretrain(Section):
     """The backbone."""
 
     network: str
-    """`cnn` (small images), or any classification network of torchvision, such as resnet18."""
+    """`cnn` (small images), any classification network of torchvision, such as resnet18, or timm:NAME of timm."""
     recipe: Recipe
     init: str | None = None
-    """Start from a torchvision weights name (ResNet18_Weights.IMAGENET1K_V1), a .pt/.safetensors file, a registered
-    version (registry:NAME/VERSION or registry:NAME@alias), or the present `champion`, for a warm start."""
+    """Start from a backbone that comes with Sightline (embedded:fractals), a torchvision weights name
+    (ResNet18_Weights.IMAGENET1K_V1), timm:NAME or hf-hub:USER/NAME, a .pt/.safetensors file, a registered version
+    (registry:NAME/VERSION or registry:NAME@alias), or the present `champion`, for a warm start."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -39,7 +39,7 @@ class Paths:
         """Raw images of a data set."""
         datasets = self.params.datasets
         if use not in datasets:
-            raise ProjectError(f"{use}: params.yaml names no such data set; it has {', '.join(datasets)}")
+            raise ProjectError(f"{use}: this project has no such data set; params.yaml has {', '.join(datasets)}")
         return self.root / datasets[use].images
 
     def manifest(self, use: str) -> Path:
@@ -49,6 +49,10 @@ class Paths:
     def quarantine(self, use: str) -> Path:
         """What was left out, and why."""
         return self.manifest(use).with_name("quarantine.csv")
+
+    def traits(self, use: str) -> Path:
+        """What its files have in common, where that is worth a word."""
+        return self.manifest(use).with_name("traits.json")
 
     def verdict(self, use: str) -> Path:
         """The verdict of Great Expectations."""

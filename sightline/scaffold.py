@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 from sightline import config
 from sightline.data import embedded
 from sightline.data.annotations import refuse as refuse_boxes
-from sightline.data.sources import copying, label_sets, published, scan
+from sightline.data.sources import arrival, copying, label_sets, published, scan
 from sightline.data.versions.external import EXTERNAL
 from sightline.errors import DataError, ProjectError
-from sightline.heads.labels import CLASSIFY, LABELS, MULTILABEL
+from sightline.heads.labels import CLASSIFY, MULTILABEL
+from sightline.models import shipped
 from sightline.names import plain
 from sightline.project import environment
-from sightline.words import counted, tally
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -64,6 +63,7 @@ OWN_IMAGES: dict[str, Any] = {
     "finetune.scratch": {"flip": True},
 }
 """Where the values for images of one's own differ from those of the demonstration."""
+SHIPPED = "comes with Sightline, learned from no photograph, for few labels; null: without"
 
 
 def template(name: str) -> Path:
@@ -83,15 +83,19 @@ def init(
     external: bool = False,
     download: bool = False,
 ) -> None:
-    """Make a project at `folder` around `images`: a folder, a table, `embedded:NAME` or `torchvision:NAME`.
+    """Make a project at `folder` around `images`: a folder, table or archive, `embedded:NAME` or `torchvision:NAME`.
 
     `source` likewise. Nothing of the user's images is changed: they are copied (cloned where the file system can), or
     stay where they are if `external`. torchvision's sets are fetched only if `download`. `notify` receives a line per
     step. Raises ProjectError where the folder holds a project already, DataError where there are no images; nothing is
     left of the project then.
     """
+    if folder.exists() and not folder.is_dir():
+        raise ProjectError(f"{folder} is a file: name a folder for the project; images of yours come after --images")
     if (folder / config.PARAMS).exists():
         raise ProjectError(f"{folder} holds a project already; run `sightline run` in it, or choose another folder")
+    if images.startswith(EMBEDDED) and _holds_images(folder):
+        raise ProjectError(f"{folder} holds images: `sightline init NEW --images {folder}` makes a project of them")
     wanted = {"target": images} | ({"source": source} if source else {})
     for given in wanted.values():
         _check(given, download=download)
@@ -99,6 +103,11 @@ def init(
     outside = {use: Path(given).resolve() for use, given in wanted.items() if external and Path(given).is_dir()}
     with _whole_or_nothing(folder):
         _make(folder, wanted, outside, name, notify, download=download)
+    if config.load(folder).pretrain.init == shipped.FRACTALS:
+        notify(
+            "backbone: where labels are few, one that comes with Sightline, learned from no photograph, beside "
+            "training from scratch; `--set pretrain.init=null` does without, `--source OTHER` pretrains one on images"
+        )
     notify(f"{folder / config.PARAMS} holds every value that you may want to change")
 
 
@@ -126,19 +135,15 @@ def _make(
     *,
     download: bool,
 ) -> None:
-    tasks = {}
+    tasks: dict[str, str] = {}
     for use, given in wanted.items():
+        place = outside.get(use, folder / "data" / "raw" / use)
         if use in outside:
-            tasks[use] = _task(given, outside[use])
-            notify(f"{use}: the images stay in {outside[use]}, outside of DVC: `dvc pull` cannot bring them back")
-            notify(f"{use}: {_told(outside[use], tasks[use])}")
-            continue
-        place = folder / "data" / "raw" / use
-        left = _bring(given, place, download=download)
-        if left:
-            notify(f"{use}: {copying.sentence(left)}")
+            notify(f"{use}: the images stay in {place}, outside of DVC: `dvc pull` cannot bring them back")
+        said = [] if use in outside else _bring(given, place, download=download)
         tasks[use] = _task(given, place)
-        notify(f"{use}: {_told(place, tasks[use])}")
+        for sentence in [*said, *arrival.described(place, tasks[use])]:
+            notify(f"{use}: {sentence}")
     for file in FILES:
         shutil.copyfile(template(file), folder / file)
     (folder / "prefect.toml").write_text(PREFECT, encoding="utf-8")
@@ -149,7 +154,8 @@ def _make(
     _write_params(folder, wanted, name, outside, tasks)
     inside = [f"data/raw/{use}" for use in wanted if use not in outside]
     if inside:
-        _run(folder, "dvc", "add", "--quiet", *inside)
+        # Not quietly: DVC would keep the reason of a failure to itself, too.
+        _run(folder, "dvc", "add", *inside)
     if own:
         _commit(folder)
 
@@ -169,24 +175,13 @@ def _task(given: str, place: Path) -> str:
     return MULTILABEL if label_sets.shows_several(folder, scan(folder)) else CLASSIFY
 
 
-def _told(place: Path, task: str) -> str:
-    """What the files in `place` are, before any is read."""
-    texts = Counter(item.label or "" for item in scan(place) if not item.closed)
-    waiting = texts.pop("", 0)
-    labels: Counter[str] = Counter()
-    for text, count in texts.items():
-        labels.update(dict.fromkeys(LABELS[task].names(text), count))
-    without = f"; {waiting:,} without a label are left out (`sightline data label export`)" if waiting else ""
-    return f"{counted(texts.total(), 'image')} of {tally(labels)}, in {place}{without}"
-
-
 def _write_params(
     folder: Path, wanted: dict[str, str], name: str | None, outside: dict[str, Path], tasks: dict[str, str]
 ) -> None:
     """Last of all: where params.yaml stands, the project is whole."""
 
     def edit(values: Any) -> None:
-        own = not wanted["target"].startswith(EMBEDDED)
+        own = wanted["target"] not in {embedded.DIGITS, embedded.GLYPHS}
         for key, value in (OWN_IMAGES if own else {}).items():
             config.place(values, key, value)
         if name or own:
@@ -195,6 +190,9 @@ def _write_params(
         values["project"]["task"] = tasks["target"]
         if "source" not in wanted:
             del values["datasets"]["source"]
+            if not wanted["target"].startswith(EMBEDDED):
+                values["pretrain"]["init"] = shipped.FRACTALS
+                values["pretrain"].yaml_add_eol_comment(SHIPPED, "init")
         elif tasks["source"] != tasks["target"]:
             values["datasets"]["source"]["task"] = tasks["source"]
         for use, place in outside.items():
@@ -213,10 +211,20 @@ def _check(given: str, *, download: bool) -> None:
     elif Path(given).is_dir():
         refuse_boxes(Path(given))
         next(iter(scan(Path(given))))
+    elif "://" in given:
+        raise DataError(f"{given}: an address is not fetched; copy it into a folder first, and name that")
     elif Path(given).is_file():
         refuse_boxes(Path(given))
     else:
         raise DataError(f"{given}: there is no such folder or table; name a folder with a folder of images per class")
+
+
+def _holds_images(folder: Path) -> bool:
+    try:
+        next(iter(scan(folder)))
+    except (DataError, StopIteration):
+        return False
+    return True
 
 
 def _keep_apart(folder: Path, given: str, *, external: bool) -> None:
@@ -230,18 +238,18 @@ def _keep_apart(folder: Path, given: str, *, external: bool) -> None:
     )
 
 
-def _bring(given: str, target: Path, *, download: bool) -> copying.Left:
-    """Put the images into the raw folder `target`; what was left out."""
+def _bring(given: str, target: Path, *, download: bool) -> list[str]:
+    """Put the images into the raw folder `target`, and say what is worth saying."""
     if target.exists():
         shutil.rmtree(target)
     if given.startswith(EMBEDDED):
         embedded.write(given, target)
-        return {}
+        return []
     target.parent.mkdir(parents=True, exist_ok=True)
     if given.startswith(published.PREFIX):
-        return published.write(given, target, download=download)
-    path = Path(given)
-    return copying.copy_folder(path, target) if path.is_dir() else copying.copy_table(path, target)
+        left = published.write(given, target, download=download)
+        return [copying.sentence(left)] if left else []
+    return arrival.bring(Path(given), target)
 
 
 def _version_control(folder: Path) -> bool:
@@ -292,4 +300,11 @@ def _run(folder: Path, *words: str) -> None:
     except FileNotFoundError:
         raise ProjectError(f"{words[0]} is not on the PATH: install it, then try again") from None
     if done.returncode:
-        raise ProjectError(f"{' '.join(words)} failed in {folder}: {done.stderr.strip() or done.stdout.strip()}")
+        raise ProjectError(f"{' '.join(words)} failed in {folder}: {_why(done)}")
+
+
+def _why(done: subprocess.CompletedProcess[str]) -> str:
+    """What a command said of its failure; never nothing."""
+    lines = [line.strip() for line in (done.stderr + done.stdout).splitlines() if line.strip()]
+    errors = [line for line in lines if line.upper().startswith(("ERROR", "FATAL"))]
+    return " ".join(errors or lines[-5:]) or f"it ended with status {done.returncode} and said nothing"

@@ -6,6 +6,7 @@ meanwhile what validation will need.
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from importlib import import_module
@@ -36,8 +37,7 @@ def run_stage(paths: Paths, stage: str, use: str) -> str:
         return _validate(paths, use)
     from sightline.data.shards import preprocess
 
-    index = preprocess(paths, use)
-    return f"{sum(shard.rows for shard in index.shards)} images at {index.size} px in {len(index.shards)} shards"
+    return preprocess(paths, use).sentence
 
 
 def _validate(paths: Paths, use: str) -> str:
@@ -45,7 +45,7 @@ def _validate(paths: Paths, use: str) -> str:
     from sightline.data.quality import findings
     from sightline.data.validation import baseline
     from sightline.data.validation.expectations import validate
-    from sightline.data.validation.verdict import sentences
+    from sightline.data.validation.verdict import sentences, tally
     from sightline.report.quality import write_quality
 
     params = paths.params
@@ -63,15 +63,18 @@ def _validate(paths: Paths, use: str) -> str:
     write_quality(paths, use, rows, findings(rows, params.validate, params.task_of(use)))
     if not verdict.passed:
         raise ValidationFailed("\n".join([f"data set {use} is not fit for training:", *sentences(verdict)]))
-    return f"{verdict.executed} expectations hold"
+    return tally(verdict)
 
 
 def _summary(counts: dict[Hashable, int]) -> str:
     return ", ".join(f"{count} {status}" for status, count in sorted(counts.items(), key=str, reverse=True))
 
 
-def main(words: list[str]) -> int:
-    """Run the stage that `words` name in the project of the working directory; the exit status."""
+def main(words: list[str], told: list[str] | None = None) -> int:
+    """Run the stage that `words` name in the project of the working directory; the exit status.
+
+    Why it failed is printed; where there is a list, it is `told` there instead.
+    """
     paths = Paths(Path.cwd())
     try:
         if words[:1] == [SERVE]:
@@ -89,20 +92,24 @@ def main(words: list[str]) -> int:
         said = space.sentences(paths.root, error)
         if not said:
             raise
-        print(*(visible(f"error: {sentence}", lines=True) for sentence in said), sep="\n", file=sys.stderr)
+        if told is not None:
+            told += said
+        else:
+            print(*(visible(f"error: {sentence}", lines=True) for sentence in said), sep="\n", file=sys.stderr)
         return 2
     return 0
 
 
 def serve() -> None:
-    """Stages come on standard input, a line each; the status of each goes to standard output."""
+    """Stages come on standard input, a line each; status and errors of each go to standard output, as JSON."""
     # What a stage prints must not mix with the answers.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     for line in sys.stdin:
-        status = main(line.split())
+        told: list[str] = []
+        status = main(line.split(), told)
         sys.stdout.flush()
-        print(status, file=answers, flush=True)
+        print(json.dumps([status, told]), file=answers, flush=True)
 
 
 if __name__ == "__main__":

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 
 def counted(number: int, noun: str) -> str:
@@ -31,6 +32,12 @@ def brief(text: str, most: int) -> str:
         if len(said.split()) <= most:
             return said
     return f"{' '.join(text.split()[:most])} …".replace(" …", "…")
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """` (did you mean epochs?)` for a sentence, where one of the `known` names is like `name`; else nothing."""
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f" (did you mean {close[0]}?)" if close else ""
 
 
 def visible(text: str, *, lines: bool = False) -> str:

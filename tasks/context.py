@@ -51,9 +51,8 @@ class Recorder:
         self._artifact: UUID | None = None
 
     def on_epoch(self, epoch: Epoch) -> None:
-        """Log one pass."""
-        values = {key: value for key, value in asdict(epoch).items() if key not in {"epoch", "epochs", "step"}}
-        self.tracker.log(self.run, values, step=epoch.epoch)
+        """Log one pass, and say how it was."""
+        self.measured(epoch)
         left = (epoch.epochs - epoch.epoch) * epoch.seconds
         self._logger.info(
             f"{self.stage}: epoch {epoch.epoch}/{epoch.epochs}  train loss {epoch.train_loss:.3f}  "
@@ -66,6 +65,11 @@ class Recorder:
                 "a recipe without trivial, rotate and scale takes less of it, and so does a smaller preprocess.size"
             )
         self._show(100 * epoch.epoch / epoch.epochs)
+
+    def measured(self, epoch: Epoch) -> None:
+        """Log the figures of one pass."""
+        values = {key: value for key, value in asdict(epoch).items() if key not in {"epoch", "epochs", "step"}}
+        self.tracker.log(self.run, values, step=epoch.epoch)
 
     def on_progress(self, done: Progress) -> None:
         """Say how far a long pass is."""

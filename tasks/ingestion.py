@@ -8,7 +8,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
-from sightline.data import manifest
+from sightline.data import manifest, traits
 from sightline.data.versions import history
 from sightline.data.versions.dvc import Reproduced, StoreBusy
 from tasks.versioning import version_of
@@ -36,8 +36,10 @@ def is_busy(_task: Task[Any, Any], _run: TaskRun, state: State[Any]) -> bool:
 )
 def ingest(paths: Paths, use: str) -> Reproduced:
     """Bring the raw folder under DVC as it is now, reproduce the stage `ingest`, and log a new version."""
-    from sightline.data.ingest import told
+    from sightline.data.ingest import left_aside, told
 
     done = history.ingest(paths, use)
-    get_run_logger().info(f"{use}: {told(manifest.read(paths.manifest(use)), paths.params.task_of(use))}")
+    rows, task = manifest.read(paths.manifest(use)), paths.params.task_of(use)
+    for sentence in (told(rows, task), *traits.read(paths.traits(use)).sentences(), *left_aside(paths.raw(use), rows)):
+        get_run_logger().info(f"{use}: {sentence}")
     return done

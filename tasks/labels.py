@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from prefect import task
-from prefect.artifacts import create_link_artifact
 
 from sightline.evaluate import label_errors
 from sightline.report.label_errors import write_label_errors
+from tasks.pages import link
 from tasks.versioning import InputsAndCode, version_of, work_folder
 
 if TYPE_CHECKING:
@@ -31,5 +31,5 @@ def find_label_errors(context: Context, data: DataRef, backbone: Trained | None)
     suspected = label_errors.find_label_errors(context.paths, data, backbone)
     done = write_label_errors(context.paths, data.use, suspected, folder)
     page = context.paths.root / done.path
-    create_link_artifact(page.as_uri(), link_text=f"Labels of {data.use} to look at", key=f"labels-{data.use}")
+    link(context.paths, page, f"Labels of {data.use} to look at", f"labels-{data.use}")
     return done

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
+from prefect.logging import get_run_logger
 
+from sightline.data.shards import read_index
 from sightline.data.versions import dvc
 from tasks.ingestion import is_busy
 from tasks.versioning import version_of
@@ -27,4 +29,6 @@ if TYPE_CHECKING:
 )
 def preprocess(paths: Paths, use: str) -> Reproduced:
     """Reproduce the stage `preprocess` of the data set."""
-    return dvc.reproduce(paths, "preprocess", use)
+    done = dvc.reproduce(paths, "preprocess", use)
+    get_run_logger().info(f"{use}: {read_index(paths.shards(use)).sentence} (preprocess.fit)")
+    return done

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from prefect import task
-from prefect.artifacts import create_link_artifact
 from prefect.cache_policies import NO_CACHE
 
 from sightline.data.versions import dvc
 from tasks.ingestion import is_busy
+from tasks.pages import link
 from tasks.versioning import version_of
 
 if TYPE_CHECKING:
@@ -34,4 +34,4 @@ def validate(paths: Paths, use: str) -> Reproduced:
         pages = {"data-docs": ("Data Docs", paths.docs_page(use)), "quality": ("Quality", paths.quality(use))}
         for key, (title, page) in pages.items():
             if page.is_file():
-                create_link_artifact(page.as_uri(), link_text=f"{title} of {use}", key=f"{key}-{use}")
+                link(paths, page, f"{title} of {use}", f"{key}-{use}")

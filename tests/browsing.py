@@ -31,7 +31,9 @@ class Browser:
         self._connection, self._number, self._loaded = connection, 0, 0
         self.asked: set[str] = set()
         """Addresses that its pages wanted."""
-        for part in ("Page", "Network", "Runtime", "DOM"):
+        self.errors: list[str] = []
+        """What its console said was wrong."""
+        for part in ("Page", "Network", "Runtime", "DOM", "Log"):
             self(f"{part}.enable")
 
     def __call__(self, method: str, **values: Any) -> Any:
@@ -48,6 +50,11 @@ class Browser:
         if said.get("method") == "Network.requestWillBeSent":
             self.asked.add(said["params"]["request"]["url"])
         self._loaded += said.get("method") == "Page.loadEventFired"
+        entry = said.get("params", {}).get("entry", {})
+        if said.get("method") == "Runtime.exceptionThrown":
+            self.errors.append(str(said["params"]["exceptionDetails"].get("exception", said["params"])))
+        elif said.get("method") == "Log.entryAdded" and entry.get("level") == "error":
+            self.errors.append(f"{entry['text']} {entry.get('url', '')}")
         return said
 
     def open(self, address: str, width: int) -> None:

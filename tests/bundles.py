@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from sightline.images.shape import Fit
+
 SIZE = 16
 CLASSES = ("blue", "green", "red")
 
@@ -62,14 +64,14 @@ def odd_images() -> dict[str, bytes]:
     return made | {f"{seed}.png": file(Image.fromarray(photo(seed))) for seed in range(4)}
 
 
-def write(home: Path) -> Path:
+def write(home: Path, shape: Fit = "squeeze") -> Path:
     """A network with random weights that abstains now and then, answers with sets and knows foreign images."""
     torch.manual_seed(0)
     model = build("cnn", 3, SIZE).eval()
     with torch.no_grad():
         model.head.weight.mul_(300)
     conformal = Conformal(threshold=0.7, coverage=0.9, penalty=0.01, free_ranks=1, images=100)
-    card = Card("cnn", SIZE, CLASSES, 1.5, save_weights(model, home), 0.9, None, conformal)
+    card = Card("cnn", SIZE, CLASSES, 1.5, save_weights(model, home), 0.9, None, conformal, shape)
     described = Predictor(card, model).outputs(np.stack([photo(seed) for seed in range(120)])).described
     known = fit(described[:80], np.arange(80) % 3, described[80:], model.head.in_features)
     golden = [file(Image.fromarray(photo(seed))) for seed in range(8)]

@@ -30,7 +30,7 @@ def project(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("setting", "words"),
     [
-        ("pretrain.epoch=3", "pretrain.epoch = 3: no such parameter; did you mean epochs"),
+        ("pretrain.epoch=3", "pretrain.epoch = 3: no such parameter (did you mean epochs?)"),
         ("pretrain.epochs=many", "pretrain.recipe.epochs = 'many': Input should be a valid integer"),
         ("pretrain.epochs=0", "epochs = 0 is outside 1"),
         ("preprocess.size=4", "size = 4 is outside 8"),

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from contextlib import chdir
 from pathlib import Path
 from socket import AF_UNIX, socket
@@ -248,3 +249,60 @@ def test_new_project_is_committed_without_its_images(tmp_path: Path, images: Pat
     assert {"params.yaml", "dvc.yaml", "data/raw/target.dvc"} <= set(files)
     assert not [name for name in files if name.endswith(".png")]
     assert not subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, check=True).stdout
+
+
+def test_archive_becomes_a_project(tmp_path: Path, images: Path) -> None:
+    """A zip is unpacked into the raw folder; what else lies in it is told by number."""
+    archive = Path(shutil.make_archive(str(tmp_path / "blobs"), "zip", images.parent, images.name))
+    with zipfile.ZipFile(archive, "a") as file:
+        file.writestr("blobs/red/notes.txt", "hello")
+        file.writestr("../evil.png", "hello")
+    said: list[str] = []
+    scaffold.init(tmp_path / "p", str(archive), None, None, said.append)
+    raw = tmp_path / "p" / "data" / "raw" / "target"
+    assert (raw / "blobs" / "red" / "0000.png").read_bytes() == (images / "red" / "0000.png").read_bytes()
+    assert said[:3] == [
+        "target: left out, unread: ../evil.png (path that leaves the folder)",
+        f"target: 180 images of 3 classes: blue 60, green 60, red 60, in {raw}",
+        "target: 1 other file not read: 1 .txt",
+    ]
+    assert not (tmp_path / "evil.png").exists()
+    git = ["git", "-C", str(tmp_path / "p"), "status", "--porcelain"]
+    assert not subprocess.run(git, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("dvc", "add", "nowhere"), "ERROR: .*nowhere"),
+        (("sh", "-c", "exit 3"), "it ended with status 3 and said nothing"),
+    ],
+)
+def test_why_a_command_failed_is_told(tmp_path: Path, words: tuple[str, ...], why: str) -> None:
+    """What it said of it, or else its status: never nothing."""
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    subprocess.run([sys.executable, "-m", "dvc", "init", "-q"], cwd=tmp_path, check=True)
+    with pytest.raises(ProjectError, match=f"failed in .*: {why}"):
+        scaffold._run(tmp_path, *words)
+
+
+def test_formulas_are_a_source_for_ones_own_images(tmp_path: Path, images: Path) -> None:
+    """Images made by formulas are brought as a source, as many as are asked for, at the side of one's own images."""
+    init(tmp_path / "p", str(images), "embedded:fractals:2x3")
+    assert len(list((tmp_path / "p" / "data" / "raw" / "source").glob("*/*.png"))) == 6
+    params = config.load(tmp_path / "p")
+    assert (set(params.datasets), params.preprocess.size) == ({"source", "target"}, 64)
+
+
+def test_own_images_begin_with_the_shipped_backbone(tmp_path: Path, images: Path) -> None:
+    """Without a source it is the one that comes with Sightline, said with how to do without; else none is set."""
+    told: list[str] = []
+    scaffold.init(tmp_path / "own", str(images), None, None, told.append)
+    assert config.load(tmp_path / "own").pretrain.init == "embedded:fractals"
+    assert [line for line in told if "pretrain.init=null" in line]
+    for name, source in (("source", str(images)), ("digits", None)):
+        target = "embedded:digits" if name == "digits" else str(images)
+        told.clear()
+        scaffold.init(tmp_path / name, target, source, None, told.append)
+        assert config.load(tmp_path / name).pretrain.init is None
+        assert not [line for line in told if "pretrain.init" in line]

@@ -4,23 +4,31 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 import traceback
+from contextlib import suppress
 from dataclasses import asdict
+from importlib.metadata import version as installed
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from typer.exceptions import TyperException
 
-from flows.cli import capture, data, export, lineage, monitor, registry, retrain, serve, verify
-from flows.cli.common import AsJson, Settings, end_when_asked, enter, leave, say
+from flows.cli import capture, data, export, lineage, monitor, predict, registry, report, retrain, serve, tune, verify
+from flows.cli.common import AsJson, Settings, announce, end_when_asked, enter, leave, misused, say
 from flows.cli.prefect_runs import killed, mine
 from flows.cli.repetition import forget, repeated
+from flows.values import lift
 from sightline import config, space
-from sightline.errors import SightlineError
-from sightline.heads.labels import shown
+from sightline.data.versions.external import check_folders
+from sightline.errors import ProjectError, SightlineError
+from sightline.turns import turn
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sightline.project import Paths
 
 app = typer.Typer(
@@ -28,8 +36,6 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
-    help="From a folder of labelled images to a model in production.\n\n"
-    "Start with `sightline init DIR --images FOLDER`, then `sightline run` in DIR.",
 )
 app.add_typer(data.app, name="data")
 app.add_typer(capture.app, name="capture")
@@ -37,11 +43,32 @@ for command in (registry.promote, registry.approve, registry.rollback, registry.
     app.command()(command)
 app.add_typer(lineage.app)
 app.command()(verify.verify)
+app.command()(predict.predict)
+app.command()(report.report)
 app.command()(serve.serve)
 app.command()(serve.score)
 app.command()(monitor.monitor)
 app.command()(retrain.why_retrain)
+app.command()(tune.tune)
 app.command()(export.export)
+
+
+def _version(asked: bool) -> None:  # noqa: FBT001 — Typer calls it so
+    if asked:
+        typer.echo(f"sightline {installed('sightline')}")
+        raise typer.Exit
+
+
+@app.callback()
+def about(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
+    """From a folder of labelled images to a model in production.
+
+    Start with `sightline init DIR --images FOLDER`, then `sightline run` in DIR.
+    """
 
 
 @app.command()
@@ -51,12 +78,15 @@ def init(
         str,
         typer.Option(
             help="What the model is for: FOLDER/CLASS/image, FOLDER/train/CLASS/image, a table of path,label[,split]"
-            "[,group] (CSV or JSONL), tar shards, torchvision:NAME, or embedded:digits."
+            "[,group] (CSV or JSONL), a .zip or .tar of such, tar shards, torchvision:NAME, or embedded:digits."
         ),
     ] = "embedded:digits",
     source: Annotated[
         str | None,
-        typer.Option(help="What the backbone is pretrained on, in the same forms; embedded:glyphs for the digits."),
+        typer.Option(
+            help="What the backbone is pretrained on, in the same forms; embedded:glyphs for the digits, "
+            "embedded:fractals (or embedded:fractals:CLASSESxIMAGES) for images made by formulas."
+        ),
     ] = None,
     name: Annotated[str | None, typer.Option(help="Stem of the registered models; by default the name of DIR.")] = None,
     external: Annotated[
@@ -82,7 +112,7 @@ def run(
         typer.Option(
             "--set",
             metavar="SECTION.KEY=VALUE",
-            help="Change a value for this run; data sections change in params.yaml.",
+            help="Change a value for this run, such as preprocess.size=96.",
         ),
     ] = None,
     budget: Annotated[
@@ -97,13 +127,19 @@ def run(
         bool,
         typer.Option("--verify", help="Read every file again, although size and times say that it is unchanged."),
     ] = False,
+    save: Annotated[
+        bool, typer.Option("--save", help="Leave in params.yaml what --set or --budget changed of the data's values.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Run the training flow: validate, train what has changed, evaluate, promote. Repeat it as often as you like."""
     began = time.time()
     paths = enter()
+    with suppress(ProjectError), turn(paths.root, "`sightline run`"):
+        lift(paths.root)  # what a killed run left; whoever is at work does so itself
     overrides = dict(config.parse_setting(text) for text in settings or []) or None
-    config.load(paths.root, overrides)
+    params = config.load(paths.root, overrides)
+    check_folders(paths)
     time_given = None
     if budget:
         from sightline.duration import parse
@@ -118,45 +154,25 @@ def run(
     if summary is None:
         from flows.cli.prefect_server import prefect_ready
         from sightline.data.versions.warm import start_ahead
+        from sightline.registry.backbones import check
 
         with prefect_ready(paths):
+            check(paths, params.pretrain)
+            if isinstance(time_given, dict):
+                from sightline.budget.plan import check_stages
+
+                check_stages(params, time_given)
             start_ahead(paths)
             from flows.train import train
             from sightline.tracking.runs import connect
 
             connect(paths)
         with mine():
-            summary = train(overrides, time_given, began, verify)
+            summary = train(overrides, time_given, began, verify, save)
     if as_json:
         typer.echo(json.dumps(asdict(summary)))
     else:
         show_summary(summary)
-
-
-@app.command()
-def predict(
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE|FOLDER…", help="Image files, or folders of them.")],
-    version: Annotated[str | None, typer.Option(help="A version of the classifier; by default the champion.")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Ask the champion (or another version) what is on image files. Exit status 1 where one cannot be read."""
-    from sightline.registry.served import served
-    from sightline.serve.files import predict_files
-    from sightline.serve.images import sources
-
-    asked = [one for given in images for one in sources(given)]
-    answering = served(enter(), version)
-    rows = predict_files(answering.bundle, answering.version, asked)
-    if as_json:
-        typer.echo(json.dumps(rows))
-    else:
-        for row in rows:
-            doubt = "unlike the images it knows" if row.get("foreign") else "not sure enough"
-            unsure = f"  {doubt}" if row.get("abstain") else ""
-            said = row.get("error") or f"{shown(row['label'])}  {row['probability']:.3f}{unsure}"
-            say(f"{row['path']}: {said}", err="error" in row)
-    if any("error" in row for row in rows):
-        raise typer.Exit(1)
 
 
 @app.command()
@@ -215,20 +231,34 @@ def doctor(
         raise typer.Exit(1)
 
 
-def main() -> None:
-    """Entry point: our own errors, and a full disk, are told in a line, with exit status 2."""
-    end_when_asked()
+def answer(words: Sequence[str]) -> int:
+    """Do what the words of a command line ask for; the exit status.
+
+    What no command takes, our own errors and a full disk are told in a line each, with status 2; a bug is shown whole
+    but for what nobody may read.
+    """
     try:
-        app(standalone_mode=True)
-    except SystemExit as end:
-        leave(end.code)
-    except Exception as error:  # noqa: BLE001 — a bug is shown whole but for what nobody may read
+        return int(app(words, prog_name="sightline", standalone_mode=False) or 0)
+    except TyperException as error:
+        said = misused(error)
+    except Exception as error:  # noqa: BLE001
         said = space.sentences(Path(os.environ.get("SIGHTLINE_PROJECT", "")), error)
-        for sentence in said:
-            say(f"error: {sentence}", err=True, lines=True)
         if not said:
             say(traceback.format_exc(), err=True, lines=True)
-        leave(2 if said else 1)
+            return 1
+    for sentence in said:
+        say(f"error: {sentence}", err=True, lines=True)
+    return 2
+
+
+def main() -> None:
+    """Entry point."""
+    end_when_asked()
+    announce(f"sightline {sys.argv[1]}" if sys.argv[1:] else "sightline")
+    try:
+        leave(answer(sys.argv[1:]))
+    except SystemExit as end:
+        leave(end.code)
 
 
 if __name__ == "__main__":

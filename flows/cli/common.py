@@ -4,25 +4,33 @@ from __future__ import annotations
 
 import atexit
 import os
+import re
 import signal
 import sys
 import threading
 import time
+from contextlib import contextmanager
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from flows.cli import pulse
 from sightline import config, project
 from sightline.masking import masked
 from sightline.words import visible
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import FrameType
+
+    from typer.exceptions import TyperException
 
     from sightline.project import Paths
 
 LAST = 20
 """Seconds that a program which was asked to end has for telling so."""
+_command: list[str] = []
 SIGNALLED = 128
 """Exit status, beside the number of the signal, by which shells know it."""
 
@@ -35,15 +43,55 @@ Settings = Annotated[
 ]
 
 
+class Use(StrEnum):
+    """The data sets of a project."""
+
+    source = "source"
+    target = "target"
+
+
+WhichUse = Annotated[Use, typer.Argument(metavar="[source|target]", help="The data set; by default the target.")]
+UseOption = Annotated[Use, typer.Option("--use", metavar="source|target", help="The data set; by default the target.")]
+
+
 def say(text: str, *, err: bool = False, lines: bool = False) -> None:
     """Print a line for people, or several `lines`: nothing in it, such as a file's name, acts on the terminal."""
     typer.echo(visible(masked(text), lines=lines), err=err)
 
 
+def misused(error: TyperException) -> list[str]:
+    """What is wrong with the words of a command line, and where it says what they may be; nothing after a help text."""
+    said = " ".join(error.format_message().split()).rstrip(".").replace("Value error, ", "")
+    if not said:
+        return []
+    said = re.sub(r" \(Possible options: (.*)\)$", r" (did you mean \1?)", said)
+    said = re.sub(r"\. Did you mean (.*)\?$", r" (did you mean \1?)", said)
+    context = getattr(error, "ctx", None)
+    where = context.command_path if context else "sightline"
+    return [f"{said[0].lower()}{said[1:]}; `{where} --help` tells what there is"]
+
+
+def announce(command: str) -> None:
+    """Let the command show that it is at work, once it knows its project."""
+    _command.append(command)
+
+
 def enter() -> Paths:
     """The project that the command is about, its environment set before Prefect and MLflow are imported."""
     os.environ.setdefault("COLUMNS", "120")
-    return project.enter(config.find_root())
+    root = config.find_root()
+    if _command:
+        pulse.begin(_command.pop())
+    return project.enter(root)
+
+
+@contextmanager
+def alone(paths: Paths) -> Iterator[Paths]:
+    """The same project, in which no run is at work inside the block; raises ProjectError where one is."""
+    from sightline.turns import turn
+
+    with turn(paths.root, "`sightline data`"):
+        yield paths
 
 
 def end_when_asked() -> None:
@@ -73,6 +121,7 @@ def _watch(signals: int) -> None:
 
 def leave(status: str | int | None) -> NoReturn:
     """End the program: what waits to be sent goes first, the second of taking libraries apart is saved."""
+    pulse.end()
     code = status if isinstance(status, int) else int(status is not None)
     if isinstance(status, str):
         print(status, file=sys.stderr)

@@ -119,6 +119,8 @@ def show_summary(summary: Summary) -> None:
     CONSOLE.print(scores)
     outcome = summary.outcome
     show_checks(outcome)
+    for one in summary.findings:
+        CONSOLE.print(f"[yellow]data[/]      {shown(one)}", highlight=False, soft_wrap=True)
     CONSOLE.print(f"choice    {summary.choice}", highlight=False)
     CONSOLE.print(f"gate      {shown(outcome.words)}", highlight=False)
     for one in outcome.messages:

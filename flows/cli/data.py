@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from enum import StrEnum
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from flows.cli import labels
 from flows.cli.boxes import boxes
-from flows.cli.common import AsJson, enter, say
-from flows.cli.labelling import Form, captured, is_captured, take_captured
-
-if TYPE_CHECKING:
-    from sightline.project import Paths
+from flows.cli.common import AsJson, Use, UseOption, WhichUse, alone, enter, say
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -25,28 +20,8 @@ app = typer.Typer(
     "Every change that `sightline run` finds in the raw images becomes a version, named by its digest. "
     "`data/history`, `data/labels` and `data/baseline` belong into git beside `dvc.lock`.",
 )
-label = typer.Typer(
-    no_args_is_help=True,
-    rich_markup_mode="markdown",
-    help="Send images out to be labelled, and take the labels back as a new version.\n\n"
-    "Images of the data set: `sightline data label export todo.csv`, fill in the column `label`, `sightline data label "
-    "import todo.csv`.\n\n"
-    "Captured ones: `sightline data label export FOLDER --queue` (or `--audit`), label on the page in that folder, "
-    "`sightline data label import answers.csv`.",
-)
-app.add_typer(label, name="label")
+app.add_typer(labels.app, name="label")
 app.command()(boxes)
-
-
-class Use(StrEnum):
-    """The data sets of a project."""
-
-    source = "source"
-    target = "target"
-
-
-WhichUse = Annotated[Use, typer.Argument(metavar="[source|target]", help="The data set; by default the target.")]
-UseOption = Annotated[Use, typer.Option("--use", metavar="source|target", help="The data set; by default the target.")]
 
 
 @app.command()
@@ -109,6 +84,79 @@ def diff(
 
 
 @app.command()
+def add(
+    images: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FOLDER|TABLE|ARCHIVE", help="Labelled images, in the same forms as for `sightline init`."
+        ),
+    ],
+    use: UseOption = Use.target,
+    as_json: AsJson = False,
+) -> None:
+    """Copy more labelled images into the data set, as its next version; those that it holds already are left out."""
+    from sightline.data.adding import add as more
+    from sightline.words import counted
+
+    images = images.absolute()
+    with alone(enter()) as paths:
+        done = more(paths, use.value, images)
+    if as_json:
+        typer.echo(json.dumps(asdict(done)))
+        return
+    known = f", {done.known:,} are there already" if done.known else ""
+    unlabelled = f", {done.unlabelled:,} without a label were left out" if done.unlabelled else ""
+    say(f"{counted(done.added, 'image')} added to {use}{known}{unlabelled}; version {done.version[:8]}")
+    for sentence in done.said:
+        say(sentence)
+    if done.new_classes:
+        say(f"new classes, perhaps misspelt: {', '.join(done.new_classes)}")
+    if done.added:
+        say("`sightline run` trains with them; `sightline data save` commits the version")
+
+
+@app.command()
+def status(use: WhichUse = Use.target, as_json: AsJson = False) -> None:
+    """Tell what changed in the raw folder since the last version, and what git does not hold yet."""
+    from sightline.data.status import look
+    from sightline.data.versions import saving
+
+    paths = enter()
+    found = look(paths, use.value)
+    unsaved = saving.unsaved(paths)
+    if as_json:
+        typer.echo(json.dumps({"use": use, **asdict(found), "unsaved": unsaved}))
+        return
+    say(f"{use}, since version {found.version[:8]}:" if found.version else f"{use}: there is no version yet")
+    for sentence in found.words:
+        say(f"  {sentence}")
+    if unsaved:
+        say(f"not in git yet: {', '.join(unsaved)}; `sightline data save` commits them")
+
+
+@app.command()
+def save(
+    message: Annotated[str, typer.Option("--message", "-m", help="Of the commit.")] = "Data and values of Sightline",
+    as_json: AsJson = False,
+) -> None:
+    """Commit what git must hold of the data: DVC's files, values, logs, labels and baselines; nothing else.
+
+    The images themselves go to a remote by `dvc push`.
+    """
+    from sightline.data.versions import saving
+
+    paths = enter()
+    names = saving.unsaved(paths)
+    commit = saving.save(paths, message) if names else None
+    if as_json:
+        typer.echo(json.dumps({"commit": commit, "files": names}))
+        return
+    say(f"commit {commit[:8]}: {', '.join(names)}" if commit else "git holds everything already")
+    if not saving.has_remote(paths):
+        say("the images lie on this machine alone: `dvc remote add -d NAME ADDRESS`, then `dvc push`")
+
+
+@app.command()
 def baseline(use: WhichUse = Use.target, as_json: AsJson = False) -> None:
     """Accept the present version as what later ones are compared with: its classes, counts and distributions.
 
@@ -150,85 +198,3 @@ def quality(use: WhichUse = Use.target, as_json: AsJson = False) -> None:
     for one in found:
         say(f"{one.title} ({one.cases:,}): {one.sentence}")
     say("Nothing odd was found." if not found else f"page: {page}")
-
-
-@label.command("export")
-def export_labels(
-    out: Annotated[
-        Path,
-        typer.Argument(
-            metavar="FILE.csv|FOLDER", help="The file, or with --audit or --queue the new folder, to write."
-        ),
-    ],
-    use: UseOption = Use.target,
-    everything: Annotated[bool, typer.Option("--all", help="Every image, not only those that need a label.")] = False,
-    audit: Annotated[
-        bool, typer.Option("--audit", help="Captured images drawn at random: their labels say whether accuracy fell.")
-    ] = False,
-    queue: Annotated[
-        bool, typer.Option("--queue", help="Captured images whose labels would teach most; never part of that verdict.")
-    ] = False,
-    count: Annotated[int, typer.Option(min=1, help="Most captured images to ask about.")] = 200,
-    form: Annotated[
-        Form, typer.Option("--format", metavar="page|label-studio", help="For captured images: a page, or tasks.")
-    ] = Form.page,
-    suggest: Annotated[bool, typer.Option("--suggest", help="Add what the champion says, and how sure it is.")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Write what needs a label: a CSV of images of the data set, or a folder with captured ones and a page to label on.
-
-    CSV: those without a label, and those with two, with the columns path (below the raw folder), sha256, label (to be
-    filled in), with --suggest also suggestion, probability. The folder holds index.html, which opens without a server,
-    the pictures, and a CSV to fill in instead.
-    """
-    from sightline.words import counted
-
-    # Where it goes is said from where the user stands; the project may lie above.
-    out = out.absolute()
-    if audit or queue:
-        captured(out, audit=audit, queue=queue, count=count, form=form, suggest=suggest, as_json=as_json)
-        return
-    from sightline.data.labels.exchange import export
-
-    paths = enter()
-    number = export(paths, use.value, out, everything=everything, suggest=_suggester(paths) if suggest else None)
-    typer.echo(json.dumps({"file": str(out), "images": number}) if as_json else f"{counted(number, 'image')} in {out}")
-
-
-@label.command("import")
-def import_labels(
-    table: Annotated[
-        Path, typer.Argument(metavar="FILE", help="A CSV of `export`, the page's download, or Label Studio's JSON.")
-    ],
-    use: UseOption = Use.target,
-    as_json: AsJson = False,
-) -> None:
-    """Take over labels and make the version that has them; the log says who, when and what.
-
-    Labels are kept in `data/labels`, by content: no image is moved or renamed. A file with a bad line (unknown image,
-    empty label, two labels for one image) is refused as a whole. Captured images join the data set where the image file
-    was kept; labels of the audit sample count for the verdict on accuracy. Once enough test images have come they make
-    the next test release.
-    """
-    from sightline.data.labels.exchange import take
-    from sightline.words import counted
-
-    table = table.absolute()
-    if is_captured(table):
-        take_captured(table, as_json=as_json)
-        return
-    done = take(enter(), use.value, table)
-    if as_json:
-        typer.echo(json.dumps(asdict(done)))
-        return
-    say(f"{counted(done.given, 'label')} read, {done.changed:,} new or changed; version {done.version[:8]}")
-    if done.new_classes:
-        say(f"new classes, perhaps misspelt: {', '.join(done.new_classes)}")
-
-
-def _suggester(paths: Paths) -> Any:
-    from sightline.registry.served import served
-    from sightline.serve.files import predict_files
-
-    champion = served(paths)
-    return partial(predict_files, champion.bundle, champion.version)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from flows.cli.common import enter, say
+from flows.cli.common import alone, enter, say
 from sightline.errors import ConfigError, DataError
 from sightline.heads.labels import LABELS
 
@@ -87,10 +87,10 @@ def is_captured(table: Path) -> bool:
 
 def take_captured(table: Path, *, as_json: bool) -> None:
     """Take the answers in, and tell what came of them."""
-    paths = enter()
     from sightline.labelling.take import take
 
-    done = take(paths, table)
+    with alone(enter()) as paths:
+        done = take(paths, table)
     if as_json:
         typer.echo(json.dumps(asdict(done)))
     else:

@@ -48,6 +48,12 @@ def promote(
 
     use_plain_lines()
     with prefect_ready(paths):
+        from sightline.registry import promotion
+        from sightline.tracking.runs import connect
+
+        promotion.check(override or [])
+        tracker = connect(paths)
+        tracker.version(tracker.classifier_model, version)
         from flows.promote import promote as flow
 
     with mine():
@@ -67,7 +73,9 @@ def approve(
     paths = enter()
     from flows.cli.console import use_plain_lines
     from flows.cli.prefect_server import prefect_ready
+    from sightline.registry.waiting import waiting
 
+    waiting(paths, version)
     use_plain_lines()
     with prefect_ready(paths):
         from flows.approval import approve as resume

@@ -36,15 +36,16 @@ def forget(paths: Paths) -> None:
 def _as_flow(look: Look, overrides: dict[str, Any] | None, budget: Budget | None) -> Summary | None:
     """The same as a flow run on the server; it is over before anybody could miss its heartbeat."""
     from prefect import flow
-    from prefect.artifacts import create_link_artifact
     from prefect.runtime import flow_run
     from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
+    from tasks.pages import link
 
     @flow(name="train")
     def train(overrides: dict[str, Any] | None, budget: Any) -> Summary | None:  # noqa: ARG001 — shown on Prefect's page
         summary = repeat(look, str(flow_run.get_id() or ""), str(flow_run.get_name() or ""))
         if summary is not None:
-            create_link_artifact(Path(summary.report).as_uri(), link_text="Report of the last run", key="report")
+            link(look.paths, Path(summary.report), "Report of the last run", "report")
         return summary
 
     with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import socket
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from flows.cli import pulse
 from flows.cli.common import AsJson, enter, say
+from sightline.errors import ConfigError
 
 if TYPE_CHECKING:
     from sightline.project import Paths
@@ -18,6 +22,8 @@ if TYPE_CHECKING:
 
 Host = Annotated[str, typer.Option(help="Address to listen on; other machines reach 0.0.0.0.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")]
+BACKLOG = 2048
+"""Connections that may wait, as by default of uvicorn."""
 GRACE = 10
 """Seconds for requests under way when the server is told to end."""
 
@@ -63,26 +69,43 @@ def serve(
     from flows.serving import LOCAL, TOKEN, assembled, hosts
     from sightline.serve.protocol import Guarded
 
+    listener = _listening(host, port)
     challenger = _challenger(paths, shadow, canary)
     token = os.environ.get(TOKEN) or None
     app = assembled(paths, version, token, hosts(host), challenger)
     config = uvicorn.Config(
         app,
-        host=host,
-        port=port,
         http=Guarded,
         ws="none",
         log_level="warning",
         access_log=False,
         timeout_graceful_shutdown=GRACE,
     )
-    listener = config.bind_socket()
     typer.echo(f"version {app.version} answers at http://{host}:{listener.getsockname()[1]}", err=True)
     if challenger is not None:
         typer.echo(f"version {challenger.version.number} answers beside it: {challenger.task.words}", err=True)
     if host not in LOCAL and TOKEN not in os.environ:
         typer.echo(f"whoever reaches {host} may ask: set {TOKEN} to let in only those who know it", err=True)
+    pulse.end()
     uvicorn.Server(config).run(sockets=[listener])
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """A socket at that address; raises ConfigError where there cannot be one."""
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            raise ConfigError(
+                f"port {port} of {host} is in use: take another by --port, or a free one by --port 0"
+            ) from None
+        raise ConfigError(f"--host {host} --port {port}: cannot listen there: {error.strerror or error}") from None
+    # From now on a second server is told, and who comes early waits.
+    listener.listen(BACKLOG)
+    return listener
 
 
 def _write_ray_config(paths: Paths, version: str | None, host: str, port: int, file: Path) -> None:
@@ -117,6 +140,8 @@ def score(
     """Answer many images at once. A job that was killed goes on; unreadable images are rows with their reason."""
     # Relative to where the command was given, not to the project.
     images, out = images.absolute(), out.absolute()
+    if out.is_dir():
+        raise ConfigError(f"--out {out} is a folder: name a file in it, such as answers.parquet")
     paths = enter()
     from flows.cli.console import counted_progress
     from sightline.registry.served import answering

@@ -12,21 +12,22 @@ import numpy as np
 import pandas as pd
 
 from sightline import stored
-from sightline.data import manifest
-from sightline.data.duplicates import pairs
+from sightline.data import manifest, traits
+from sightline.data.duplicates import crowds, pairs
 from sightline.data.files import cache, thumbnails
-from sightline.data.files.facts import AGAIN, EMPTY, Facts, Limits, unread
+from sightline.data.files.facts import AGAIN, BESIDE, EMPTY, Facts, Limits, unread
 from sightline.data.files.statistics import THUMBNAIL
 from sightline.data.files.workers import read_all
 from sightline.data.labels import given
 from sightline.data.manifest import COLUMNS, HELD_BACK, OK, QUARANTINED
 from sightline.data.roles import groups, split
-from sightline.data.sources import item, scan
+from sightline.data.sources import item, overlooked, scan
 from sightline.data.versions import archive
 from sightline.digests import code_digest, digest_of, dvc_digest, file_digest
 from sightline.errors import Damaged
 from sightline.files import write_atomically
 from sightline.heads.labels import CLASSIFY, LABELS, noted
+from sightline.images.reading import libraries
 from sightline.words import counted, tally, to_cell
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 BATCH = 8192
 """Rows that are Python objects at a time; the others are columns already, a tenth as large."""
+NO_NEAR = crowds.Near()
 LAYOUT = ("path", "label", "split", "group", "reason")
 
 
@@ -57,7 +59,8 @@ def ingest(paths: Paths, use: str) -> pd.DataFrame:
     read = _quarantine_beyond(read_files(layout, folder, params.ingest, paths.cache(use)), params.validate)
     found = given.apply(read, paths.labels(use))
     near = pairs.find(found, folder, params.ingest, paths.near(use), thumbnails.beside(paths.cache(use)))
-    rows = decide(found.drop(columns=THUMBNAIL), params.datasets[use], previous, near, task)
+    rows = decide(found.drop(columns=[THUMBNAIL, *BESIDE]), params.datasets[use], previous, near, task)
+    traits.write(traits.of(read), paths.traits(use))
     manifest.write(rows, target)
     left_out = rows.loc[rows["status"] == QUARANTINED, ["path", "label", "reason"]].map(to_cell, na_action="ignore")
     write_atomically(paths.quarantine(use), left_out.to_csv(index=False, lineterminator="\n"))
@@ -69,11 +72,14 @@ def ingest(paths: Paths, use: str) -> pd.DataFrame:
 
 def told(rows: pd.DataFrame, task: str = CLASSIFY) -> str:
     """How many usable images there are of each class, and how many files are left out, and why in a word."""
-    usable, refused = rows[rows["status"] != QUARANTINED], rows[rows["status"] == QUARANTINED]
+    left_out = rows["reason"].str.startswith(manifest.LEFT_OUT).fillna(value=False)
+    usable, refused = rows[(rows["status"] != QUARANTINED) & ~left_out], rows[rows["status"] == QUARANTINED]
     waiting = int(refused["reason"].str.startswith(manifest.NO_LABEL).fillna(value=False).sum())
     each = LABELS[task].each(usable["label"])
     numbers = {str(name): int(number) for name, number in each.value_counts().items()}
     parts = [f"{counted(len(usable), 'image')} of {tally(numbers)}"]
+    if left_out.any():
+        parts.append(f"{left_out.sum():,} left out for what the test or validation images show")
     if waiting:
         parts.append(f"{waiting:,} without a label")
     if len(refused) > waiting:
@@ -81,10 +87,16 @@ def told(rows: pd.DataFrame, task: str = CLASSIFY) -> str:
     return "; ".join(parts)
 
 
+def left_aside(folder: Path, rows: pd.DataFrame) -> list[str]:
+    """What else lies in a raw folder, and is not read."""
+    return overlooked.sentences(folder, rows["path"])
+
+
 def _remember(paths: Paths, use: str, inputs: str) -> None:
     """Note what was ingested, and what came of it."""
     note = paths.ingested(use)
-    made = [os.path.relpath(path, note.parent) for path in (paths.manifest(use), paths.quarantine(use))]
+    places = (paths.manifest(use), paths.quarantine(use), paths.traits(use))
+    made = [os.path.relpath(path, note.parent) for path in places if path.is_file()]
     stored.write(note, made, inputs=inputs)
 
 
@@ -123,35 +135,36 @@ def _inputs(paths: Paths, use: str, layout: pd.DataFrame) -> str:
     Where it is what it was, ingesting would write the same manifest once more.
     """
     params = paths.params
-    files = [paths.manifest(use), paths.quarantine(use), paths.labels(use)]
+    files = [paths.manifest(use), paths.quarantine(use), paths.traits(use), paths.labels(use)]
     known = [file_digest(path) if path.is_file() else None for path in files]
     rows = hashlib.sha256(pd.util.hash_pandas_object(layout, index=False).to_numpy().tobytes()).hexdigest()
     limits = params.validate
     beyond = [limits.min_side, limits.max_side, limits.modes]
+    readers = sorted(libraries())
     said = [params.datasets[use], *noted(params.task_of(use)).values()]
-    return digest_of([rows, known, *said, params.ingest, beyond, code_digest(__name__)])
+    return digest_of([rows, known, *said, params.ingest, beyond, readers, code_digest(__name__)])
 
 
 def decide(
     rows: pd.DataFrame,
     dataset: Dataset,
     previous: pd.DataFrame | None,
-    near: pd.DataFrame = pairs.NONE,
+    near: crowds.Near = NO_NEAR,
     task: str = CLASSIFY,
 ) -> pd.DataFrame:
     """Settle what copies are labelled, form groups, give roles and shards; known images keep order, role and shard.
 
-    `near` holds the pairs of near duplicates, as `alike.find` gives them.
+    `near` holds the pairs of near duplicates and siblings, as `pairs.find` gives them.
     """
     labels = LABELS[task]
     rows = _in_order(rows.assign(label=labels.normal(rows["label"])), previous)
     rows, again = _settle_copies(rows, labels)
-    copies = pairs.positions(rows, near)
     rows = groups.by_path(rows, dataset.group)
-    together = np.concatenate([copies, groups.bursts(rows, dataset.group)])
+    near = crowds.doubted(near, rows)
+    together = np.concatenate([pairs.positions(rows, near.copies), groups.bursts(rows, dataset.group)])
     rows = split.assign_roles(rows, dataset.roles, previous, together, labels)
     # Last, because what bridges two groups is no part of either.
-    rows["alike"] = pairs.names(rows, copies)
+    rows["alike"] = pairs.names(rows, near)
     rows = split.hold_back(_leave_out(rows, again), dataset.train_per_class, labels)
     rows["shard"] = split.assign_shards(rows)
     return rows
@@ -213,12 +226,14 @@ def _leave_out(rows: pd.DataFrame, again: pd.Index[int]) -> pd.DataFrame:
 def read_files(layout: pd.DataFrame, folder: Path, params: Ingest, known: Path) -> pd.DataFrame:
     """One row per file of `layout`, without roles; files that the cache `known` has unchanged are not read.
 
-    Beside the manifest's columns there is THUMBNAIL, the number of the one by which `alike` finds near duplicates.
+    Beside the manifest's columns there is THUMBNAIL, the number of the one by which `alike` finds near duplicates, and
+    what the traits of the set are made of.
     """
     limits = Limits(
         params.max_megapixels * 1e6, params.max_megabytes * 1e6, params.max_seconds, params.max_memory * 1e6
     )
-    key = digest_of([limits, code_digest("sightline.data.files.facts")])
+    # What was refused for want of a library is read once that is there.
+    key = digest_of([limits, code_digest("sightline.data.files.facts"), sorted(libraries())])
     before, shelf = cache.load(known, key), thumbnails.beside(known)
     if before is None or not thumbnails.is_whole(shelf) or _lacks(shelf, before[THUMBNAIL]):
         before = None
@@ -235,7 +250,7 @@ def read_files(layout: pd.DataFrame, folder: Path, params: Ingest, known: Path) 
     rows = facts.drop(columns="reason").join(layout[list(LAYOUT)])
     rows["reason"] = rows["reason"].fillna(facts["reason"])
     rows["status"] = rows["reason"].isna().map({True: OK, False: QUARANTINED})
-    return rows.reindex(columns=[*COLUMNS, THUMBNAIL]).astype(COLUMNS)
+    return rows.reindex(columns=[*COLUMNS, THUMBNAIL, *BESIDE]).astype(COLUMNS)
 
 
 def _lacks(shelf: Path, numbers: pd.Series) -> bool:

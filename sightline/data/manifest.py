@@ -25,14 +25,14 @@ COLUMNS: dict[str, str] = {
     "split": "string",  # train, val or test where the origin gives one, else null
     "role": "string",  # train, val, calib or test; in quarantine the one that it had before, or null
     "shard": "Int64",  # number of the shard within the role, given once
-    "status": "string",  # ok · held_back (a few-shot experiment leaves it out) · quarantined
+    "status": "string",  # ok · held_back (sound, and left out on purpose) · quarantined
     "reason": "string",  # why it is not ok, in words; else null
     "format": "string",  # by content: JPEG, PNG …
     "mode": "string",  # Pillow's mode as stored
     "width": "Int64",  # pixels, as stored
     "height": "Int64",
     "bytes": "Int64",
-    "alike": "string",  # same for images that are near duplicates of one another: the smallest digest; else null
+    "alike": "string",  # same for near duplicates: the smallest digest; behind CROWD for what is no copy; else null
     **STATISTICS,
 }
 """Column → pandas type."""
@@ -40,6 +40,10 @@ COLUMNS: dict[str, str] = {
 OK, HELD_BACK, QUARANTINED = "ok", "held_back", "quarantined"
 NO_LABEL = "no label"
 """How the reason of a file begins that is in quarantine for want of a label."""
+CROWD = "crowd:"
+"""How `alike` begins for images that are as alike as copies and are none, such as parts in one jig."""
+LEFT_OUT = "left out of"
+"""How the reason of an image begins that is held back because an image of the test or of validation shows the same."""
 
 
 def write(rows: pd.DataFrame, path: Path) -> None:
@@ -80,9 +84,14 @@ def places(rows: pd.DataFrame, previous: pd.DataFrame) -> NDArray[np.intp]:
 
 def groups(rows: pd.DataFrame) -> NDArray[np.int64]:
     """(N,) which of the rows belong together, by number: one group, near copies of one another, or the same file."""
-    names = rows["group"].fillna(rows["alike"]).fillna(rows["sha256"])
+    names = rows["group"].fillna(pictures(rows))
     numbers: NDArray[np.int64] = np.unique(names.to_numpy(dtype=str), return_inverse=True)[1]
     return numbers
+
+
+def pictures(rows: pd.DataFrame) -> pd.Series:
+    """What each of the rows shows, by name: the same for copies, exact or near."""
+    return rows["alike"].mask(rows["alike"].str.startswith(CROWD).fillna(value=False)).fillna(rows["sha256"])
 
 
 def classes(rows: pd.DataFrame, task: str = CLASSIFY) -> list[str]:

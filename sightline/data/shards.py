@@ -17,14 +17,13 @@ import os
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
-from importlib.metadata import version as installed
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sightline import stored
-from sightline.data import manifest
+from sightline.data import manifest, traits
 from sightline.data.files.facts import read_bytes
 from sightline.data.manifest import OK
 from sightline.digests import code_digest, digest_of, file_digest
@@ -32,13 +31,16 @@ from sightline.errors import Damaged, DataError
 from sightline.files import SCRATCH, replacing, write_atomically
 from sightline.heads.labels import CLASSIFY, LABELS, noted
 from sightline.images import jpeg
-from sightline.images.reading import decode
+from sightline.images.reading import WHITE, decode, libraries
+from sightline.images.shape import fit_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
     import pandas as pd
     from numpy.typing import NDArray
 
-    from sightline.heads.labels import Labels
+    from sightline.images.shape import Fit
     from sightline.params import Preprocess
     from sightline.project import Paths
 
@@ -67,14 +69,18 @@ class Index:
     size: int
     classes: tuple[str, ...]
     shards: tuple[Shard, ...]
+    fit: Fit = "squeeze"
+    """How images of other shapes became square."""
+    white: int = WHITE
+    """Level of 16-bit grey that became white."""
     task: str = CLASSIFY
     """How the labels are meant."""
 
     @property
-    def told(self) -> dict[str, Any]:
-        """What its file says."""
-        values = asdict(self)
-        return {"size": values["size"], "classes": values["classes"], "shards": values["shards"], **noted(self.task)}
+    def sentence(self) -> str:
+        """What they are, for people."""
+        made = {"squeeze": "squeezed", "fold": "folded", "pad": "padded", "crop": "cropped"}[self.fit]
+        return f"{sum(one.rows for one in self.shards):,} images, {made} to squares of {self.size} px"
 
     def of(self, role: str) -> list[Shard]:
         """Shards of one role, in order."""
@@ -85,33 +91,45 @@ class Index:
         return sum(shard.rows for shard in self.of(role))
 
 
+USUAL: dict[str, Any] = {"fit": Index.fit, "white": Index.white, "task": Index.task}
+"""How images became pixels before there was a choice."""
+
+
 def preprocess(paths: Paths, use: str) -> Index:
     """Decode the usable images of data set `use` to shards; those that stand whole, made by this code, are kept.
 
     Raises DataError where an image can no longer be read as the manifest says.
     """
+    return write(paths, use, paths.params.preprocess, paths.shards(use), paths.decoded(use))
+
+
+def write(
+    paths: Paths, use: str, params: Preprocess, folder: Path, note: Path, roles: Collection[str] | None = None
+) -> Index:
+    """The shards of `preprocess` for other values, or these roles alone, in `folder`; `note` remembers their code."""
     rows = manifest.read(paths.manifest(use))
-    folder, params = paths.shards(use), paths.params.preprocess
     folder.mkdir(parents=True, exist_ok=True)
-    limit = paths.params.ingest.max_megapixels * 1e6
+    limit, white = paths.params.ingest.max_pixels, traits.read(paths.traits(use)).white
     task = paths.params.task_of(use)
     names = manifest.classes(rows, task)
     usable = rows[rows["status"] == OK]
+    fit = params.fit if params.fit != "auto" else fit_of(usable[["width", "height"]].to_numpy(dtype=np.int64))
+    wanted = usable if roles is None else usable[usable["role"].isin(roles)]
     work = [
-        _plan(str(role), int(str(number)), part, params, names, task)
-        for (role, number), part in usable.groupby(["role", "shard"], sort=True)
+        _plan(str(role), int(str(number)), part, params, names, fit, white, task)
+        for (role, number), part in wanted.groupby(["role", "shard"], sort=True)
     ]
-    index = Index(params.size, tuple(names), tuple(shard for shard, _ in work), task)
-    kept = _kept(folder) if _is_by_this_code(paths.decoded(use)) else {}
+    index = Index(params.size, tuple(names), tuple(shard for shard, _ in work), fit, white, task)
+    kept = _kept(folder) if _is_by_this_code(note) else {}
     fresh = [(shard, part) for shard, part in work if kept.get(shard.name) != shard.key]
     (folder / INDEX).unlink(missing_ok=True)
-    write_atomically(paths.decoded(use), "")
-    _write_all(folder, paths.raw(use), fresh, names, params, limit, LABELS[task])
+    write_atomically(note, "")
+    _write_all(folder, paths.raw(use), fresh, index, params, limit)
     for shard, part in work:
         _write_groups(folder / f"{shard.name}.groups.npy", part["group"])
     _remove_others(folder, {shard.name for shard in index.shards})
-    stored.write(folder / INDEX, [path.name for path in folder.glob("*.npy")], **index.told)
-    write_atomically(paths.decoded(use), _code())
+    stored.write(folder / INDEX, [path.name for path in folder.glob("*.npy")], **_said(index))
+    write_atomically(note, _code())
     return index
 
 
@@ -132,7 +150,13 @@ def _told(folder: Path) -> dict[str, Any]:
 
 def _index(told: dict[str, Any]) -> Index:
     shards = tuple(Shard(**shard) for shard in told["shards"])
-    return Index(told["size"], tuple(told["classes"]), shards, told.get("task", CLASSIFY))
+    made = {name: told.get(name, default) for name, default in USUAL.items()}
+    return Index(told["size"], tuple(told["classes"]), shards, **made)
+
+
+def _said(index: Index) -> dict[str, Any]:
+    """What the file of the index says: sets that are made as all once were stay the version that they are."""
+    return {name: value for name, value in asdict(index).items() if name not in USUAL or value != USUAL[name]}
 
 
 def _kept(folder: Path) -> dict[str, str]:
@@ -159,8 +183,7 @@ def _code() -> str:
 
     It stands in no version of the data: the same pixels are the same version, whatever made them.
     """
-    libraries = [installed(name) for name in ("pillow", "numpy", "simplejpeg")]
-    return digest_of([*map(code_digest, DECODERS), file_digest(Path(__file__)), *libraries])
+    return digest_of([*map(code_digest, DECODERS), file_digest(Path(__file__)), *libraries().values()])
 
 
 def _compresses(role: str, params: Preprocess) -> bool:
@@ -168,35 +191,40 @@ def _compresses(role: str, params: Preprocess) -> bool:
 
 
 def _plan(
-    role: str, number: int, part: pd.DataFrame, params: Preprocess, names: list[str], task: str
+    role: str,
+    number: int,
+    part: pd.DataFrame,
+    params: Preprocess,
+    names: list[str],
+    fit: Fit,
+    white: int,
+    task: str,
 ) -> tuple[Shard, pd.DataFrame]:
     name = f"{role}-{number:05d}"
-    kind = ["jpeg", params.quality] if _compresses(role, params) else []
+    kind: list[object] = ["jpeg", params.quality] if _compresses(role, params) else []
+    kind += [fit] if fit != USUAL["fit"] else []
+    kind += ["white", white] if white != WHITE else []
     known = [params.size, names, part["sha256"].tolist(), part["label"].tolist(), *kind]
     key = digest_of([*known, *noted(task).values()])
     return Shard(role, name, len(part), key), part
 
 
 def _write_all(
-    folder: Path,
-    raw: Path,
-    fresh: list[tuple[Shard, pd.DataFrame]],
-    names: list[str],
-    params: Preprocess,
-    limit: float,
-    labels: Labels,
+    folder: Path, raw: Path, fresh: list[tuple[Shard, pd.DataFrame]], index: Index, params: Preprocess, limit: float
 ) -> None:
+    labels = LABELS[index.task]
     images = sum(shard.rows for shard, _ in fresh)
     with ProcessPoolExecutor(os.cpu_count() if images > params.size else 1) as pool:
         for shard, part in fresh:
             path, quality = folder / f"{shard.name}.npy", params.quality if _compresses(shard.role, params) else 0
-            read = partial(_stored, str(raw), params.size, limit, quality)
+            pixels = partial(decode, size=index.size, max_pixels=limit, fit=index.fit, white=index.white)
+            read = partial(_stored, str(raw), pixels, quality)
             found = list(pool.map(read, part["path"].tolist(), part["sha256"].tolist(), chunksize=64))
             jpeg.offsets_of(path).unlink(missing_ok=True)
             if quality:
                 _save(jpeg.offsets_of(path), np.cumsum([0, *map(len, found)], dtype=np.int64))
             _save(path, np.concatenate(found) if quality else np.stack(found))
-            _save(folder / f"{shard.name}.labels.npy", labels.targets(part["label"], names))
+            _save(folder / f"{shard.name}.labels.npy", labels.targets(part["label"], list(index.classes)))
 
 
 def _write_groups(path: Path, groups: pd.Series) -> None:
@@ -210,17 +238,19 @@ def _write_groups(path: Path, groups: pd.Series) -> None:
         _save(path, numbers)
 
 
-def _stored(raw: str, size: int, limit: float, quality: int, path: str, sha256: str) -> NDArray[np.uint8]:
+def _stored(
+    raw: str, pixels: Callable[[bytes], NDArray[np.uint8]], quality: int, path: str, sha256: str
+) -> NDArray[np.uint8]:
     """What a shard holds of an image: its pixels, or with a `quality` above 0 the bytes of a JPEG."""
-    pixels = _pixels(raw, size, limit, path, sha256)
-    return jpeg.encode(pixels, quality) if quality else pixels
-
-
-def _pixels(raw: str, size: int, limit: float, path: str, sha256: str) -> NDArray[np.uint8]:
-    data = read_bytes(raw, path)
+    try:
+        data = read_bytes(raw, path)
+    except FileNotFoundError:
+        raise DataError(
+            f"{path} was removed while the run was at work: put it back, or run again, and it leaves the data set"
+        ) from None
     if hashlib.sha256(data).hexdigest() != sha256:
         raise DataError(f"{path} changed while the run was reading it: run again")
-    return decode(data, size, limit)
+    return jpeg.encode(pixels(data), quality) if quality else pixels(data)
 
 
 def _save(path: Path, array: NDArray[np.generic]) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 
 from sightline import stored
 from sightline.data.loader import load
+from sightline.data.shards import read_index
 from sightline.digests import file_digest, tree_digest
 from sightline.evaluate import agreement, cost, foreign, release, robustness, slices
 from sightline.evaluate.measures import MEASURES
@@ -83,6 +84,20 @@ class Evaluated:
         values: dict[str, Any] = json.loads((root / self.path / FIGURES).read_text(encoding="utf-8"))
         return values
 
+    def wrong(self, root: Path) -> list[tuple[str, int, int, float]]:
+        """Path, true and predicted class and its probability of each wrong answer, the surest first.
+
+        Nothing where an image may have several labels.
+        """
+        if not of(self.task).is_exclusive:
+            return []
+        with np.load(root / self.path / PREDICTIONS) as arrays:
+            probabilities, labels, paths = arrays["probabilities"], arrays["labels"], arrays["paths"]
+        answers, sure = probabilities.argmax(axis=1), probabilities.max(axis=1)
+        rows = np.flatnonzero(answers != labels)
+        order = rows[np.argsort(-sure[rows], kind="stable")]
+        return [(str(paths[row]), int(labels[row]), int(answers[row]), float(sure[row])) for row in order.tolist()]
+
 
 def evaluate(
     paths: Paths, folder: Path, candidate: Trained, asked: Evaluate, others: tuple[Trained, ...] = ()
@@ -97,11 +112,21 @@ def evaluate(
     fitted = _fit(paths, candidate, asked.wanted_accuracy)
     head = of(candidate.task)
     files, golden = agreement.golden_files(paths), _logits(paths, candidate, agreement.golden_pixels(paths))
-    told = {"weights": candidate.weights, "task": candidate.task, **vars(fitted)}
-    card = Card(candidate.network, candidate.size, candidate.classes, **told)
+    made = read_index(paths.shards("target"))
+    card = Card(
+        candidate.network,
+        candidate.size,
+        candidate.classes,
+        weights=candidate.weights,
+        task=candidate.task,
+        fit=made.fit,
+        white=made.white,
+        max_pixels=paths.params.ingest.max_pixels,
+        **vars(fitted),
+    )
     # Packaged first: what is measured here is what will be served.
-    weights, known = paths.root / candidate.path / WEIGHTS, foreign.known(paths, candidate)
-    served = write_bundle(folder / BUNDLE, card, weights, files, golden, known)
+    path, known = paths.root / candidate.path / WEIGHTS, foreign.known(paths, candidate)
+    served = write_bundle(folder / BUNDLE, card, path, files, golden, known)
     # The fresh process loads while the answers are computed here.
     with cost.loading(folder / BUNDLE, image_files(paths, rows)) as ask:
         images, names = release.open_images(paths, testing)

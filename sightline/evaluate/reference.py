@@ -119,7 +119,7 @@ def make(paths: Paths, bundle: Path, release_name: str) -> Reference:
 
     Raises DataError where there is none.
     """
-    testing, served = release.current(paths, release_name), Predictor.load(bundle)
+    testing, served = release.current(paths, release_name), Predictor.load(bundle, paths.params.ingest.max_pixels)
     if not served.task.is_exclusive:
         raise DataError("the monitor does not watch answers with several labels yet")
     drawn = np.sort(np.random.default_rng(0).permutation(len(testing.images))[:MOST])

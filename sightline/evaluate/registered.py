@@ -13,7 +13,6 @@ from sightline.evaluate import agreement, cost, foreign, metrics, release, robus
 from sightline.evaluate.confidence import Confidence
 from sightline.evaluate.evaluation import FIGURES, corrupted, image_files, measured
 from sightline.files import write_atomically
-from sightline.images.reading import decode
 from sightline.models.predictor import Predictor
 from sightline.tracking.runs import connect
 
@@ -58,12 +57,12 @@ def evaluate_version(
     found = tracker.version(tracker.classifier_model, version)
     tracker.check_open(str(found.run_id))
     bundle = tracker.download(tracker.classifier_model, str(found.version))
-    served, testing = Predictor.load(bundle), release.current(paths, release_name)
+    served, testing = Predictor.load(bundle, paths.params.ingest.max_pixels), release.current(paths, release_name)
     rows = release.rows(paths, testing)
     truth = release.labels(paths, testing)
     card, head = served.card, served.task
     classes, labels = head.indexed(card.classes, truth)
-    pixels = np.stack([decode(data, served.card.size) for data in release.open_files(paths, testing)])
+    pixels = np.stack([served.decode(data) for data in release.open_files(paths, testing)])
     own = served.logits(pixels)
     right = head.figures(metrics.widened(head.probabilities(own, card), len(classes), 0.0), labels, card)
     logits = metrics.widened(own, len(classes), -np.inf)
@@ -127,8 +126,9 @@ def _confidence(served: Predictor) -> Confidence:
 
 
 def _agreement(paths: Paths, served: Predictor) -> float | None:
-    """None where the shards have another side than this version was trained with."""
-    if read_index(paths.shards("target")).size != served.card.size:
+    """None where the shards have another side, shape or white than this version was trained with."""
+    made = read_index(paths.shards("target"))
+    if (made.size, made.fit, made.white) != (served.card.size, served.card.fit, served.card.white):
         return None
     trained = served.logits(agreement.golden_pixels(paths).permute(0, 2, 3, 1).numpy())
     return agreement.difference(served, agreement.golden_files(paths), trained)

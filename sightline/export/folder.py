@@ -84,7 +84,17 @@ def export(bundle: Path, model: str, version: str, form: str, out: Path) -> Expo
 def _described(predictor: Predictor) -> dict[str, Any]:
     """What a client must know; the bundle's own digests are in the version's."""
     values = asdict(predictor.card)
-    kept = ("network", "size", "classes", "temperature", "wanted_accuracy", "abstain_below", "conformal")
+    kept = (
+        "network",
+        "size",
+        "fit",
+        "white",
+        "classes",
+        "temperature",
+        "wanted_accuracy",
+        "abstain_below",
+        "conformal",
+    )
     more = {} if values["decoding"] is None else {"decoding": values["decoding"]}
     return {key: values[key] for key in kept} | more | {"foreign": predictor.known is not None}
 

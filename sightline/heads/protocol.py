@@ -54,6 +54,10 @@ class Learner(Protocol):
         """Mean loss, and the score."""
         ...
 
+    def fitted_loss(self, logits: Tensor, labels: Tensor) -> float:
+        """Mean loss once the logits are calibrated on these very images."""
+        ...
+
 
 class Head(Learner, Protocol):
     """A task that goes the whole way, at work on logits (N, classes)."""
@@ -69,10 +73,6 @@ class Head(Learner, Protocol):
 
     def begin(self, head: nn.Linear, labels: Tensor) -> None:
         """Set the head of a network that begins at random."""
-        ...
-
-    def fitted_loss(self, logits: Tensor, labels: Tensor) -> float:
-        """Mean loss once the logits are calibrated on these very images."""
         ...
 
     def losses(self, logits: Tensor, labels: Tensor) -> Tensor:

@@ -4,6 +4,10 @@ Policy: allowed formats only, by content; the first frame of an animation; EXIF 
 white; 16-bit grey scaled to 8; CMYK, palettes and grey converted to RGB. Nothing larger than the limits is decoded,
 and what Pillow takes for a decompression bomb is never decoded. 32-bit and floating-point pixels have no agreed
 white, so they are refused.
+
+The white of 16-bit grey is the highest level that as many bits hold as the brightest image of the data set needs: a
+camera of 12 bits counts to 4,095 in files of 16. A model keeps that white with its weights; brighter levels are white.
+Where one image is looked at by itself, its own brightest level decides.
 """
 
 from __future__ import annotations
@@ -11,19 +15,26 @@ from __future__ import annotations
 import io
 import re
 import warnings
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from functools import cache, partial
+from importlib.metadata import version
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from sightline.errors import DataError
+from sightline.images import kinds
+from sightline.images.shape import squared
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
+
+    from sightline.images.shape import Fit
 
 EXTENSIONS = {
     "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),
@@ -33,16 +44,27 @@ EXTENSIONS = {
     "TIFF": (".tif", ".tiff"),
     "WEBP": (".webp",),
     "PPM": (".ppm", ".pgm", ".pbm", ".pnm"),
+    "AVIF": (".avif",),
+    "HEIF": (".heic", ".heif", ".hif"),
 }
 """Allowed format → how its files are named."""
-FORMATS = tuple(EXTENSIONS)
+FORMATS = tuple(name for name in EXTENSIONS if name != "HEIF")
+"""Those that Pillow reads by itself."""
 SUFFIXES = frozenset(suffix for suffixes in EXTENSIONS.values() for suffix in suffixes)
 SIXTEEN_BIT = frozenset({"I;16", "I;16B", "I;16L", "I;16N", "I"})
 MODES = SIXTEEN_BIT | {"1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "LAB", "HSV"}
-SIXTEEN_TO_EIGHT = 257  # 65535 / 255
+WHITE = 65535
+"""Of 16-bit grey, where nothing is known of the data set."""
+FEWEST_BITS = 8
 ORIENTATION, LYING = 0x0112, frozenset({5, 6, 7, 8})
 """EXIF's tag, and its values for images that lie on their side."""
+START, SCAN, END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
+"""Markers of a JPEG: of itself, of its pixels, of its end."""
 MAX_PIXELS = 25e6
+"""Of images whose project says nothing else."""
+BOMB = 89e6
+"""Pixels from which on Pillow sees a bomb: the limit of what a project has looked at and accepted before."""
+WITHOUT_HEIF = "an HEIC photo: `pip install 'sightline[heif]'` reads it, or convert it to JPEG"
 TOO_HUNGRY = "reading it needs more memory than is allowed"
 
 
@@ -58,26 +80,49 @@ class Header:
     mode: str
     width: int
     height: int
+    top: int | None = None
+    """Highest level of 16-bit grey; None of other modes."""
+    several: bool = False
+    """There are more pictures in it than the first, which alone is read."""
 
 
-def open_image(data: bytes, max_pixels: float = MAX_PIXELS) -> Image.Image:
+def white_of(top: int) -> int:
+    """The white of 16-bit images whose highest level is `top`: what that many bits hold, 8 at least."""
+    return int((1 << max(FEWEST_BITS, top.bit_length())) - 1)
+
+
+def libraries() -> dict[str, str]:
+    """The libraries that decode, with their versions: others may give other pixels, or read what was not read."""
+    return {name: version(name) for name in ("pillow", "numpy", "simplejpeg", *(["pillow-heif"] if has_heif() else []))}
+
+
+@cache
+def has_heif() -> bool:
+    """Whether HEIC photos can be read."""
+    return find_spec("pillow_heif") is not None
+
+
+@cache
+def _prepare_modern() -> None:
+    """HEIF and AVIF are decoded by one thread each: there is a process or a thread for each core already."""
+    from PIL import AvifImagePlugin
+
+    AvifImagePlugin.DEFAULT_MAX_THREADS = 1
+    if has_heif():
+        import pillow_heif
+
+        pillow_heif.options.DECODE_THREADS = 1
+        pillow_heif.register_heif_opener(thumbnails=False)
+
+
+def open_image(data: bytes, max_pixels: float = BOMB) -> Image.Image:
     """Open `data` without decoding the pixels.
 
     Raises UnreadableImage with the reason.
     """
     if not data:
         raise UnreadableImage("empty file (0 bytes)")
-    try:
-        with _bombs_are_errors():
-            image = Image.open(io.BytesIO(data), formats=FORMATS)
-    except UnidentifiedImageError:
-        raise UnreadableImage(f"not an image of an allowed format ({', '.join(FORMATS)})") from None
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-        raise UnreadableImage(f"decompression bomb: {error}") from None
-    except MemoryError:
-        raise UnreadableImage(TOO_HUNGRY) from None
-    except Exception as error:  # noqa: BLE001 — parsers fail in every way on damaged bytes
-        raise UnreadableImage(f"broken header: {_words(error)}") from None
+    image = _opened(data)
     if image.width * image.height > max_pixels:
         raise UnreadableImage(
             f"{image.width}×{image.height} pixels are above the limit of {max_pixels / 1e6:g} megapixels"
@@ -85,7 +130,7 @@ def open_image(data: bytes, max_pixels: float = MAX_PIXELS) -> Image.Image:
     # Of the 32-bit images only those of PPM are known to count to 65,535.
     if image.mode not in MODES or (image.mode == "I" and image.format != "PPM"):
         raise UnreadableImage(f"pixel mode {image.mode} is not supported")
-    return image
+    return _opened(data + END) if _lacks_its_end(data) else image
 
 
 def upright_size(image: Image.Image) -> tuple[int, int]:
@@ -94,16 +139,53 @@ def upright_size(image: Image.Image) -> tuple[int, int]:
     return (image.height, image.width) if turned else (image.width, image.height)
 
 
-def to_rgb(image: Image.Image) -> Image.Image:
+def _opened(data: bytes) -> Image.Image:
+    start, formats = data[: kinds.LOOKED_AT], FORMATS
+    if kinds.is_heif(start):
+        if not has_heif():
+            raise UnreadableImage(WITHOUT_HEIF)
+        formats = ("HEIF",)
+    if kinds.brands(start):
+        _prepare_modern()
+    try:
+        with _bombs_are_errors():
+            return Image.open(io.BytesIO(data), formats=formats)
+    except UnidentifiedImageError:
+        what = kinds.named(data)
+        allowed = f"not an image of an allowed format ({', '.join(FORMATS)})"
+        raise UnreadableImage(f"{allowed}, but {what}" if what else allowed) from None
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        raise UnreadableImage(f"decompression bomb: {error}") from None
+    except MemoryError:
+        raise UnreadableImage(TOO_HUNGRY) from None
+    except Exception as error:  # noqa: BLE001 — parsers fail in every way on damaged bytes
+        raise UnreadableImage(f"broken header: {_words(error)}") from None
+
+
+def _lacks_its_end(data: bytes) -> bool:
+    """Whether it is a JPEG that lacks the marker of its end and nothing else: all of its pixels are there."""
+    if not data.startswith(START) or data.find(SCAN, max(0, data.rfind(END))) < 0:
+        return False
+    from simplejpeg import decode_jpeg
+
+    try:
+        # Strictly: libjpeg makes up what is missing. An eighth of the size is faster; all of it is read all the same.
+        decode_jpeg(data + END, "GRAY", min_height=1, min_width=1, strict=True)
+    except ValueError:
+        return False
+    return True
+
+
+def to_rgb(image: Image.Image, white: int | None = None) -> Image.Image:
     """Decode and convert by the policy of this module; may return `image` itself.
 
-    Raises UnreadableImage where the pixels are damaged.
+    `white`: of 16-bit grey; None: by its own brightest level. Raises UnreadableImage where the pixels are damaged.
     """
-    return _upright(image, _converted)
+    return _upright(image, partial(_converted, white=white))
 
 
 def to_grey(image: Image.Image) -> Image.Image:
-    """Decode and convert to 8-bit grey by the same policy; may return `image` itself.
+    """Decode and convert to 8-bit grey, 16-bit grey by its own brightest level; may return `image` itself.
 
     Raises UnreadableImage where the pixels are damaged.
     """
@@ -122,11 +204,13 @@ def _upright(image: Image.Image, convert: Callable[[Image.Image], Image.Image]) 
         raise UnreadableImage(f"damaged pixels: {_words(error)}") from None
 
 
-def _converted(image: Image.Image) -> Image.Image:
+def _converted(image: Image.Image, white: int | None = None) -> Image.Image:
     if image.mode == "RGB" and "transparency" not in image.info:
         return image
     if image.mode in SIXTEEN_BIT:
-        return Image.fromarray((np.asarray(image) // SIXTEEN_TO_EIGHT).astype(np.uint8)).convert("RGB")
+        levels = np.asarray(image).astype(np.uint32)
+        white = white_of(int(levels.max())) if white is None else white
+        return Image.fromarray((np.minimum(levels, white) * 255 // white).astype(np.uint8)).convert("RGB")
     if image.mode in {"LA", "La", "PA", "RGBA", "RGBa"} or "transparency" in image.info:
         # RGBa holds premultiplied colours: they must be divided before they are laid over white.
         pixels = image if image.mode == "RGBA" else image.convert("RGBA")
@@ -141,33 +225,38 @@ def _grey(image: Image.Image) -> Image.Image:
     return image if is_grey else _converted(image).convert("L")
 
 
-def decode(data: bytes, size: int, max_pixels: float = MAX_PIXELS) -> NDArray[np.uint8]:
-    """Pixels of the image in `data`, squeezed to a square: uint8 array of shape (size, size, 3).
+def decode(
+    data: bytes, size: int, max_pixels: float = BOMB, fit: Fit = "squeeze", white: int = WHITE
+) -> NDArray[np.uint8]:
+    """Pixels of the image in `data`, made a square by `fit`: uint8 array of shape (size, size, 3).
 
-    Raises UnreadableImage with the reason.
+    `white`: of 16-bit grey. Raises UnreadableImage with the reason.
     """
     image = open_image(data, max_pixels)
     # JPEG decodes at 1/2, 1/4 or 1/8 directly where that is still at least the wanted size.
     image.draft(None, (size, size))
-    pixels = to_rgb(image)
-    if pixels.size != (size, size):
-        pixels = pixels.resize((size, size), Image.Resampling.BICUBIC)
-    return np.asarray(pixels)
+    return squared(to_rgb(image, white), size, fit)
 
 
-def inspect(
-    data: bytes, side: int, max_pixels: float = MAX_PIXELS, *, grey: bool = False
-) -> tuple[Header, Image.Image]:
+def inspect(data: bytes, side: int, max_pixels: float = BOMB, *, grey: bool = False) -> tuple[Header, Image.Image]:
     """What the file says of itself, and its pixels: upright, RGB or 8-bit grey, decoded once.
 
     A JPEG comes at the smallest of the scales 1, 1/2, 1/4, 1/8 that leaves both sides at least `side`: all of its
     bytes are decoded all the same, so that damage shows. Raises UnreadableImage with the reason.
     """
     image = open_image(data, max_pixels)
-    header = Header(image.format or "", image.mode, image.width, image.height)
+    header = Header(image.format or "", image.mode, image.width, image.height, several=_holds_several(image))
     # A JPEG stores grey apart from the colours, which are then neither enlarged nor converted.
     image.draft("L" if grey else None, (side, side))
-    return header, to_grey(image) if grey else to_rgb(image)
+    pixels = to_grey(image) if grey else to_rgb(image)
+    return replace(header, top=int(np.asarray(image).max())) if header.mode in SIXTEEN_BIT else header, pixels
+
+
+def _holds_several(image: Image.Image) -> bool:
+    """Whether there are pages or frames behind the first; what a camera adds to its JPEG (MPO) is none."""
+    with suppress(Exception):  # what lies behind the first picture may be damaged in every way
+        return image.format != "MPO" and bool(getattr(image, "is_animated", False))
+    return False
 
 
 def png(pixels: NDArray[np.uint8]) -> bytes:

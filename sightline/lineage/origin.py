@@ -105,5 +105,8 @@ def write_params(root: Path, plan: Mapping[str, Any]) -> None:
     from sightline.config import PARAMS
 
     # What the preset brought stands in the recipes already, and the presets themselves were not recorded.
-    values = {**plan["params"], "project": {**plan["params"]["project"], "preset": None}}
+    given = plan["params"]
+    values = {**given, "project": {**given["project"], "preset": None}}
+    # Before there was a choice every image was squeezed.
+    values["preprocess"] = {"fit": "squeeze", **given["preprocess"]}
     (root / PARAMS).write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")

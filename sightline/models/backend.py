@@ -60,12 +60,12 @@ def adopt(predictor: Predictor, bundle: Path, file: Path) -> Parity:
     whatever the runtime raises of such a file; torch goes on then.
     """
     run, images = onnxruntime(file), golden(bundle)
-    other = Predictor(predictor.card, predictor.model, predictor.known)
+    other = Predictor(predictor.card, predictor.model, predictor.known, predictor.max_pixels)
     other.run = run
     answers = other.predict(images)
     probabilities = np.array([one.probabilities for one in answers])
     scores = None if predictor.known is None else np.array([one.foreign_score for one in answers])
-    by_torch = Predictor(predictor.card, predictor.model, predictor.known)
+    by_torch = Predictor(predictor.card, predictor.model, predictor.known, predictor.max_pixels)
     found = parity(by_torch, images, probabilities, scores)
     predictor.run = run
     return found

@@ -7,13 +7,15 @@ import json
 import math
 import shutil
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from sightline.digests import file_digest
 from sightline.errors import ModelError
 from sightline.heads.conformal import Conformal
 from sightline.heads.known import HEADS
 from sightline.heads.labels import CLASSIFY, noted
+from sightline.images.reading import MAX_PIXELS, WHITE
+from sightline.images.shape import Fit
 from sightline.models.foreign import KNOWN, Known
 from sightline.models.weights import WEIGHTS
 
@@ -48,8 +50,14 @@ class Card:
     """Answers that are less sure than this had better go to a person; None where no threshold was found."""
     conformal: Conformal | None = None
     """What makes the sets of likely classes; None where there were no images to calibrate on."""
+    fit: Fit = "squeeze"
+    """How images of other shapes become square; older bundles, without this field, squeeze them."""
     known: str | None = None
     """SHA-256 of the file that tells foreign images; None where there is none, as in bundles older than this field."""
+    white: int = WHITE
+    """Level of 16-bit grey that is white."""
+    max_pixels: float = MAX_PIXELS
+    """Larger images are not decoded, where no project says otherwise."""
     task: str = CLASSIFY
     """Which head makes answers of the network's outputs."""
     decoding: dict[str, Any] | None = None
@@ -92,12 +100,17 @@ def _card(values: dict[str, Any]) -> Card:
     card = Card(**{**values, "classes": tuple(values["classes"]), "conformal": known})
     if not (type(card.size) is int and 1 <= card.size <= LARGEST):
         raise ValueError(f"size = {card.size!r} is no number of pixels up to {LARGEST}")
+    if card.fit not in get_args(Fit):
+        raise ValueError(f"fit = {card.fit!r} is none of {', '.join(get_args(Fit))}")
     if not card.classes or {type(name) for name in card.classes} != {str} or len({*card.classes}) < len(card.classes):
         raise ValueError("classes are not the names of one class or more, each once")
+    if not (type(card.white) is int and 0 < card.white <= WHITE):
+        raise ValueError(f"white = {card.white!r} is no level of 16 bits")
     if card.task not in HEADS:
         raise ValueError(f"task = {card.task!r} is none of {', '.join(HEADS)}")
     HEADS[card.task].check(card)
     numbers = {"temperature": card.temperature, "abstain_below": card.abstain_below or 0.0}
+    numbers |= {"max_pixels": card.max_pixels}
     numbers |= {name: float(value) for name, value in vars(known).items()} if known else {}
     for name, value in numbers.items():
         if not isinstance(value, float | int) or not math.isfinite(value):

@@ -42,8 +42,12 @@ class Outputs(NamedTuple):
 class Predictor:
     """A loaded bundle."""
 
-    def __init__(self, card: Card, model: Classifier, known: Known | None = None) -> None:
+    def __init__(
+        self, card: Card, model: Classifier, known: Known | None = None, max_pixels: float | None = None
+    ) -> None:
         self.card = card
+        self.max_pixels = card.max_pixels if max_pixels is None else max_pixels
+        """Larger images are not decoded: by the project that asks, else by the one that the bundle is of."""
         self.model = model.eval()
         self.known = known
         self.task = of(card.task)
@@ -52,12 +56,12 @@ class Predictor:
         """Pixels uint8 (N, size, size, 3) → features and logits; another runtime may take torch's place."""
 
     @classmethod
-    def load(cls, folder: Path | str) -> Predictor:
-        """The predictor in a bundle folder.
+    def load(cls, folder: Path | str, max_pixels: float | None = None) -> Predictor:
+        """The predictor in a bundle folder; `max_pixels` as `ingest.max_megapixels` of the project says now.
 
         Raises ModelError where a file is missing, was changed or does not fit.
         """
-        return cls(*bundle.load(Path(folder)))
+        return cls(*bundle.load(Path(folder)), max_pixels)
 
     def outputs(self, pixels: NDArray[np.uint8]) -> Outputs:
         """What the network makes of images uint8 (N, size, size, 3), in full precision."""
@@ -100,7 +104,7 @@ class Predictor:
 
         Raises UnreadableImage where it cannot be read.
         """
-        return decode(data, self.card.size)
+        return decode(data, self.card.size, self.max_pixels, self.card.fit, self.card.white)
 
     def predict(self, images: Sequence[bytes]) -> list[Answer]:
         """One answer for each image file, in order.

@@ -1,20 +1,18 @@
-"""Networks: our small CNN and every classification network of torchvision, each as backbone and head."""
+"""Networks: our small CNN, and all that torchvision and timm have for classification, each as backbone and head."""
 
 from __future__ import annotations
 
 import inspect
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from sightline.errors import ModelError
-from sightline.models import smallmaps
+from sightline.models import hub, shipped, smallmaps
 from sightline.models.operators import ensure
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 class Classifier(nn.Module):
@@ -68,21 +66,51 @@ def names() -> list[str]:
 def build(network: str, classes: int, size: int) -> Classifier:
     """A fresh `network` for square images of `size` pixels; weights from torch's global random state.
 
+    `timm:NAME` is one of timm's, any other name one of torchvision's.
+
     Raises ModelError for an unknown name, or where the network cannot take images of that size.
     """
     if network == "cnn":
         return Classifier(SmallCNN(), SmallCNN.width, classes)
+    if hub.is_of_timm(network):
+        backbone = hub.backbone(network, size)
+        return Classifier(backbone, _width(backbone, network, size), classes)
     backbone = _torchvision(network, size)
     _strip_head(backbone, network)
     return Classifier(backbone, _width(backbone, network, size), classes)
 
 
-def _torchvision(network: str, size: int) -> nn.Module:
-    if network not in names():
+def check(network: str, init: str | None) -> None:
+    """Raise ModelError where there is no such network, or where `init`, as in `load_init`, names no weights of it.
+
+    Nothing is read or fetched.
+    """
+    if hub.is_of_timm(network):
+        hub.check(network)
+    elif network != "cnn" and network not in names():
         import difflib
 
         close = difflib.get_close_matches(network, names(), n=3) or ["cnn", "resnet18"]
         raise ModelError(f"network {network!r} is unknown; did you mean {' or '.join(close)}?")
+    if init is None:
+        return
+    if _is_file(init):
+        if not Path(init).is_file():
+            raise ModelError(f"{init}: there is no such file of weights")
+    elif hub.is_of_timm(init):
+        hub.check(init, network)
+    elif shipped.is_shipped(init):
+        shipped.networks(init)
+    else:
+        _named(init, network)
+
+
+def _is_file(init: str) -> bool:
+    return Path(init).suffix in {".pt", ".pth", ".safetensors"}
+
+
+def _torchvision(network: str, size: int) -> nn.Module:
+    check(network, None)
     from torchvision import models
 
     builder = models.get_model_builder(network)
@@ -157,20 +185,24 @@ def _mend(convolution: nn.Conv2d, inputs: tuple[Tensor, ...]) -> None:
 def load_init(model: nn.Module, init: str, network: str) -> None:
     """Put the weights that `init` names into the backbone of a classifier or detector.
 
-    `init` is a file (.pt, .pth or .safetensors: state of a Classifier, of a backbone, or of a torchvision network) or
-    a torchvision weights name, which torchvision looks up in its cache and downloads when it is not there. The
-    positions of a vision transformer are resampled where it was trained at another image size.
+    `init` is a file (.pt, .pth or .safetensors: state of a Classifier, of a backbone, or of a network of torchvision or
+    timm), a backbone that comes with this package (`shipped`), or the name of weights of torchvision or timm, which
+    these look up in their caches and download when they are not there. The positions of a vision transformer are
+    resampled where it was trained at another image size.
     Raises ModelError where the weights are missing or do not fit.
     """
-    from pathlib import Path
-
-    path = Path(init)
-    state = _read_state(path) if path.suffix in {".pt", ".pth", ".safetensors"} else _download(init, network)
+    check(network, init)
     backbone = model.get_submodule("backbone")
+    if shipped.is_shipped(init) or _is_file(init):
+        state = _read_state(shipped.weights(init, network) if shipped.is_shipped(init) else Path(init))
+    else:
+        state = hub.weights(init, network, backbone) if hub.is_of_timm(init) else _download(init, network)
     own = backbone.state_dict()
     given = {name.removeprefix("backbone."): value for name, value in state.items()}
     if network.startswith("vit_") and "encoder.pos_embedding" in given:
         given = _resampled(given, backbone)
+    if isinstance(backbone, hub.Renormalised):
+        given = hub.renamed(given, backbone)
     matching = {name: value for name, value in given.items() if name in own and value.shape == own[name].shape}
     missing = sorted(set(own) - set(matching))
     if missing:
@@ -188,8 +220,6 @@ def _resampled(state: dict[str, Tensor], backbone: Any) -> dict[str, Tensor]:
 
 
 def _read_state(path: Path) -> dict[str, Tensor]:
-    if not path.is_file():
-        raise ModelError(f"{path}: there is no such file of weights")
     try:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file
@@ -204,7 +234,8 @@ def _read_state(path: Path) -> dict[str, Tensor]:
     return weights
 
 
-def _download(name: str, network: str) -> dict[str, Tensor]:
+def _named(name: str, network: str) -> Any:
+    """The weights of that name in torchvision; raises ModelError where the network has no such."""
     if network == "cnn":
         raise ModelError(f"init {name!r}: cnn has no weights in torchvision; set pretrain.network to whose they are")
     ensure()
@@ -216,8 +247,12 @@ def _download(name: str, network: str) -> dict[str, Tensor]:
     if of not in {"", enum.__name__} or short not in enum.__members__:
         known = ", ".join(f"{enum.__name__}.{member}" for member in enum.__members__)
         raise ModelError(f"init {name!r}: {network} has no such weights, it has {known}; or change pretrain.network")
+    return enum[short]
+
+
+def _download(name: str, network: str) -> dict[str, Tensor]:
     try:
-        state: dict[str, Tensor] = dict(enum[short].get_state_dict(progress=True, check_hash=True))
+        state: dict[str, Tensor] = dict(_named(name, network).get_state_dict(progress=True, check_hash=True))
     except OSError as error:
         raise ModelError(f"init {name!r} is not in torch's cache and cannot be downloaded: {error}") from None
     return state

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 from sightline.digests import file_digest
 from sightline.errors import RegistryError
 from sightline.files import replacing
+from sightline.models import zoo
 from sightline.models.weights import WEIGHTS
 from sightline.tracking.runs import connect
 from sightline.tracking.versions import CHAMPION, find
 
 if TYPE_CHECKING:
+    from sightline.params import Pretrain
     from sightline.project import Paths
 
 SCHEME = "registry:"
@@ -28,13 +30,27 @@ def pinned(paths: Paths, init: str | None) -> str | None:
         return init
     tracker, file = connect(paths), paths.root / init
     if init == CHAMPION or init.startswith(SCHEME):
-        version = find(tracker, f"@{CHAMPION}" if init == CHAMPION else init.removeprefix(SCHEME))
+        version = find(tracker, _asked(init))
     else:
         known = tracker.holding(file_digest(file)) if file.is_file() else None
         if known is None:
             return init
         version = known
     return f"{SCHEME}{version.name}/{version.version}"
+
+
+def check(paths: Paths, pretrain: Pretrain) -> None:
+    """Raise ModelError or RegistryError where its network or the weights to begin with do not exist."""
+    init = pretrain.init
+    if init is not None and (init == CHAMPION or init.startswith(SCHEME)):
+        find(connect(paths), _asked(init))
+        init = None
+    zoo.check(pretrain.network, init)
+
+
+def _asked(init: str) -> str:
+    """The registered version that `champion` or `registry:…` names, as `find` takes it."""
+    return f"@{CHAMPION}" if init == CHAMPION else init.removeprefix(SCHEME)
 
 
 def is_exact(init: str) -> bool:
@@ -52,7 +68,7 @@ def fetched(paths: Paths, init: str | None) -> str | None:
     if init is None or not (init == CHAMPION or init.startswith(SCHEME)):
         return init
     tracker = connect(paths)
-    version = find(tracker, f"@{CHAMPION}" if init == CHAMPION else init.removeprefix(SCHEME))
+    version = find(tracker, _asked(init))
     found = next(tracker.files(version.name, str(version.version)).rglob(WEIGHTS), None)
     if found is None:
         raise RegistryError(f"{init}: version {version.version} of {version.name} holds no {WEIGHTS}")

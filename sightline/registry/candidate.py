@@ -114,7 +114,7 @@ class Candidate:
     def predictor(self, version: str) -> Predictor:
         """A version, loaded; raises RegistryError where it cannot be."""
         if version not in self._predictors:
-            self._predictors[version] = Predictor.load(self.folder(version))
+            self._predictors[version] = Predictor.load(self.folder(version), self.paths.params.ingest.max_pixels)
         return self._predictors[version]
 
     def folder(self, version: str) -> Path:

@@ -232,9 +232,7 @@ def _robustness(candidate: Candidate) -> Blessing:
 
 
 def _under_corruption(predictor: Predictor, files: list[bytes], labels: NDArray[np.str_]) -> Mapping[str, Figures]:
-    from sightline.images.reading import decode
-
-    pixels = np.stack([decode(data, predictor.card.size) for data in files])
+    pixels = np.stack([predictor.decode(data) for data in files])
     return robustness.right(predictor, pixels, labels)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sightline.errors import RegistryError
+from sightline.models.shipped import is_shipped
 from sightline.registry.backbones import SCHEME, is_exact
 from sightline.tracking.versions import find
 
@@ -71,7 +72,8 @@ def past(versions: Versions, own: tuple[Learned, ...], init: str | None) -> Past
     while waiting:
         asked = waiting.pop()
         name = asked.removeprefix(SCHEME)
-        if asked in seen:
+        # Those that come with this package learned from no photograph.
+        if asked in seen or is_shipped(asked):
             continue
         seen.add(asked)
         tags = _tags(versions, asked)

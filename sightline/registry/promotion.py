@@ -13,9 +13,10 @@ from sightline.registry.blessing import REQUIRED
 from sightline.registry.champion import answer_requests, approved, rollback, submit, take
 from sightline.registry.judge import Judgement, judge
 from sightline.registry.ledger import open_ledger
+from sightline.words import suggestion
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from sightline.evaluate.evaluation import Evaluated
@@ -67,9 +68,7 @@ def promote(tracker: Tracker, request: Request, limits: Gate, release_name: str)
     An alias that a person moved meanwhile is answered first. Raises RegistryError where the version does not exist.
     """
     tracker.version(tracker.classifier_model, request.version)
-    unknown = sorted(set(request.override) - set(REQUIRED))
-    if unknown:
-        raise RegistryError(f"override {unknown[0]}: there is no such check; there are {', '.join(REQUIRED)}")
+    check(request.override)
     ledger = open_ledger(tracker.paths)
 
     def ask(asked: Request, champion: str | None) -> Judgement:
@@ -81,6 +80,14 @@ def promote(tracker: Tracker, request: Request, limits: Gate, release_name: str)
         return replace(outcome, messages=messages + _held(tracker, ledger, outcome))
     finally:
         ledger.close()
+
+
+def check(override: Sequence[str]) -> None:
+    """Raise RegistryError where the gate has no check of such a name."""
+    for name in override:
+        if name not in REQUIRED:
+            near = suggestion(name, REQUIRED)
+            raise RegistryError(f"override {name}: there is no such check{near}; there are {', '.join(REQUIRED)}")
 
 
 def approve(tracker: Tracker, outcome: Outcome, by: str, reason: str) -> Outcome:

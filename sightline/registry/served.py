@@ -84,7 +84,7 @@ def answering(paths: Paths, version: str | None = None, *, quick: bool = False) 
     Raises as `served`, and ModelError where the bundle is not whole.
     """
     found = served(paths, version)
-    predictor = Predictor.load(found.bundle)
+    predictor = Predictor.load(found.bundle, paths.params.ingest.max_pixels)
     if not _adopted(predictor, found) and quick:
         quicken(predictor, found.bundle)
     return Version(found.version, tree_digest(found.bundle), predictor)

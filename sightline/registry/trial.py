@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sightline.errors import RegistryError
-from sightline.models import zoo
+from sightline.models import hub, zoo
 from sightline.models.bundle import BUNDLE, GOLDEN
 from sightline.models.predictor import Predictor
 from sightline.models.rounding import reference
@@ -122,6 +122,8 @@ def main(bundle: Path) -> str | None:
     if b'"network": "cnn"' not in (bundle / BUNDLE).read_bytes():
         # Where it is loaded torchvision makes a folder, so that it comes before the walls; our own network needs none.
         zoo.names()
+    if f'"network": "{hub.PREFIX}'.encode() in (bundle / BUNDLE).read_bytes():
+        hub.load()
     restrict(bundle, (bundle / WEIGHTS).stat().st_size)
     return trouble_with(bundle)
 

@@ -12,6 +12,7 @@ from sightline.files import write_atomically
 from sightline.images.reading import UnreadableImage
 from sightline.names import plain
 from sightline.registry.blessing import COST, OVERALL, ROBUSTNESS
+from sightline.report.index import facts, write_index
 from sightline.report.page import CheckRow
 from sightline.report.rendering import templates
 
@@ -69,11 +70,13 @@ def write_gate_report(paths: Paths, outcome: Outcome, name: str) -> Path:
     asked, judged = outcome.request, outcome.judgement
     words = f"Asked by {asked.actor}, rule {asked.rule}: {asked.reason}" if asked else ""
     differ = judged.differences if judged else ()
+    title = f"{paths.params.project.name}: version {outcome.version} is {outcome.decision}"
     html = (
         templates()
         .get_template("gate.html.j2")
         .render(
-            title=f"{paths.params.project.name}: version {outcome.version} is {outcome.decision}",
+            title=title,
+            facts=facts(outcome.version, outcome.decision, title, None),
             sentence=outcome.words,
             messages=outcome.messages,
             asked=words,
@@ -86,6 +89,7 @@ def write_gate_report(paths: Paths, outcome: Outcome, name: str) -> Path:
     )
     path = paths.reports / f"{plain(name)}.html"
     write_atomically(path, html)
+    write_index(paths)
     return path
 
 

@@ -17,7 +17,8 @@ from sightline.files import write_atomically
 from sightline.heads.known import of
 from sightline.heads.labels import CLASSIFY
 from sightline.report.axis import Axis, axis, risk_axis, time_axis
-from sightline.report.rendering import data_address, templates
+from sightline.report.index import TONES, facts
+from sightline.report.rendering import bar_scale, data_address, templates
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -113,6 +114,19 @@ class Mistake:
     predicted: str
     probability: float
     """Of the predicted class."""
+    address: str | None
+    """Of its file, from the page; None where it has none, as inside a tar file."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """The test images of one class that were taken for another one."""
+
+    true: str
+    predicted: str
+    count: int
+    mistakes: tuple[Mistake, ...]
+    """The surest of them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,7 +137,12 @@ class RunReport:
     title: str
     created: str
     flow_run: str
+    decision: str
+    """A word of the ledger: promoted, refused …"""
     decision_sentence: str
+    version: str
+    findings: Sequence[str]
+    """What validation told of the data and what stopped nothing: leaks, copies, odd images."""
     champion: str | None
     """Name and version, or None while there is no champion."""
     checks: tuple[CheckRow, ...]
@@ -138,6 +157,8 @@ class RunReport:
     """The figures that `sightline.evaluate.evaluation.evaluate` writes."""
     mistakes: tuple[Mistake, ...]
     """Worst first."""
+    cells: tuple[Cell, ...]
+    """Of the confusion matrix, most images first."""
     lineage: tuple[tuple[str, str], ...]
     links: tuple[tuple[str, str], ...]
     """(text, address)."""
@@ -165,11 +186,17 @@ def _view(report: RunReport) -> dict[str, Any]:
         "heat": _heat(matrix) if count > MAX_LABELLED else None,
         "heat_side": count * max(1, round(HEAT_SIDE / max(1, count))),
         "pairs": _confused_pairs(matrix, evaluation["classes"]),
+        "anchors": {f"{one.true}\n{one.predicted}": f"cell-{number}" for number, one in enumerate(report.cells, 1)},
+        "tone": TONES.get(report.decision, ""),
+        "facts": facts(report.version, report.decision, report.title, report.evaluation["accuracy"]),
         "right": int(matrix.trace()),
         "total": sum(row["count"] for row in evaluation["reliability"]),
         "worst_first": sorted(evaluation["per_class"].items(), key=lambda item: item[1]["f1"]),
         "curves": [(curve.name, _panels(curve, head.score)) for curve in report.curves],
         "risk_axis": risk_axis(evaluation),
+        "bars": bar_scale([row["f1"] for row in evaluation["per_class"].values()]),
+        "slice_bars": bar_scale([row["accuracy"] for row in evaluation["slices"]]),
+        "harm_bars": bar_scale([evaluation["robustness"]["clean"], *evaluation["robustness"]["accuracy"].values()]),
         "score_axis": axis([bound for score in report.scores for bound in (score.low, score.high)], 16, 304),
     }
 

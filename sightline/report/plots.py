@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from sightline.tracking.runs import Tracker
 
+MOST = 60
+"""Classes of a confusion matrix that is drawn."""
 STYLE = (
     "<style>svg { background: #fff; font: 11px system-ui, sans-serif } text { fill: #5b6775 } "
     ".grid { stroke: #e1e5ea } .ideal { stroke: #5b6775; stroke-dasharray: 4 4 } .gap { stroke: #ea6b0c } "
@@ -31,10 +33,13 @@ def keep_pictures(tracker: Tracker, run: str, folder: Path, figures: Mapping[str
 
 
 def pictures(evaluation: Mapping[str, Any]) -> dict[str, str]:
-    """Name → SVG file of the reliability diagram and of the risk-coverage curve in the figures of an evaluation."""
+    """Name → SVG file of the reliability diagram, the risk-coverage curve and, if any, the confusion matrix."""
     plots: Any = templates().get_template("plots.j2").module
     total = sum(row["count"] for row in evaluation["reliability"])
-    return {
+    # Where an image may have several labels none is taken for another.
+    shown = "confusion" in evaluation and len(evaluation["classes"]) <= MOST
+    matrix = {"confusion": str(plots.confusion(evaluation, STYLE)).strip()} if shown else {}
+    return matrix | {
         "reliability": str(plots.reliability(evaluation, total, STYLE)).strip(),
         "risk_coverage": str(plots.risk_coverage(evaluation, risk_axis(evaluation), STYLE)).strip(),
     }

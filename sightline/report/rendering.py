@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import base64
+import math
+from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from sightline.heads.shares import percent
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from jinja2 import Environment
 
 SMALL_SIDE = 48
@@ -45,6 +49,27 @@ def _picture(png: bytes, side: int) -> dict[str, Any]:
         buffer = BytesIO()
         image.save(buffer, "WEBP", quality=80)
     return {"src": data_address(buffer.getvalue(), "webp"), "small": small}
+
+
+@dataclass(frozen=True)
+class Bars:
+    """A scale for bars of shares that are much alike: it starts where differences show."""
+
+    start: float
+
+    def width(self, share: float) -> str:
+        """Of the bar, in per cent of the longest there can be."""
+        return f"{100 * max(0.0, share - self.start) / (1 - self.start):.1f}"
+
+    @property
+    def words(self) -> str:
+        """Where it starts, for the head of the column; empty where that is nothing."""
+        return f"from {100 * self.start:.0f}\u00a0%" if self.start else ""
+
+
+def bar_scale(shares: Sequence[float]) -> Bars:
+    """From the multiple of ten per cent below all `shares`, with room for the shortest bar."""
+    return Bars(max(0, math.ceil(10 * min(shares, default=0) - 1.5)) / 10)
 
 
 def data_address(data: bytes, kind: str) -> str:

@@ -12,13 +12,16 @@ from urllib.parse import quote
 import numpy as np
 
 from sightline.data import manifest
+from sightline.data.duplicates.across import picture
+from sightline.data.files.facts import read_bytes
 from sightline.heads.known import of
 from sightline.heads.labels import LABELS
-from sightline.images.reading import png
+from sightline.images.reading import UnreadableImage, png
 from sightline.names import plain
 from sightline.params import ROLES
 from sightline.report.gate import beside, check_rows
-from sightline.report.page import Curve, DatasetCard, Mistake, RunReport, Score, StageRow, write_page
+from sightline.report.index import write_index
+from sightline.report.page import Cell, Curve, DatasetCard, Mistake, RunReport, Score, StageRow, write_page
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,6 +34,8 @@ if TYPE_CHECKING:
     from sightline.train.result import Trained
 
 SAMPLES = 6
+PICTURES, PER_CELL, SIDE = 120, 8, 96
+"""Pictures of confused images in all and in a cell, and their longest side in pixels."""
 STAGE_NAMES = {"scratch": "from scratch", "transfer": "linear head", "finetune": "fine-tuned", "pretrain": "backbone"}
 
 
@@ -49,6 +54,8 @@ class RunFacts:
     """None where nobody asked, as in a run within a time budget."""
     outcome: Outcome
     lineage: tuple[tuple[str, str], ...]
+    findings: tuple[str, ...]
+    """What validation told of the data."""
 
 
 def write_report(paths: Paths, facts: RunFacts) -> Path:
@@ -56,9 +63,13 @@ def write_report(paths: Paths, facts: RunFacts) -> Path:
     figures = facts.evaluated.figures(paths.root)
     name = paths.params.project.name
     champion = f"{name}-classifier version {facts.outcome.champion}" if facts.outcome.champion else None
+    version, decision = facts.outcome.version, facts.outcome.decision
     page = RunReport(
         project=name,
-        title=f"{name}: {facts.flow_run}",
+        title=f"{name} version {version}: {decision}",
+        decision=decision,
+        version=version,
+        findings=facts.findings,
         created=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
         flow_run=facts.flow_run,
         decision_sentence=f"{facts.outcome.words[0].upper()}{facts.outcome.words[1:]}.",
@@ -70,11 +81,14 @@ def write_report(paths: Paths, facts: RunFacts) -> Path:
         curves=tuple(Curve(name=STAGE_NAMES[one.stage], points=one.history) for one in facts.trained if one.history),
         scores=scores(figures, facts.best),
         evaluation=figures,
-        mistakes=tuple(_mistake(row) for row in figures["mistakes"]),
+        mistakes=tuple(_mistake(paths, row) for row in figures["mistakes"]),
+        cells=_cells(paths, facts.evaluated, figures["classes"]),
         lineage=(("choice", facts.choice), *facts.lineage),
         links=_links(paths, facts.datasets, facts.label_errors),
     )
-    return write_page(page, paths.reports / f"{plain(facts.flow_run)}.html")
+    written = write_page(page, paths.reports / f"{plain(facts.flow_run)}.html")
+    write_index(paths)
+    return written
 
 
 def scores(figures: dict[str, Any], best: Trained) -> tuple[Score, ...]:
@@ -124,9 +138,46 @@ def _samples(paths: Paths, data: DataRef) -> dict[str, list[bytes]]:
     return found
 
 
-def _mistake(row: dict[str, Any]) -> Mistake:
+def _cells(paths: Paths, evaluated: Evaluated, classes: list[str]) -> tuple[Cell, ...]:
+    """The cells of the confusion matrix off its diagonal, with pictures of the first of each as far as they go."""
+    found: dict[tuple[str, str], list[tuple[str, float]]] = {}
+    for name, row, column, sure in evaluated.wrong(paths.root):
+        found.setdefault((classes[row], classes[column]), []).append((name, sure))
+    cells, left = [], PICTURES
+    for (true, predicted), wrong in sorted(found.items(), key=lambda item: -len(item[1])):
+        shown = []
+        for path, probability in wrong[: min(left, PER_CELL)]:
+            image = _picture(paths, path)
+            if image is not None:
+                address = _address(paths, path)
+                one = Mistake(
+                    image=image, path=path, true=true, predicted=predicted, probability=probability, address=address
+                )
+                shown.append(one)
+        left -= len(shown)
+        if shown:
+            cells.append(Cell(true=true, predicted=predicted, count=len(wrong), mistakes=tuple(shown)))
+    return tuple(cells)
+
+
+def _picture(paths: Paths, path: str) -> bytes | None:
+    """None where the file can no longer be read."""
+    try:
+        return picture(read_bytes(paths.raw("target"), path), SIDE)
+    except (OSError, UnreadableImage):
+        return None
+
+
+def _address(paths: Paths, path: str) -> str | None:
+    """Of an image of the target, from the report; a member of a tar file has none."""
+    file = paths.raw("target") / path
+    return _link(paths, file) if file.is_file() else None
+
+
+def _mistake(paths: Paths, row: dict[str, Any]) -> Mistake:
     return Mistake(
         image=base64.b64decode(row["png"]),
+        address=_address(paths, row["path"]),
         path=row["path"],
         true=row["true"],
         predicted=row["predicted"],

@@ -22,7 +22,7 @@ from prometheus_client.registry import Collector
 
 from sightline.images.reading import inspect, open_image
 from sightline.masking import masked
-from sightline.serve.record import About, Record, Role, encode
+from sightline.serve.record import About, Record, Role, encode, mark
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -219,7 +219,7 @@ class Capture(Collector):
         )
         data, self._files = encode(records, said), self._files + 1
         at = min((one.at for one in records), default=datetime.now(UTC))
-        name = f"date={group.day}/{at:%H%M%S}-{self._server}-{self._files:06d}.parquet"
+        name = f"date={group.day}/{at:%H%M%S}-{self._server}-{self._files:06d}-{mark(data)}.parquet"
         while not self._put(name, data):
             with self._changed:
                 if self._ended:

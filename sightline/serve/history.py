@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sightline.errors import Damaged
-from sightline.serve.record import COLUMNS, SCHEMA, about
+from sightline.serve.record import COLUMNS, ENDING, SCHEMA, about, length, mark
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Sequence
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 THREADS = 16
 """Files that are looked into at a time: a store far away takes its time for each."""
+MARKED = re.compile(r"-([0-9a-f]{12})\.parquet$")
 AT = SCHEMA.field("at").type
 
 
@@ -140,6 +142,7 @@ def _look(store: Store, place: Place) -> File | str:
     try:
         with store.open(place.name) as handle, pq.ParquetFile(handle) as file:
             said = about(file.schema_arrow)
+            _check(place, handle)
             column = COLUMNS.index("at")
             groups = [file.metadata.row_group(number) for number in range(file.metadata.num_row_groups)]
             times = [group.column(column).statistics for group in groups if group.num_rows]
@@ -147,6 +150,17 @@ def _look(store: Store, place: Place) -> File | str:
             return File(place, said, file.metadata.num_rows, first, last)
     except (Damaged, pa.ArrowException, OSError, ValueError) as error:
         return _reason(error)
+
+
+def _check(place: Place, handle: Any) -> None:
+    """Raises Damaged where the file does not say of its pages what it was named by."""
+    named = MARKED.search(place.name)
+    if named is None:
+        return
+    handle.seek(place.size - ENDING)
+    handle.seek(max(0, place.size - ENDING - length(handle.read(ENDING))))
+    if mark(handle.read()) != named[1]:
+        raise Damaged("its footer is not as it was written")
 
 
 def read(store: Store, name: str, columns: Sequence[str]) -> pa.Table:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import csv
+import glob
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sightline.data.tars import members
 from sightline.errors import DataError
 from sightline.images.reading import SUFFIXES
+from sightline.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -41,6 +43,24 @@ class Source:
             return handle.read(self.size)
 
 
+def asked(given: str) -> list[Source]:
+    """The images that a person names, wherever the program works later: as `sources`, or a pattern such as `*.jpg`.
+
+    Raises DataError where there is none.
+    """
+    place = Path(given)
+    if not place.exists() and "\\" in given:
+        # As on Windows, in a table or a script that came from there.
+        place = Path(given.replace("\\", "/"))
+    if place.exists() or not glob.has_magic(str(place)):
+        return [replace(one, file=one.file.absolute()) for one in sources(place)]
+    fitting = sorted(Path(name) for name in glob.glob(str(place), recursive=True))  # noqa: PTH207 — a pattern may begin anywhere
+    images = [path for path in fitting if path.is_file() and path.suffix.lower() in SUFFIXES]
+    if not images:
+        raise DataError(f"{given}: no image file fits this pattern; there are {counted(len(fitting), 'file')} that fit")
+    return [Source(str(path), path.absolute()) for path in images]
+
+
 def sources(given: Path) -> list[Source]:
     """The images that `given` stands for, by name: a file, a folder's image files, a table's column `path`, a tar's.
 
@@ -54,6 +74,8 @@ def sources(given: Path) -> list[Source]:
         inside = (one for one in members(given) if Path(one.name).suffix.lower() in SUFFIXES)
         found = [Source(f"{given}/{one.name}", given, one.offset, one.size) for one in inside]
     else:
+        if not given.exists():
+            raise DataError(f"{given}: there is no such file or folder")
         return [Source(str(given), given)]
     if not found:
         raise DataError(f"{given}: there is no image in it; known are {', '.join(sorted(SUFFIXES))}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 from dataclasses import asdict, dataclass, field, fields
@@ -25,6 +26,8 @@ VERSION = 1
 """Of the columns: another one where they mean something else."""
 ABOUT = b"sightline"
 """Key of what a file says of itself."""
+ENDING = 8
+"""Bytes that tell how long the part before them is, and that this is Parquet."""
 NUMBERS = pa.list_(pa.float32())
 
 
@@ -97,6 +100,19 @@ def encode(records: Sequence[Record], about: About) -> bytes:
     out = io.BytesIO()
     pq.write_table(pa.Table.from_arrays(columns, schema=schema), out, compression="zstd", write_page_checksum=True)
     return out.getvalue()
+
+
+def mark(ending: bytes) -> str:
+    """What a file is named by, from the bytes that it ends with: of what it says of its pages.
+
+    The pages have checksums of their own, this part of a Parquet file has none.
+    """
+    return hashlib.sha256(ending[-ENDING - length(ending) :]).hexdigest()[:12]
+
+
+def length(ending: bytes) -> int:
+    """Bytes of it, by the last ENDING bytes of the file."""
+    return int.from_bytes(ending[-ENDING:-4], "little")
 
 
 def about(schema: pa.Schema) -> About:

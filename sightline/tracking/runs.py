@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from sightline.errors import RegistryError
 from sightline.processes import has_died, identity
@@ -120,6 +121,13 @@ class Tracker(Versions):
     def artifact(self, run: str, path: Path, folder: str | None = None) -> None:
         """Store a file with a run."""
         self.client.log_artifact(run, str(path), folder)
+
+    def address(self, run: str, path: str) -> str | None:
+        """Of the page that shows the artifact at `path`; None beside a store that no server shows."""
+        if not self.client.tracking_uri.startswith(("http://", "https://")):
+            return None
+        where = f"experiments/{self.experiment}/runs/{run}/artifacts/{quote(path)}"
+        return f"{self.client.tracking_uri.rstrip('/')}/#/{where}"
 
     def store(self, run: str, data: bytes, path: str) -> None:
         """Store bytes with a run at `path` among its artifacts."""

@@ -18,6 +18,7 @@ from sightline.models.bundle import BUNDLE, GOLDEN
 from sightline.models.weights import WEIGHTS
 from sightline.tracking import bundles, records
 from sightline.tracking.records import Record, RunRecord
+from sightline.words import suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -32,6 +33,8 @@ ALIAS_TRIES = 5
 """Times that a registry is asked to move an alias that another process moves too."""
 BUNDLE_TAG = "bundle"
 """Tag that holds the `tree_digest` of the bundle as it was registered; older versions have none."""
+VERDICT_TAG = "verdict"
+"""Tag that holds what was decided of the version last; the ledger alone decides."""
 SEALS_TAG = "seals"
 """Tag that holds the seals of the whole folder as it was registered; older versions have none."""
 
@@ -159,9 +162,10 @@ class Versions:
         except MlflowException:
             return None
 
-    def describe_version(self, number: str, markdown: str) -> None:
-        """What MLflow's page says of a version of the classifier."""
+    def describe_version(self, number: str, verdict: str, markdown: str) -> None:
+        """What MLflow's page says of a version of the classifier: the word of the ledger as a tag, and all of it."""
         self.client.update_model_version(self.classifier_model, number, markdown)
+        self.tag_version(self.classifier_model, number, {VERDICT_TAG: verdict})
 
     def register_classifier(self, run: str, bundle: Path, tags: Mapping[str, str]) -> str:
         """Log the bundle as a pyfunc model that takes image bytes, and register it; its version."""
@@ -292,7 +296,7 @@ class Versions:
         """The classifier of a version, loaded."""
         from sightline.models.predictor import Predictor
 
-        return Predictor.load(self.download(model, number))
+        return Predictor.load(self.download(model, number), self.paths.params.ingest.max_pixels)
 
 
 def backbone_of(project: str) -> str:
@@ -316,8 +320,11 @@ def find(versions: Versions, model: str) -> ModelVersion:
         return versions.version(name, number)
     found = versions.aliased(name, alias)
     if found is None:
-        known = ", ".join(sorted({one.name for one in versions.client.search_registered_models()})) or "none yet"
-        raise RegistryError(f"{name} has no version with the alias {alias}; registered models: {known}")
+        known = {one.name: sorted(one.aliases) for one in versions.client.search_registered_models()}
+        said = f"{name} has no version with the alias {alias}{suggestion(alias, known.get(name, []))}"
+        if name not in known:
+            said = f"{name}@{alias}: there is no such registered model{suggestion(name, known)}"
+        raise RegistryError(f"{said}; registered models: {', '.join(sorted(known)) or 'none yet'}")
     return found
 
 

@@ -31,6 +31,8 @@ class Epoch:
     step: int
     train_loss: float
     val_loss: float
+    val_fitted_loss: float
+    """As in `Trained`: what recipes are compared by while they train."""
     val_accuracy: float
     images_per_second: float
     data_share: float

@@ -16,7 +16,6 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from sightline.heads.learners import learner
 from sightline.models.device import best_device
 from sightline.train import inference
 
@@ -71,17 +70,17 @@ def averaging(model: nn.Module) -> nn.Module:
     return nn.parallel.DistributedDataParallel(model) if members() > 1 else model
 
 
-def score(model: nn.Module, images: Images) -> tuple[float, float]:
-    """`inference.score` with the images divided; computed from all answers at once, so the same in each member."""
+def scored(model: nn.Module, images: Images) -> tuple[float, float, float]:
+    """`inference.scored` with the images divided; computed from all answers at once, so the same in each member."""
     if members() == 1 or not len(images):
-        return inference.score(model, images)
+        return inference.scored(model, images)
     places = part(torch.arange(len(images)))
     # Of none there would be no outputs whose shape tells that of all.
     mine = inference.predict(model, images.pixels[places if len(places) else [0]])[: len(places)].to(best_device())
     logits = mine.new_zeros(len(images), *mine.shape[1:])
     logits[places] = mine
     answers = summed(logits).cpu()
-    return learner(images.task).rated(answers, images.labels)
+    return inference.judged(answers, images)
 
 
 def share_statistics(model: nn.Module) -> nn.Module:

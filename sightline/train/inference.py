@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from sightline.heads.known import of
 from sightline.heads.learners import learner
 from sightline.images.normalise import normalise
 from sightline.models.device import best_device, has_bf16
@@ -21,18 +20,17 @@ if TYPE_CHECKING:
     from sightline.data.loader import Images, Stored
 
 
-def score(model: nn.Module, images: Images) -> tuple[float, float]:
-    """Mean loss and score of `model` on `images`, as their task has them; (nan, nan) where there are none."""
-    if not len(images):
-        return math.nan, math.nan
-    return learner(images.task).rated(predict(model, images.pixels), images.labels)
-
-
 def scored(model: nn.Module, images: Images) -> tuple[float, float, float]:
-    """As `score`, and the loss once the answers are calibrated on `images` themselves."""
-    if not len(images):
-        return math.nan, math.nan, math.nan
-    logits, head = predict(model, images.pixels), of(images.task)
+    """Mean loss and score of `model` on `images`, as their task has them, and the loss of calibrated answers.
+
+    They are calibrated on the images themselves; all are nan where there are none.
+    """
+    return judged(predict(model, images.pixels), images) if len(images) else (math.nan,) * 3
+
+
+def judged(logits: Tensor, images: Images) -> tuple[float, float, float]:
+    """Of `logits` (N, classes) of the images, N ≥ 1: as `scored`."""
+    head = learner(images.task)
     return *head.rated(logits, images.labels), head.fitted_loss(logits, images.labels)
 
 

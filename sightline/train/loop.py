@@ -207,7 +207,7 @@ def _report(state: State, run: Run, watch: _Watch) -> None:
     steps = state.step - state.reported
     loss = float(state.loss) / steps
     trained = time.perf_counter()
-    val_loss, accuracy = group.score(state.answering, run.val)
+    val_loss, accuracy, fitted = group.scored(state.answering, run.val)
     here = state.step - watch.first
     passes = max(1, round(here / schedule.steps_per_epoch))
     row = Epoch(
@@ -216,6 +216,7 @@ def _report(state: State, run: Run, watch: _Watch) -> None:
         step=state.step,
         train_loss=loss,
         val_loss=val_loss,
+        val_fitted_loss=fitted,
         val_accuracy=accuracy,
         images_per_second=here * schedule.batch / (trained - watch.started),
         data_share=watch.data / (trained - watch.started),

@@ -20,6 +20,8 @@ from sightline.train import batches, distributed, group, loop, optim
 
 TRIED = 2
 """Steps that tell how many make up the time of a measurement."""
+ENOUGH = 0.6
+"""Share of the time that is given from which a measurement counts."""
 LINE = "rate"
 
 
@@ -83,9 +85,12 @@ def measure(network: str, size: int, recipe: Recipe, seconds: float) -> float:
         # The members agree, or one would wait for a step that another does not make.
         return float(group.summed(torch.tensor(time.perf_counter() - began, device=loss.device))) / group.members()
 
+    # On a GPU the first steps tell nothing: the same again, until what is timed takes most of the time that is given.
     timed(1)
-    steps = math.ceil(seconds * TRIED / timed(TRIED))
-    return recipe.batch_size * steps / timed(steps)
+    steps = TRIED
+    while (took := timed(steps)) < ENOUGH * seconds:
+        steps = math.ceil(steps * seconds / took)
+    return recipe.batch_size * steps / took
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ depends on; whatever else a recipe says, it is not measured again.
 from __future__ import annotations
 
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sightline import stored
 from sightline.digests import code_digest, digest_of
@@ -19,20 +19,51 @@ from sightline.train.machine import machine
 from sightline.train.speed import Speed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from sightline.recipe import Recipe
 
+SWITCHES = {
+    "weight_decay": 1e-4,
+    "clip": 1.0,
+    "label_smoothing": 0.1,
+    "momentum": 0.9,
+    "crop": 0.1,
+    "rotate": 10.0,
+    "scale": 0.1,
+    "erase": 0.25,
+    "mixup": 0.2,
+    "cutmix": 1.0,
+    "ema": 0.99,
+}
+"""Values of a recipe that cost as much however large they are, and one of each."""
+
 
 def remembered(runs: Path, network: str, size: int, recipe: Recipe, workers: int, seconds: float) -> Speed:
     """The known speed, else what `sightline.train.speed` measures for about so many seconds, written down."""
-    # How far and how fast the rate climbs, and for how long, takes no time.
-    step = replace(recipe, epochs=1, min_steps=0, steps=0, learning_rate=0.1, warmup=0.0)
-    key = digest_of([machine(), code_digest(speed.__name__), network, size, step, workers])
+    step = _step_of(recipe)
+    found = once(
+        runs, [network, size, step, workers], lambda: asdict(speed.speed(network, size, step, workers, seconds))
+    )
+    return Speed(**found)
+
+
+def once(runs: Path, what: list[Any], measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What was measured of this machine before, else what `measure` says now, written down."""
+    key = digest_of([machine(), code_digest(speed.__name__), *what])
     path = (machine_cache() or runs) / "speeds" / f"{key[:16]}.json"
     try:
-        return Speed(**stored.unseal(path))
-    except (Damaged, TypeError):
-        found = speed.speed(network, size, recipe, workers, seconds)
-    write_atomically(path, stored.seal(asdict(found)))
+        return stored.unseal(path)
+    except Damaged:
+        found = measure()
+    write_atomically(path, stored.seal(found))
     return found
+
+
+def _step_of(recipe: Recipe) -> Recipe:
+    """A recipe whose steps take the same time: of most values only whether they are 0 costs any."""
+    onoff: dict[str, Any] = {name: float(getattr(recipe, name) > 0) * least for name, least in SWITCHES.items()}
+    # Rates by depth make groups of weights, as many for any rate of the first layer.
+    onoff["first_layer_rate"] = 1.0 if recipe.first_layer_rate == 1 else 0.5
+    return replace(recipe, epochs=1, min_steps=0, steps=0, learning_rate=0.1, warmup=0.0, patience=0, **onoff)

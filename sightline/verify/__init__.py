@@ -6,7 +6,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 from sightline import stored
-from sightline.verify import data, registered, runs
+from sightline.verify import answered, data, registered, runs
 from sightline.verify.finding import DAMAGED as DAMAGED
 from sightline.verify.finding import Finding, shortened
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 def everything(paths: Paths, *, fix: bool = False) -> list[Finding]:
-    """Data, caches, shards, runs, versions, releases, ledger and aliases; every byte is read.
+    """Data, caches, shards, runs, versions, releases, ledger, aliases and captured answers; every byte is read.
 
     What is whole is counted by kind, what is or was not is told one by one. Nothing is changed unless `fix`.
     """
     shutil.rmtree(paths.root / stored.NOTES, ignore_errors=True)
-    rooms = (data, runs, registered)
+    rooms = (data, runs, registered, answered)
     return shortened(one for room in rooms for one in room.findings(paths, fix=fix))

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from sightline.data import embedded
+from sightline.data.embedded import characters
 from sightline.errors import DataError
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def test_digits_are_the_real_ones(digits: Path) -> None:
 def test_glyphs_are_36_classes_of_150(glyphs: Path) -> None:
     """Every printed character has its folder of 150 images, numbered from 0000."""
     counts = Counter(path.split("/")[0] for path in _tree(glyphs))
-    assert counts == dict.fromkeys(embedded.CHARACTERS, 150)
+    assert counts == dict.fromkeys(characters.CHARACTERS, 150)
     assert sorted(path.name for path in (glyphs / "Q").iterdir()) == [f"{number:04d}.png" for number in range(150)]
 
 

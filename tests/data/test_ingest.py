@@ -18,7 +18,7 @@ from sightline import project, scaffold
 from sightline.config import load, write_value
 from sightline.data import ingest, manifest
 from sightline.data.files import thumbnails
-from sightline.data.files.facts import read_bytes
+from sightline.data.files.facts import BESIDE, read_bytes
 from sightline.data.files.statistics import THUMBNAIL
 from sightline.data.manifest import COLUMNS, OK, QUARANTINED
 from sightline.data.quality import names
@@ -105,7 +105,7 @@ def test_other_limits_read_everything_again(folder: Path) -> None:
 def test_a_file_that_could_not_be_opened_is_tried_again(folder: Path) -> None:
     """A missing file of a table is quarantined while it is missing."""
     (folder / "labels.csv").write_text("path,label\nred/0000.png,red\nlate.png,red\n")
-    assert reasons(read(folder)) == {"late.png": "cannot be read: No such file or directory"}
+    assert reasons(read(folder)) == {"late.png": "there is no such file"}
     draw(5, (1, 2, 3)).save(folder / "late.png")
     assert reasons(read(folder)) == {}
 
@@ -122,14 +122,21 @@ def test_every_damage_has_its_reason(folder: Path) -> None:
     os.mkfifo(bad / "pipe.png")
     (folder / "stray.png").write_bytes(data)
     found = reasons(read(folder, Ingest(max_megabytes=1)))
-    assert {path: reason.split(":")[0] for path, reason in found.items()} == {
+    assert {path: reason.split(":")[0].split(" (J")[0] for path, reason in found.items()} == {
         "red/empty.png": "empty file (0 bytes)",
         "red/half.png": "damaged pixels",
-        "red/text.jpg": "not an image of an allowed format (JPEG, PNG, BMP, GIF, TIFF, WEBP, PPM)",
+        "red/text.jpg": "not an image of an allowed format",
         "red/fat.png": "1 MB are above the limit of 1 MB",
         "red/pipe.png": "not a regular file",
         "stray.png": "no label",
     }
+
+
+def test_other_files_are_told_in_the_run_too(folder: Path) -> None:
+    """What is in quarantine is no other file: each is told once."""
+    (folder / "red" / "0000.xml").write_text("<a/>")
+    (folder / "red" / "broken.png").write_text("x")
+    assert ingest.left_aside(folder, read(folder)) == ["1 other file not read: 1 .xml"]
 
 
 def test_size_or_colour_mode_beyond_the_limits_costs_the_image_alone(toy: Paths) -> None:
@@ -328,7 +335,8 @@ def test_incremental_is_from_scratch(
         np.testing.assert_array_equal(*seen)
         folder.with_name("no.parquet").unlink()
         assert thumbnails.count(folder.with_name(f"{folder.name}.cache.thumbnails")) <= 2 * len(grown) + 2
-        rows, others = (ingest.decide(rows.drop(columns=THUMBNAIL), DATASET, previous) for rows in (grown, scratch))
+        plain = (rows.drop(columns=[THUMBNAIL, *BESIDE]) for rows in (grown, scratch))
+        rows, others = (ingest.decide(rows, DATASET, previous) for rows in plain)
         pd.testing.assert_frame_equal(rows, others)
         previous = rows
 

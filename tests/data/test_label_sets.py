@@ -34,6 +34,8 @@ JSONL = "".join(json.dumps({"path": path, "labels": labels}) + "\n" for path, la
 
 def labels_of(folder: Path, name: str, text: str) -> dict[str, str | None]:
     folder.mkdir(exist_ok=True)
+    for one in "abcd":
+        (folder / f"{one}.png").touch()
     (folder / name).write_text(text, encoding="utf-8")
     return {item.path: item.label for item in tables.items(folder)}
 

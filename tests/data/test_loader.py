@@ -26,6 +26,7 @@ from sightline.params import Preprocess
 from sightline.project import Paths
 
 if TYPE_CHECKING:
+    from functools import partial
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -174,7 +175,8 @@ def test_other_decoding_code_makes_other_shards(toy: Paths, monkeypatch: pytest.
     assert (folder / "index.json").read_bytes() == index
 
 
-def _black(_raw: str, size: int, *_: object) -> NDArray[np.uint8]:
+def _black(_raw: str, pixels: partial[NDArray[np.uint8]], *_: object) -> NDArray[np.uint8]:
+    size = pixels.keywords["size"]
     return np.zeros((size, size, 3), dtype=np.uint8)
 
 

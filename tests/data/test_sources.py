@@ -155,12 +155,12 @@ def test_hidden_files_are_not_images(tmp_path: Path) -> None:
 
 
 def test_images_of_foreign_formats_are_told(tmp_path: Path) -> None:
-    """A HEIC photo is not passed over without a word; a JSON file beside the images is."""
+    """A drawing is not passed over without a word; a JSON file beside the images is."""
     put(tmp_path, "cat/1.png")
-    for name in ("2.HEIC", "3.svg", "4.json"):
+    for name in ("2.PSD", "3.svg", "4.json"):
         (tmp_path / "cat" / name).write_text("x")
     assert faults(tmp_path) == {
-        "cat/2.HEIC": ".heic files are not read: convert it to PNG or JPEG",
+        "cat/2.PSD": ".psd files are not read: convert it to PNG or JPEG",
         "cat/3.svg": ".svg files are not read: convert it to PNG or JPEG",
     }
 
@@ -474,7 +474,7 @@ def test_table_as_others_write_it(tmp_path: Path, name: str, text: str, encoding
     """Names of columns, separators, alphabets, blanks, empty rows, letter case: read where the meaning is clear."""
     place = put(tmp_path / "in", "a/1.png", "b/2.png")
     (place / name).write_bytes(text.replace("{root}", str(place)).encode(encoding))
-    assert copying.copy_table(place / name, tmp_path / "out") == {}
+    assert copying.copy_table(place / name, tmp_path / "out")[0] == {}
     assert found(tmp_path / "out") == {"a/1.png": (None, "cat"), "b/2.png": (None, "dog")}
 
 

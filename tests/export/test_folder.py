@@ -30,6 +30,8 @@ from sightline.models.zoo import Classifier
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sightline.images.shape import Fit
+
 
 ALONE = """
 import os, runpy, sys
@@ -82,6 +84,22 @@ def test_client_decides_as_predict(form: str, bundle: Path, exported: Callable[[
         assert said.pop("probability") == pytest.approx(one.probability, abs=1e-5)
         wanted = {"label": one.label, "abstain": one.abstain, "foreign": one.foreign, "set": list(one.likely or ())}
         assert said == {"path": said["path"], **wanted}
+
+
+@pytest.mark.parametrize("shape", ["fold", *(pytest.param(one, marks=pytest.mark.slow) for one in ("pad", "crop"))])
+def test_client_makes_images_square_as_the_version_does(shape: Fit, tmp_path: Path) -> None:
+    """Images of any shape reach the network as they did in training, from another program too."""
+    bundle = write(tmp_path, shape)
+    export(bundle, "toy-classifier", "3", "onnx", tmp_path / "out")
+    asked = odd_images() | {"line.png": file(Image.fromarray(np.arange(300, dtype=np.uint16).astype(np.uint8)[None]))}
+    for name, data in asked.items():
+        (tmp_path / name).write_bytes(data)
+    words = [sys.executable, "-I", "-c", ALONE, str(tmp_path / "out" / "client.py"), *asked]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=True)
+    answers = Predictor.load(bundle).predict(list(asked.values()))
+    for said, one in zip(map(json.loads, done.stdout.splitlines()), answers, strict=True):
+        assert said["probability"] == pytest.approx(one.probability, abs=1e-5)
+        assert said["label"] == one.label
 
 
 @pytest.mark.parametrize("form", FORMATS)

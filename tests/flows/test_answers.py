@@ -118,7 +118,7 @@ def test_server_answers_for_the_champion_until_it_is_told_to_end(trained: Paths)
     process = subprocess.Popen(words, cwd=trained.root, env={**os.environ}, stderr=subprocess.PIPE, text=True)
     try:
         assert process.stderr is not None
-        address = process.stderr.readline().rpartition(" at ")[2].strip()
+        address = next(line for line in process.stderr if "answers at" in line).rpartition(" at ")[2].strip()
         path = next((trained.raw("target") / "red").iterdir())
         transport = httpx.HTTPTransport(retries=20)
         with httpx.Client(transport=transport, timeout=30) as client:

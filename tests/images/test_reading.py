@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sightline.images.reading import EXTENSIONS, UnreadableImage, decode, inspect, open_image
+from sightline.images.reading import EXTENSIONS, MAX_PIXELS, UnreadableImage, decode, inspect, open_image
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
 def saved(image: Image.Image, kind: str, **how: Any) -> bytes:
+    if kind == "HEIF":
+        pytest.importorskip("pillow_heif").register_heif_opener()
     out = io.BytesIO()
     image.save(out, kind, **how)
     return out.getvalue()
@@ -62,6 +64,38 @@ def test_other_formats_are_refused_by_content(kind: str) -> None:
     """Whatever the file is called, only the allowed decoders see its bytes."""
     with pytest.raises(UnreadableImage, match="not an image of an allowed format"):
         inspect(saved(Image.new("RGB", (32, 32)), kind), 8)
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\n", "a pointer of Git LFS.*run `git lfs pull`"),
+        (b"/annex/objects/SHA256E-s1--0.jpg\n", "a pointer of git-annex.*run `git annex get`"),
+        (b"\n<!DOCTYPE html>\n<html>", "a web page: the download failed"),
+        (b'<?xml version="1.0"?>\n<svg xmlns="">', "an SVG drawing"),
+        (b"<?xml version='1.0'?><annotation/>", "an XML file"),
+        (b'{"error": 404}', "a JSON file"),
+        (b"PK\x03\x04\0\0", "an archive: unpack it"),
+        (b"%PDF-1.7", "a PDF document"),
+        (b"\0" * 128 + b"DICM", "a DICOM image"),
+        (b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom", "a video"),
+        (b"\0" * 4096, "nothing but zeros"),
+        ("größe\n".encode(), "a text"),
+    ],
+)
+def test_what_is_no_image_is_named(data: bytes, words: str) -> None:
+    """As what it is, with the remedy where there is one."""
+    with pytest.raises(UnreadableImage, match=f"not an image of an allowed format .*, but {words}"):
+        inspect(data, 8)
+
+
+@pytest.mark.parametrize("lost", [1, 2])
+def test_jpeg_that_lacks_its_end_is_whole(lost: int) -> None:
+    """Its pixels are all there, and the same; one that was cut before is refused."""
+    data = saved(Image.effect_noise((64, 64), 80).convert("RGB"), "JPEG")
+    assert np.array_equal(decode(data[:-lost], 64), decode(data, 64))
+    with pytest.raises(UnreadableImage, match="damaged pixels"):
+        decode(data[:-40], 64)
 
 
 def test_cmyk_becomes_rgb() -> None:
@@ -151,7 +185,7 @@ def test_a_header_beyond_the_limit_is_not_decoded() -> None:
         (2**31 - 1, "bomb"),
     ):
         with pytest.raises(UnreadableImage, match=words):
-            inspect(png(side, side), 8)
+            inspect(png(side, side), 8, MAX_PIXELS)
 
 
 def test_the_limit_can_be_raised_only_below_a_bomb() -> None:

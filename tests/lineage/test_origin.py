@@ -49,3 +49,11 @@ def test_recorded_values_load_without_their_preset(tmp_path: Path) -> None:
     params = config.load(template(config.PARAMS).parent, {"project.preset": "best"})
     origin.write_params(tmp_path, {"params": asdict(params), "overrides": {}})
     assert config.load(tmp_path) == replace(params, project=replace(params.project, preset=None))
+
+
+def test_version_from_before_there_was_a_choice_was_squeezed(tmp_path: Path) -> None:
+    """Trained again it sees its images as it saw them then, whatever their shapes are."""
+    values = asdict(config.load(template(config.PARAMS).parent))
+    del values["preprocess"]["fit"]
+    origin.write_params(tmp_path, {"params": values, "overrides": {}})
+    assert config.load(tmp_path).preprocess.fit == "squeeze"

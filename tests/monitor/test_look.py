@@ -284,7 +284,10 @@ def test_numbers_that_are_none_are_told(watched: Paths) -> None:
     broken = [np.full(len(row), np.nan, np.float32) for row in table["features"].to_pylist()]
     import pyarrow as pa
 
+    file.unlink()
+    # Under a name that says nothing of its footer, as files of before had.
     pq.write_table(
-        table.set_column(column, table.schema.field(column), pa.array(broken, table.schema.types[column])), file
+        table.set_column(column, table.schema.field(column), pa.array(broken, table.schema.types[column])),
+        file.with_name("broken.parquet"),
     )
     assert "its features are no numbers" in look(watched).trouble[0]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from sightline.registry.blessing import FAILED, PASSED
@@ -21,8 +23,8 @@ def answers(n: int) -> Scored:
 def spread(scored: Scored, share: float, groups: np.ndarray | None = None) -> Scored:
     """The same answers with a share of their probability spread over all classes."""
     vague = scored.probabilities * (1 - share) + share / 5
-    more = {} if groups is None else {"groups": groups}
-    return Scored(version="2", labels=scored.labels, probabilities=vague, **more)
+    told = Scored(version="2", labels=scored.labels, probabilities=vague)
+    return told if groups is None else replace(told, groups=groups)
 
 
 def test_vaguer_answers_are_blocked() -> None:

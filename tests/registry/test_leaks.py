@@ -14,6 +14,7 @@ from sightline.data import manifest
 from sightline.data.versions import archive, history
 from sightline.digests import file_digest
 from sightline.errors import DataError
+from sightline.models.shipped import FRACTALS, exact
 from sightline.models.weights import WEIGHTS, save_weights
 from sightline.models.zoo import build
 from sightline.registry import leaks
@@ -120,6 +121,12 @@ def test_what_weights_began_with_is_followed(paths: Paths) -> None:
     assert pinned(paths, "weights2/weights.safetensors") == second
     (paths.root / "other.pt").write_bytes(b"weights")
     assert past(connect(paths), (), pinned(paths, "other.pt")) == Past((), ("other.pt",))
+
+
+def test_shipped_backbone_saw_no_photograph(paths: Paths) -> None:
+    """Of weights that come with this package it is known what they learned from: of no image that anyone took."""
+    assert past(connect(paths), (), exact(FRACTALS, "cnn")) == Past()
+    assert past_of(connect(paths), {"data.target": "now.dir", INIT: FRACTALS}).doubt == ""
 
 
 def test_registered_weights_that_saw_the_target_are_found(paths: Paths) -> None:

@@ -9,23 +9,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from figures import evaluation_figures
+from figures import evaluation_figures, png, run_report
 from PIL import Image
 
 from sightline.report.axis import axis, time_axis
 from sightline.report.page import (
-    CheckRow,
     Curve,
-    DatasetCard,
-    Mistake,
     RunReport,
-    Score,
-    StageRow,
     _heat,
     _line,
     write_page,
 )
-from sightline.report.rendering import _duration, _picture
+from sightline.report.rendering import _duration, _picture, bar_scale
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,56 +66,6 @@ class _Page(HTMLParser):
         return [attributes for name, attributes in self.elements if name == tag]
 
 
-def _png(side: int, seed: int = 0) -> bytes:
-    buffer = BytesIO()
-    pixels = np.random.default_rng(seed).integers(0, 256, (side, side, 3), dtype=np.uint8)
-    Image.fromarray(pixels).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
-def _toy(classes: list[str], side: int = 8, samples: int = 2) -> RunReport:
-    pictures = [_png(side, seed) for seed in range(samples)]
-    epochs: list[dict[str, float | None]] = [
-        {"epoch": n, "train_loss": 2 / n, "val_loss": 2.5 / n, "val_accuracy": 1 - 0.5 / n} for n in (1, 2, 3)
-    ]
-    card = DatasetCard(
-        use="target",
-        name="demo-target",
-        version="0123abcd",
-        roles={"train": 20, "val": 11, "calib": 12, "test": 13},
-        per_class={name: 5 + number % 3 for number, name in enumerate(classes)},
-        quarantined=[("a & b/<x>.jpg", "truncated")],
-        validation_page="docs/index.html",
-        samples=dict.fromkeys(classes, pictures),
-    )
-    return RunReport(
-        project="demo",
-        title="A run",
-        created="2025-01-31 12:00 UTC",
-        flow_run="quick-otter",
-        decision_sentence="Version 3 was promoted: it is right on more test images.",
-        champion="demo-classifier version 3",
-        checks=(CheckRow("overall", "passed", "better than it", (("p", "0.001"),), overridden=False, tone="good"),),
-        beside=(("right answers", "93.0%", "91.0%"),),
-        stages=(
-            StageRow(name="ingest", what="20 images", seconds=1.5, outcome="up to date"),
-            StageRow(name="finetune", what="3 epochs", seconds=90.0, outcome="ran"),
-        ),
-        datasets=(card,),
-        curves=(Curve(name="fine-tuned", points=epochs),),
-        scores=(
-            Score(name="from scratch", accuracy=0.61, low=0.55, high=0.67, chosen=False),
-            Score(name="fine-tuned", accuracy=0.7, low=0.64, high=0.76, chosen=True),
-        ),
-        evaluation=evaluation_figures(classes),
-        mistakes=(
-            Mistake(image=_png(side), path="raw/a & b.png", true=classes[0], predicted=classes[1], probability=0.98),
-        ),
-        lineage=(("git commit", "1f0b2d3c"),),
-        links=(("Data Docs", "docs/index.html"),),
-    )
-
-
 def _written(report: RunReport, folder: Path) -> tuple[str, _Page]:
     html = write_page(report, folder / "reports" / "run.html").read_text(encoding="utf-8")
     return html, _Page(html)
@@ -128,7 +73,7 @@ def _written(report: RunReport, folder: Path) -> tuple[str, _Page]:
 
 def test_tells_the_decision_and_every_figure(tmp_path: Path) -> None:
     """The decision, the stages, the scores and the figures stand in the page in the units that people read."""
-    _, page = _written(_toy(["cat", "dog", "emu"]), tmp_path)
+    _, page = _written(run_report(["cat", "dog", "emu"]), tmp_path)
     for words in (
         "Version 3 was promoted: it is right on more test images.",
         "champion: demo-classifier version 3",
@@ -153,19 +98,19 @@ def test_tells_the_decision_and_every_figure(tmp_path: Path) -> None:
 
 def test_needs_nothing_from_elsewhere(tmp_path: Path) -> None:
     """Every picture is inside the file, and no script, style sheet or font is asked for."""
-    html, page = _written(_toy(["cat", "dog"]), tmp_path)
+    html, page = _written(run_report(["cat", "dog"]), tmp_path)
     assert page.find("img")
     assert all(image["src"].startswith("data:image/") for image in page.find("img"))
     assert not page.find("script")
     assert not page.find("link")
     assert "url(" not in html
     assert "@import" not in html
-    assert "default-src 'none'" in page.find("meta")[-1]["content"]
+    assert any("default-src 'none'" in meta.get("content", "") for meta in page.find("meta"))
 
 
 def test_escapes_names_and_paths(tmp_path: Path) -> None:
     """Class names and paths with markup, quotes and umlauts are shown as they are, and never become markup."""
-    html, page = _written(_toy(AWKWARD), tmp_path)
+    html, page = _written(run_report(AWKWARD), tmp_path)
     assert "<b>scratch" not in html
     assert f"says {AWKWARD[1]}, 98.0 % is {AWKWARD[0]}" in page.text
     assert "a & b/<x>.jpg" in page.text
@@ -176,7 +121,7 @@ def test_escapes_names_and_paths(tmp_path: Path) -> None:
 
 def test_two_classes_get_a_labelled_matrix_and_no_top5(tmp_path: Path) -> None:
     """With few classes the confusion matrix is a labelled table, the class table stands open, and top-5 is left out."""
-    html, page = _written(_toy(["good", "bad"]), tmp_path)
+    html, page = _written(run_report(["good", "bad"]), tmp_path)
     assert [row["title"] for row in page.find("th") if "title" in row] == ["good", "bad", "good", "bad"]
     assert "bad good 3" not in page.text
     assert "good bad 3 30.0 %" in page.text
@@ -186,26 +131,53 @@ def test_two_classes_get_a_labelled_matrix_and_no_top5(tmp_path: Path) -> None:
 
 def test_two_hundred_classes_stay_readable_and_small(tmp_path: Path) -> None:
     """With 200 classes of noise the matrix is a picture, the class table is folded, and the page stays below 3 MB."""
-    html, page = _written(_toy([f"n{number:03}" for number in range(200)], side=64, samples=9), tmp_path)
+    html, page = _written(run_report([f"n{number:03}" for number in range(200)], side=64, samples=9), tmp_path)
     assert len(html.encode()) < 3e6
     assert 'class="confusion' not in html
     assert any("Confusion matrix of 200 classes: 1400 of" in image["alt"] for image in page.find("img"))
     assert "n000 n001 3 30.0 %" in page.text
     assert re.search(r"<details>\s*<summary>200 classes", html)
     assert "Sample images of 40 of the 200 classes" in page.text
-    assert sum(image["alt"].startswith("image of class") for image in page.find("img")) == 40 * 8 + 1
+    assert sum(image["alt"].startswith("image of class") for image in page.find("img")) == 40 * 8 + 2
     assert "Top-5 accuracy 98.7 %" in page.text
+
+
+def test_headline_tells_a_refusal_and_what_is_odd_about_the_data(tmp_path: Path) -> None:
+    """A refused version is marked as such at the top, and the findings of the validation stand there, too."""
+    html, page = _written(replace(run_report(["cat", "dog"]), decision="refused"), tmp_path)
+    head = html[html.index("<header>") : html.index("<main>")]
+    assert '<span class="tag bad">refused</span>' in head
+    assert "target: 2 pictures are on both sides of the split." in head
+    assert "refused Version 3" in page.text
+
+
+def test_confused_images_are_a_click_away(tmp_path: Path) -> None:
+    """A cell of the matrix, and its line in the list, lead to its images, and these to their files."""
+    _, page = _written(run_report(["cat", "dog"]), tmp_path)
+    places = [link["href"] for link in page.find("a")]
+    assert places.count("#cell-1") == 2
+    assert any(one.get("id") == "cell-1" for one in page.find("article"))
+    assert places.count("../data/raw/target/a%20%26%20b.png") == 2
+
+
+def test_bars_start_where_differences_show() -> None:
+    """Not at nothing, where all are nearly alike; the shortest bar can still be seen."""
+    high, low = bar_scale([0.97, 0.99]), bar_scale([0.02, 0.99])
+    assert (high.start, high.words) == (0.9, "from 90\u00a0%")
+    assert float(high.width(0.99)) > 2 * float(high.width(0.94)) > 0
+    assert (low.start, low.words, low.width(0.5)) == (0.0, "", "50.0")
+    assert float(bar_scale([0.9, 1.0]).width(0.9)) > 0
 
 
 def test_weakest_class_comes_first(tmp_path: Path) -> None:
     """The table per class begins with the lowest F1."""
-    html, _ = _written(_toy(["cat", "dog", "emu"]), tmp_path)
+    html, _ = _written(run_report(["cat", "dog", "emu"]), tmp_path)
     assert re.findall(r'class="name">(\w+)</th>', html) == ["emu", "dog", "cat"]
 
 
 def test_class_without_test_images_is_shown(tmp_path: Path) -> None:
     """A class that no test image belongs to gives an empty row, in the table as in the picture."""
-    report = replace(_toy(["cat", "dog"]), evaluation=evaluation_figures(["cat", "dog"], [[5, 1], [0, 0]]))
+    report = replace(run_report(["cat", "dog"]), evaluation=evaluation_figures(["cat", "dog"], [[5, 1], [0, 0]]))
     _, page = _written(report, tmp_path)
     assert any(cell.get("title") == "true dog, predicted dog: 0 (0.0\u00a0%)" for cell in page.find("td"))
     assert _heat(np.array([[5, 1], [0, 0]])).startswith("data:image/png")
@@ -214,7 +186,7 @@ def test_class_without_test_images_is_shown(tmp_path: Path) -> None:
 def test_run_without_mistakes_champion_or_calibration(tmp_path: Path) -> None:
     """A perfect first model without calibration images gets sentences that are true of it."""
     evaluation = evaluation_figures(["cat", "dog"], [[5, 0], [0, 5]]) | {"temperature": 1.0}
-    _, page = _written(replace(_toy(["cat", "dog"]), evaluation=evaluation, mistakes=(), champion=None), tmp_path)
+    _, page = _written(replace(run_report(["cat", "dog"]), evaluation=evaluation, mistakes=(), champion=None), tmp_path)
     assert "None: every test image was recognised." in page.text
     assert "no champion yet" in page.text
     assert "Most confused" not in page.text
@@ -225,14 +197,14 @@ def test_accuracy_that_cannot_be_promised_is_told(tmp_path: Path) -> None:
     """Where no threshold is shown to keep the wanted accuracy, the page says so, and what so many images can show."""
     evaluation = evaluation_figures(["cat", "dog"], [[5, 1], [0, 5]])
     asked = {**evaluation["abstention"], "threshold": None, "wanted_accuracy": 0.99, "most_shown": 0.974}
-    _, page = _written(replace(_toy(["cat", "dog"]), evaluation={**evaluation, "abstention": asked}), tmp_path)
+    _, page = _written(replace(run_report(["cat", "dog"]), evaluation={**evaluation, "abstention": asked}), tmp_path)
     said = page.text.replace("\u00a0", " ")
     assert "99.0 % cannot be promised by any confidence: so many calibration images show 97.4 % at most" in said
 
 
 def test_long_lists_are_cut_and_counted(tmp_path: Path) -> None:
     """Of many quarantined images a hundred are listed, and the rest is counted."""
-    report = _toy(["cat", "dog"])
+    report = run_report(["cat", "dog"])
     card = replace(report.datasets[0], quarantined=[(f"{number}.jpg", "zero bytes") for number in range(107)])
     _, page = _written(replace(report, datasets=(card,)), tmp_path)
     assert "99.jpg zero bytes … and 7 more; the manifest lists them all." in page.text
@@ -240,7 +212,7 @@ def test_long_lists_are_cut_and_counted(tmp_path: Path) -> None:
 
 def test_small_images_are_enlarged_pixel_by_pixel() -> None:
     """An 8-pixel image keeps its bytes and is marked small; a large one becomes a thumbnail and is not."""
-    digit, photo = _picture(_png(8), 96), _picture(_png(300), 96)
+    digit, photo = _picture(png(8), 96), _picture(png(300), 96)
     assert digit["src"].startswith("data:image/png")
     assert digit["small"]
     assert photo["src"].startswith("data:image/webp")
@@ -279,7 +251,7 @@ def test_curve_skips_what_was_not_measured_or_diverged() -> None:
 def test_a_curve_of_steps_without_validation_gives_one_plot(tmp_path: Path) -> None:
     """What was measured decides the plots: a training loss by step is one, and says so to a screen reader."""
     points = [{"step": step, "train_loss": 1 / step} for step in (10, 20)]
-    _, page = _written(replace(_toy(["cat", "dog"]), curves=(Curve(name="backbone", points=points),)), tmp_path)
+    _, page = _written(replace(run_report(["cat", "dog"]), curves=(Curve(name="backbone", points=points),)), tmp_path)
     labels = [plot["aria-label"] for plot in page.find("svg") if " of backbone" in plot.get("aria-label", "")]
     assert labels == ["loss of backbone by step: train from 0.1 to 0.05"]
 

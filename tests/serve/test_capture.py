@@ -22,15 +22,15 @@ import pytest
 from answering import CLASSES, follower, image, served, version
 from PIL import Image
 
-from sightline.errors import ConfigError
+from sightline.errors import ConfigError, Damaged
 from sightline.models.foreign import describe
 from sightline.params import Capture as Policy
 from sightline.serve import capture as writing
 from sightline.serve.app import application
 from sightline.serve.batcher import Answered
 from sightline.serve.capture import Capture, Origin
-from sightline.serve.history import days, look
-from sightline.serve.record import SCHEMA, Record
+from sightline.serve.history import days, look, read
+from sightline.serve.record import COLUMNS, SCHEMA, Record
 from sightline.serve.store import Store
 
 if TYPE_CHECKING:
@@ -368,6 +368,32 @@ def test_damaged_files_are_named_and_never_calm(tmp_path: Path, answered: Answer
     assert day.rows == 1
     assert sorted(damaged) == [f"{path.parent.name}/{path.name}" for path in files[:5]]
     assert "version 2" in damaged[f"{schema.parent.name}/{schema.name}"]
+
+
+def test_no_flipped_bit_changes_what_is_read(tmp_path: Path, answered: Answered) -> None:
+    """Wherever it is, the file is told, or its answers are as they were."""
+    rng, store = random.Random(0), Store(tmp_path, "captured")  # noqa: S311 — places, not secrets
+    capture = Capture(store, Policy())
+    for number in range(5):
+        capture.note(Origin(str(number), 0), answered, image())
+    capture.close()
+    (file,) = (tmp_path / "captured").rglob("*.parquet")
+    whole, (known,) = file.read_bytes(), look(store).files
+    table = read(store, known.place.name, COLUMNS)
+    found = 0
+    for place in rng.sample(range(len(whole)), 200):
+        data = bytearray(whole)
+        data[place] ^= 1 << rng.randrange(8)
+        file.write_bytes(data)
+        looked = look(store)
+        if looked.damaged:
+            found += 1
+            continue
+        try:
+            assert (looked.files, read(store, known.place.name, COLUMNS)) == ((known,), table)
+        except Damaged:
+            found += 1
+    assert found > 100
 
 
 def slowly(path: Path, data: bytes) -> None:

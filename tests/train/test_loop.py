@@ -21,7 +21,7 @@ from sightline.models.zoo import build
 from sightline.recipe import Recipe
 from sightline.train import batches, loop
 from sightline.train.checkpoint import Checkpoint
-from sightline.train.inference import score
+from sightline.train.inference import scored
 from sightline.train.loop import train
 
 if TYPE_CHECKING:
@@ -241,7 +241,7 @@ def test_run_stops_where_validation_stops_to_improve(tmp_path: Path) -> None:
     assert len(history) < 30
     best = loop.kept(history, recipe)
     assert len(history) == history.index(best) + 3
-    assert score(model, toys(8)) == (best.val_loss, best.val_accuracy)
+    assert scored(model, toys(8)) == (best.val_loss, best.val_accuracy, best.val_fitted_loss)
 
 
 def test_average_of_weights_is_the_model(tmp_path: Path) -> None:

@@ -15,11 +15,14 @@ from typer.testing import CliRunner
 from flows.cli.app import app
 from sightline import project
 from sightline.errors import RegistryError
+from sightline.monitor.state import State
 from sightline.registry.backbones import fetched
 from sightline.registry.candidate import Request
 from sightline.registry.ledger import UNCHANGED
 from sightline.registry.promotion import promote
 from sightline.registry.served import served
+from sightline.serve.record import About, encode, mark
+from sightline.tracking import forms
 from sightline.tracking.runs import connect
 from sightline.verify import DAMAGED, everything
 from sightline.verify.finding import HEALED, WHOLE
@@ -166,4 +169,38 @@ def test_alias_follows_the_ledger_again(trained: Paths) -> None:
     found = [one for one in everything(trained) if one.state != WHOLE]
     assert [(one.what, one.which, one.state) for one in found] == [("alias", "champion", DAMAGED)]
     everything(trained, fix=True)
+    assert {one.state for one in everything(trained)} == {WHOLE}
+
+
+def test_what_answering_left_is_read(trained: Paths) -> None:
+    """A damaged form goes; answers and the memory of the monitor have no other copy: they are told, and stay."""
+    day = trained.root / trained.params.capture.folder / "date=2026-01-01"
+    day.mkdir(parents=True)
+    about = About(role="champion", version="1", digest="d", classes=("a", "b"), dropped=0)
+    data = encode([], about)
+    answers = day / f"000000-0123456789ab-000001-{mark(data)}.parquet"
+    answers.write_bytes(data)
+    memory = trained.root / "monitor" / "state.db"
+    with State(trained):
+        pass
+    graph = trained.root / "graph.onnx"
+    graph.write_bytes(b"a graph")
+    form = trained.mlflow / "forms" / f"{forms.keep(trained, graph)}.onnx"
+    assert {one.state for one in everything(trained)} == {WHOLE}
+
+    for file in (answers, form):
+        flip(file)
+    memory.write_bytes(memory.read_bytes()[:3000] + bytes(3000) + memory.read_bytes()[6000:])
+    found = {one.what: one.state for one in everything(trained, fix=True) if one.state != WHOLE}
+    assert found == {
+        "serving form": HEALED,
+        "captured answers": DAMAGED,
+        "what the monitor remembers": DAMAGED,
+    }
+    assert answers.is_file()
+    assert memory.is_file()
+    assert not form.exists()
+    for folder in (day.parent, memory.parent):
+        shutil.rmtree(folder)
+    graph.unlink()
     assert {one.state for one in everything(trained)} == {WHOLE}

@@ -18,7 +18,7 @@ from sightline.data.files.statistics import SIDE, THUMBNAIL, reduced, statistics
 from sightline.digests import code_digest, digest_of
 from sightline.errors import DataError
 from sightline.files import write_atomically
-from sightline.images.reading import MAX_PIXELS, inspect
+from sightline.images.reading import inspect
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,7 +57,7 @@ def album(rows: pd.DataFrame, facts: Path, read: Read) -> Album:
             raise DataError(
                 f"{paths[place]} is no longer there to be compared: bring it back, or its version with `dvc fetch`"
             )
-        return inspect(data, DECODED, MAX_PIXELS, grey=True)[1]
+        return inspect(data, DECODED, grey=True)[1]
 
     made = {place: statistics(load(place))[THUMBNAIL] for place in np.flatnonzero(numbers < 0).tolist()}
 
@@ -100,7 +100,8 @@ def _near(one: Album, other: Album) -> list[tuple[int, int]]:
     def load(place: int) -> Image.Image:
         return one.load(place) if place < border else other.load(place - border)
 
-    pairs = search.find(look, np.arange(count) >= border, load)
+    found = search.find(look, np.arange(count) >= border, load)
+    pairs = np.concatenate([found.copies, found.turned])
     return [(first, second - border) for first, second in pairs.tolist() if first < border <= second]
 
 

@@ -7,16 +7,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sightline.data.duplicates.turns import turned
 from sightline.data.files.statistics import interpolate, shrink
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
+    from sightline.data.duplicates.turns import Ints
     from sightline.data.files.statistics import Window
 
     Floats = NDArray[np.float64]
 
+WHOLE = np.array([[0.0, 1.0, 0.0, 1.0]])
+"""The window that is the whole image: top, bottom, left and right."""
 DETAIL = 24
 """Height and width at which decoded pixels are compared, pixels; smaller images at their own."""
 
@@ -28,17 +32,19 @@ def slopes(images: Floats) -> Floats:
     return np.concatenate([down.reshape(shape), across.reshape(shape)], axis=-1)
 
 
-def likeness(pairs: list[tuple[Image.Image, Image.Image]], windows: Floats) -> Floats:
-    """Correlation of the slopes of M pairs of grey images, (M,): the window (M, 4) of the first and the second."""
+def likeness(pairs: list[tuple[Image.Image, Image.Image]], windows: Floats, turns: Ints) -> Floats:
+    """Correlation of the slopes of M pairs of grey images, (M,): a window (M, 4) of the first and the turned second."""
     found = np.zeros(len(pairs))
-    for row, ((first, second), (top, bottom, left, right)) in enumerate(zip(pairs, windows.tolist(), strict=True)):
+    for row, ((first, second), window, turn) in enumerate(zip(pairs, windows.tolist(), turns.tolist(), strict=True)):
         side = min(DETAIL, *first.size, *second.size)
+        top, bottom, left, right = window
         box = (left * first.width, top * first.height, right * first.width, bottom * first.height)
-        found[row] = correlation(slopes(_pixels(first, side, box)), slopes(_pixels(second, side)))
+        found[row] = correlation(slopes(pixels(first, side, box)), slopes(turned(pixels(second, side), turn)))
     return found
 
 
-def _pixels(grey: Image.Image, side: int, box: Window | None = None) -> Floats:
+def pixels(grey: Image.Image, side: int, box: Window | None = None) -> Floats:
+    """The grey image, or its window `box` (left, top, right, bottom, pixels), as a square of `side` pixels."""
     return np.asarray(shrink(grey, side, box), dtype=np.float64)
 
 
@@ -59,8 +65,12 @@ def view_of(images: Floats, edges: Floats) -> Floats:
     return view
 
 
-def climb(images: Floats, targets: Floats, edges: Floats, steps: int) -> Floats:
-    """Move the windows (M, 4) by steps of least squares, each on the slopes of the images where they lie by then."""
+def climb(images: Floats, targets: Floats, edges: Floats, steps: int, beyond: float = 0.0) -> Floats:
+    """Move the windows (M, 4) by steps of least squares, each on the slopes of the images where they lie by then.
+
+    They may reach `beyond` the edges of the image, a share of its side.
+    """
+    lowest, highest = (-beyond, 0.8, -beyond, 0.8), (0.2, 1 + beyond, 0.2, 1 + beyond)
     side = images.shape[-1]
     points = (np.arange(side, dtype=images.dtype) + 0.5) / side
     far, near = 1 - points[:, None], points[:, None]
@@ -82,7 +92,7 @@ def climb(images: Floats, targets: Floats, edges: Floats, steps: int) -> Floats:
         # The slopes are those of the window: its own are steeper by what it leaves out.
         width = np.repeat(edges[:, 1::2] - edges[:, ::2], 2, axis=1)
         step = np.clip(answer[:, :4] / gain * width, -0.03, 0.03)
-        edges = np.clip(edges + step, (0, 0.8, 0, 0.8), (0.2, 1, 0.2, 1))
+        edges = np.clip(edges + step, lowest, highest)
     return edges
 
 

@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 
 from sightline import stored
-from sightline.data.duplicates import search
+from sightline.data.duplicates import crowds, search
 from sightline.data.files import thumbnails
 from sightline.data.files.facts import SIDE as DECODED
 from sightline.data.files.facts import read_bytes
 from sightline.data.files.statistics import THUMBNAIL, reduced
-from sightline.data.manifest import OK, QUARANTINED
+from sightline.data.manifest import CROWD, OK
 from sightline.digests import code_digest
 from sightline.files import replacing
 from sightline.images.reading import inspect
@@ -24,23 +24,23 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
-    from sightline.data.duplicates.search import Ints
+    from sightline.data.duplicates.crowds import Near
+    from sightline.data.duplicates.turns import Ints
     from sightline.params import Ingest
 
+SEEN = "seen"
+"""What a row of the cache says of a digest beside itself; of two, it says as which of the `Found` they were found."""
 
-NONE = pd.DataFrame({"first": [], "second": []}, dtype="string")
-"""No pairs of near duplicates."""
 
-
-def find(rows: pd.DataFrame, folder: Path, limits: Ingest, cache: Path, shelf: Path) -> pd.DataFrame:
-    """Digests `first` and `second` of each pair of near duplicates among the usable rows.
+def find(rows: pd.DataFrame, folder: Path, limits: Ingest, cache: Path, shelf: Path) -> Near:
+    """Pairs of near duplicates, and of siblings, among the usable rows.
 
     Pairs that `cache` knows are not looked for again. `shelf` holds the thumbnails, by the number in each row; `folder`
-    the images, of which only candidates are read.
+    the images, of which only candidates and what is like them are read.
     """
     usable = rows[rows["status"] == OK].drop_duplicates("sha256").sort_values("sha256")
     digests, paths = usable["sha256"].to_numpy(dtype=object), usable["path"].to_numpy(dtype=object)
-    pairs, seen = _known(cache, digests)
+    found, seen = _known(cache, digests)
 
     def load(index: int) -> Image.Image:
         return reduced(inspect(read_bytes(folder, paths[index]), DECODED, limits.max_megapixels * 1e6, grey=True)[1])
@@ -48,9 +48,12 @@ def find(rows: pd.DataFrame, folder: Path, limits: Ingest, cache: Path, shelf: P
     if not seen.all():
         held, numbers = thumbnails.mapped(shelf), usable[THUMBNAIL].to_numpy(dtype=np.int64)
         fresh = search.find(lambda indices: held[numbers[indices]], ~seen, load)
-        pairs = np.concatenate([pairs, fresh])
-        _remember(cache, digests, pairs)
-    return pd.DataFrame({"first": digests[pairs[:, 0]], "second": digests[pairs[:, 1]]}, dtype="string")
+        found = search.Found(*(np.concatenate(both) for both in zip(found, fresh, strict=True)))
+        _remember(cache, digests, found)
+    named = (
+        pd.DataFrame({"first": digests[ends[:, 0]], "second": digests[ends[:, 1]]}, dtype="string") for ends in found
+    )
+    return crowds.Near(*named)
 
 
 def positions(rows: pd.DataFrame, near: pd.DataFrame) -> Ints:
@@ -64,47 +67,59 @@ def positions(rows: pd.DataFrame, near: pd.DataFrame) -> Ints:
     return np.asarray(found, dtype=np.int64)
 
 
-def names(rows: pd.DataFrame, pairs: Ints) -> pd.Series:
-    """The column `alike`: of images that `pairs` (positions in `rows`) link, the smallest digest; else null.
+def names(rows: pd.DataFrame, near: Near) -> pd.Series:
+    """The column `alike`: of images that copies link, the smallest digest; of a crowd, CROWD before it; else null.
 
-    An image in quarantine links no others; it has the smallest name of those that it resembles.
+    An image that is not in use links no others; it has the smallest name of those that it resembles, of another side
+    first.
     """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
+    pairs = positions(rows, near.copies)
     numbers, digests = pd.factorize(rows["sha256"].to_numpy(dtype=object), sort=True)
     both = np.concatenate([pairs, pairs[:, ::-1]])
-    linking = (rows["status"] != QUARANTINED).to_numpy()[both]
+    linking = (rows["status"] == OK).to_numpy()[both]
     one, other = numbers[both[linking[:, 1]]].T
     free = linking[linking[:, 1], 0]
     links = coo_array((np.ones(free.sum(), dtype=np.int8), (one[free], other[free])), shape=(len(digests),) * 2)
     _, component = connected_components(links, directed=False)
     # Digests are sorted, so the first of a component is the smallest.
     name = digests[np.unique(component, return_index=True)[1][component]]
-    guests = pd.Series(name[other[~free]], index=digests[one[~free]], dtype=object).groupby(level=0).min()
-    known = {**dict(zip(digests[other], name[other], strict=True)), **guests}
+    sides = rows["role"].fillna(rows["split"]).fillna("").to_numpy(dtype=object)[both[linking[:, 1]]]
+    hosts = pd.DataFrame({"guest": digests[one], "same": sides[:, 0] == sides[:, 1], "name": name[other]})[~free]
+    guests = hosts.sort_values(["guest", "same", "name"]).drop_duplicates("guest").set_index("guest")["name"]
+    siblings = (CROWD + crowds.crowds(near)).to_dict()
+    known = {**siblings, **dict(zip(digests[other], name[other], strict=True)), **guests}
     return rows["sha256"].map(known).astype("string")
 
 
-def _known(cache: Path, digests: NDArray[np.object_]) -> tuple[Ints, NDArray[np.bool_]]:
+def _known(cache: Path, digests: NDArray[np.object_]) -> tuple[search.Found, NDArray[np.bool_]]:
     """Read the pairs among `digests` that were found before, and which of these were there then."""
+    none = np.zeros((0, 2), dtype=np.int64)
+    unknown = search.Found(none, none, none), np.zeros(len(digests), dtype=bool)
     if not stored.is_whole(cache):
-        return np.zeros((0, 2), dtype=np.int64), np.zeros(len(digests), dtype=bool)
+        return unknown
     kept = pd.read_parquet(cache)
     if kept["first"].iloc[0] != code_digest(search.__name__):
-        return np.zeros((0, 2), dtype=np.int64), np.zeros(len(digests), dtype=bool)
+        return unknown
     place = pd.Series(np.arange(len(digests)), index=digests)
-    ends = kept.iloc[1:].apply(lambda column: column.map(place)).dropna().astype(np.int64).to_numpy()
-    itself = ends[:, 0] == ends[:, 1]
+    ends = kept.iloc[1:].assign(first=kept["first"].map(place), second=kept["second"].map(place)).dropna()
+    pairs, kind = ends[["first", "second"]].astype(np.int64).to_numpy(), ends["kind"].to_numpy()
     seen = np.zeros(len(digests), dtype=bool)
-    seen[ends[itself, 0]] = True
-    return ends[~itself], seen
+    seen[pairs[kind == SEEN, 0]] = True
+    return search.Found(*(pairs[kind == name] for name in search.Found._fields)), seen
 
 
-def _remember(cache: Path, digests: NDArray[np.object_], pairs: Ints) -> None:
+def _remember(cache: Path, digests: NDArray[np.object_], found: search.Found) -> None:
     """Keep the pairs, and each digest paired with itself; the first row is the code that judged."""
     code = code_digest(search.__name__)
-    first, second = (np.concatenate([[code], digests, digests[pairs[:, side]]]) for side in (0, 1))
+    everyone = np.arange(len(digests)).repeat(2).reshape(-1, 2)
+    parts = {SEEN: everyone, **found._asdict()}
+    first, second = (
+        np.concatenate([[code], *(digests[pairs[:, side]] for pairs in parts.values())]) for side in (0, 1)
+    )
+    kind = np.concatenate([[SEEN], *(np.full(len(pairs), kind) for kind, pairs in parts.items())])
     with replacing(cache) as scratch:
-        pd.DataFrame({"first": first, "second": second}).to_parquet(scratch, index=False)
+        pd.DataFrame({"first": first, "second": second, "kind": kind}).to_parquet(scratch, index=False)
     stored.sign(cache)

@@ -41,6 +41,13 @@ def load(path: Path, key: str) -> pd.DataFrame | None:
     return pd.read_parquet(path, engine="pyarrow")
 
 
+def digests(path: Path) -> pd.DataFrame | None:
+    """Path, stamp and SHA-256 of the files, by whatever limits they were read; None where there are none."""
+    if not stored.is_whole(path):
+        return None
+    return pd.read_parquet(path, engine="pyarrow", columns=["path", "stamp", "sha256"])
+
+
 def save(facts: pd.DataFrame, path: Path, key: str) -> None:
     """Keep `facts` under `key`, which tells how they were made: other limits or other code make other facts."""
     from pyarrow import Table, parquet

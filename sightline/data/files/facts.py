@@ -20,7 +20,11 @@ AGAIN = "again"
 
 Facts = dict[str, Any]
 """The manifest's columns that the bytes of a file decide, `reason` among them, the THUMBNAIL, and perhaps AGAIN."""
-EMPTY: Facts = dict.fromkeys(("sha256", "format", "mode", "width", "height", "bytes", "reason", *STATISTICS, THUMBNAIL))
+BESIDE = ("top", "several")
+"""Facts for which the manifest has no column: as in the `Header` of the image."""
+EMPTY: Facts = dict.fromkeys(
+    ("sha256", "format", "mode", "width", "height", "bytes", "reason", *STATISTICS, THUMBNAIL, *BESIDE)
+)
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,7 @@ def read_facts(folder: str, path: str, limits: Limits) -> Facts:
     except (OSError, ValueError) as error:
         return {**unread(path, f"cannot be read: {getattr(error, 'strerror', None) or error}"), AGAIN: True}
     facts |= {"format": header.format, "mode": header.mode, "width": header.width, "height": header.height}
-    return facts | seen
+    return facts | seen | {"top": header.top, "several": int(header.several)}
 
 
 def _known(facts: Facts) -> Facts:

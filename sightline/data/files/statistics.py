@@ -132,7 +132,7 @@ def _waves(windows: tuple[Window, ...]) -> tuple[NDArray[np.float64], NDArray[np
     Windows share edges, so that few sums serve all of them.
     """
     edges = sorted({pair for top, bottom, left, right in windows for pair in ((top, bottom), (left, right))})
-    down, across = np.mgrid[:FREQUENCIES, :FREQUENCIES].reshape(2, -1)[:, _by_frequency()]
+    down, across = np.mgrid[:FREQUENCIES, :FREQUENCIES].reshape(2, -1)[:, by_frequency()]
     width = len(edges) * FREQUENCIES
     places = [
         (edges.index((top, bottom)) * FREQUENCIES + down) * width + edges.index((left, right)) * FREQUENCIES + across
@@ -142,7 +142,7 @@ def _waves(windows: tuple[Window, ...]) -> tuple[NDArray[np.float64], NDArray[np
 
 
 @cache
-def _by_frequency() -> NDArray[np.intp]:
+def by_frequency() -> NDArray[np.intp]:
     """Places of the coefficients by rising frequency, without the mean."""
     down, across = np.mgrid[:FREQUENCIES, :FREQUENCIES]
     return np.lexsort((down.ravel(), np.maximum(down, across).ravel(), (down + across).ravel()))[1:]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import getpass
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -11,17 +12,18 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from sightline.data import manifest
-from sightline.data.labels import given
+from sightline.data.labels import change, given
 from sightline.data.labels.given import Label
 from sightline.data.manifest import QUARANTINED
-from sightline.data.versions import archive, history
+from sightline.data.sources import cells
+from sightline.data.sources.listed import Finder
+from sightline.data.versions import archive
 from sightline.errors import DataError
-from sightline.files import write_atomically
 from sightline.heads.labels import LABELS
-from sightline.words import counted, from_cell, to_cell
+from sightline.words import counted, to_cell
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from sightline.project import Paths
@@ -32,6 +34,7 @@ COLUMNS = ("path", "sha256", "label")
 SHOWN = 10
 """Bad lines that an error names before it counts the others."""
 CONTRADICTORY = "contradictory"
+DIGEST = re.compile(r"[0-9a-f]{8,}")
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,8 @@ def export(paths: Paths, use: str, table: Path, *, everything: bool, suggest: Su
         for line, answer in zip(lines, answers, strict=True):
             line["suggestion"] = answer.get("label", "")
             line["probability"] = f"{answer['probability']:.3f}" if "probability" in answer else ""
+    if table.is_dir() or not table.parent.is_dir():
+        raise DataError(f"{table} cannot be written: name a file in a folder that is there, such as todo.csv")
     with table.open("w", encoding="utf-8", newline="") as handle:
         writer = csv.DictWriter(handle, names, lineterminator="\n")
         writer.writeheader()
@@ -74,12 +79,12 @@ def export(paths: Paths, use: str, table: Path, *, everything: bool, suggest: Su
 
 
 def take(paths: Paths, use: str, table: Path) -> Imported:
-    """Take over the labels of the CSV file `table` (columns sha256 and label) and make the version that has them.
+    """Take over the labels of the `table` (columns label, and sha256 or path) and make the version that has them.
 
     Raises DataError naming every bad line; then, and where the version cannot be made, nothing has changed.
     """
     rows = manifest.read(paths.manifest(use))
-    return put(paths, use, rows, _read(table, set(rows["sha256"])), table.name, {})
+    return put(paths, use, rows, _read(table, paths.raw(use), rows), table.name, {})
 
 
 def put(
@@ -104,24 +109,8 @@ def put(
         place = paths.labels(use)
         table = given.text({**given.read(place), **fresh}.values()).encode()
         note = f"{counted(len(fresh), 'label')} imported from {origin}"
-        _change(paths, use, {**files, place: table}, note)
+        change.make(paths, use, {**files, place: table}, note)
     return Imported(len(entries), len(changed), new_classes, archive.current(paths, use).digest)
-
-
-def _change(paths: Paths, use: str, files: Mapping[Path, bytes], note: str) -> None:
-    """Put the files in place and make the new version, or leave everything as it was."""
-    before = {place: place.read_bytes() if place.is_file() else None for place in files}
-    try:
-        for place, data in files.items():
-            write_atomically(place, data)
-        history.ingest(paths, use, note)
-    except BaseException:
-        for place, held in before.items():
-            if held is None:
-                place.unlink(missing_ok=True)
-            else:
-                write_atomically(place, held)
-        raise
 
 
 def _needs_label(rows: pd.DataFrame) -> pd.Series:
@@ -130,28 +119,39 @@ def _needs_label(rows: pd.DataFrame) -> pd.Series:
     return rows["label"].isna() | torn
 
 
-def _read(table: Path, known: set[str]) -> dict[str, str]:
+def _read(table: Path, raw: Path, rows: pd.DataFrame) -> dict[str, str]:
     """Digest → label of every line; all bad lines are told at once."""
     if not table.is_file():
-        raise DataError(f"{table}: there is no such file; `sightline data label export` writes one to fill in")
+        what = "is a folder: name the file in it" if table.is_dir() else "there is no such file"
+        raise DataError(f"{table}: {what}; `sightline data label export` writes one to fill in")
     entries: dict[str, tuple[str, int]] = {}
-    bad = []
-    with table.open(encoding="utf-8-sig", newline="") as handle:
-        reader = csv.DictReader(handle)
-        missing = {"sha256", "label"} - set(reader.fieldnames or ())
-        if missing:
-            raise DataError(
-                f"{table}: the column {' and '.join(sorted(missing))} is missing; it has {reader.fieldnames}"
-            )
-        for row in reader:
-            digest, label = (row["sha256"] or "").strip(), from_cell((row["label"] or "").strip())
-            fault = _fault(digest, label, known, entries)
-            if fault:
-                bad.append(f"line {reader.line_num}: {fault}")
-            else:
-                entries.setdefault(digest, (label, reader.line_num))
+    bad, known = [], set(rows["sha256"])
+    for line, digest, label in _lines(table, raw, rows):
+        fault = _fault(digest, label, known, entries)
+        if fault:
+            bad.append(f"line {line}: {fault}")
+        else:
+            entries.setdefault(digest, (label, line))
     refuse(table, bad)
     return {digest: label for digest, (label, _) in entries.items()}
+
+
+def _lines(table: Path, raw: Path, rows: pd.DataFrame) -> Iterator[tuple[int, str, str]]:
+    """Line, digest and label of each row of a table, which is read as a labels.csv; images are named by either."""
+    wanted = {"sha256": (), "label": cells.COLUMNS["label"]}
+    try:
+        sheet = cells.sheet(table, wanted, tuple(wanted))
+    except DataError:
+        digests = dict(zip(rows["path"], rows["sha256"], strict=True))
+        found = list(cells.sheet(table, is_file=digests.__contains__).rows)
+        finder = Finder(raw, table.stem, [row for _, row in found])
+        for line, row in found:
+            path = cells.text(row.get("path"))
+            path = path if path in digests else finder.find(row)[0]
+            yield line, digests.get(path, path), cells.text(row.get("label"))
+        return
+    for line, row in sheet.rows:
+        yield line, cells.text(row.get("sha256")).lower(), cells.text(row.get("label"))
 
 
 def refuse(table: Path, bad: Sequence[str]) -> None:
@@ -165,7 +165,8 @@ def refuse(table: Path, bad: Sequence[str]) -> None:
 def _fault(digest: str, label: str, known: set[str], entries: dict[str, tuple[str, int]]) -> str:
     """What is wrong with a line, or an empty text."""
     if digest not in known:
-        return f"the data set has no image with the sha256 {digest!r}"
+        named = "with the sha256" if DIGEST.fullmatch(digest) else "called"
+        return f"the data set has no image {named} {digest!r}"
     if not label:
         return f"image {digest[:8]} has no label: fill it in, or delete the line"
     before, line = entries.get(digest, (label, 0))

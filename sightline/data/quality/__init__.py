@@ -26,6 +26,7 @@ FINDERS: dict[str, Callable[[pd.DataFrame, Validate], Finding | None]] = {
     "contradictions": copies.contradictions,
     "leaks": copies.leaks,
     "large-groups": copies.large_groups,
+    "crowds": copies.crowds,
     "ungrouped": series.ungrouped,
     "blank": appearance.blank,
     "dark": appearance.dark,
@@ -42,10 +43,11 @@ FINDERS: dict[str, Callable[[pd.DataFrame, Validate], Finding | None]] = {
 
 
 DEMANDS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "near-copies": ("No picture is there in several sizes, compressions or crops.", ()),
+    "near-copies": ("No picture is there in several sizes, compressions, crops or turns.", ()),
     "contradictions": ("No picture, nor a near copy of it, has two labels.", ()),
     "leaks": ("No picture, nor a near copy of it, is on both sides of a split.", ()),
     "large-groups": ("No group of near copies makes up a large part of the set.", ("large_group",)),
+    "crowds": ("Images that are no copies of one another are not as alike as copies.", ()),
     "ungrouped": ("Images taken in series have a group.", ("ungrouped",)),
     "blank": ("No image is blank.", ("blank",)),
     "dark": ("No image is nearly black.", ("dark", "blank")),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sightline.data.manifest import QUARANTINED
+from sightline.data.manifest import CROWD, OK, pictures
 from sightline.data.quality.finding import Finding, together, usable
-from sightline.words import counted
+from sightline.words import counted, tally
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,12 +24,13 @@ def identical(rows: pd.DataFrame, limits: Validate) -> Finding | None:
 
 
 def near(rows: pd.DataFrame, limits: Validate) -> Finding | None:
-    """Pictures that are there in several sizes, compressions or crops."""
+    """Pictures that are there in several sizes, compressions, crops or turns."""
     del limits
     found = _alike(rows)
     groups = found["alike"].nunique()
     said = (
-        f"{counted(groups, 'picture')} stored in several sizes, compressions or crops ({counted(len(found), 'file')})."
+        f"{counted(groups, 'picture')} stored in several sizes, compressions, crops or turns "
+        f"({counted(len(found), 'file')})."
     )
     kept = "The copies of a picture share a group, and so stay in one role."
     return _finding("near-copies", "Near copies", found, "alike", f"{said} {kept}")
@@ -51,11 +52,11 @@ def leaks(rows: pd.DataFrame, limits: Validate) -> Finding | None:
     known = _pictures(rows)
     known["side"] = known["role"].fillna(known["split"])
     found = known[known.groupby("picture")["side"].transform("nunique") > 1]
-    out = int((found["status"] == QUARANTINED).sum())
+    out = int((~found["status"].eq(OK)).sum())
     said = (
         f"{counted(found['picture'].nunique(), 'picture')} stored on both sides of a split, as copies or near copies."
     )
-    advice = f"In quarantine for it, or for another reason: {out:,} of {counted(len(found), 'file')}."
+    advice = f"Left out for it, or for another reason: {out:,} of {counted(len(found), 'file')}."
     return _finding("leaks", "Leaks between the splits", found, "picture", f"{said} {advice}")
 
 
@@ -73,12 +74,31 @@ def large_groups(rows: pd.DataFrame, limits: Validate) -> Finding | None:
 def _pictures(rows: pd.DataFrame) -> pd.DataFrame:
     """Files that are copies of others, exact or near, with the name of the `picture` that they show."""
     known = rows[rows["width"].notna()]
-    known = known.assign(picture=known["alike"].fillna(known["sha256"]))
+    known = known.assign(picture=pictures(known))
     return known[known["picture"].duplicated(keep=False)]
+
+
+def crowds(rows: pd.DataFrame, limits: Validate) -> Finding | None:
+    """Images that are as alike as copies, too many or of too many labels to be any."""
+    del limits
+    images = usable(rows).dropna(subset="alike")
+    found = images[images["alike"].str.startswith(CROWD)]
+    sizes = found["alike"].value_counts()
+    if found.empty:
+        return None
+    labels = found.loc[found["alike"] == sizes.index[0], "label"].value_counts()
+    largest = tally({str(name): int(number) for name, number in labels.items()})
+    said = (
+        f"{counted(len(sizes), 'group')} of images as alike as copies are, and no copies of one another; the largest "
+        f"holds {largest}. Each image has a role of its own, as is right for parts of one kind before one camera. If "
+        "they are shots of one object, or frames of one scene, name their group in labels.csv."
+    )
+    return _finding("crowds", "Alike, but no copies", found, "alike", said)
 
 
 def _alike(rows: pd.DataFrame) -> pd.DataFrame:
     found = usable(rows).dropna(subset="alike")
+    found = found[~found["alike"].str.startswith(CROWD)]
     return found[found["alike"].duplicated(keep=False)]
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from sightline.data.manifest import HELD_BACK, OK, QUARANTINED, places
-from sightline.data.roles.bridges import Sets
+from sightline.data.roles import bridges
 from sightline.data.roles.spread import point_of, spread
 from sightline.heads.labels import CLASSIFY, LABELS
 from sightline.params import ROLES
@@ -34,9 +34,11 @@ def assign_roles(
     near: NDArray[np.int64] = NO_PAIRS,
     labels: Labels = ONE,
 ) -> pd.DataFrame:
-    """Fill `group` and `role` of one data set; usable images that would join two sides are quarantined as bridges.
+    """Fill `group` and `role` of one data set, and take out the usable images that would join two sides.
 
     One group are: images of one given group, identical files, and the pairs `near` (positions in `rows`, shape (n, 2)).
+    Where the origin gives the splits, a given test set stays whole: what shows the same on a lesser side is held back.
+    A new image that would join two sides which were drawn is quarantined as a bridge.
     `previous` is the manifest before: an image that had a role keeps it, even while it is in quarantine. The name of a
     group is the smallest of its given names and digests, so that it does not depend on the order.
     """
@@ -45,19 +47,19 @@ def assign_roles(
     rows["role"] = _known_roles(rows, previous)
     names = rows["group"].where(rows["group"].notna(), "sha256:" + rows["sha256"]).astype("string")
     codes, unique_names = pd.factorize(names, sort=True)
-    digests, _ = pd.factorize(rows["sha256"])
-    near = near[usable[near].all(axis=1)]
-    sets = _connected(codes, digests, near, usable)
-    bridges = _bridges(rows, sets, codes, digests, near, _settled(rows, previous))
-    if bridges:
-        rows.loc[bridges, "status"] = QUARANTINED
-        # In the same words whether the sides are given splits or, in the next run, roles: equal data, equal bytes.
-        rows.loc[bridges, "reason"] = (
-            "bridge: it would join images of two sides of a split (its group: " + names.iloc[bridges] + ")"
-        )
-        rows.loc[bridges, "role"] = pd.NA
-        usable[bridges] = False
-        sets = _connected(codes, digests, near[usable[near].all(axis=1)], usable)
+    links = bridges.Links(codes, pd.factorize(rows["sha256"])[0], near)
+    sets = _connected(links, usable)
+    settled = _settled(rows, previous)
+    found = bridges.find(rows, sets, links, settled)
+    if found:
+        for kind, status in ((bridges.Bridge.LESSER, HELD_BACK), (bridges.Bridge.NEW, QUARANTINED)):
+            out = [row for row, (bridge, _) in found.items() if bridge is kind]
+            rows.loc[out, "status"] = status
+            rows.loc[out, "reason"] = [found[row][1] for row in out]
+        # A role that it had is kept, as in quarantine.
+        rows.loc[[row for row in found if not settled[row]], "role"] = pd.NA
+        usable[list(found)] = False
+        sets = _connected(links, usable)
     lowest = np.full(sets.max(initial=0) + 1, len(unique_names))
     np.minimum.at(lowest, sets, codes)
     rows["group"] = pd.Series(unique_names[lowest[sets]], dtype="string")
@@ -79,48 +81,23 @@ def _settled(rows: pd.DataFrame, previous: pd.DataFrame | None) -> NDArray[np.bo
     return np.asarray((place >= 0) & previous["role"].notna().to_numpy()[place])
 
 
-def _connected(
-    codes: NDArray[np.intp], digests: NDArray[np.intp], near: NDArray[np.int64], usable: NDArray[np.bool_]
-) -> NDArray[np.int64]:
+def _connected(links: bridges.Links, usable: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Number of each row's set of connected rows; a row that is not usable connects nothing and is a set of its own."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    count = len(codes)
+    count = len(usable)
     who = np.flatnonzero(usable)
+    first_group, first_digest = count, count + links.groups.max(initial=0) + 1
+    near = first_digest + links.digests[links.near]
+    files = first_digest + links.digests[who]
+    near = near[np.isin(near, files).all(axis=1)]
     starts = np.concatenate([who, who, near[:, 0]])
-    ends = np.concatenate([count + codes[who], count + codes.max(initial=0) + 1 + digests[who], near[:, 1]])
-    size = count + codes.max(initial=0) + 1 + digests.max(initial=0) + 1
-    links = coo_array((np.ones(len(starts), dtype=np.int8), (starts, ends)), shape=(size, size))
-    _, component = connected_components(links, directed=False)
+    ends = np.concatenate([first_group + links.groups[who], files, near[:, 1]])
+    size = first_digest + links.digests.max(initial=0) + 1
+    graph = coo_array((np.ones(len(starts), dtype=np.int8), (starts, ends)), shape=(size, size))
+    _, component = connected_components(graph, directed=False)
     return np.unique(component[:count], return_inverse=True)[1].astype(np.int64)
-
-
-def _bridges(
-    rows: pd.DataFrame,
-    sets: NDArray[np.int64],
-    codes: NDArray[np.intp],
-    digests: NDArray[np.intp],
-    near: NDArray[np.int64],
-    settled: NDArray[np.bool_],
-) -> list[int]:
-    """Positions of the new rows that join what must stay apart; the first in order stays."""
-    usable = rows[rows["status"] == OK]
-    sides = usable.groupby(sets[usable.index])[["role", "split"]].nunique().max(axis=1)
-    torn = usable.index[np.isin(sets[usable.index], sides.index[sides > 1])].to_numpy()
-    neighbours: dict[int, list[int]] = {}
-    for one, other in near[np.isin(near[:, 0], torn)].tolist():
-        neighbours.setdefault(one, []).append(other)
-        neighbours.setdefault(other, []).append(one)
-    tree, found = Sets(), []
-    # Those whose side is fixed come first: what tears them apart is always something new.
-    for row in [*torn[settled[torn]].tolist(), *torn[~settled[torn]].tolist()]:
-        nodes = [("row", row), ("group", codes[row]), ("digest", digests[row])]
-        nodes += [("row", other) for other in neighbours.get(row, ()) if ("row", other) in tree]
-        role, split = (None if pd.isna(value) else str(value) for value in rows.loc[row, ["role", "split"]])
-        if not tree.join(nodes, {"role": role, "split": split}, always=bool(settled[row])):
-            found.append(row)
-    return found
 
 
 def _draw(rows: pd.DataFrame, fractions: Fractions, labels: Labels) -> pd.DataFrame:

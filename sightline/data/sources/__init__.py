@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from sightline.data.sources import classes, ilsvrc, tables, tars
+from sightline.data.sources import classes, ilsvrc, overlooked, tables, tars
+from sightline.data.sources.entries import stores
 from sightline.data.sources.item import Item
 from sightline.errors import DataError
 
@@ -45,13 +46,19 @@ def scan(folder: Path) -> Iterator[Item]:
     """
     if not folder.is_dir():
         raise DataError(f"{folder}: there is no such folder; name one that holds a folder of images per class")
+    stores.cache_clear()
     layout = next(layout for layout in LAYOUTS if layout.fits(folder))
     found = False
     for item in layout.items(folder):
         found = True
         yield item
     if not found:
+        others = overlooked.sentences(folder, ())
         raise DataError(
-            f"{folder}: no images in class folders; expected {folder.name}/CLASS/IMAGE.jpg, "
+            f"{folder}: no images in class folders{_aside(others)}; expected {folder.name}/CLASS/IMAGE.jpg, "
             f"{folder.name}/train/CLASS/IMAGE.jpg, tar shards, or a labels.csv with the columns path,label"
         )
+
+
+def _aside(said: list[str]) -> str:
+    return f" ({'; '.join(said)})" if said else ""

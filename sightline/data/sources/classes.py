@@ -11,7 +11,16 @@ import re
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from sightline.data.sources.item import SPLITS, Item, files, plain, split_of, suffix_of
+from sightline.data.sources.entries import folders
+from sightline.data.sources.item import (
+    Item,
+    begins_like_an_image,
+    beside_split,
+    files,
+    plain,
+    split_of,
+    suffix_of,
+)
 from sightline.errors import DataError
 
 if TYPE_CHECKING:
@@ -21,6 +30,10 @@ if TYPE_CHECKING:
 UNLABELLED = re.compile(r"[-_ .]*(unlabell?ed|unsup(ervised)?|nolabels?)[-_ .]*")
 DATED = re.compile(r"[\d\W_]+")
 """A year, a day, a number: what divides the images of a class, and names none."""
+NO_CLASS = frozenset(
+    "all data dataset files image images img imgs jpegimages jpg photo photos pic pics picture pictures png raw".split()  # noqa: SIM905
+)
+"""Folders that are no class where they are the only one, in lower case."""
 NAMED = 5
 """Folders that a sentence names before it counts the others."""
 
@@ -57,7 +70,7 @@ def items(folder: Path) -> Iterator[Item]:
         elif part and not part.labelled:
             reason = reason or f"no label: {part.below.rstrip('/')} has no class folders"
             yield Item(found.path, None, split, reason=reason, closed=closed)
-        elif reason or suffix_of(found.path):
+        elif reason or suffix_of(found.path) or begins_like_an_image(f"{folder}/{found.path}"):
             reason = reason or "no label: the file lies outside of any class folder"
             yield Item(found.path, None, split, reason=reason, closed=closed)
 
@@ -74,14 +87,21 @@ def divide(folder: Path) -> list[Part]:
     parts = _splits(folder, below, labelled)
     if not parts:
         _ask_of_same_folders(folder, below, labelled)
-        parts = [Part(below)]
+        # `images` alone is where they lie, and says nothing of what they show.
+        named = len(labelled) != 1 or labelled[0].lower() not in NO_CLASS
+        parts = [Part(below) if named else Part(f"{below}{labelled[0]}/", labelled=False)]
     return parts + [Part(f"{below}{top}/", labelled=False) for top in unlabelled]
 
 
 def unsplit(folder: Path) -> str | None:
     """The part in which all class folders lie, where images of another may join them; None where there are splits."""
     labelled = [part for part in divide(folder) if part.labelled]
-    return labelled[0].below if labelled[0].split is None else None
+    return labelled[0].below if labelled and labelled[0].split is None else None
+
+
+def names(folder: Path, part: Part, most: int) -> list[str]:
+    """The class folders of a part, as many as `most`."""
+    return list(islice(_folders(folder, part.below), most)) if part.labelled else []
 
 
 def _around(folder: Path, below: str, split: str | None = None) -> str:
@@ -103,11 +123,12 @@ def _splits(folder: Path, below: str, tops: list[str]) -> list[Part]:
     Raises DataError where only some are, or none of them holds class folders.
     """
     named = {top: split for top in tops if (split := split_of(top))}
-    foldered = {top for top in named if next(_folders(folder, f"{below}{top}/"), None)}
+    foldered = {top for top in named if not _is_flat(folder, f"{below}{top}/")}
     others = [top for top in tops if top not in named]
     splits = set(named.values())
     if not foldered:
-        if "train" in splits and len(splits) > 1 and not others and all(top.lower() in SPLITS for top in named):
+        # `train_images` and `test_images` differ in the split alone; a `train_station` and a `test_tube` do not.
+        if "train" in splits and len(splits) > 1 and not others and len({beside_split(top) for top in named}) == 1:
             raise DataError(
                 f"{folder / below}: {', '.join(named)} look like splits of a data set, but hold images without class "
                 f"folders; sort them into {next(iter(named))}/CLASS/, or say what each image shows in a labels.csv "
@@ -124,9 +145,31 @@ def _splits(folder: Path, below: str, tops: list[str]) -> list[Part]:
     if others and not whole:
         return []
     flat = [Part(f"{below}{top}/", labelled=False) for top in others]
+    shared = _in_all_splits(folder, [f"{below}{top}/" for top in foldered])
     return flat + [
-        Part(_around(folder, f"{below}{top}/", split), split, labelled=top in foldered) for top, split in named.items()
+        Part(
+            _around(folder, f"{below}{top}/{shared if top in foldered else ''}", split), split, labelled=top in foldered
+        )
+        for top, split in named.items()
     ]
+
+
+def _is_flat(folder: Path, below: str) -> bool:
+    """Whether a part has no class folders: none at all, or one that is called `images` and holds them."""
+    tops = list(islice(_folders(folder, below), 2))
+    alone = len(tops) == 1 and tops[0].lower() in NO_CLASS
+    return not tops or (alone and next(_folders(folder, f"{below}{tops[0]}/"), None) is None)
+
+
+def _in_all_splits(folder: Path, places: list[str]) -> str:
+    """The one folder that each split holds alone, around its classes, with a slash at its end; else empty."""
+    alone = [list(islice(_folders(folder, place), 2)) for place in places]
+    name = alone[0][0]
+    inner = all(
+        one == [name] and next(_folders(folder, f"{place}{name}/"), None)
+        for one, place in zip(alone, places, strict=True)
+    )
+    return f"{name}/" if inner and len(places) > 1 else ""
 
 
 def _ask_of_same_folders(folder: Path, below: str, tops: list[str]) -> None:
@@ -151,6 +194,4 @@ def _some(names: list[str]) -> str:
 
 def _folders(folder: Path, below: str) -> Iterator[str]:
     """Names of the folders in a part that hold images, however deep, in any order."""
-    with os.scandir(folder / below) as found:
-        inner = [one.name for one in found if one.is_dir(follow_symlinks=False) and not one.name.startswith(".")]
-    return (name for name in inner if next(files(folder, f"{below}{name}"), None))
+    return (name for name in folders(os.fspath(folder), below) if next(files(folder, f"{below}{name}"), None))

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
-import unicodedata
+import stat
 from typing import TYPE_CHECKING
 
 from sightline.data.sources import tables
-from sightline.data.sources.entries import CLOSED, entries
-from sightline.errors import DataError
+from sightline.data.sources.entries import CLOSED, entries, stores
 from sightline.files import write_atomically
 from sightline.words import visible
 
@@ -19,16 +18,18 @@ if TYPE_CHECKING:
 
 Left = dict[str, str]
 """Path of a file that was left out → why."""
-MISSING = "there is no such file"
 NAMED = 10
 """Files that a sentence names before it counts the others."""
 
 
 def copy_folder(origin: Path, target: Path) -> Left:
-    """Copy what may be read; a link that stays inside becomes a file with the bytes that it leads to."""
+    """Copy what may be read, but nothing hidden; a link that stays inside becomes what it leads to."""
     target.mkdir(parents=True)
     left = {}
+    stores.cache_clear()
     for entry in entries(os.fspath(origin)):
+        if entry.hidden:
+            continue
         if entry.reason:
             left[entry.path] = entry.reason
         elif entry.is_folder:
@@ -38,50 +39,25 @@ def copy_folder(origin: Path, target: Path) -> Left:
     return left
 
 
-def copy_table(table: Path, target: Path) -> Left:
+def copy_table(table: Path, target: Path) -> tuple[Left, list[str]]:
     """Copy the images that a table lists, and write it anew beside them as labels.csv, with the paths as they are.
 
-    Raises DataError, with the first line, where none of the images is there.
+    What was left out, and how the table was read where that is not plain. Raises DataError, with the line, where it
+    cannot be read or none of the images is there.
     """
+    found, said = tables.listed(table)
     target.mkdir(parents=True)
-    left, kept, inside = {}, [], os.path.realpath(table.parent)
-    spelled: dict[str, str] | None = None
-    first = ""
-    for number, row in tables.rows(table):
-        path = tables.plain_path(row, inside)
-        if path and not (table.parent / path).exists():
-            spelled = _spellings(table.parent) if spelled is None else spelled
-            path = spelled.get(_loosely(path), path)
-        reason = tables.why_closed(inside, path)
-        if reason is None and not (table.parent / path).exists():
-            reason = MISSING
+    left, kept = {}, []
+    for one in found:
+        place, reason = target / one.path, one.reason
         if reason is None:
-            place = target / path
             place.parent.mkdir(parents=True, exist_ok=True)
-            reason = clone(table.parent / path, place)
+            reason = clone(table.parent / one.path, place)
         if reason:
-            left[path] = reason
-            first = first or f"line {number}: {visible(path) or 'no path'} ({reason})"
-        kept.append({**row, "path": path})
-    if len(left) == len({row["path"] for row in kept}):
-        raise DataError(f"{table} lists no image that is there; {first}. Paths are relative to the table's folder")
+            left[one.path or f"line {one.line}"] = reason
+        kept.append(one._asdict())
     write_atomically(target / tables.NAMES[0], tables.as_text(kept))
-    return left
-
-
-def _spellings(folder: Path) -> dict[str, str]:
-    """The paths of all files, by what is left of them without the case of letters and the form of accents."""
-    found: dict[str, str] = {}
-    for entry in entries(os.fspath(folder)):
-        if not entry.is_folder and not entry.reason:
-            key = _loosely(entry.path)
-            # Two files that differ in nothing else: neither is meant for sure.
-            found[key] = "" if key in found else entry.path
-    return {key: path for key, path in found.items() if path}
-
-
-def _loosely(path: str) -> str:
-    return unicodedata.normalize("NFC", path).casefold()
+    return left, said
 
 
 def clone(origin: Path, place: Path) -> str | None:
@@ -95,6 +71,8 @@ def clone(origin: Path, place: Path) -> str | None:
         reflink(real, os.fspath(place))
     except OSError:
         shutil.copyfile(real, place)
+    if not place.stat().st_mode & stat.S_IWUSR:
+        place.chmod(place.stat().st_mode | stat.S_IWUSR)
     return None
 
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 SEVERAL = "several"
 """In a row of a table: whether its label is the text of a set."""
+BY_COLUMNS = "by columns"
+"""In a row: whether its label was told by columns of 0 and 1."""
 PLURAL = "labels"
 """A column that may hold several labels, with one of SEPARATORS between them."""
 SEPARATORS = (SEPARATOR, "|")

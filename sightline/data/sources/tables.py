@@ -1,53 +1,119 @@
-"""A table beside the images: labels.csv or labels.jsonl with path, label and, if wanted, split and group."""
+"""Tables beside the images: labels.csv or labels.jsonl with path, label and, if wanted, split and group.
+
+Others are taken where they name the images: Hugging Face's metadata.csv, and where no folders are classes any table,
+one for each split too.
+"""
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import os
-import posixpath
+import re
 from contextlib import suppress
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sightline.data.sources import entries, label_sets
-from sightline.data.sources.item import SPLITS, Item, plain
-from sightline.data.sources.label_sets import PLURAL, SEVERAL
+from sightline.data.sources import cells, classes, entries
+from sightline.data.sources.cells import as_text, text
+from sightline.data.sources.item import Item, plain, split_of
+from sightline.data.sources.label_sets import BY_COLUMNS, SEVERAL
+from sightline.data.sources.listed import Finder
 from sightline.errors import DataError
-from sightline.words import from_cell, to_cell
+from sightline.words import counted, visible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
+
+__all__ = ["NAMES", "Listed", "as_text", "find", "fits", "items", "listed", "rows", "tables"]
 
 NAMES = ("labels.csv", "labels.jsonl")
 OTHERS = ("metadata.csv", "metadata.jsonl")
 """Taken for such a table where they name path and label, as those of Hugging Face's image folders do."""
-COLUMNS: dict[str, tuple[str, ...]] = {
-    "path": ("file_name", "filename", "file", "filepath", "file_path", "image", "image_path", "img"),
-    "label": ("class", "class_name", "category", "target", "labels"),
-    "split": ("set", "subset"),
-    "group": (),
-}
-"""Our name of a column → what others call it."""
-BY_COLUMNS = "by columns"
-"""In a row: whether its label was told by columns of 0 and 1."""
-SEPARATORS = (",", ";", "\t")
-UTF16 = (b"\xff\xfe", b"\xfe\xff")
+SUFFIXES = (".csv", ".tsv", ".jsonl")
+NO_ANSWERS = re.compile(r"sample|submission", re.IGNORECASE)
+"""In the name of a table that shows how answers are handed in."""
+SURELY = 2
+"""So many folders of images are classes, whatever table lies beside them."""
+
+
+class Listed(NamedTuple):
+    """A row of a table, and its file."""
+
+    line: int
+    path: str
+    """Relative to the folder of the table."""
+    label: str | None
+    split: str | None
+    group: str | None
+    reason: str | None
+    """Why the file must not be opened, or cannot."""
+    several: bool = False
+    """The label is the text of a set."""
 
 
 def fits(folder: Path) -> bool:
-    """Whether a table lies at the top of `folder`."""
-    return find(folder) is not None
+    """Whether tables in `folder` say what its images show."""
+    return bool(tables(folder))
 
 
 def find(folder: Path) -> Path | None:
-    """The table at the top of `folder`, if there is one."""
-    for name in (*NAMES, *OTHERS):
-        if entries.is_open(folder, folder / name) and (name in NAMES or _names_images(folder / name)):
-            return folder / name
-    return None
+    """The one table that says so for the whole folder; None where there is none, or one for a part of it."""
+    found = tables(folder)
+    return found[0][0] if [(folder, None)] == [(table.parent, split) for table, split in found] else None
+
+
+def tables(folder: Path) -> list[tuple[Path, str | None]]:
+    """The tables of a folder, or of the one around everything, each with the split that its name or its folder's tells.
+
+    Raises DataError where several may be meant.
+    """
+    below, place = "", folder
+    while True:
+        if table := _ours(folder, place):
+            return [(table, None)]
+        inner = entries.folders(os.fspath(folder), below)
+        splits = [(place / name, split) for name in inner if (split := split_of(name))]
+        parts = [(_ours(folder, one) or next(iter(_others(folder, one)), None), split) for one, split in splits]
+        if found := [(table, split) for table, split in parts if table] or _of_any_name(folder, place):
+            return [*found]
+        if len(inner) != 1:
+            return []
+        below, place = f"{below}{inner[0]}/", place / inner[0]
+
+
+def _ours(folder: Path, place: Path) -> Path | None:
+    """The table at `place` that is called as such: labels.csv whatever it holds, others where they name images."""
+    listed = [place / name for name in (*NAMES, *OTHERS) if entries.is_open(folder, place / name)]
+    return next((table for table in listed if table.name in NAMES or _names_images(table)), None)
+
+
+def _others(folder: Path, place: Path) -> list[Path]:
+    """The tables at `place` of any other name that name images, where no folders there are classes."""
+    named = [
+        table
+        for table in sorted(place.iterdir())
+        if table.suffix.lower() in SUFFIXES and not table.name.startswith(".") and not NO_ANSWERS.search(table.stem)
+    ]
+    found = [table for table in named if entries.is_open(folder, table) and _names_images(table)]
+    return [] if found and _has_classes(place) else found
+
+
+def _of_any_name(folder: Path, place: Path) -> list[tuple[Path, str | None]]:
+    found = _others(folder, place)
+    splits = {split: table for table in found if (split := split_of(table.stem))}
+    if len(found) <= 1:
+        return [(table, None) for table in found]
+    if len(splits) == len(found):
+        return [(table, split) for split, table in splits.items()]
+    raise DataError(
+        f"{place}: several tables may say what the images show: {', '.join(table.name for table in found)}; "
+        f"name one, as --images {found[0]}"
+    )
+
+
+def _has_classes(folder: Path) -> bool:
+    with suppress(DataError):
+        return any(len(classes.names(folder, part, SURELY)) >= SURELY for part in classes.divide(folder))
+    return False
 
 
 def _names_images(table: Path) -> bool:
@@ -59,26 +125,47 @@ def _names_images(table: Path) -> bool:
 
 
 def items(folder: Path) -> Iterator[Item]:
-    """The files that the table lists, there or not; paths are relative to the table.
+    """The files that the tables list, there or not; paths are relative to each table.
 
-    Raises DataError, with the line, where the table is broken or lists a file twice.
+    Raises DataError, with the line, where a table is broken, gives a file two labels, or lists none that is there.
     """
-    table = find(folder)
-    if table is None:
-        return
-    inside, seen = os.path.realpath(folder), set[str]()
-    for number, row in rows(table):
-        path = plain_path(row, inside)
-        if path in seen:
-            raise DataError(f"{table}, line {number}: {path} is listed twice; keep one line per image")
-        seen.add(path)
-        split = _text(row.get("split")).lower()
-        if split and split not in SPLITS:
-            raise DataError(f"{table}, line {number}: split {split!r} is none of {', '.join(SPLITS)}")
-        label, group = plain(_text(row.get("label"))), _text(row.get("group")) or None
-        reason, several = why_closed(inside, path), bool(row.get(SEVERAL))
-        said = reason or (None if label else "no label")
-        yield Item(path, label, SPLITS.get(split), group, said, bool(reason), several)
+    for table, split in tables(folder):
+        below = "" if table.parent == folder else f"{table.parent.relative_to(folder).as_posix()}/"
+        for one in listed(table)[0]:
+            reason = one.reason or (None if one.label else "no label")
+            side, closed = split or one.split, bool(one.reason)
+            yield Item(f"{below}{one.path}", one.label, side, one.group, reason, closed=closed, several=one.several)
+
+
+def listed(table: Path) -> tuple[list[Listed], list[str]]:
+    """The rows of a table with their files, each file once, and how the table was read where that is not plain.
+
+    Raises DataError as `items` does.
+    """
+    sheet = cells.sheet(table, is_file=lambda cell: (table.parent / cell).is_file())
+    found = list(sheet.rows)
+    finder = Finder(table.parent, table.stem, [row for _, row in found])
+    seen: dict[str, Listed] = {}
+    again = 0
+    for line, row in found:
+        path, reason = finder.find(row)
+        split, label = _split(table, line, text(row.get("split"))), plain(text(row.get("label")))
+        one = Listed(line, path, label, split, text(row.get("group")) or None, reason, bool(row.get(SEVERAL)))
+        before = seen.setdefault(path or f"line {line}", one)
+        if before is not one:
+            _check_same(table, before, one)
+            again += 1
+    lost = [one for one in seen.values() if one.reason]
+    if seen and len(lost) == len(seen):
+        first = f"line {lost[0].line}: {visible(lost[0].path) or 'no path'} ({lost[0].reason})"
+        raise DataError(
+            f"{table} lists no image that is there; {first}. Put the table beside the images, or above them: paths are "
+            "relative to its folder"
+        )
+    if not seen:
+        raise DataError(f"{table} lists no image: it has no line but that of the columns")
+    twice = [f"{counted(again, 'row')} that say the same again left out"] if again else []
+    return list(seen.values()), [*filter(None, [sheet.form]), *finder.said, *twice]
 
 
 def rows(table: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
@@ -86,155 +173,23 @@ def rows(table: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
 
     Raises DataError where it cannot be read, or lacks path or label.
     """
-    try:
-        yield from _jsonl_rows(table) if table.suffix.lower() == ".jsonl" else _csv_rows(table)
-    except (UnicodeDecodeError, csv.Error, json.JSONDecodeError) as error:
-        raise DataError(f"{table} cannot be read: {error}; save it as UTF-8 text, one image per line") from None
+    yield from cells.sheet(table, is_file=lambda cell: (table.parent / cell).is_file()).rows
 
 
-def _csv_rows(table: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    text = _decoded(table)
-    told = (one for known in (_known, _classes) for one in SEPARATORS if known(next(_cells(text, one), [])))
-    separator = next(told, ",")
-    reader = _cells(text, separator)
-    first: list[str] = next(reader, [])
-    header = [name.strip().lower() for name in first]
-    classes = {} if _known(header) else _classes(first)
-    named = _known(header) or (_known([*header, "label"]) if classes else {})
-    if not named:
+def _split(table: Path, line: int, given: str) -> str | None:
+    split = split_of(given)
+    if given and not split:
+        raise DataError(f"{table}, line {line}: split {given!r} is none of train, val, test")
+    return split
+
+
+def _check_same(table: Path, before: Listed, one: Listed) -> None:
+    if (before.label, before.split) != (one.label, one.split):
         raise DataError(
-            f"{table}: its first line is {first}; it must name a column path and a column label, and may name split "
-            "and group; or, for several labels, a column of 0 and 1 for each class"
+            f"{table}, line {one.line}: {one.path} is listed twice, as {_what(before)} on line {before.line} and as "
+            f"{_what(one)} here; keep one line per image"
         )
-    for cells in reader:
-        if not any(cell.strip() for cell in cells):
-            continue  # as spreadsheets leave them at the end
-        if len(cells) > len(header) and any(cell.strip() for cell in cells[len(header) :]):
-            raise DataError(
-                f"{table}, line {reader.line_num}: {len(cells)} cells, where the first line has {len(header)}: "
-                f"{separator.join(cells)[:80]}; put a text that holds {separator!r} between quotes"
-            )
-        row = dict(zip(header, cells, strict=False))
-        found = {ours: from_cell(row.get(theirs, "")) for ours, theirs in named.items()}
-        yield reader.line_num, found | _label(table, reader.line_num, row, found["label"], named["label"], classes)
 
 
-def _classes(header: Sequence[str]) -> dict[str, str]:
-    """Column → class of a table with a column path and no label, whose other columns are 0 or 1; else nothing."""
-    named = _known([*header, "label"])
-    return label_sets.class_columns(header, named.values()) if named and not _known(header) else {}
-
-
-def _label(
-    table: Path, number: int, row: Mapping[str, str], text: str, column: str, classes: Mapping[str, str]
-) -> dict[str, Any]:
-    """The label of a row, and how it was told where it is the text of a set."""
-    if classes:
-        said = label_sets.of_columns(row, classes, f"{table}, line {number}")
-        return {"label": said, SEVERAL: bool(said), BY_COLUMNS: True}
-    label, several = label_sets.of_text(text, column)
-    return {"label": label, SEVERAL: True} if several else {}
-
-
-def _cells(text: str, separator: str) -> Any:
-    return csv.reader(io.StringIO(text, newline=""), delimiter=separator)
-
-
-def as_text(found: Iterable[Mapping[str, Any]]) -> str:
-    """A labels.csv of these rows."""
-    out, listed = io.StringIO(), list(found)
-    header = {name: name for name in COLUMNS}
-    if any(row.get(SEVERAL) for row in listed):
-        header["label"] = PLURAL
-    writer = csv.DictWriter(out, list(header.values()), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({header[name]: to_cell(_text(row.get(name))) for name in COLUMNS} for row in listed)
-    return out.getvalue()
-
-
-def _decoded(table: Path) -> str:
-    """The text, as spreadsheets save it: UTF-8, UTF-16 with its mark, or else the alphabet of Western Windows."""
-    data = table.read_bytes()
-    if b"\0" in data[:4096] and data[:2] not in UTF16:
-        raise DataError(f"{table} is no text, but {_kind(data)}; name a folder of images, or a table of them")
-    if data[:2] in UTF16:
-        return data.decode("utf-16")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return data.decode("cp1252")
-
-
-def _kind(data: bytes) -> str:
-    return "an archive: unpack it first" if data.startswith((b"PK", b"\x1f\x8b", b"Rar!", b"7z")) else "a binary file"
-
-
-def _known(header: Sequence[str]) -> dict[str, str]:
-    """Our name of a column → its name in the table; nothing where path or label is not there, or several may be it."""
-    found: dict[str, str] = {}
-    names = [name.strip().lower() for name in header]
-    for ours, spellings in COLUMNS.items():
-        theirs = [ours] if ours in names else [name for name in names if name in spellings]
-        if len(theirs) == 1:
-            found[ours] = theirs[0]
-    return found if {"path", "label"} <= found.keys() else {}
-
-
-def _jsonl_rows(table: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    for number, line in enumerate(_decoded(table).splitlines(), start=1):
-        if not line.strip():
-            continue
-        row = json.loads(line)
-        named = _known(list(row)) if isinstance(row, dict) else {}
-        if not named:
-            raise DataError(f"{table}, line {number}: not an object with path and label: {line.strip()[:80]}")
-        lower, where = {name.strip().lower(): value for name, value in row.items()}, f"{table}, line {number}"
-        found = {ours: lower[theirs] for ours, theirs in named.items()}
-        label = found["label"]
-        if isinstance(label, list) and len(label) == 1:
-            found["label"] = label[0]
-        elif isinstance(label, list):
-            found |= {"label": label_sets.of_list(label, where), SEVERAL: True}
-        elif isinstance(label, str):
-            text, several = label_sets.of_text(label, named["label"])
-            found |= {"label": text, SEVERAL: True} if several else {}
-        if isinstance(found["path"], list | dict):
-            raise DataError(f"{where}: the path is no text but {str(found['path'])[:80]}")
-        yield number, found
-
-
-def _text(value: Any) -> str:
-    return "" if value is None else str(value).strip()
-
-
-def plain_path(row: Mapping[str, Any], inside: str) -> str:
-    """The path that a row names, in its shortest form with forward slashes; empty where it names none.
-
-    It is relative to the real path `inside` of the table's folder, also where it is written from the root, or upwards
-    and down again.
-    """
-    value = str(row.get("path") or "").strip().replace("\\", "/")
-    path = posixpath.normpath(value) if value else ""
-    if path.startswith(("/", "../")):
-        whole = posixpath.normpath(posixpath.join(inside, path))
-        return whole.removeprefix(f"{inside}/") if whole.startswith(f"{inside}/") else path
-    return path
-
-
-def why_closed(inside: str, path: str) -> str | None:
-    """Why the file that a table in the real path `inside` names must not be opened; None where it may."""
-    if not path:
-        return "no path"
-    if path.startswith(("/", "../")) or path == "..":
-        return "path that leaves the folder"
-    where, name = os.path.split(path)
-    # A folder on the way may be a link that leaves, too.
-    place = _real(inside, where)
-    if not (place + os.sep).startswith(inside + os.sep):
-        return entries.LEAVES
-    return entries.why_closed(os.path.join(place, name), inside)  # noqa: PTH118 — a million rows
-
-
-@lru_cache(maxsize=4096)
-def _real(inside: str, where: str) -> str:
-    return os.path.realpath(os.path.join(inside, where))  # noqa: PTH118
+def _what(one: Listed) -> str:
+    return f"{one.label!r}{f' in {one.split}' if one.split else ''}"

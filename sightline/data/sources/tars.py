@@ -15,13 +15,13 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from sightline.data.sources import entries
-from sightline.data.sources.item import SPLITS, Item, plain
+from sightline.data.sources.item import SPLITS, Item, files, plain
 from sightline.data.tars import Member, members
 from sightline.errors import DataError
 from sightline.images.reading import SUFFIXES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 LABELS = frozenset({".cls", ".json", ".txt"})
 MAX_LABEL = 1 << 20
@@ -29,8 +29,9 @@ MAX_LABEL = 1 << 20
 
 
 def fits(folder: Path) -> bool:
-    """Whether a .tar file lies at the top of `folder`."""
-    return any(path.suffix.lower() in {".tar", ".tgz"} or path.name.endswith(".tar.gz") for path in folder.iterdir())
+    """Whether a .tar file lies at the top of `folder`, and no folder of images: beside such it is something else."""
+    packed = any(path.suffix.lower() in {".tar", ".tgz"} or path.name.endswith(".tar.gz") for path in folder.iterdir())
+    return packed and not any(next(files(folder, name), None) for name in entries.folders(os.fspath(folder)))
 
 
 def items(folder: Path) -> Iterator[Item]:
@@ -47,14 +48,15 @@ def items(folder: Path) -> Iterator[Item]:
             yield Item(tar.name, None, reason=reason, closed=True)
             continue
         empty = True
-        for item in _shard(tar, names):
+        for item in shard(tar, names):
             empty = False
             yield item
         if empty:
             yield Item(tar.name, None, reason="a tar file without images, or a damaged one", closed=True)
 
 
-def _shard(tar: Path, names: list[str]) -> Iterator[Item]:
+def shard(tar: Path, names: Sequence[str] = ()) -> Iterator[Item]:
+    """The images of one shard; `names` are those of the classes that numbers stand for."""
     split = SPLITS.get(re.split(r"[-_.\d]", tar.name, maxsplit=1)[0].lower())
     seen: set[str] = set()
     with tar.open("rb") as handle:
@@ -86,7 +88,7 @@ def _text(handle: Any, member: Member) -> str:
     return str(handle.read(member.size).decode("utf-8", "replace")).strip()
 
 
-def _label(texts: dict[str, str], names: list[str]) -> tuple[str | None, str | None]:
+def _label(texts: dict[str, str], names: Sequence[str]) -> tuple[str | None, str | None]:
     """Label and group of a sample."""
     fields: Any = {}
     try:

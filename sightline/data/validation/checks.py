@@ -14,7 +14,7 @@ from great_expectations.expectations.expectation import BatchExpectation
 from great_expectations.expectations.metrics.metric_provider import metric_value
 from great_expectations.expectations.metrics.table_metric_provider import TableMetricProvider
 
-from sightline.data.manifest import HELD_BACK, NO_LABEL, OK, QUARANTINED
+from sightline.data.manifest import LEFT_OUT, NO_LABEL, OK, QUARANTINED, pictures
 from sightline.data.quality import found_by
 from sightline.data.quality.finding import usable
 from sightline.heads.labels import LABELS
@@ -86,7 +86,7 @@ class ExpectManifestTypes(ManifestExpectation):
 
 
 class ExpectOneEach(ManifestExpectation):
-    """No value of column `key` stands beside two values of column `value` among the usable images."""
+    """No value of column `key` stands beside two values of column `value` among the images in use."""
 
     success_keys: ClassVar[tuple[str, ...]] = ("key", "value")
     key: str
@@ -94,8 +94,10 @@ class ExpectOneEach(ManifestExpectation):
 
     def fault(self, rows: pd.DataFrame) -> Fault | None:
         """Count the keys with several values; the examples show an image of each value, side by side."""
-        usable = rows.loc[rows["status"].isin([OK, HELD_BACK]), ["path", self.key, self.value]].dropna()
-        pairs = usable.drop_duplicates([self.key, self.value])
+        if self.key == "alike":
+            rows = rows.assign(alike=pictures(rows))
+        used = rows.loc[rows["status"] == OK, ["path", self.key, self.value]].dropna()
+        pairs = used.drop_duplicates([self.key, self.value])
         torn = pairs[pairs[self.key].duplicated(keep=False)].sort_values([self.key, self.value])
         if torn.empty:
             return None
@@ -117,7 +119,7 @@ class ExpectImagesPerClass(ManifestExpectation):
         A class whose images are all in quarantine has 0 everywhere; one of a handful of files is none, and left out.
         """
         each = LABELS[self.task].each(rows["label"])
-        rows = rows.loc[each.index, ["status", "role"]].assign(label=each.to_numpy())
+        rows = rows.loc[each.index, ["status", "role", "reason"]].assign(label=each.to_numpy())
         usable = set(rows.loc[rows["status"] != QUARANTINED, "label"])
         files = rows["label"].value_counts().items()
         classes = sorted(str(name) for name, number in files if name in usable or number >= ENOUGH)
@@ -127,7 +129,11 @@ class ExpectImagesPerClass(ManifestExpectation):
         if few.empty:
             return None
         first = few.head(NAMED)
-        listed = [f"{name} has {number} in {role}" for (name, role), number in zip(first.index, first, strict=True)]
+        out = rows.loc[rows["reason"].str.startswith(LEFT_OUT).fillna(value=False), "label"].value_counts()
+        listed = [
+            f"{name} has {number} in {role}" + (f" ({out[name]} left out, as copies)" if name in out else "")
+            for (name, role), number in zip(first.index, first, strict=True)
+        ]
         if len(few) > NAMED:
             listed.append(f"and {len(few) - NAMED} more")
         return Fault(len(few), ", ".join(listed), [])

@@ -122,7 +122,7 @@ def _image_rules() -> list[Demand]:
                 f"Every usable image has a {column}.",
                 f"{{n}} of {{of}} usable images have no {column}. {label if column == 'label' else REMAKE}",
                 column=column,
-                row_condition=USABLE,
+                row_condition=IN_USE if column == "role" else USABLE,
             )
             for column in ("label", "role", "mode", "width", "height")
         ),
@@ -213,7 +213,8 @@ def _class_rules(limits: Validate, dataset: Dataset, task: str) -> list[Demand]:
             ExpectImagesPerClass,
             f"Each class has enough images: {least}. Held-back images do not count.",
             f"Too few images: {{found}}. Each class needs {least}: add images, lower validate.min_images_per_class, "
-            "or set the share of a role to 0.",
+            "or set the share of a role to 0. What is left out shows the same as a test or validation image: see the "
+            "page of quality.",
             minimum=limits.min_images_per_class,
             roles=roles,
             task=task,

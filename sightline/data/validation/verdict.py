@@ -49,6 +49,19 @@ class Verdict:
         return cls(**values, findings=findings)
 
 
+def told(verdict: Verdict) -> list[str]:
+    """What is odd about the data set and stops nothing: the first sentence of the other findings that failed."""
+    odd = [found.sentence for found in verdict.findings if not found.critical and not found.passed]
+    return [f"{sentence.partition('. ')[0].rstrip('.')}." for sentence in odd]
+
+
+def tally(verdict: Verdict) -> str:
+    """How many expectations hold, and how many do not."""
+    broken = sum(not found.passed for found in verdict.findings)
+    held = f"{verdict.executed - broken} of {verdict.executed} expectations hold"
+    return held if broken else f"{verdict.executed} expectations hold"
+
+
 def sentences(verdict: Verdict) -> list[str]:
     """Why the data set is not fit: the failed critical findings, with the first images to look at."""
     return [

@@ -50,6 +50,7 @@ def current(paths: Paths, use: str) -> Version:
     """
     found = locked(paths, use)
     if found is None:
+        paths.raw(use)  # raises where the project has no such data set at all
         raise DataError(f"data set {use} has no version yet: run `sightline run`, or `dvc repro`, to make one")
     return found
 

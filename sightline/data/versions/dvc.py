@@ -105,12 +105,7 @@ def track_raw(paths: Paths, use: str) -> bool:
     folder is missing, or a link.
     """
     folder = paths.raw(use)
-    if not folder.is_dir():
-        raise DataError(f"{folder}: there is no such folder; params.yaml names it as datasets.{use}.images")
-    if folder.is_symlink():
-        raise DataError(
-            f"{folder} is a link to {os.path.realpath(folder)}: put the images there, or name that folder as external"
-        )
+    check_raw(paths, use)
     shut.close(folder)
     for one in paths.params.datasets:
         _drop_damaged(_pointer(paths.raw(one)), paths.raw(one).name)
@@ -120,6 +115,23 @@ def track_raw(paths: Paths, use: str) -> bool:
         if not pointer.is_file() or repo.status(targets=[os.fspath(pointer)]):
             repo.add([os.fspath(folder)])
     return pointer.read_bytes() != before
+
+
+def check_raw(paths: Paths, use: str) -> None:
+    """Raise DataError where the raw folder of a data set under DVC is missing, or a link."""
+    folder = paths.raw(use)
+    if folder.is_symlink():
+        raise DataError(
+            f"{folder} is a link to {os.path.realpath(folder)}: put the images there, or name that folder as external"
+        )
+    if not folder.is_dir():
+        held = _pointer(folder).is_file()
+        remedy = (
+            "`dvc pull` brings it from the remote, `dvc checkout` from this machine's store"
+            if held
+            else f"params.yaml names it as datasets.{use}.images: put images there, a folder per class"
+        )
+        raise DataError(f"{folder}: there is no folder of images; {remedy}")
 
 
 def _pointer(folder: Path) -> Path:
@@ -157,8 +169,17 @@ def reproduce(paths: Paths, stage: str, use: str) -> Reproduced:
         except ReproductionError as error:
             if stage == "validate":
                 raise ValidationFailed(_verdict(paths, use)) from None
+            if said := _said(error):
+                raise DataError(said) from None
             raise DataError(f"DVC stage {name} failed; its message stands above ({error})") from error
         return Reproduced(name, bool(done), _out_digest(repo, name))
+
+
+def _said(error: BaseException | None) -> str:
+    """What the stage said of its own failure, where it came here; empty where it was printed."""
+    while error is not None and not isinstance(error, DataError):
+        error = error.__cause__
+    return str(error or "")
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import hashlib
 import os
 from typing import TYPE_CHECKING
 
+from sightline.data.versions import dvc
 from sightline.errors import DataError
 from sightline.files import write_atomically
 
@@ -43,14 +44,27 @@ def write_listings(paths: Paths) -> None:
         if not is_external(paths, use):
             place.unlink(missing_ok=True)
             continue
-        if not paths.raw(use).is_dir():
-            raise DataError(
-                f"{paths.raw(use)}: there is no such folder. datasets.{use} is external, so `dvc pull` cannot bring "
-                f"its images: bring the folder back, or write into params.yaml where it is now"
-            )
+        _check(paths, use)
         text = _listing(paths.raw(use))
         if not place.is_file() or place.read_bytes() != text.encode():
             write_atomically(place, text)
+
+
+def check_folders(paths: Paths) -> None:
+    """Raise DataError, with the remedy, where the images of a data set are not where they were."""
+    for use in paths.params.datasets:
+        if is_external(paths, use):
+            _check(paths, use)
+        else:
+            dvc.check_raw(paths, use)
+
+
+def _check(paths: Paths, use: str) -> None:
+    if not paths.raw(use).is_dir():
+        raise DataError(
+            f"{paths.raw(use)}: there is no such folder. datasets.{use} is external, so `dvc pull` cannot bring "
+            f"its images: bring the folder back, or write into params.yaml where it is now"
+        )
 
 
 def _listing(folder: Path) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sightline.data.manifest import OK
 from sightline.data.versions import archive, diff, dvc, external
 from sightline.data.versions.code import write_code_digests
+from sightline.data.versions.warm import one_process
 from sightline.errors import DataError
 from sightline.files import write_atomically
 from sightline.words import counted
@@ -59,7 +60,8 @@ def ingest(paths: Paths, use: str, *notes: str) -> Reproduced:
     write_code_digests(paths)
     if not external.is_external(paths, use):
         dvc.track_raw(paths, use)
-    done = dvc.reproduce(paths, "ingest", use)
+    with one_process():
+        done = dvc.reproduce(paths, "ingest", use)
     record(paths, use, *notes)
     return done
 

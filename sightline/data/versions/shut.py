@@ -21,7 +21,7 @@ IGNORED = ".dvcignore"
 def close(folder: Path) -> list[str]:
     """Name in data/raw/.dvcignore what DVC must not read of a raw folder; the lines that do so."""
     place, mine = folder.with_name(IGNORED), f"/{folder.name}/"
-    closed = [mine + _pattern(path) for path, _, reason in entries(os.fspath(folder)) if reason]
+    closed = [mine + _pattern(one.path) for one in entries(os.fspath(folder)) if one.reason]
     before = place.read_text(encoding="utf-8").splitlines() if place.is_file() else []
     wanted = [line for line in before if not line.startswith(mine)] + closed
     if wanted != before:

@@ -1,20 +1,26 @@
 from __future__ import annotations
 
 import io
+from itertools import pairwise
+from operator import methodcaller
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import pytest
-from pictures import picture
+from pictures import part, picture
 from PIL import Image
 
 from sightline.data.duplicates import pairs, search
+from sightline.data.duplicates.around import components
+from sightline.data.duplicates.crowds import Near
 from sightline.data.embedded import write
 from sightline.data.files import thumbnails
 from sightline.data.files.statistics import SIDE, THUMBNAIL, statistics
 from sightline.data.ingest import decide, read_files, read_layout
-from sightline.params import Dataset, Fractions, Ingest
+from sightline.data.manifest import CROWD
+from sightline.data.quality import findings
+from sightline.params import Dataset, Fractions, Ingest, Validate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,23 +49,29 @@ COPIES: dict[str, Callable[[Image.Image], Image.Image]] = {
     "crop": lambda image: crop(image, *np.random.default_rng(list(image.tobytes()[:3])).uniform(0, 0.1, 4)),
     "rim": lambda image: crop(image, 0.1, 0.1, 0.1, 0.1),
     "brighter": lambda image: image.point(lambda level: level * 0.8 + 30),
+    **{f"turned {turn.name}": methodcaller("transpose", turn) for turn in Image.Transpose},
+    "turned and cropped": lambda image: crop(image.transpose(Image.Transpose.ROTATE_90), 0.05, 0, 0.02, 0.03),
+    "turned and half": lambda image: COPIES["half"](jpeg(image.transpose(Image.Transpose.FLIP_LEFT_RIGHT))),
 }
 
 
 def found(images: list[Image.Image], fresh: list[bool] | None = None) -> list[list[int]]:
     """Pairs of near duplicates among images."""
+    seen = searched(images, fresh)
+    return sorted([*seen.copies.tolist(), *seen.turned.tolist()])
+
+
+def searched(images: list[Image.Image], fresh: list[bool] | None = None) -> search.Found:
+    """Pairs of near duplicates, and of siblings, among images."""
     raw = b"".join(statistics(image.convert("L"))[THUMBNAIL] for image in images)
     thumbnails = np.frombuffer(raw, dtype=np.uint8).reshape(-1, SIDE, SIDE)
     grey = [image.convert("L") for image in images]
-    hits: list[list[int]] = search.find(
-        thumbnails.__getitem__, np.array(fresh or [True] * len(images)), grey.__getitem__
-    ).tolist()
-    return hits
+    return search.find(thumbnails.__getitem__, np.array(fresh or [True] * len(images)), grey.__getitem__)
 
 
 @pytest.mark.parametrize("name", COPIES)
 def test_a_changed_copy_is_found_among_others(name: str) -> None:
-    """Smaller, compressed, cropped or brighter: found, and nothing else."""
+    """Smaller, compressed, cropped, brighter or turned: found, and nothing else."""
     others = [picture(seed) for seed in range(40)]
     copies = [COPIES[name](image) for image in others[:20]]
     hits = found([*others, *copies])
@@ -133,22 +145,73 @@ def test_a_near_duplicate_of_both_sides_links_nothing(tmp_path: Path) -> None:
     train, test, new = rows["sha256"]
     rows["role"] = pd.array(["train", "test", pd.NA], dtype="string")
     near = pd.DataFrame({"first": [train, new], "second": [new, test]}, dtype="string")
-    grown = decide(rows.drop(columns="shard"), DATASET, rows.iloc[:2], near)
+    grown = decide(rows.drop(columns="shard"), DATASET, rows.iloc[:2], Near(near))
     assert grown["status"].tolist() == ["ok", "ok", "quarantined"]
     assert grown["alike"].tolist() == [train, test, min(train, test)]
 
 
-def test_a_crowd_of_frames_is_one_group_and_spots_are_none() -> None:
-    """Frames of one scene are joined without comparing all with all; a spot on an even ground tells nothing."""
+def test_parts_in_one_jig_are_no_copies() -> None:
+    """Photographs of one kind of part are told from copies of one, however few there are; their likeness is told."""
+    for count in (12, 40):
+        parts = [part(seed) for seed in range(count)]
+        made = ("half", "jpeg", "brighter", "turned ROTATE_90")
+        copies = [COPIES[name](image) for name, image in zip(made, parts, strict=False)]
+        copies.append(crop(parts[4], 0.02, 0.01, 0, 0.03))
+        seen = searched([*parts, *copies])
+        assert seen.copies.tolist() == [[number, count + number] for number in (0, 1, 2, 4)]
+        assert seen.turned.tolist() == [[3, count + 3]]
+        assert len(seen.siblings) > count / 2
+
+
+def test_copies_of_one_picture_are_no_siblings() -> None:
+    """Six copies of each picture, and nothing else: what they share is the picture."""
+    images = [COPIES[name](picture(seed)) for seed in range(4) for name in ("half", "jpeg", "brighter", "crop", "rim")]
+    seen = searched([*(picture(seed) for seed in range(4)), *images])
+    assert len(seen.siblings) == 0
+    joined = components(24, seen.copies)
+    assert all(len({joined[seed], *joined[4 + 5 * seed : 9 + 5 * seed]}) == 1 for seed in range(4))
+    assert len(set(joined)) == 4
+
+
+def test_a_crowd_of_frames_is_told_and_spots_are_nothing() -> None:
+    """Frames of one scene cannot be told from parts in one jig; a spot on an even ground tells nothing."""
     scene = picture(5)
-    frames = [jpeg(scene.point(lambda level, gain=1 - n / 2000: level * gain)) for n in range(150)]
-    hits = found([*frames, picture(6)])
-    assert len(hits) < 150 * 149 / 4
-    joined = {0}
-    for _ in range(150):
-        joined |= {n for pair in hits if joined & set(pair) for n in pair}
-    assert joined == set(range(150))
+    frames = [jpeg(scene.point(lambda level, gain=1 - n / 300: level * gain)) for n in range(30)]
+    seen = searched([*frames, picture(6)])
+    assert len(seen.copies) < 15
+    assert len(np.unique(seen.siblings)) > 20
     spots = [Image.new("L", (32, 32), 40 + n % 150) for n in range(100)]
     for n, image in enumerate(spots):
         image.putpixel((0, 0), n)
     assert found(spots) == []
+
+
+def test_what_a_turn_makes_another_thing_of_is_no_copy(tmp_path: Path) -> None:
+    """A mirrored photograph shares the role of its original, unless it has another label: left is not right."""
+    mirrored = picture(1).transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    rows = table(
+        tmp_path, {"a/1.png": picture(1), "a/2.png": picture(2), "a/3.png": jpeg(mirrored), "b/4.png": mirrored}
+    )
+    alike = rows.set_index("path")["alike"]
+    assert alike["a/1.png"] == alike["a/3.png"]
+    rows = table(tmp_path / "signs", {"a/1.png": picture(1), "b/4.png": mirrored})
+    assert rows["alike"].isna().all()
+
+
+def test_a_group_that_cannot_be_copies_is_told_and_joins_nothing(tmp_path: Path) -> None:
+    """Copies of two labels in number say that the search was wrong; of one label they are copies."""
+    images = {f"{'ab'[n % 2]}/{n}.png": picture(n) for n in range(12)}
+    rows = table(tmp_path, images)
+    digests = dict(zip(rows["path"], rows["sha256"], strict=True))
+    torn, whole = ([digests[f"a/{n}.png"] for n in numbers] for numbers in ((0, 2, 4), (6, 8, 10)))
+    torn += [digests[f"b/{n}.png"] for n in (1, 3, 5)]
+    near = pd.DataFrame([*pairwise(torn), *pairwise(whole)], columns=["first", "second"], dtype="string")
+    rows = decide(rows.drop(columns="shard").assign(group=None, role=None, alike=None), DATASET, None, Near(near))
+    alike = rows.set_index("sha256")["alike"]
+    assert set(alike[torn]) == {CROWD + min(torn)}
+    assert set(alike[whole]) == {min(whole)}
+    groups = rows.set_index("sha256")["group"]
+    assert len(set(groups[torn])) == 6
+    assert len(set(groups[whole])) == 1
+    told = findings(rows, Validate())
+    assert [(one.id, one.cases, len(one.groups[0])) for one in told if one.id == "crowds"] == [("crowds", 1, 6)]

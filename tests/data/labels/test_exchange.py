@@ -141,7 +141,14 @@ def test_many_bad_lines_are_counted(ingested: Paths, tmp_path: Path) -> None:
         exchange.take(ingested, "target", table)
 
 
-@pytest.mark.parametrize(("text", "said"), [(None, "no such file"), ("path,label\na,b\n", "column sha256 is missing")])
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (None, "no such file"),
+        ("photo,what\na,b\n", "it must name a column path and a column label"),
+        ("path,label\na,b\n", "line 2: the data set has no image called 'a'"),
+    ],
+)
 def test_a_table_of_another_kind_is_told(ingested: Paths, tmp_path: Path, text: str | None, said: str) -> None:
     """A missing file, or one without the columns."""
     table = tmp_path / "x.csv"
@@ -151,13 +158,31 @@ def test_a_table_of_another_kind_is_told(ingested: Paths, tmp_path: Path, text: 
         exchange.take(ingested, "target", table)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sha256;label\n{digest};green\n",
+        "\ufeffSHA256\tClass\r\n {digest} \t green \r\n\t\r\n",
+        "file_name,label\nred/0000.png,green\n",
+        "path,label\nC:\\photos\\red\\0000.png,green\nC:\\photos\\red\\0001.png,red\n",
+        "red/0000.png,green\n",
+    ],
+)
+def test_labels_come_back_in_every_form_of_a_table(ingested: Paths, tmp_path: Path, text: str) -> None:
+    """Whatever is read as a labels.csv: separators, alphabets, other names of columns, the image by path or digest."""
+    digest = rows(ingested).loc["red/0000.png", "sha256"]
+    (tmp_path / "x.csv").write_bytes(text.format(digest=digest).encode("utf-16" if "\t" in text else "utf-8"))
+    assert exchange.take(ingested, "target", tmp_path / "x.csv").changed == 1
+    assert rows(ingested).loc["red/0000.png", "label"] == "green"
+
+
 def test_a_failed_import_leaves_the_labels_as_they_were(ingested: Paths, tmp_path: Path) -> None:
     """Where the new version cannot be made, the table goes back to what it was."""
     first, second = rows(ingested)["sha256"].iloc[:2]
     exchange.take(ingested, "target", write(tmp_path / "x.csv", (first, "green")))
     kept = ingested.labels("target").read_bytes()
     ingested.raw("target").rename(tmp_path / "elsewhere")
-    with pytest.raises(DataError, match="there is no such folder"):
+    with pytest.raises(DataError, match="there is no folder of images"):
         exchange.take(ingested, "target", write(tmp_path / "x.csv", (second, "green")))
     assert ingested.labels("target").read_bytes() == kept
 

@@ -8,12 +8,18 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 import pytest
+from pictures import picture
 
-from sightline.data.manifest import COLUMNS
+from sightline.data import ingest
+from sightline.data.duplicates import pairs
+from sightline.data.files import thumbnails
+from sightline.data.files.facts import BESIDE
+from sightline.data.files.statistics import THUMBNAIL
+from sightline.data.manifest import COLUMNS, HELD_BACK
 from sightline.data.validation import expectations
 from sightline.data.validation.expectations import validate
 from sightline.data.validation.verdict import ExpectationResult, Verdict, sentences
-from sightline.params import Dataset, Fractions, Validate
+from sightline.params import Dataset, Fractions, Ingest, Validate
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -169,7 +175,7 @@ def test_a_warning_stops_nothing(tmp_path: Path) -> None:
     rows = manifest()
     put(rows, "sha256", 0, f"{12:064x}")
     verdict = judged(rows, tmp_path)
-    assert verdict.passed
+    assert verdict.passed, failed(verdict)
     assert set(failed(verdict)) == {"picture-once", "one-label", "contradictions"}
     assert failed(verdict)["one-label"].examples == ("cat/train-0.png", "dog/train-0.png")
 
@@ -320,3 +326,37 @@ def test_nothing_is_sent_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     judged(manifest(), tmp_path)
     assert tried == []
     assert os.environ["GX_ANALYTICS_ENABLED"] == "false"
+
+
+def test_what_a_given_test_set_shows_is_left_out_and_the_run_goes_on(tmp_path: Path) -> None:
+    """A third of the training images are copies of test images: told, no damage; all of a class: the run stops."""
+    for label, first in (("cat", 0), ("dog", 100)):
+        for number in range(16):
+            part = "test" if number < 4 else "train"
+            place = tmp_path / "raw" / part / label / f"{number}.png"
+            place.parent.mkdir(parents=True, exist_ok=True)
+            seed = first + number - 4 if 4 <= number < 8 else first + number
+            image = picture(seed, 64)
+            (image.rotate(90) if part == "train" else image).save(place)
+    rows, verdict = looked_at(tmp_path)
+    left = rows[rows["status"] == HELD_BACK]
+    assert sorted(left["path"]) == sorted(f"train/{label}/{n}.png" for label in ("cat", "dog") for n in range(4, 8))
+    assert left["reason"].iloc[0] == "left out of training: a near copy of test/cat/0.png (test)"
+    assert (rows["role"] == "test").sum() == 8
+    assert verdict.passed, failed(verdict)
+    assert set(failed(verdict)) == {"near-copies", "leaks"}
+    assert set(failed(verdict)["leaks"].examples) <= set(rows.loc[rows["alike"].notna(), "path"])
+    for number in range(8, 16):
+        picture(number % 4, 64).save(tmp_path / "raw" / "train" / "cat" / f"{number}.png")
+    _, verdict = looked_at(tmp_path)
+    assert not verdict.passed
+    assert "cat has 0 in train (12 left out, as copies)" in " ".join(sentences(verdict))
+
+
+def looked_at(folder: Path) -> tuple[pd.DataFrame, Verdict]:
+    """Ingest `raw` below the folder as at the first time, and validate."""
+    raw, cache = folder / "raw", folder / "cache.parquet"
+    rows = ingest.read_files(ingest.read_layout(raw), raw, Ingest(), cache)
+    near = pairs.find(rows, raw, Ingest(), folder / "near.parquet", thumbnails.beside(cache))
+    rows = ingest.decide(rows.drop(columns=[THUMBNAIL, *BESIDE]), DATASET, None, near)
+    return rows, judged(rows, folder / "docs")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -53,7 +54,7 @@ def test_changed_file_of_the_store_is_refused(ingested: Paths, tmp_path: Path) -
 def test_damaged_file_of_the_store_comes_back_from_the_remote(ingested: Paths, tmp_path: Path) -> None:
     """What was pushed is fetched anew where DVC's own cache was damaged."""
     for words in (["remote", "add", "--default", "there", str(tmp_path / "remote")], ["push", "--quiet"]):
-        subprocess.run(["dvc", *words], cwd=ingested.root, check=True, capture_output=True)
+        subprocess.run([sys.executable, "-m", "dvc", *words], cwd=ingested.root, check=True, capture_output=True)
     version = archive.current(ingested, "target").digest
     file = ingested.root / ".dvc" / "cache" / "files" / "md5" / version[:2] / version[2:]
     whole = file.read_bytes()

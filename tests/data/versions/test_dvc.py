@@ -158,7 +158,7 @@ def test_a_refused_data_set_says_why(ingested: Paths) -> None:
 def test_a_missing_raw_folder_is_named(ingested: Paths) -> None:
     """The message names the folder and the value that points to it."""
     shutil.rmtree(ingested.raw("target"))
-    with pytest.raises(DataError, match=r"data/raw/target: there is no such folder; .* datasets\.target\.images"):
+    with pytest.raises(DataError, match=r"data/raw/target: there is no folder of images; `dvc pull` brings it"):
         dvc.track_raw(ingested, "target")
 
 

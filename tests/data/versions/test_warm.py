@@ -15,6 +15,8 @@ from sightline.data.versions.warm import one_process
 from sightline.errors import ValidationFailed
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from sightline.project import Paths
 
 
@@ -46,6 +48,17 @@ def test_stages_share_a_process_and_survive_its_end(ingested: Paths, capfd: pyte
     said = capfd.readouterr()
     assert said.out == ""
     assert "validate target: " in said.err
+
+
+def test_process_of_another_folder_does_no_stage_here(ingested: Paths, tmp_path: Path) -> None:
+    """One that was started ahead for a project on which nothing was done is ended, and another one does it."""
+    shutil.rmtree(ingested.root / "data" / "validation", ignore_errors=True)
+    with one_process() as shared:
+        shared.start({"cwd": str(tmp_path), "env": dict(os.environ)})
+        first = shared.pid
+        assert dvc.reproduce(ingested, "validate", "target").ran
+        assert shared.pid != first
+    assert ingested.verdict("target").is_file()
 
 
 def refuse(paths: Paths) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 import subprocess
 import sys
 from collections import Counter
+from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from conftest import COLOURS, draw
+from PIL import Image
 from typer.testing import CliRunner
 
 from flows.cli.app import app
@@ -20,8 +24,6 @@ from sightline.registry.trial import start_trial
 from sightline.tracking.runs import connect
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from sightline.project import Paths
 
 RUNNER = CliRunner()
@@ -63,6 +65,62 @@ def test_predict_answers_with_class_and_probability(trained: Paths, tmp_path: Pa
     assert row["abstain"] in {True, False, None}
     assert row["set"][0] == "green"
     assert trained.root.exists()
+
+
+def test_predict_takes_patterns_and_tells_a_table(trained: Paths, tmp_path: Path) -> None:
+    """Quoted patterns, with backslashes too, from any folder of the project; a row each, the next classes beside."""
+    (tmp_path / "in").mkdir()
+    for seed, name in enumerate(("a.png", "b.png", "=c.png")):
+        draw(seed + 40, COLOURS["green"]).save(tmp_path / "in" / name)
+    words = ["predict", f"{tmp_path}\\in\\*.png", "--csv", "--top-k", "2"]
+    head, *rows = list(csv.reader(RUNNER.invoke(app, words).stdout.splitlines()))
+    assert head == [
+        *("path", "label", "probability", "label_2", "probability_2", "abstain"),
+        *("set", "foreign", "foreign_score", "version", "error"),
+    ]
+    assert [Path(row[0]).name for row in rows] == ["=c.png", "a.png", "b.png"]
+    assert {row[1] for row in rows} == {"green"}
+    assert all(float(row[2]) >= float(row[4]) > 0 and row[1] != row[3] for row in rows)
+    result = RUNNER.invoke(app, ["predict", str(tmp_path / "in" / "a.png"), "--top-k", "9", "--json"])
+    (found,) = json.loads(result.stdout)
+    assert found["top"][0]["label"] == found["label"]
+    assert sum(one["probability"] for one in found["top"]) == pytest.approx(1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(trained.raw("target"))
+        assert json.loads(RUNNER.invoke(app, ["predict", "red/0001.png", "--json"]).stdout)[0]["path"] == "red/0001.png"
+
+
+@pytest.mark.usefixtures("trained")
+def test_predict_draws_its_answers(tmp_path: Path) -> None:
+    """A picture for each image that can be read, with a band below, large enough to be read; none replaces another."""
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        draw(50, COLOURS["red"]).save(tmp_path / folder / "a photo.png")
+    (tmp_path / "two" / "bad.png").write_text("no image")
+    words = ["predict", str(tmp_path / "one"), str(tmp_path / "two"), "--draw", str(tmp_path / "out"), "--top-k", "3"]
+    result = RUNNER.invoke(app, words)
+    assert result.exit_code == 1
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a-photo-2.jpg", "a-photo.jpg"]
+    with Image.open(tmp_path / "out" / "a-photo.jpg") as picture:
+        assert picture.width == 320
+        assert picture.height > 320 + 3 * 13
+
+
+@pytest.mark.usefixtures("trained")
+def test_report_is_found_by_version_and_by_run() -> None:
+    """The newest by default, with the index of all."""
+    found = json.loads(RUNNER.invoke(app, ["report", "--json"]).stdout)
+    assert [row["version"] for row in found["runs"]] == ["1"] * len(found["runs"])
+    page = Path(found["page"])
+    assert page.is_file()
+    for which in ("1", page.stem):
+        assert str(page) in RUNNER.invoke(app, ["report", which]).stdout.replace("\n", "")
+    assert page.name in Path(found["index"]).read_text()
+
+
+def test_version_of_the_program_is_told() -> None:
+    """Without a project."""
+    assert RUNNER.invoke(app, ["--version"]).stdout == f"sightline {version('sightline')}\n"
 
 
 ALONE = """
@@ -138,13 +196,14 @@ def test_evaluate_scores_the_champion_and_logs_it(trained: Paths) -> None:
     assert [len(row) for row in figures["robustness"]["grid"].values()] == [5] * 15
     assert figures["agreement"] < 1e-5
     tracker = connect(trained)
-    version = tracker.version("toy-classifier", "1")
-    metrics = tracker.client.get_run(version.run_id).data.metrics
+    found = tracker.version("toy-classifier", "1")
+    metrics = tracker.client.get_run(found.run_id).data.metrics
     assert metrics["test/accuracy"] == pytest.approx(figures["accuracy"])
     assert metrics["test/robustness/mean_corruption_error"] == figures["robustness"]["mean_corruption_error"]
-    kept = {one.path for one in tracker.client.list_artifacts(version.run_id, "evaluation")}
-    assert kept == {f"evaluation/{name}" for name in ("evaluation.json", "reliability.svg", "risk_coverage.svg")}
-    logged = tracker.client.get_logged_model(str(version.source).removeprefix("models:/"))
+    kept = {one.path for one in tracker.client.list_artifacts(found.run_id, "evaluation")}
+    names = ("evaluation.json", "confusion.svg", "reliability.svg", "risk_coverage.svg")
+    assert kept == {f"evaluation/{name}" for name in names}
+    logged = tracker.client.get_logged_model(str(found.source).removeprefix("models:/"))
     assert any(one.key == "test/accuracy" and one.dataset_name == "toy-r1" for one in logged.metrics)
 
 
@@ -170,9 +229,10 @@ def test_predict_tells_the_bad_file_and_answers_the_others(tmp_path: Path) -> No
 
 
 @pytest.mark.usefixtures("trained")
-def test_unknown_version_is_told_with_the_known_ones() -> None:
+def test_unknown_version_is_told_with_the_known_ones(tmp_path: Path) -> None:
     """A version that is not there gives those that are."""
-    result = RUNNER.invoke(app, ["predict", "x.png", "--version", "9"])
+    draw(33, COLOURS["red"]).save(tmp_path / "x.png")
+    result = RUNNER.invoke(app, ["predict", str(tmp_path / "x.png"), "--version", "9"])
     assert isinstance(result.exception, RegistryError)
     assert "its versions: 1" in str(result.exception)
 

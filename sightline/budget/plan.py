@@ -6,44 +6,30 @@ decided for, so that a rerun takes the steps of the record, whatever the machine
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from sightline import stored
+from sightline.budget.ladder import LADDER, PASSES, SIZES, STEP, STEPS
 from sightline.digests import digest_of
 from sightline.errors import ConfigError, Damaged
-from sightline.evaluate import robustness
 from sightline.files import write_atomically
+from sightline.models.shipped import is_shipped
 from sightline.train import chain, loop, probe
 from sightline.train.schedule import plan as schedule_of
 from sightline.train.speeds import remembered
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Mapping, Sequence
+    from collections.abc import Callable, Container, Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from sightline.budget.overhead import Answers, Overhead
     from sightline.duration import Budget
     from sightline.params import Params
     from sightline.recipe import Recipe
     from sightline.train.speed import Speed
 
-LADDER = {("cnn", 32): 0, ("cnn", 48): 60, ("cnn", 64): 100, ("resnet18", 96): 200, ("resnet18", 128): 200}
-"""Networks and image sizes, with the passes over the target's images that each must be able to make in the budget: with
-fewer the one before is as good (docs/log.md)."""
-SIZES, PASSES = (64, 96, 128), 100
-"""Image sizes for a network that the user or the weights to start from fix, and the passes for all but the first."""
-STEPS = {
-    "cnn": {"finetune.scratch": (0.3, 1.0)},
-    "resnet18": {"finetune.scratch": (0.2, 1.0), "finetune.recipe": (0.03, 0.0)},
-}
-"""Peak learning rate and `clip` by recipe, whatever the presets say (docs/log.md)."""
-STEP = ("learning_rate", "clip")
-CHAIN = 45.0
-"""Seconds that the whole chain takes beside training, as a first guess for choosing the rung."""
-TAIL = 10.0
-"""Seconds from the end of training to the end of the run, whatever the set: evaluation, registry, gate, report."""
-CORRUPTED = 1.2
-"""Images that are corrupted and then answered, in fp32 as when served, in the time in which one is learned from."""
 RESERVE = 0.04
 """Share of the budget that is kept back: the speed of a machine varies."""
 SAMPLE, SHORTEST, LONGEST = 0.02, 1.5, 10.0
@@ -78,12 +64,30 @@ class Plan:
     """The plan in a sentence, and what more time would bring."""
 
 
-def choose(runs: Path, seconds: float, params: Params, given: Mapping[str, Any], images: int) -> dict[str, Any]:
+def count_files(folder: Path) -> int:
+    """Files below it."""
+    return sum(1 for path in folder.rglob("*") if path.is_file())
+
+
+def check_stages(params: Params, stages: Iterable[str]) -> None:
+    """Raise ConfigError where a budget is for a stage that is not run."""
+    for stage in stages:
+        if stage not in shares(params):
+            trained = ", ".join(shares(params))
+            raise ConfigError(f"--budget {stage}=…: this run trains {trained}; give a time for these")
+
+
+def choose(
+    runs: Path, seconds: float, params: Params, given: Mapping[str, Any], images: int, beside: Overhead
+) -> dict[str, Any]:
     """Network, image size and rate for a budget as values of `params.yaml`; what `given` sets already is kept.
 
-    `images` is about the number of training images of the target.
+    `images` is about the number of training images of the target, `beside` what the run takes beside training.
     """
     fixed: dict[str, Any] = {key: given[key] for key in ("pretrain.network", "preprocess.size") if key in given}
+    if params.pretrain.init is not None and is_shipped(params.pretrain.init):
+        # It goes along where it fits: what is trained for is the network from scratch.
+        params = replace(params, pretrain=replace(params.pretrain, init=None))
     if params.pretrain.init is not None:
         fixed["pretrain.network"] = params.pretrain.network
     first, _ = next(iter(LADDER))
@@ -96,7 +100,7 @@ def choose(runs: Path, seconds: float, params: Params, given: Mapping[str, Any],
     owned = {recipe for recipe, _, field in (name.rpartition(".") for name in given) if field in STEP}
 
     def decide() -> dict[str, Any]:
-        left = (seconds - CHAIN) * shares(params)["scratch"]
+        left = (seconds - beside.head - beside.tail) * shares(params)["scratch"]
         best, _ = rungs[0]
         for rung, passes in rungs[1:]:
             network, size, workers = rung["pretrain.network"], rung["preprocess.size"], params.train.workers
@@ -127,19 +131,59 @@ def _recipe_of(rung: dict[str, Any], recipe: Recipe, owned: Container[str]) -> R
     return replace(recipe, **step)
 
 
+def check(runs: Path, seconds: float, params: Params, beside: Overhead) -> None:
+    """Raise ConfigError, with the least time that would do, where a budget cannot hold the chain."""
+    rates = {stage: speed.rate for stage, speed in _speeds(runs, params, list(shares(params)), 0.0).items()}
+    around = beside.head + beside.tail + (PROBE if "finetune" in rates else 0.0)
+    least = (around + _fewest(params, rates)) / (1 - RESERVE)
+    # A guess may be wrong by half.
+    if seconds < least * (1.0 if beside.shown else 0.5):
+        raise ConfigError(
+            f"--budget {_time(seconds)} cannot hold the chain: before and after training it takes about "
+            f"{_time(around)} on this machine, so give {_time(_up(least))} at least, or no budget"
+        )
+
+
+def _fewest(params: Params, rates: Mapping[str, float]) -> float:
+    """Seconds of the training stages, as short as they can be."""
+    recipes = _recipes(params)
+    return sum(STAGE + FEWEST * recipes[stage].batch_size / rate for stage, rate in rates.items())
+
+
+def _up(seconds: float) -> float:
+    """Rounded up to a time that people would write."""
+    step = 5 if seconds < LONG else 60
+    return step * math.ceil(seconds / step)
+
+
 def resolve(
-    runs: Path, seconds: float, left: Callable[[], float], params: Params, counts: Mapping[str, Mapping[str, int]]
+    runs: Path,
+    seconds: float,
+    left: Callable[[], float],
+    params: Params,
+    counts: Mapping[str, Mapping[str, int]],
+    beside: Overhead,
+    answers: Answers,
 ) -> Plan:
     """The steps of each stage, so that the run ends when `left()` seconds have passed.
 
-    `counts` are the images of each role of each data set. `left` is asked at once, after the measurement.
+    `counts` are the images of each role of each data set. `left` is asked at once, after the measurement. Raises
+    ConfigError, with the least time that would do, where nothing is left for training.
     """
 
     def decide() -> Plan:
         speeds = _speeds(runs, params, list(shares(params)), SAMPLE * seconds)
-        rate = speeds["scratch"].rate / params.train.workers
-        ready = left() - RESERVE * seconds - _tail(counts["target"], rate)
-        ready -= _head(counts["target"]["train"], rate) if "finetune" in speeds else 0.0
+        rate, now = speeds["scratch"].rate / params.train.workers, left()
+        after = beside.tail + answers.seconds(counts["target"])
+        after += _head(counts["target"]["train"], rate) if "finetune" in speeds else 0.0
+        ready = now - RESERVE * seconds - after
+        fewest = _fewest(params, {stage: speed.rate for stage, speed in speeds.items()})
+        if ready < fewest:
+            raise ConfigError(
+                f"--budget {_time(seconds)} cannot hold the chain: the data were ready after {_time(seconds - now)}, "
+                f"and what follows training takes about {_time(after)}, so give "
+                f"{_time(_up((seconds - now + after + fewest) / (1 - RESERVE)))} at least, or no budget"
+            )
         times = {stage: share * ready for stage, share in shares(params).items()}
         steps = _steps(params, times, speeds, counts)
         return _plan(seconds, speeds, steps, _said(seconds, params, steps, counts))
@@ -154,10 +198,7 @@ def resolve_stages(
 
     Raises ConfigError for a stage that this run does not train.
     """
-    for stage in times:
-        if stage not in shares(params):
-            trained = ", ".join(shares(params))
-            raise ConfigError(f"--budget {stage}=…: this run trains {trained}; give a time for these")
+    check_stages(params, times)
 
     def decide() -> Plan:
         speeds = _speeds(runs, params, list(times), SAMPLE * sum(times.values()))
@@ -217,12 +258,6 @@ def steps_in(seconds: float, rate: float, recipe: Recipe, counts: Mapping[str, i
     reports = min(loop.REPORTS, steps / schedule.steps_per_epoch)
     scoring = reports * counts.get("val", 0) / (FORWARD * rate)
     return max(FEWEST, int((seconds - scoring) * rate / schedule.batch))
-
-
-def _tail(counts: Mapping[str, int], rate: float) -> float:
-    """Seconds from the end of training to the end of the run: one process answers every image, some corrupted too."""
-    corrupted = len(robustness.GATE) * min(counts.get("test", 0), robustness.GATE_IMAGES)
-    return TAIL + sum(counts.values()) / (FORWARD * rate) + corrupted / (CORRUPTED * rate)
 
 
 def _head(images: int, rate: float) -> float:

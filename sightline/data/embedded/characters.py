@@ -1,4 +1,4 @@
-"""Two data sets that need no download: real handwritten digits, and printed glyphs made to look as they do.
+"""Real handwritten digits, and printed glyphs made to look as they do: 32×32, 8-bit grey, bright ink on black.
 
 The digits were binary 32×32 bitmaps whose ink filled the height; each of their 8×8 pixels counts the ink in a 4×4 block
 (scikit-learn, "Optical recognition of handwritten digits"). The glyphs go the same way, so that what a backbone learns
@@ -15,11 +15,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-from sightline.errors import DataError
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 SIDE = 32
 """Height and width of every written image, pixels."""
@@ -46,47 +43,27 @@ _CELLS = [(left, top, right, bottom) for top, bottom in pairwise(_NODES) for lef
 _WIDTHS = (6, 25)  # of the ink in the bitmap, pixels: as narrow and as wide as that of the digits
 
 
-def check(name: str) -> None:
-    """Raise DataError where there is no embedded data set of this name."""
-    if name not in _SETS:
-        raise DataError(f"{name}: there is no such embedded data set; known are {', '.join(_SETS)}")
-
-
-def write(name: str, folder: Path) -> int:
-    """Write the embedded data set `name` to `folder`/CLASS/NNNN.png and return the number of images.
-
-    The images are 32×32, 8-bit grey, bright ink on black; the same versions of the libraries give the same bytes.
-    Raises DataError for an unknown name.
-    """
-    check(name)
-    count = 0
-    for label, number, levels in _SETS[name]():
-        path = folder / label / f"{number:04d}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # Stored, not deflated: as small on disk (one block), quicker, and the bytes do not hang on the zlib in use.
-        enlarge(levels).save(path, compress_level=0)
-        count += 1
-    return count
-
-
 def enlarge(levels: np.ndarray) -> Image.Image:
     """8×8 levels (0 … 16) as a 32×32 image; Pillow's bicubic works in integers, alike on every machine."""
     grey = np.round(levels * (255 / BLOCK**2)).astype(np.uint8)
     return Image.fromarray(grey).resize((SIDE, SIDE), Image.Resampling.BICUBIC)
 
 
-def _digits() -> Iterator[tuple[str, int, np.ndarray]]:
+def digits() -> Iterator[tuple[str, int, Image.Image]]:
+    """Label, number and image of each digit."""
     from sklearn.datasets import load_digits
 
-    digits = load_digits()
-    for number, (label, levels) in enumerate(zip(digits.target, digits.images, strict=True)):
-        yield str(label), number, levels
+    real = load_digits()
+    for number, (label, levels) in enumerate(zip(real.target, real.images, strict=True)):
+        yield str(label), number, enlarge(levels)
 
 
-def _glyphs() -> Iterator[tuple[str, int, np.ndarray]]:
+def glyphs() -> Iterator[tuple[str, int, Image.Image]]:
+    """Label, number and image of each glyph."""
     with ProcessPoolExecutor(min(PROCESSES, os.cpu_count() or 1)) as pool:
         for found in pool.map(_glyphs_of, range(len(CHARACTERS))):
-            yield from found
+            for label, number, levels in found:
+                yield label, number, enlarge(levels)
 
 
 def _glyphs_of(index: int) -> list[tuple[str, int, np.ndarray]]:
@@ -153,6 +130,3 @@ def _warp(printed: Image.Image, rng: np.random.Generator) -> Image.Image:
     corners = np.concatenate([nodes[:-1, :-1], nodes[1:, :-1], nodes[1:, 1:], nodes[:-1, 1:]], -1).reshape(-1, 8)
     mesh = list(zip(_CELLS, corners.tolist(), strict=True))
     return printed.transform(printed.size, Image.Transform.MESH, mesh, Image.Resampling.BILINEAR)
-
-
-_SETS = {"embedded:digits": _digits, "embedded:glyphs": _glyphs}

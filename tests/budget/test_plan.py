@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from conftest import make_images, make_project, on_the_cpu
 
-from sightline import budget, duration
+from sightline import config, duration
+from sightline.budget import overhead, plan
+from sightline.budget.overhead import Answers, Overhead
 from sightline.errors import ConfigError
+from sightline.models.shipped import FRACTALS
 from sightline.params import Pretrain, Train
 from sightline.recipe import Recipe
 from sightline.train import speeds
-from sightline.train.speed import speed
+from sightline.train.speed import Speed, speed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from sightline.project import Paths
 
+BESIDE = Overhead(head=5.0, tail=8.0, shown=True)
+ANSWERS = Answers(plain=1000.0, corrupted=500.0)
 COUNTS = {"target": {"train": 108, "val": 18, "calib": 18, "test": 36}}
 
 
@@ -61,17 +66,17 @@ def test_stages_have_times_of_their_own() -> None:
 
 def test_stage_fills_its_time(paths: Paths, tmp_path: Path) -> None:
     """Steps of the stage fill its seconds at the measured speed, recorded once; an untrained stage is refused."""
-    plan = budget.resolve_stages(tmp_path, {"scratch": 120.0}, paths.params, COUNTS)
-    assert 100 < plan.steps["scratch"] * 64 / plan.rates["scratch"] < 120
-    assert budget.resolve_stages(tmp_path, {"scratch": 120.0}, paths.params, COUNTS) == plan
+    made = plan.resolve_stages(tmp_path, {"scratch": 120.0}, paths.params, COUNTS)
+    assert 100 < made.steps["scratch"] * 64 / made.rates["scratch"] < 120
+    assert plan.resolve_stages(tmp_path, {"scratch": 120.0}, paths.params, COUNTS) == made
     with pytest.raises(ConfigError, match=r"--budget pretrain=…: .*trains scratch"):
-        budget.resolve_stages(tmp_path, {"pretrain": 60.0}, paths.params, COUNTS)
+        plan.resolve_stages(tmp_path, {"pretrain": 60.0}, paths.params, COUNTS)
 
 
 def test_more_time_gives_more_steps(paths: Paths, tmp_path: Path) -> None:
     """Steps fill the time that is left at the measured speed."""
     short, long = (
-        budget.resolve(tmp_path / str(left), 60.0, lambda left=left: left, paths.params, COUNTS)  # type: ignore[misc]
+        plan.resolve(tmp_path / str(left), 60.0, lambda left=left: left, paths.params, COUNTS, BESIDE, ANSWERS)  # type: ignore[misc]
         for left in (60.0, 180.0)
     )
     assert list(short.steps) == ["scratch"]
@@ -85,27 +90,27 @@ def test_more_time_gives_more_steps(paths: Paths, tmp_path: Path) -> None:
 def test_plan_tells_what_more_time_brings(paths: Paths) -> None:
     """More passes, or the next rung of the ladder where there are passes enough for it."""
     params = replace(paths.params, preprocess=replace(paths.params.preprocess, size=32))
-    few, many = (budget._said(600.0, params, {"scratch": steps}, COUNTS) for steps in (10, 100_000))
+    few, many = (plan._said(600.0, params, {"scratch": steps}, COUNTS) for steps in (10, 100_000))
     assert few.endswith("from scratch that is 6 passes. Twice the time would bring 12 passes.")
     assert many.endswith("More time would bring cnn at 48 px.")
 
 
 def test_plan_is_made_once(paths: Paths, tmp_path: Path) -> None:
     """The second time the record is taken, whatever the clock says; another budget is another plan."""
-    first = budget.resolve(tmp_path, 60.0, lambda: 60.0, paths.params, COUNTS)
-    assert budget.resolve(tmp_path, 60.0, lambda: 3600.0, paths.params, COUNTS) == first
-    assert budget.resolve(tmp_path, 90.0, lambda: 3600.0, paths.params, COUNTS).steps != first.steps
+    first = plan.resolve(tmp_path, 60.0, lambda: 60.0, paths.params, COUNTS, BESIDE, ANSWERS)
+    assert plan.resolve(tmp_path, 60.0, lambda: 3600.0, paths.params, COUNTS, BESIDE, ANSWERS) == first
+    assert plan.resolve(tmp_path, 90.0, lambda: 3600.0, paths.params, COUNTS, BESIDE, ANSWERS).steps != first.steps
 
 
 def test_speed_is_measured_once(paths: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another project, budget, rate or length takes the known speed; another batch or machine is measured."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    first = budget.resolve(tmp_path, 60.0, lambda: 60.0, paths.params, COUNTS).rates
+    first = plan.resolve(tmp_path, 60.0, lambda: 60.0, paths.params, COUNTS, BESIDE, ANSWERS).rates
     scratch = paths.params.finetune.scratch
 
     def rates(recipe: Recipe) -> dict[str, float]:
         params = replace(paths.params, finetune=replace(paths.params.finetune, scratch=recipe))
-        return budget.resolve(tmp_path / "another", 90.0, lambda: 90.0, params, COUNTS).rates
+        return plan.resolve(tmp_path / "another", 90.0, lambda: 90.0, params, COUNTS, BESIDE, ANSWERS).rates
 
     assert rates(replace(scratch, epochs=9, learning_rate=0.01)) == first
     assert rates(replace(scratch, batch_size=32)) != first
@@ -128,8 +133,8 @@ def test_plan_counts_with_all_processes(paths: Paths, tmp_path: Path) -> None:
     found = speed("cnn", params.preprocess.size, params.finetune.scratch, 2, 1.0)
     assert found.rate > 0
     assert found.start > 1
-    plan = budget.resolve(tmp_path, 600.0, lambda: 600.0, params, COUNTS)
-    filled = plan.steps["scratch"] * 16 / plan.rates["scratch"]
+    made = plan.resolve(tmp_path, 600.0, lambda: 600.0, params, COUNTS, BESIDE, ANSWERS)
+    filled = made.steps["scratch"] * 16 / made.rates["scratch"]
     assert 400 < filled < 580 - found.start / 2
 
 
@@ -140,42 +145,109 @@ def test_other_machines_are_not_planned_for(monkeypatch: pytest.MonkeyPatch) -> 
         speed("cnn", 16, Recipe(epochs=1), 1, 1.0)
 
 
-@pytest.mark.slow
-def test_rung_rises_with_the_budget(paths: Paths, tmp_path: Path) -> None:
-    """Little time takes the small network, much of it a larger one on larger images."""
-    small = budget.choose(tmp_path, 50.0, paths.params, {}, 10_000)
-    large = budget.choose(tmp_path, 1e7, paths.params, {}, 1000)
+RATES = {("cnn", 32): 1400, ("cnn", 48): 750, ("cnn", 64): 420, ("resnet18", 96): 150, ("resnet18", 128): 90}
+RATES |= {("resnet50", 160): 20, ("resnet50", 192): 14, ("resnet50", 224): 10}
+"""Images a second that two cores learn from."""
+
+
+@pytest.fixture
+def rates(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Makes this machine so many times as fast as two cores: a plan sees nothing of it but its measured speed."""
+
+    def times(faster: float) -> None:
+        def known(_runs: Path, network: str, size: int, *_: object) -> Speed:
+            return Speed(RATES[network, size] * faster)
+
+        monkeypatch.setattr(plan, "remembered", known)
+
+    return times
+
+
+def rung(chosen: dict[str, Any]) -> tuple[str, int]:
+    return chosen["pretrain.network"], chosen["preprocess.size"]
+
+
+def test_rung_rises_with_the_budget(paths: Paths, tmp_path: Path, rates: Callable[[float], None]) -> None:
+    """Little time takes the small network, much of it a larger one on larger images, each with its own rate."""
+    rates(1)
+    small = plan.choose(tmp_path, 50.0, paths.params, {}, 10_000, BESIDE)
+    large = plan.choose(tmp_path, 3600.0, paths.params, {}, 1000, BESIDE)
     rate, clip = "finetune.scratch.learning_rate", "finetune.scratch.clip"
     assert small == {"pretrain.network": "cnn", "preprocess.size": 32, rate: 0.3, clip: 1.0}
     tuned = {"finetune.recipe.learning_rate": 0.03, "finetune.recipe.clip": 0.0}
     assert large == {"pretrain.network": "resnet18", "preprocess.size": 128, rate: 0.2, clip: 1.0, **tuned}
 
 
-def test_given_values_are_kept(paths: Paths, tmp_path: Path) -> None:
+def test_fast_machine_climbs_the_ladder(paths: Paths, tmp_path: Path, rates: Callable[[float], None]) -> None:
+    """Fifty times as fast it trains ResNets in the minutes in which two cores train the small network."""
+    rates(50)
+    taken = [rung(plan.choose(tmp_path, 60.0 * time, paths.params, {}, 1000, BESIDE)) for time in (1, 5, 10)]
+    assert taken == [("resnet18", 128), ("resnet50", 192), ("resnet50", 224)]
+
+
+def test_fast_machine_trains_most_of_the_time(paths: Paths, tmp_path: Path, rates: Callable[[float], None]) -> None:
+    """What is fixed takes as long as on two cores; at least three fifths of three minutes and more are for training."""
+    rates(50)
+    counts = {"target": {"train": 900, "val": 200, "calib": 0, "test": 360}}
+    answers = Answers(plain=30_000.0, corrupted=500.0)
+    beside = Overhead(head=overhead.HEAD, tail=overhead.TAIL, shown=False)
+    for seconds in (180.0, 600.0):
+        chosen = plan.choose(tmp_path, seconds, paths.params, {}, 900, beside)
+        params = config.load(paths.root, chosen)
+        made = plan.resolve(tmp_path, seconds, lambda left=seconds: left - 20, params, counts, beside, answers)  # type: ignore[misc]
+        trained = made.steps["scratch"] * params.finetune.scratch.batch_size / made.rates["scratch"]
+        assert trained / seconds >= 0.6
+
+
+def test_budget_that_cannot_hold_the_chain_is_refused(paths: Paths, tmp_path: Path) -> None:
+    """The message says the least time that would do, and that does; where nothing is known yet, half of it may."""
+    with pytest.raises(ConfigError, match=r"--budget 10 s .*takes about 13 s .*give (\d+) s at least") as told:
+        plan.check(tmp_path, 10.0, paths.params, BESIDE)
+    least = float(str(told.value).split("give ")[1].split()[0])
+    plan.check(tmp_path, least, paths.params, BESIDE)
+    plan.check(tmp_path, least / 2, paths.params, replace(BESIDE, shown=False))
+
+
+def test_data_that_were_ready_too_late_leave_nothing_to_train(paths: Paths, tmp_path: Path) -> None:
+    """It is told before training, with the least time that would do; no plan is written down."""
+    with pytest.raises(ConfigError, match=r"the data were ready after 55 s.*give \d+ s at least"):
+        plan.resolve(tmp_path, 60.0, lambda: 5.0, paths.params, COUNTS, BESIDE, ANSWERS)
+    assert plan.resolve(tmp_path, 60.0, lambda: 50.0, paths.params, COUNTS, BESIDE, ANSWERS).steps["scratch"] > 20
+
+
+def test_given_values_are_kept(paths: Paths, tmp_path: Path, rates: Callable[[float], None]) -> None:
     """What the user sets is not chosen: neither the network, the size nor the rate."""
+    rates(1)
     given = {"pretrain.network": "vgg11_bn", "preprocess.size": 48}
-    assert budget.choose(tmp_path, 1e7, paths.params, given, 10) == {}
+    assert plan.choose(tmp_path, 1e7, paths.params, given, 10, BESIDE) == {}
     # A rate of one's own comes without the clipping that goes with another.
     given = {"preprocess.size": 96, "finetune.scratch.learning_rate": 0.07}
     tuned = {"finetune.recipe.learning_rate": 0.03, "finetune.recipe.clip": 0.0}
-    assert budget.choose(tmp_path, 1e7, paths.params, given, 10) == {"pretrain.network": "resnet18", **tuned}
+    assert plan.choose(tmp_path, 1e7, paths.params, given, 10, BESIDE) == {"pretrain.network": "resnet18", **tuned}
 
 
 @pytest.mark.slow
 def test_network_of_the_weights_gets_images_by_the_time(paths: Paths, tmp_path: Path) -> None:
     """Little time takes small images for a backbone's network, whose size from scratch the ladder would not take."""
     params = replace(paths.params, pretrain=Pretrain(network="resnet18", recipe=Recipe(epochs=1), init="weights.pt"))
-    small, large = (budget.choose(tmp_path, time, params, {}, 1000) for time in (50.0, 1e7))
+    small, large = (plan.choose(tmp_path, time, params, {}, 1000, BESIDE) for time in (50.0, 1e7))
     assert (small["preprocess.size"], large["preprocess.size"]) == (64, 128)
     assert small["pretrain.network"] == "resnet18"
     given = {"pretrain.network": "vgg11_bn"}
-    assert budget.choose(tmp_path, 50.0, paths.params, given, 9) == {"preprocess.size": 64}
+    assert plan.choose(tmp_path, 50.0, paths.params, given, 9, BESIDE) == {"preprocess.size": 64}
 
 
 def test_steps_leave_time_to_score() -> None:
     """The more validation images, the fewer steps; never fewer than the floor."""
     recipe = Recipe(epochs=1)
-    few, many = (budget.steps_in(100, 100.0, recipe, {"train": 640, "val": val}) for val in (0, 300))
+    few, many = (plan.steps_in(100, 100.0, recipe, {"train": 640, "val": val}) for val in (0, 300))
     assert few == 156
     assert 100 < many < few
-    assert budget.steps_in(-5, 100.0, recipe, {"train": 640}) == budget.FEWEST
+    assert plan.steps_in(-5, 100.0, recipe, {"train": 640}) == plan.FEWEST
+
+
+def test_shipped_backbone_fixes_no_network(paths: Paths, tmp_path: Path) -> None:
+    """Weights that came along unasked leave network and size to the time, as if there were none."""
+    begun = replace(paths.params, pretrain=replace(paths.params.pretrain, init=FRACTALS))
+    given = {"preprocess.size": 96}
+    assert plan.choose(tmp_path, 1e7, begun, given, 10, BESIDE)["pretrain.network"] == "resnet18"

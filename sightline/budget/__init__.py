@@ -1,0 +1,1 @@
+"""From a time budget to a plan."""

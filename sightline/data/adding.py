@@ -1,0 +1,181 @@
+"""More labelled images for a raw folder: where each goes there, by the form in which its images lie.
+
+They come as a new project's do, from a folder or a table, and make the next version of the data set.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from sightline.data import manifest
+from sightline.data.sources import LAYOUTS, arrival, classes, copying, scan, tables
+from sightline.data.sources.label_sets import SEVERAL
+from sightline.data.versions import archive, external, history
+from sightline.digests import file_digest
+from sightline.errors import DataError
+from sightline.files import write_atomically
+from sightline.heads.labels import names_of
+from sightline.words import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from sightline.data.sources import Item
+    from sightline.project import Paths
+
+FOLDER = "added"
+"""Of such images, in a set whose table says what each of them shows."""
+
+
+@dataclass(frozen=True)
+class Added:
+    """What came of it."""
+
+    added: int
+    """Images that are new."""
+    known: int
+    """Files that the set holds already, by content."""
+    unlabelled: int
+    """Files without a label, which were left out."""
+    said: tuple[str, ...]
+    """What could not be read, and how a table was read where that is not plain."""
+    new_classes: tuple[str, ...]
+    """Labels that no image had before: perhaps misspelt."""
+    version: str
+    """DVC digest of the manifest afterwards."""
+
+
+def add(paths: Paths, use: str, given: Path) -> Added:
+    """Copy the labelled images of `given`, as `init` takes them, into the raw folder, and make the version with them.
+
+    Raises DataError where there are none, or the raw folder takes no more; then, and where the version cannot be made,
+    nothing has changed.
+    """
+    if not given.exists():
+        raise DataError(
+            f"{given}: there is no such folder or table; name one with more images, as for `sightline init`"
+        )
+    external.check_folders(paths)
+    below, unable = place(paths, use)
+    if unable:
+        raise DataError(f"{use}: {unable}")
+    scratch = paths.cache(use).parent
+    scratch.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix="adding-", dir=scratch) as name:
+        stage = Path(name, "images")
+        said = arrival.bring(given, stage)
+        found = [item for item in scan(stage) if not item.closed and (stage / item.path).is_file()]
+        fresh, known = _fresh(paths, use, stage, [item for item in found if item.label])
+        before = _labels(paths, use)
+        if fresh:
+            _take(paths, use, stage, below, fresh, f"{counted(len(fresh), 'image')} added from {given}")
+    return Added(
+        added=len(fresh),
+        known=known,
+        unlabelled=sum(1 for item in found if not item.label),
+        said=tuple(said),
+        new_classes=tuple(sorted({str(item.label) for item in fresh} - before)) if before else (),
+        version=archive.current(paths, use).digest,
+    )
+
+
+def place(paths: Paths, use: str) -> tuple[str, str]:
+    """The part of the raw folder in which more images may lie, with a slash at its end; or why it takes none."""
+    raw = paths.raw(use)
+    if external.is_external(paths, use):
+        return "", f"the images lie in {raw}, which is never changed: put them there yourself, then run `sightline run`"
+    layout = next(one for one in LAYOUTS if one.fits(raw))
+    below = "" if tables.find(raw) else classes.unsplit(raw) if layout is classes else None
+    if below is None:
+        said = (
+            "a set in tar shards, in ImageNet's own form or split into train and test folders takes no more images this"
+        )
+        return "", f"{said} way; put them into {raw} yourself"
+    return below, ""
+
+
+def longer(table: Path, lines: Sequence[Mapping[str, Any]]) -> bytes:
+    """The table with these lines more; one that others wrote in their own way is written in ours."""
+    if table.suffix == ".jsonl":
+        text = table.read_text(encoding="utf-8-sig")
+        text += "" if text.endswith("\n") else "\n"
+        return (text + "".join(json.dumps(_object(row), ensure_ascii=False) + "\n" for row in lines)).encode()
+    return tables.as_text([*(row for _, row in tables.rows(table)), *lines]).encode()
+
+
+def _object(row: Mapping[str, Any]) -> dict[str, Any]:
+    """As an object of JSON: a set of labels is a list there."""
+    said = {key: value for key, value in row.items() if key != SEVERAL}
+    return said | {"label": names_of(row["label"])} if row.get(SEVERAL) else said
+
+
+def _fresh(paths: Paths, use: str, stage: Path, labelled: Sequence[Item]) -> tuple[list[Item], int]:
+    """Those whose content the set does not hold, each content once; and the number of the others."""
+    held = _digests(paths, use)
+    fresh = []
+    for item in labelled:
+        digest = file_digest(stage / item.path)
+        if digest not in held:
+            held.add(digest)
+            fresh.append(item)
+    return fresh, len(labelled) - len(fresh)
+
+
+def _digests(paths: Paths, use: str) -> set[str]:
+    place = paths.manifest(use)
+    return set(manifest.read(place)["sha256"]) if place.is_file() else set()
+
+
+def _labels(paths: Paths, use: str) -> set[str]:
+    place = paths.manifest(use)
+    return set(manifest.read(place)["label"].dropna()) if place.is_file() else set()
+
+
+def _take(paths: Paths, use: str, stage: Path, below: str, fresh: Sequence[Item], note: str) -> None:
+    """Move the images into the raw folder and make the version that has them, or leave everything as it was."""
+    raw = paths.raw(use)
+    table = tables.find(raw)
+    several = next((item for item in fresh if item.several), None)
+    if several and not table:
+        raise DataError(f"{several.path} has several labels, and {raw} tells classes by folders: it has one for each")
+    made: list[Path] = []
+    before = table.read_bytes() if table else b""
+    try:
+        lines = []
+        for item in fresh:
+            target = _free(raw / below, FOLDER if table else copying.as_name(str(item.label)), Path(item.path).name)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(stage / item.path, target)
+            made.append(target)
+            line = {"path": target.relative_to(raw).as_posix(), "label": item.label}
+            more = ("split", "group", SEVERAL)
+            lines.append({**line, **{key: value for key in more if (value := getattr(item, key))}})
+        if table:
+            write_atomically(table, longer(table, lines))
+        history.ingest(paths, use, note)
+    except BaseException:
+        _undo(made, raw)
+        if table:
+            write_atomically(table, before)
+        raise
+
+
+def _free(folder: Path, label: str, name: str) -> Path:
+    """A path that nothing lies at: several folders hold a 0001.jpg."""
+    target, number = folder / label / name, 1
+    while target.exists():
+        number += 1
+        target = folder / label / f"{Path(name).stem}-{number}{Path(name).suffix}"
+    return target
+
+
+def _undo(made: Iterable[Path], raw: Path) -> None:
+    for path in made:
+        path.unlink(missing_ok=True)
+        if path.parent != raw and not any(path.parent.iterdir()):
+            path.parent.rmdir()

@@ -1,0 +1,321 @@
+"""A table as it was saved: which alphabet, what parts its cells, which of our columns it has under which names."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from sightline.data.sources import label_sets
+from sightline.data.sources.label_sets import BY_COLUMNS, PLURAL, SEVERAL
+from sightline.errors import DataError
+from sightline.words import from_cell, to_cell
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    Row = tuple[int, dict[str, Any]]
+
+COLUMNS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "path": (
+        (
+            *(
+                "file_name",
+                "filename",
+                "file",
+                "filenames",
+                "filepath",
+                "file_path",
+                "filepaths",
+                "paths",
+                "relative_path",
+            ),
+            *("image", "image_path", "imagepath", "image_name", "img", "img_path", "img_name", "images"),
+        ),
+        ("image_id", "imageid", "img_id", "id", "id_code", "name"),
+    ),
+    "label": (
+        ("class", "class_name", "classname", "category", "category_name", "target", "labels", "label_name"),
+        ("species", "breed", "diagnosis", "dx", "type", "tag", "y", "class_id", "class_index", "category_id"),
+    ),
+    "split": (("set", "subset", "data set"),),
+    "group": (),
+}
+"""Our name of a column → what others call it: what is meant for sure, and what is where that is not there."""
+LABEL = "label"
+WANTED = ("path", LABEL)
+SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+BLANK = {" ": "blanks"}
+UTF16, MARK = (b"\xff\xfe", b"\xfe\xff"), "\ufeff"
+EXCEL = re.compile(r"sep=(.)\r?\n", re.IGNORECASE)
+"""First line by which Excel is told what parts the cells."""
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """The rows of a table, by our names of the columns."""
+
+    form: str
+    """How it was read, where it is not UTF-8 with commas and our names; else empty."""
+    rows: Iterator[Row]
+    """Line number and values of each."""
+
+
+def sheet(
+    table: Path,
+    columns: Mapping[str, tuple[tuple[str, ...], ...]] = COLUMNS,
+    wanted: Sequence[str] = WANTED,
+    is_file: Callable[[str], bool] = lambda _: False,
+) -> Sheet:
+    """Read a .csv or .jsonl file that has the columns `wanted`, and perhaps others of `columns`.
+
+    Where no column is the label and all further ones may be 0 or 1, each of those is a class. Where no line names the
+    columns and `is_file` says that the first cell is one, they are path and label. Raises DataError where it cannot be
+    read, or lacks a column; the rows do so where one is broken, with its line.
+    """
+    text, alphabet = _decoded(table)
+    if table.suffix.lower() in {".jsonl", ".json"}:
+        objects = _lines(text) if table.suffix.lower() == ".jsonl" else _whole(table, text, wanted)
+        return Sheet(alphabet, _objects(table, objects, columns, wanted))
+    given = EXCEL.match(text)
+    skipped = 1 if given else 0
+    text, marks = (text[given.end() :], {given.group(1): "what its first line says"}) if given else (text, SEPARATORS)
+    found = _columns(text, marks, columns, wanted, is_file)
+    if found is None:
+        raise DataError(
+            f"{table}: its first line is {_first(text, next(iter(marks)))}; it must name a column "
+            f"{' and a column '.join(wanted)}{', and may name split and group' if 'split' in columns else ''}; or, for "
+            "several labels, a column of 0 and 1 for each class"
+        )
+    parted = {**SEPARATORS, **BLANK, **marks}[found.separator]
+    how = [alphabet, "" if found.separator == "," else f"cells parted by {parted}", *found.how]
+    rows = ((line, found.values(row, f"{table}, line {line}")) for line, row in _rows(table, text, found, skipped))
+    return Sheet(", ".join(filter(None, how)), rows)
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """Which cells of a row mean what."""
+
+    separator: str
+    places: dict[str, int]
+    """Our name of a column → its place."""
+    how: list[str]
+    """What was taken for what."""
+    plural: bool = False
+    """The label's column may hold several."""
+    classes: Mapping[str, int] = field(default_factory=dict)
+    """Class → place of its column of 0 and 1."""
+    bare: bool = False
+    """No line names the columns."""
+
+    def values(self, cells: Sequence[str], where: str) -> dict[str, Any]:
+        """A row by our names, and how its label was told where it is the text of a set."""
+        row: dict[str, Any] = {
+            ours: from_cell(cells[at].strip()) for ours, at in self.places.items() if at < len(cells)
+        }
+        if self.classes:
+            given = {name: cells[at] for name, at in self.classes.items() if at < len(cells)}
+            said = label_sets.of_columns(given, {name: name for name in self.classes}, where)
+            return row | {LABEL: said, SEVERAL: bool(said), BY_COLUMNS: True}
+        label, several = label_sets.of_text(row.get(LABEL, ""), PLURAL if self.plural else LABEL)
+        return row | {LABEL: label, SEVERAL: True} if several else row
+
+
+def _columns(
+    text: str,
+    marks: Mapping[str, str],
+    columns: Mapping[str, tuple[tuple[str, ...], ...]],
+    wanted: Sequence[str],
+    is_file: Callable[[str], bool],
+) -> _Columns | None:
+    """What the first line names; else that there is a column for each class, or path and label without names."""
+    lines = {one: _first(text, one) for one in {**marks, **BLANK}}
+    for separator in marks:
+        names = [name.strip().lower() for name in lines[separator]]
+        theirs = known(names, columns, wanted)
+        if theirs:
+            return _Columns(separator, *_placed(names, theirs), plural=theirs.get(LABEL) == PLURAL)
+    for separator in marks:
+        names = [name.strip().lower() for name in lines[separator]]
+        may_be_label = LABEL not in wanted or any(name in group for group in columns[LABEL] for name in names)
+        theirs = {} if may_be_label else known([*names, LABEL], columns, wanted)
+        classes = label_sets.class_columns(lines[separator], theirs.values()) if theirs else {}
+        if classes:
+            places, how = _placed(names, {ours: name for ours, name in theirs.items() if ours != LABEL})
+            at = {name: names.index(column) for column, name in classes.items()}
+            return _Columns(separator, places, [*how, f"{len(at)} columns of 0 and 1 as classes"], classes=at)
+    for separator, first in lines.items():
+        if _is_bare(first, wanted, is_file):
+            how = ["the first column as path, the second as label: no line names them"]
+            return _Columns(separator, {ours: number for number, ours in enumerate(wanted)}, how, bare=True)
+    return None
+
+
+def _placed(names: Sequence[str], theirs: Mapping[str, str]) -> tuple[dict[str, int], list[str]]:
+    how = [f"{name} as {ours}" for ours, name in theirs.items() if name != ours]
+    return {ours: names.index(name) for ours, name in theirs.items()}, how
+
+
+def known(
+    header: Sequence[str],
+    columns: Mapping[str, tuple[tuple[str, ...], ...]] = COLUMNS,
+    wanted: Sequence[str] = WANTED,
+) -> dict[str, str]:
+    """Our name of a column → its name in the table; nothing where one is not there, or several may be it."""
+    found: dict[str, str] = {}
+    names = [name.strip().lower() for name in header]
+    for ours, groups in columns.items():
+        for spellings in ((ours,), *groups):
+            theirs = [name for name in dict.fromkeys(names) if name in spellings and name not in found.values()]
+            if len(theirs) == 1:
+                found[ours] = theirs[0]
+            if theirs:
+                break
+    return found if set(wanted) <= found.keys() else {}
+
+
+def as_text(found: Iterable[Mapping[str, Any]]) -> str:
+    """A labels.csv of these rows."""
+    out, listed = io.StringIO(), list(found)
+    header = {name: name for name in COLUMNS}
+    if any(row.get(SEVERAL) for row in listed):
+        header[LABEL] = PLURAL
+    writer = csv.DictWriter(out, list(header.values()), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({header[name]: to_cell(text(row.get(name))) for name in COLUMNS} for row in listed)
+    return out.getvalue()
+
+
+def text(value: Any) -> str:
+    """A value of a row without blanks around it; empty where there is none."""
+    return "" if value is None else str(value).strip()
+
+
+def _first(text: str, separator: str) -> list[str]:
+    # A quotation mark that is never closed reaches to the end.
+    lines = text.lstrip("\r\n").splitlines(keepends=True)[:50]
+    try:
+        return [cell.strip() for cell in next(_cells("".join(lines), separator), [])]
+    except csv.Error:
+        return []
+
+
+def _is_bare(first: Sequence[str], wanted: Sequence[str], is_file: Callable[[str], bool]) -> bool:
+    return len(first) == len(wanted) == len(WANTED) and all(first) and is_file(first[0])
+
+
+def _cells(text: str, separator: str) -> Any:
+    return csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+
+
+def _rows(table: Path, text: str, columns: _Columns, skipped: int) -> Iterator[tuple[int, list[str]]]:
+    reader = _cells(text, columns.separator)
+    header: list[str] = []
+    try:
+        for cells in reader:
+            if not any(cell.strip() for cell in cells):
+                continue  # as spreadsheets leave them at the end
+            if not header:
+                header = cells
+                if not columns.bare:
+                    continue
+            line = reader.line_num + skipped
+            if any(cell.strip() for cell in cells[len(header) :]):
+                raise DataError(
+                    f"{table}, line {line}: {len(cells)} cells, where the first line has {len(header)}: "
+                    f"{columns.separator.join(cells)[:80]}; put a text that holds {columns.separator!r} between quotes"
+                )
+            yield line, cells
+    except csv.Error as error:
+        raise _unreadable(table, error) from None
+
+
+def _lines(text: str) -> Iterator[tuple[int, Any]]:
+    for number, line in enumerate(text.splitlines(), start=1):
+        if line.strip():
+            yield number, json.loads(line)
+
+
+def _whole(table: Path, text: str, wanted: Sequence[str]) -> Iterator[tuple[int, Any]]:
+    """The rows of one JSON value: a list of objects, or an object path: label."""
+    held = json.loads(text)
+    if isinstance(held, dict) and "annotations" in held:
+        raise DataError(f"{table} holds boxes in the form of COCO; for classes write a labels.csv (path,label)")
+    if isinstance(held, dict):
+        held = [dict(zip(wanted, pair, strict=False)) for pair in held.items()]
+    yield from enumerate(held if isinstance(held, list) else [held], start=1)
+
+
+def _objects(
+    table: Path,
+    found: Iterator[tuple[int, Any]],
+    columns: Mapping[str, tuple[tuple[str, ...], ...]],
+    wanted: Sequence[str],
+) -> Iterator[Row]:
+    while True:
+        try:
+            number, row = next(found)
+        except StopIteration:
+            return
+        except ValueError as error:
+            raise _unreadable(table, error) from None
+        named = known(list(row), columns, wanted) if isinstance(row, dict) else {}
+        if not named:
+            raise DataError(f"{table}, line {number}: not an object with {' and '.join(wanted)}: {str(row)[:80]}")
+        lower = {name.strip().lower(): value for name, value in row.items()}
+        values = {ours: lower[theirs] for ours, theirs in named.items()}
+        yield number, values | _told(values.get(LABEL), named.get(LABEL, ""), f"{table}, line {number}")
+
+
+def _told(label: Any, column: str, where: str) -> dict[str, Any]:
+    """The label of an object, and how it was told where it is the text of a set."""
+    if isinstance(label, list):
+        return {LABEL: label[0]} if len(label) == 1 else {LABEL: label_sets.of_list(label, where), SEVERAL: True}
+    if isinstance(label, str):
+        text, several = label_sets.of_text(label, column)
+        return {LABEL: text, SEVERAL: True} if several else {}
+    return {}
+
+
+def _unreadable(table: Path, error: Exception) -> DataError:
+    return DataError(f"{table} cannot be read: {error}; save it as UTF-8 text, one image per line")
+
+
+def _decoded(table: Path) -> tuple[str, str]:
+    """The text, and how it was saved where that was not as UTF-8.
+
+    UTF-16 with its mark or by its zeros, as spreadsheets save it, or else the alphabet of Western Windows.
+    """
+    data = table.read_bytes()
+    for alphabet, zeros in (("utf-16-le", data[1:200:2]), ("utf-16-be", data[0:200:2])):
+        if data[:2] in UTF16 or (zeros and not zeros.strip(b"\0")):
+            try:
+                text = data.decode("utf-16" if data[:2] in UTF16 else alphabet)
+                return text.removeprefix(MARK), "as UTF-16"
+            except UnicodeDecodeError as error:
+                raise _unreadable(table, error) from None
+    if b"\0" in data[:4096]:
+        raise DataError(f"{table} is no text, but {_kind(data)}")
+    try:
+        return data.decode().removeprefix(MARK), ""
+    except UnicodeDecodeError:
+        pass
+    try:
+        return data.decode("cp1252"), "as text of Western Windows (cp1252)"
+    except UnicodeDecodeError as error:
+        raise _unreadable(table, error) from None
+
+
+def _kind(data: bytes) -> str:
+    if data.startswith(b"PK") and b"xl/" in data:
+        return "an Excel workbook: save the sheet as CSV"
+    if data.startswith((b"PK", b"\x1f\x8b", b"Rar!", b"7z", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")):
+        return "an archive: unpack it first"
+    if data.startswith(b"PAR1"):
+        return "a Parquet file: save it as CSV"
+    return "a binary file; name a folder of images, or a table of them"

@@ -1,0 +1,62 @@
+"""Files of a folder that are no images of the data set: every one is counted, and told by its ending."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from sightline.data.sources import tables
+from sightline.data.sources.entries import entries, stores
+from sightline.data.sources.item import is_mask, spelled, suffix_of
+from sightline.words import counted, visible
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+HIDDEN, MASKS, NO_ENDING = "hidden or left by the system", "masks of other images", "without an ending"
+STORED = "that links lead to, which count where those stand"
+ARCHIVES = frozenset((".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".7z", ".rar"))
+NAMED = 8
+"""Endings that a sentence names before it counts the others."""
+
+
+def overlooked(folder: Path, known: Iterable[str]) -> tuple[Counter[str], list[str]]:
+    """How many files below `folder` are no items, by what they are, and the archives by path.
+
+    `known`: the paths of the items; the tables and tar files that say of them are known, too.
+    """
+    items = set(known)
+    items |= {f"{path.partition('.tar/')[0]}.tar" for path in items if ".tar/" in path}
+    items |= {table.relative_to(folder).as_posix() for table, _ in tables.tables(folder)}
+    place, kept = os.fspath(folder), tuple(f"{store}/" for store in stores(os.fspath(folder)))
+    found: Counter[str] = Counter()
+    archives = []
+    for entry in entries(place):
+        if entry.is_folder or (spelled(entry.path) in items and not entry.hidden):
+            continue
+        ending = suffix_of(entry.path)
+        if entry.hidden:
+            kind = STORED if entry.path.startswith(kept) else HIDDEN
+        elif ending in ARCHIVES:
+            kind = ending
+            archives.append(entry.path)
+        else:
+            kind = MASKS if is_mask(place, entry.path) else ending or NO_ENDING
+        found[kind] += 1
+    return found, archives
+
+
+def sentences(folder: Path, known: Iterable[str]) -> list[str]:
+    """What is overlooked, and what to do about archives; nothing where nothing is."""
+    found, archives = overlooked(folder, known)
+    if not found:
+        return []
+    kinds = ", ".join(f"{number:,} {visible(kind)}" for kind, number in found.most_common(NAMED))
+    more = f" and {len(found) - NAMED} more endings" if len(found) > NAMED else ""
+    said = [f"{counted(found.total(), 'other file')} not read: {kinds}{more}"]
+    if archives:
+        named = ", ".join(map(visible, archives[:NAMED]))
+        said.append(f"nothing is read of {named}: unpack what belongs to the images, or name the archive as --images")
+    return said

@@ -1,0 +1,95 @@
+"""The page of a search for better values: what was found, every trial, and which values mattered."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+from sightline.files import write_atomically
+from sightline.report.axis import axis
+from sightline.report.rendering import data_address, templates
+from sightline.tune.search import asked_by, finished, is_complete
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from sightline.project import Paths
+    from sightline.tune.search import Found
+    from sightline.tune.study import Search
+
+FEW = 4
+"""Whole trials from which on Optuna is asked which values mattered."""
+PLOT = (60, 700, 180, 12)
+"""Left, right, bottom and top of the plot's axes, pixels."""
+
+
+def write_tune_page(paths: Paths, looking: Search, best: Found) -> Path:
+    """Write `reports/tune.html`; its path."""
+    rows = [
+        {
+            "number": trial.number,
+            "value": trial.value if is_complete(trial) else None,
+            "accuracy": trial.user_attrs.get("accuracy"),
+            "seconds": trial.user_attrs.get("seconds"),
+            "asked": asked_by(looking, trial),
+            "values": {name: _shown(value) for name, value in trial.params.items()},
+            "best": trial.number == best.number,
+        }
+        for trial in sorted(finished(looking), key=lambda trial: trial.number)
+    ]
+    html = (
+        templates()
+        .get_template("tune.html.j2")
+        .render(
+            title=f"{paths.params.project.name}: search for better values",
+            best=best,
+            share=looking.length.share,
+            rows=rows,
+            plot=_course(rows),
+            importance=_importance(looking),
+        )
+    )
+    path = paths.reports / "tune.html"
+    write_atomically(path, html)
+    return path
+
+
+def _shown(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def _course(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Every whole trial as a point, and the best so far as a line."""
+    whole = [(row["number"], row["value"]) for row in rows if row["value"] is not None]
+    left, right, bottom, top = PLOT
+    x = axis([0, *(number for number, _ in whole), 1], left, right)
+    y = axis([0.0, *(value for _, value in whole)], bottom, top)
+    return {"x": x, "y": y, "points": whole, "line": list(_lowest(whole))}
+
+
+def _lowest(whole: list[tuple[int, float]]) -> Iterator[tuple[int, float]]:
+    lowest = float("inf")
+    for number, value in whole:
+        lowest = min(lowest, value)
+        yield number, lowest
+
+
+def _importance(looking: Search) -> str | None:
+    """Optuna's own plot of which values mattered, as an address that holds it; None where there are too few trials."""
+    if sum(is_complete(trial) for trial in finished(looking)) < FEW:
+        return None
+    import matplotlib.style
+    from matplotlib import pyplot as plt
+    from optuna.visualization.matplotlib import plot_param_importances
+
+    plt.switch_backend("agg")
+    # Optuna sets another style for the whole process.
+    with matplotlib.style.context("default"):
+        plot_param_importances(looking.study)
+        figure = plt.gcf()
+        figure.set_size_inches(8, 4)
+        out = BytesIO()
+        figure.savefig(out, format="svg", bbox_inches="tight", metadata={"Date": None})
+        plt.close(figure)
+    return data_address(out.getvalue(), "svg+xml")

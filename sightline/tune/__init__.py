@@ -1,0 +1,1 @@
+"""The search for better values of the recipe, by what they bring on the validation images; on Optuna."""

@@ -1,0 +1,109 @@
+"""How long a trial trains: all of a study take the same time, whatever their network, image size and augmentation.
+
+Time is counted in images of the present recipe, by speeds that were measured once for the study: so a trial is the same
+on every machine that takes part, and a machine that is busy does not change what is compared.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from sightline.budget.ladder import LADDER
+from sightline.train.schedule import plan
+from sightline.train.speeds import remembered
+from sightline.tune.space import Asked, Rung
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from sightline.params import Params
+    from sightline.recipe import Recipe
+    from sightline.tune.space import Space
+
+SHARE = 0.5
+"""Of a whole training: half as long tells which recipe is the better one in nearly all cases."""
+TRIALS = 12
+"""Trials that a budget must hold at least: where whole trainings are longer than that, a trial is a smaller share."""
+NEEDED = 0.5
+"""Share of the passes of `LADDER` from which a rung is worth a trial: the search may know better."""
+MEASURED = 1.5
+"""Seconds for which a speed is measured."""
+FIXED = {"pretrain.network": "network", "preprocess.size": "size"}
+"""Values that are not searched where they are given for the run, and what they are of a rung."""
+SAME = 0.03
+"""Difference of two times that is no difference."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Length:
+    """What a study measured before its first trial."""
+
+    share: float
+    """Of a whole training that a trial is."""
+    images: int
+    """Training images."""
+    rates: dict[str, float]
+    """Rung → images a second, with the recipe from scratch as it is."""
+
+    def trial(self, runs: Path, space: Space, asked: Asked, workers: int) -> Recipe:
+        """The recipe with the steps of a trial."""
+        return replace(asked.recipe, steps=max(1, round(self.share * self._steps(runs, space, asked, workers))))
+
+    def whole(self, runs: Path, space: Space, asked: Asked, workers: int) -> Recipe:
+        """The recipe for a whole training: as many passes as take the time that the present recipe takes."""
+        base = space.bases[asked.way]
+        steps, present = self._steps(runs, space, asked, workers), plan(base, self.images)
+        if asked.recipe.batch_size == base.batch_size and abs(steps / present.steps - 1) <= SAME:
+            return asked.recipe
+        batches = plan(asked.recipe, self.images).steps_per_epoch
+        return replace(asked.recipe, epochs=max(1, int(steps / batches)), min_steps=round(steps), steps=0)
+
+    def _steps(self, runs: Path, space: Space, asked: Asked, workers: int) -> float:
+        """Steps of a whole training."""
+        base, own = space.bases[asked.way], space.rungs[0]
+        present, batch = plan(base, self.images), plan(asked.recipe, self.images).batch
+        dearer = _rate(runs, own, base, workers) / _rate(runs, own, asked.recipe, workers)
+        faster = self.rates[str(asked.rung)] / self.rates[str(own)]
+        return present.steps * present.batch * faster / dearer / batch
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values, which make the same again."""
+        return asdict(self)
+
+
+def measure(runs: Path, params: Params, seconds: float, images: int, rungs: list[Rung]) -> tuple[Length, list[Rung]]:
+    """The length of the trials of a study with so many `seconds`, and those of the rungs that are worth trying.
+
+    `rungs`: the present one first.
+    """
+    recipe, workers = params.finetune.scratch, params.train.workers
+    own, *others = rungs
+    rates = {str(own): _rate(runs, own, recipe, workers)}
+    present = plan(recipe, images)
+    whole = present.steps * present.batch / rates[str(own)]
+    kept = [own]
+    for rung in others:
+        passes = LADDER[rung.network, rung.size]
+        rates[str(rung)] = _rate(runs, rung, recipe, workers)
+        if whole * rates[str(rung)] < NEEDED * passes * images:
+            break
+        kept.append(rung)
+    return Length(share=min(SHARE, seconds / (TRIALS * whole)), images=images, rates=rates), kept
+
+
+def rungs(params: Params, given: Mapping[str, Any], *, has_backbone: bool) -> list[Rung]:
+    """The present network and image size, and those of the ladder that are not fixed.
+
+    A backbone fixes both, and so does whoever gives them for this run.
+    """
+    own = Rung(network=params.pretrain.network, size=params.preprocess.size)
+    others = [Rung(network=network, size=size) for network, size in LADDER] if not has_backbone else []
+    fixed = [of for key, of in FIXED.items() if key in given]
+    others = [one for one in others if all(getattr(one, of) == getattr(own, of) for of in fixed)]
+    return [own, *(one for one in others if one != own)]
+
+
+def _rate(runs: Path, rung: Rung, recipe: Recipe, workers: int) -> float:
+    return remembered(runs, rung.network, rung.size, recipe, workers, MEASURED).rate

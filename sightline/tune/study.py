@@ -1,0 +1,180 @@
+"""The study of a project in Optuna's storage: a SQLite file in the project, or a database that several machines share.
+
+A study is about one version of the data and the present values: its name says which, so that it goes on after a kill
+and is joined by every process and machine that asks for the same. What its first process measured stands in it.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import warnings
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock
+
+from sightline.digests import digest_of
+from sightline.errors import ProjectError
+from sightline.processes import has_died, identity
+from sightline.tracking import databases
+from sightline.train.chain import FINETUNE, SCRATCH
+from sightline.tune import length
+from sightline.tune.length import Length
+from sightline.tune.space import Rung, Space, space
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from optuna import Study, Trial
+    from optuna.storages import RDBStorage
+    from optuna.trial import FrozenTrial
+
+    from sightline.data.reference import DataRef
+    from sightline.params import Params
+    from sightline.project import Paths
+    from sightline.train.result import Trained
+
+ADDRESS = "SIGHTLINE_TUNE_URI"
+"""Variable that names a database in place of the project's file."""
+PLAN, PROCESS, FIRST, LOST = "plan", "process", "first", "lost"
+WAIT = 60
+"""Seconds that a process waits for another one to finish writing, or measuring."""
+BEAT, SILENCE = 60, 300
+"""Seconds between two signs of life of a trial, and after how many without one it counts as lost, on any machine."""
+RETRIES = 3
+"""Times that a lost trial is tried again."""
+FIRST_LOOK, WIDENING = 30, 3
+"""Per cent of a trial's steps at which it is first compared with others, of which the best of so many go on."""
+AT_RANDOM = 10
+"""Trials before the model of what is good counts."""
+
+
+@dataclass(frozen=True)
+class Search:
+    """A study, and what is searched in it."""
+
+    study: Study
+    space: Space
+    length: Length
+
+    def claim(self, trial: Trial) -> int:
+        """Say that this process works on a trial; its number, or that of the lost one that it repeats."""
+        trial.set_user_attr(PROCESS, identity())
+        return int(trial.user_attrs.get(FIRST, trial.number))
+
+
+def address_of(runs: Path) -> str:
+    """The address of the storage."""
+    return os.environ.get(ADDRESS) or f"{databases.SCHEME}{runs / 'tune' / 'study.db'}"
+
+
+def open_search(
+    paths: Paths, params: Params, given: Mapping[str, Any], data: DataRef, head: Trained | None, seconds: float
+) -> Search:
+    """The study about these data, values and backbone, with lost trials of this machine put back into its queue.
+
+    Whoever is the first measures, for a search of so many `seconds`; what is `given` for this run is not searched.
+    Raises ProjectError where the storage does not answer, RegistryError where its file is damaged.
+    """
+    import optuna
+    from sqlalchemy.exc import SQLAlchemyError
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    # Signs of life and conditional values work; their interfaces may change.
+    warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
+    address, folder = address_of(paths.runs), paths.runs / "tune"
+    ways = (SCRATCH,) if head is None else (FINETUNE, SCRATCH)
+    name = f"{params.project.name} {_about(params, given, data, head)}"
+
+    def measured() -> tuple[Length, list[Rung]]:
+        among = length.rungs(params, given, has_backbone=head is not None)
+        return length.measure(paths.runs, params, seconds, dict(data.counts)["train"], among)
+
+    folder.mkdir(parents=True, exist_ok=True)
+    databases.check(address, "the store of studies")
+    try:
+        with FileLock(folder / "study.lock"):
+            study = optuna.create_study(storage=_storage(address), study_name=name, load_if_exists=True)
+            plan = _planned(study) or _plan(study, params, ways, measured)
+            _revive(study)
+    except (SQLAlchemyError, optuna.exceptions.StorageInternalError, ModuleNotFoundError) as error:
+        raise ProjectError(
+            f"the store of studies at {address} does not answer ({str(error).splitlines()[0]}); {ADDRESS} names "
+            "another database, without it the project's own file is taken"
+        ) from None
+    study.sampler = optuna.samplers.TPESampler(n_startup_trials=AT_RANDOM, multivariate=True, group=True)
+    study.pruner = optuna.pruners.HyperbandPruner(FIRST_LOOK, 100, WIDENING)
+    rungs = [Rung(**one) for one in plan["rungs"]]
+    return Search(study, space(params, ways, rungs), Length(**plan["length"]))
+
+
+def _about(params: Params, given: Mapping[str, Any], data: DataRef, head: Trained | None) -> str:
+    """Digest of what a study is about: whatever of it changes asks for another one."""
+    values = [asdict(part) for part in (params.project, params.preprocess, params.pretrain, params.finetune)]
+    fixed = sorted(key for key in given if key in length.FIXED)
+    return digest_of([data.version, values, fixed, head.weights if head else None])[:8]
+
+
+def _storage(address: str) -> RDBStorage:
+    import optuna
+
+    arguments: dict[str, Any] = {"connect_args": {"timeout": WAIT}} if address.startswith(databases.SCHEME) else {}
+    return optuna.storages.RDBStorage(
+        address,
+        engine_kwargs=arguments,
+        heartbeat_interval=BEAT,
+        grace_period=SILENCE,
+        heartbeat_stale_trial_callback=_again,
+    )
+
+
+def _planned(study: Study) -> dict[str, Any] | None:
+    """The plan that stands in the study; where another machine made it a moment ago, once that has measured."""
+    age = 0.0
+    while PLAN not in study.user_attrs and study.get_trials(deepcopy=False) and age < WAIT:
+        time.sleep(1)
+        age += 1
+    found: dict[str, Any] | None = study.user_attrs.get(PLAN)
+    return found
+
+
+def _plan(
+    study: Study, params: Params, ways: Sequence[str], measure: Callable[[], tuple[Length, list[Rung]]]
+) -> dict[str, Any]:
+    """Measure, put what is tried first into the queue, and write the plan down last: its presence says it is whole."""
+    length, rungs = measure()
+    for start in space(params, ways, rungs).starts():
+        study.enqueue_trial(start, skip_if_exists=True)
+    plan = {"length": asdict(length), "rungs": [asdict(rung) for rung in rungs]}
+    study.set_user_attr(PLAN, plan)
+    return plan
+
+
+def _revive(study: Study) -> None:
+    """Put the trials whose process was killed on this machine back into the queue; others are missed by their beat."""
+    from optuna.trial import TrialState
+
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        if has_died(trial.user_attrs.get(PROCESS, "")):
+            study.tell(trial.number, state=TrialState.FAIL)
+            _again(study, trial)
+
+
+def _again(study: Study, trial: FrozenTrial) -> None:
+    """Try a lost trial again with the same values: its training goes on from the last checkpoint."""
+    from optuna.trial import TrialState, create_trial
+
+    lost = trial.user_attrs.get(LOST, 0) + 1
+    if lost > RETRIES:
+        return
+    study.add_trial(
+        create_trial(
+            state=TrialState.WAITING,
+            params=trial.params,
+            distributions=trial.distributions,
+            user_attrs={LOST: lost, FIRST: trial.user_attrs.get(FIRST, trial.number)},
+            system_attrs=trial.system_attrs,
+        )
+    )

@@ -1,0 +1,67 @@
+"""The way back from an import of labels."""
+
+from __future__ import annotations
+
+import csv
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sightline.data import manifest
+from sightline.data.labels import change, exchange
+from sightline.data.versions import history
+from sightline.errors import DataError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sightline.project import Paths
+
+
+def imported(paths: Paths, table: Path, label: str) -> None:
+    """Give the first two images that label."""
+    rows = manifest.read(paths.manifest("target"))
+    with table.open("w", newline="") as handle:
+        writer = csv.writer(handle)
+        writer.writerow(["sha256", "label"])
+        writer.writerows([digest, label] for digest in rows["sha256"].head(2))
+    exchange.take(paths, "target", table)
+
+
+def labels(paths: Paths) -> list[str]:
+    return manifest.read(paths.manifest("target"))["label"].head(2).tolist()
+
+
+def test_last_import_is_taken_back(ingested: Paths, tmp_path: Path) -> None:
+    """The labels of before it hold again, in a version of its own that says so; only one step back is kept."""
+    first = labels(ingested)
+    imported(ingested, tmp_path / "one.csv", "violet")
+    kept = ingested.labels("target").read_bytes()
+    imported(ingested, tmp_path / "two.csv", "crimson")
+    assert labels(ingested) == ["crimson", "crimson"]
+    assert change.undo(ingested, "target") == "2 labels imported from two.csv"
+    assert labels(ingested) == ["violet", "violet"]
+    assert ingested.labels("target").read_bytes() == kept
+    assert history.read(ingested, "target")[-1].what[0] == "undone: 2 labels imported from two.csv"
+    with pytest.raises(DataError, match="nothing to undo"):
+        change.undo(ingested, "target")
+    assert labels(ingested) == ["violet", "violet"] != first
+
+
+def test_first_import_leaves_no_table(ingested: Paths, tmp_path: Path) -> None:
+    """Where there was none before, there is none again."""
+    first = labels(ingested)
+    imported(ingested, tmp_path / "one.csv", "violet")
+    change.undo(ingested, "target")
+    assert labels(ingested) == first
+    assert not ingested.labels("target").exists()
+
+
+def test_labels_changed_since_are_not_thrown_away(ingested: Paths, tmp_path: Path) -> None:
+    """What somebody wrote into the table meanwhile would be lost: told, and nothing is done."""
+    imported(ingested, tmp_path / "one.csv", "violet")
+    text = ingested.labels("target").read_text().replace("violet", "mauve", 1)
+    ingested.labels("target").write_text(text)
+    with pytest.raises(DataError, match="was changed since the import"):
+        change.undo(ingested, "target")
+    assert ingested.labels("target").read_text() == text
