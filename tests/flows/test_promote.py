@@ -88,6 +88,7 @@ def test_override_promotes_and_rollback_brings_the_old_one_back(trained: Paths) 
     assert rows()[-1]["decision"] == "rolled back"
 
 
+@pytest.mark.slow
 def test_promotion_waits_until_it_is_approved(trained: Paths) -> None:
     """With approval the flow pauses after the checks, and `sightline approve` lets it go on."""
     from flows.promote import promote
