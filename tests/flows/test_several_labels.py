@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from flows.summary import Summary
     from sightline.project import Paths
 
+pytestmark = pytest.mark.usefixtures("torch_answers")
+
 
 def run(overrides: dict[str, Any] | None = None) -> Summary:
     from flows.train import train

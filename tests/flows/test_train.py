@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from flows.summary import Summary
     from sightline.project import Paths
 
+pytestmark = pytest.mark.usefixtures("torch_answers")
+
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory, prefect_server: None) -> tuple[Paths, Summary]:  # noqa: ARG001 — the flow needs it

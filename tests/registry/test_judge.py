@@ -22,7 +22,7 @@ from sightline.digests import dvc_digest, file_digest, tree_digest
 from sightline.errors import ConfigError, RegistryError, Stale
 from sightline.evaluate import fixed
 from sightline.evaluate.evaluation import Evaluated, evaluate
-from sightline.models import backend
+from sightline.models import backend, runtimes
 from sightline.models.sealed import seals
 from sightline.params import Gate
 from sightline.recipe import Recipe
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from sightline.tracking.runs import Tracker
     from sightline.train.result import Trained
 
+pytestmark = pytest.mark.usefixtures("torch_answers")
 LIMITS = Gate()
 
 
@@ -173,6 +174,7 @@ def test_sound_candidate_becomes_the_first_champion(shop: Shop) -> None:
 
 def test_form_that_answers_is_chosen_before_the_first_request(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """The gate has it made and compared; it is taken as it is, and torch where it is damaged or decides otherwise."""
+    monkeypatch.setitem(runtimes.LIBRARIES, "onnx", ("onnx", "onnxruntime"))
     shop.promote(shop.register())
     (found,) = (one for one in history(shop.paths)[-1]["evidence"]["blessings"] if one["name"] == SERVING)
     assert found["figures"]["runtime"] == "ONNX Runtime"
