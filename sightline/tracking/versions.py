@@ -192,7 +192,7 @@ class Versions:
         card = json.loads((bundle / BUNDLE).read_text(encoding="utf-8"))
         if not of(card.get("task", CLASSIFY)).is_exclusive:
             outputs.append(ColSpec(Array(DataType.string), "labels"))
-        with mlflow.start_run(run_id=run):
+        with mlflow.start_run(run_id=run), sealed.uncompiled():
             logged = mlflow.pyfunc.log_model(
                 name="classifier",
                 python_model=str(sealed.PACKAGE / "models" / sealed.SERVING),
