@@ -21,9 +21,6 @@ from PIL import Image
 
 # Toys are too small for two threads to pay, and threads that wait for one another make a busy machine crawl.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-# People's Python keeps what it compiled beside what it imports.
-os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-sys.dont_write_bytecode = False
 # Tables wrap at the width of whatever terminal there is.
 os.environ["COLUMNS"] = "160"
 
@@ -34,6 +31,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from sightline.project import Paths
+
+# People's Python keeps what it compiled beside what it imports.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 
 def pytest_xdist_auto_num_workers() -> int:
