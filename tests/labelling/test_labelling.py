@@ -232,7 +232,7 @@ def test_page_is_labelled_with_the_keyboard(tmp_path: Path, browser: Browser, wi
     folder.mkdir()
     browser("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(folder))
     browser.click("#save")
-    for _ in range(200):
+    for _ in range(1200):
         # The browser reserves the name first, by an empty file.
         if (folder / "answers.csv").is_file() and (folder / "answers.csv").stat().st_size:
             break
