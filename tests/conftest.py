@@ -21,9 +21,8 @@ from PIL import Image
 
 # Toys are too small for two threads to pay, and threads that wait for one another make a busy machine crawl.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-# People's Python keeps what it compiled beside what it imports.
+# People's Python keeps what it compiled beside what it imports; the tests' own does from below on.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-sys.dont_write_bytecode = False
 # Tables wrap at the width of whatever terminal there is.
 os.environ["COLUMNS"] = "160"
 
@@ -34,6 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sightline.project import Paths
+
+sys.dont_write_bytecode = False
 
 
 def pytest_xdist_auto_num_workers() -> int:

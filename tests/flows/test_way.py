@@ -29,7 +29,9 @@ SECONDS = 60
 
 def commands() -> list[str]:
     """Those of the block that the README calls the first, without their comments."""
-    (block,) = re.findall(r"^```sh first\n(.*?)^```", (ROOT / "README.md").read_text(encoding="utf-8"), re.M | re.S)
+    (block,) = re.findall(
+        r"^```sh first\n(.*?)^```", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    )
     return [line.split("  #")[0].rstrip() for line in block.splitlines()]
 
 
