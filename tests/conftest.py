@@ -21,6 +21,8 @@ from PIL import Image
 
 # Toys are too small for two threads to pay, and threads that wait for one another make a busy machine crawl.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# People's Python keeps what it compiled beside what it imports; the tests' own does from below on.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # Tables wrap at the width of whatever terminal there is.
 os.environ["COLUMNS"] = "160"
 
@@ -32,8 +34,6 @@ if TYPE_CHECKING:
 
     from sightline.project import Paths
 
-# People's Python keeps what it compiled beside what it imports.
-os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
 

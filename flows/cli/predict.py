@@ -51,9 +51,10 @@ def predict(
     found = [one for given in images for one in asked(given)]
     paths = enter()
     from sightline.registry.served import served
-    from sightline.serve.files import predict_files
 
     answering = served(paths, version)
+    from sightline.serve.files import predict_files
+
     rows = predict_files(answering.bundle, answering.version, found, top, max_pixels=paths.params.ingest.max_pixels)
     if as_json:
         typer.echo(json.dumps(rows))

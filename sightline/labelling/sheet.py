@@ -91,7 +91,8 @@ def is_ours(table: Path) -> bool:
         return True
     if not table.is_file():
         return False
-    with table.open(encoding="utf-8-sig", newline="") as handle:
+    # What is no text of ours is told by whoever reads tables.
+    with table.open(encoding="utf-8-sig", errors="replace", newline="") as handle:
         return "request" in next(csv.reader(handle), [])
 
 
