@@ -6,7 +6,7 @@ Focal loss (Lin et al. 2017) weighs each decision by what it lacks, squared; the
 those of absent classes alone, to the fourth power, and none that is below 5 %. Each trains the small cnn from scratch
 by the same recipe and the same steps: sheets of 2 to 5 glyphs of 8 characters at 32 pixels, and with `--blood` the
 smears of BCCD with the kinds of cells that each shows (a folder with JPEGImages, Annotations and ImageSets, official
-split), at 48. There is no mark: it tells whether another loss than the plain one earns its place.
+split), at 40. There is no mark: it tells whether another loss than the plain one earns its place.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Any
 import multilabel
 import numpy as np
 import torch
-import torch.nn.functional as F  # noqa: N812
 from multilabel import blood, classes_of, rows_of
 from PIL import Image
 
@@ -44,7 +43,7 @@ PLAIN = "plain"
 LOSSES = {PLAIN: (0.0, 0.0, 0.0), "focal": (2.0, 2.0, 0.0), "asymmetric": (0.0, 4.0, 0.05)}
 """Powers for classes that are there and for those that are not, and what is taken off the probability of the latter."""
 CHARACTERS, TRAIN, TEST = 8, 400, 300
-STEPS = {"sheets": (150, 32), "blood": (60, 48)}
+STEPS = {"sheets": (100, 32), "blood": (40, 40)}
 """Steps of 64 images, and their side in pixels."""
 TINY = 1e-8
 

@@ -62,6 +62,6 @@ def _queue(paths: Paths, count: int) -> Path | None:
     if not images:
         return None
     sheet.write(folder, images, suggest=False)
-    classes = manifest.classes(manifest.read(paths.manifest("target")))
-    title, labels = f"{paths.params.project.name}: images to label", LABELS[paths.params.task_of("target")]
-    return write_labelling(folder, images, classes, labels, title, suggest=False)
+    task, title = paths.params.task_of("target"), f"{paths.params.project.name}: images to label"
+    classes = manifest.classes(manifest.read(paths.manifest("target")), task)
+    return write_labelling(folder, images, classes, LABELS[task], title, suggest=False)

@@ -44,7 +44,8 @@ def captured(folder: Path, *, audit: bool, queue: bool, count: int, form: Form, 
         say(sentence, err=True)
     if not found.images:
         raise DataError(_nothing(paths, found, audit=audit))
-    classes, labels = manifest.classes(manifest.read(paths.manifest("target"))), LABELS[paths.params.task_of("target")]
+    task = paths.params.task_of("target")
+    classes, labels = manifest.classes(manifest.read(paths.manifest("target")), task), LABELS[task]
     if form is Form.label_studio:
         page = sheet.write_tasks(folder, found.images, classes, labels, suggest=suggest)
     else:
