@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from datetime import date
 from pathlib import Path, PurePath
 from typing import Any
@@ -12,6 +9,7 @@ from typing import Any
 import browsing
 import numpy as np
 import pytest
+from commands import example
 from PIL import Image
 
 from examples.chain import values
@@ -133,7 +131,7 @@ def test_from_leaves_to_the_page(tmp_path: Path) -> None:
             write(tmp_path / "photos" / "south" / name, seed + 5_000, "mildew" if number < 3 else "healthy")
     (tmp_path / "few.yaml").write_text(FEW)
     words = ["project", "photos", "--labelled", "leaves", "--params", "few.yaml"]
-    said = command(tmp_path, "examples.field", *words)
+    said = example(tmp_path, "examples.field", *words)
     assert "north: rust rises" in said
     assert "south" not in said.partition("page: ")[0].rpartition("north: ")[2]
     text = (tmp_path / "field.html").read_text(encoding="utf-8")
@@ -144,18 +142,3 @@ def test_from_leaves_to_the_page(tmp_path: Path) -> None:
             browser.open((tmp_path / "field.html").as_uri(), 390)
             assert browser.run("document.documentElement.scrollWidth") <= 390
             assert browser.errors == []
-
-
-def command(folder: Path, module: str, *words: str) -> str:
-    """What an example says last, run from a checkout."""
-    given = {key: value for key, value in os.environ.items() if not key.startswith(("PREFECT", "MLFLOW", "SIGHTLINE"))}
-    done = subprocess.run(
-        [sys.executable, "-P", "-m", module, *words],
-        cwd=folder,
-        env={**given, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert not done.returncode, (done.stdout + done.stderr)[-3000:]
-    return done.stdout[-2_000:]
