@@ -98,8 +98,11 @@ def tell(alarm: Alarm, out: Path, number: int) -> dict[str, object]:
     event = said | {"sureness": round(alarm.sureness, 4), "picture": picture.name}
     if "PREFECT_API_URL" in os.environ:
         from prefect.events import emit_event
+        from prefect.events.worker import EventsWorker
 
         emit_event(event=EVENT, resource={"prefect.resource.id": f"sightline.camera.{alarm.camera}"}, payload=event)
+        # Sent by a thread, which the end of this program would not wait for.
+        EventsWorker.instance().wait_until_empty()
     return event
 
 
