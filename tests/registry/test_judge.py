@@ -18,6 +18,7 @@ from torch.nn import functional
 from sightline import stored
 from sightline.config import load
 from sightline.data import manifest
+from sightline.data.validation.verdict import Verdict, tally
 from sightline.digests import dvc_digest, file_digest, tree_digest
 from sightline.errors import ConfigError, RegistryError, Stale
 from sightline.evaluate import fixed
@@ -170,6 +171,9 @@ def test_sound_candidate_becomes_the_first_champion(shop: Shop) -> None:
     asked = sum(verdict == "passed" for verdict in verdicts.values())
     assert f"all {asked} checks passed, {len(REQUIRED) - asked} had nothing to compare with" in outcome.sentence
     assert row["evidence"]["bound"]["weights"] == shop.best.weights
+    # What only tells is not said to hold.
+    (data,) = (one["sentence"] for one in row["evidence"]["blessings"] if one["name"] == "data")
+    assert data.startswith(f"{tally(Verdict.from_json(shop.paths.verdict('target').read_text()))}; none of its")
 
 
 def test_form_that_answers_is_chosen_before_the_first_request(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
