@@ -1,10 +1,13 @@
-# make demo, make test: all that a fresh machine needs is Python 3.11+, git and make.
+# make install, make demo, make test: all that a fresh machine needs is Python 3.11+, git and make.
 SHELL := /bin/sh
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/installed
 
-.PHONY: demo test check audit constraints clean
+.PHONY: install demo test check audit constraints clean
+
+# Sightline and all that it needs, in .venv.
+install: $(STAMP)
 
 # The demonstration: an embedded project in .demo/, trained, evaluated and promoted.
 demo: $(STAMP)

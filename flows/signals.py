@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 from flows.email_alert import EmailAlert
 from sightline.errors import SightlineError
 from sightline.files import write_atomically
+from sightline.report.addresses import address
 from sightline.report.monitor import sentences
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def _alarms(outcome: Outcome) -> list[Alarm]:
 
 
 def _event(alarm: Alarm, paths: Paths, outcome: Outcome, page: Path) -> Callable[[], None]:
-    about = {"version": outcome.version, "page": page.as_uri(), "sentence": " ".join(sentences(outcome))}
+    about = {"version": outcome.version, "page": address(paths, page), "sentence": " ".join(sentences(outcome))}
     return lambda: _emit(alarm.event, paths, about)
 
 
@@ -108,7 +109,8 @@ def _alert(block: str, alarm: Alarm, paths: Paths, outcome: Outcome, page: Path)
     from prefect.blocks.core import Block
 
     subject = f"{paths.params.project.name}, version {outcome.version}: {WORDS[alarm.event]}"
-    body = "\n".join([*sentences(outcome), "", page.as_uri()])
+    where = f"{address(paths, page)} (while `sightline report --serve` runs in {paths.root})"
+    body = "\n".join([*sentences(outcome), "", where])
 
     def send() -> None:
         # Loaded by its slug: those of Prefect, of its collections, and ours.

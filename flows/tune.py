@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from prefect import flow
-from prefect.artifacts import create_link_artifact, create_markdown_artifact
+from prefect.artifacts import create_markdown_artifact
 from prefect.logging import get_run_logger
 
 from flows.readiness import begun, refuse_leaks
@@ -23,6 +23,7 @@ from sightline.tune import study
 from sightline.tune.apply import apply as write_values
 from sightline.tune.search import Attempt, Found, found, repeat, search
 from tasks.journal import Journal, ended
+from tasks.pages import link
 from tasks.tuning import trial
 
 if TYPE_CHECKING:
@@ -89,11 +90,11 @@ def _publish(context: Context, best: Found, page: Path, *, applied: bool) -> Tun
     words = best.words if not best.is_present else ""
     get_run_logger().info(best.sentence)
     create_markdown_artifact(f"{best.sentence}\n\n```sh\nsightline run {words}\n```\n", key="tune")
-    create_link_artifact(page.as_uri(), link_text="The search", key="tune-page")
     tracker = connect(context.paths)
     tracker.log(context.run, {"objective": best.value})
     tracker.tag(context.run, {"found": words or "nothing better"})
     tracker.artifact(context.run, page, "report")
+    link(context.paths, page, "The search", "tune-page", tracker.address(context.run, f"report/{page.name}"))
     return Tuned(
         sentence=best.sentence,
         values=best.values,

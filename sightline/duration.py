@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 STAGES = ("pretrain", "finetune", "scratch")
 """Whose steps follow from a time of their own."""
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+LEAST = 6.0
+"""Seconds below which no machine holds the chain: a fifth of what two cores take beside training."""
 Budget = float | dict[str, float]
 """Seconds for a whole run, or for each training stage by its name."""
 
@@ -20,10 +22,16 @@ Budget = float | dict[str, float]
 def parse(texts: Sequence[str]) -> Budget:
     """The budget that `10m` means, or `pretrain=20m` and `scratch=5m` together.
 
-    Raises ConfigError on any other form.
+    Raises ConfigError on any other form, and on a time for the whole run that no machine can keep.
     """
     if len(texts) == 1 and "=" not in texts[0]:
-        return seconds_of(texts[0])
+        seconds = seconds_of(texts[0])
+        if seconds < LEAST:
+            raise ConfigError(
+                f"--budget {texts[0]} cannot hold the chain: beside training it takes half a minute on two cores, so "
+                "give 1m at least, or no budget"
+            )
+        return seconds
     pairs = [text.partition("=") for text in texts]
     unknown = [stage for stage, mark, _ in pairs if mark and stage not in STAGES]
     if unknown:

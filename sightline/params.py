@@ -182,6 +182,13 @@ class Validate(Section):
     baseline: Against = field(default_factory=Against)
     """Where a version was accepted as the baseline: what later ones must keep."""
 
+    def __post_init__(self) -> None:
+        if not 1 <= self.min_side <= self.max_side:
+            raise ValueError(f"min_side = {self.min_side} and max_side = {self.max_side} leave no image: give 1 … 8192")
+        for name in ("max_quarantined", "max_blank"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} = {getattr(self, name):g} is no share between 0 and 1")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Preprocess(Section):

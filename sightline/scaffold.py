@@ -94,10 +94,16 @@ def init(
         raise ProjectError(f"{folder} is a file: name a folder for the project; images of yours come after --images")
     if (folder / config.PARAMS).exists():
         raise ProjectError(f"{folder} holds a project already; run `sightline run` in it, or choose another folder")
+    above = [one for one in folder.absolute().parents if (one / config.PARAMS).is_file() and (one / ".dvc").is_dir()]
+    if above:
+        raise ProjectError(f"{folder} lies in the project {above[0]}: name a folder beside that, not one in it")
     if images.startswith(EMBEDDED) and _holds_images(folder):
         raise ProjectError(f"{folder} holds images: `sightline init NEW --images {folder}` makes a project of them")
-    wanted = {"target": images} | ({"source": source} if source else {})
-    for given in wanted.values():
+    wanted = {"target": images} | ({"source": source} if source is not None else {})
+    for use, given in wanted.items():
+        if not given:
+            word = "--images" if use == "target" else "--source"
+            raise ProjectError(f"{word} is empty: name a folder of images, or a table of them")
         _check(given, download=download)
         _keep_apart(folder, given, external=external)
     outside = {use: Path(given).resolve() for use, given in wanted.items() if external and Path(given).is_dir()}
@@ -115,7 +121,11 @@ def init(
 def _whole_or_nothing(folder: Path) -> Iterator[None]:
     """Where the block fails, what it made in `folder` goes again."""
     before = set(folder.iterdir()) if folder.is_dir() else None
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        why = error.strerror or error
+        raise ProjectError(f"{folder} cannot be made ({why}): name a folder where you may write") from None
     try:
         yield
     except BaseException:

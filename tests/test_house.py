@@ -146,23 +146,26 @@ def test_tests_mirror_the_rooms() -> None:
     assert [one for one in sorted(loose) if not (ROOT / "sightline" / one).is_file()] == []
 
 
-def test_readme_commands_exist() -> None:
-    """Every `sightline` command of the README is one that the program has, with each of its options."""
+def test_documented_commands_exist() -> None:
+    """Every `sightline` command of the README and the pages is one that the program has, with each of its options."""
     from typer.main import get_command
 
     from flows.cli.app import app
 
-    shown = re.findall(r"^(?:.*&& )?(sightline .*)$", "".join(README.split("```sh\n")[1:]), flags=re.MULTILINE)
-    used = [line.split("  #")[0] for line in shown] + re.findall(r"`(sightline [^`]+)`", README)
-    assert len(used) > 20
+    pages = [README, *(page.read_text(encoding="utf-8") for page in sorted((ROOT / "docs").glob("*.md")))]
+    text = "\n".join(pages)
+    blocks = "".join(re.findall(r"^```sh.*\n((?:.*\n)*?)```", text, flags=re.MULTILINE))
+    shown = re.findall(r"^(?:.*&& )?(sightline .*)$", blocks, flags=re.MULTILINE)
+    used = [line.split("  #")[0] for line in shown] + re.findall(r"`(sightline [^`\n]+)`", text)
+    assert len(used) > 80
     for line in used:
-        words = shlex.split(line.replace("…", ""))[1:]
+        words = shlex.split(line.split(" && ")[0].replace("…", ""))[1:]
         command, known = get_command(app), set[str]()
-        while words and (inner := getattr(command, "commands", {})):
+        while words and words[0] != "--help" and (inner := getattr(command, "commands", {})):
             assert words[0] in inner, line
             command, known = inner[words.pop(0)], set()
         known = {option for one in command.params for option in (*one.opts, *one.secondary_opts)}
-        assert {word for word in words if word.startswith("--")} <= known, line
+        assert {word for word in words if word.startswith("--")} <= known | {"--help"}, line
 
 
 def test_versions_are_pinned_alike() -> None:

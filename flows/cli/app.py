@@ -156,6 +156,8 @@ def run(
         from sightline.data.versions.warm import start_ahead
         from sightline.registry.backbones import check
 
+        if any(key.startswith("pretrain.") for key in overrides or ()):
+            check(paths, params.pretrain)  # what was given with the command is told before anything starts
         with prefect_ready(paths):
             check(paths, params.pretrain)
             if isinstance(time_given, dict):
@@ -189,6 +191,10 @@ def evaluate(
     """Evaluate a registered version on the present test release; the figures go to its MLflow run as well."""
     paths = enter()
     asked = config.load(paths.root, config.settings(settings or [], ("evaluate",))).evaluate
+    if version is not None:
+        from sightline.tracking.runs import check_version
+
+        check_version(paths, version)
     from flows.cli.console import counted_steps, show_evaluation
     from sightline.evaluate.corruptions import CELLS
     from sightline.evaluate.registered import evaluate_version

@@ -72,8 +72,10 @@ def misused(error: TyperException) -> list[str]:
 
 
 def announce(command: str) -> None:
-    """Let the command show that it is at work, once it knows its project."""
+    """Let the command show that it is at work: on a terminal from now on, elsewhere once it knows its project."""
     _command.append(command)
+    if sys.stderr.isatty():
+        pulse.begin(_command.pop())
 
 
 def enter() -> Paths:

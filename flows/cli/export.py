@@ -30,13 +30,14 @@ def export(
     # Relative to where the command was given, not to the project.
     folder = folder.absolute()
     paths = enter()
-    from sightline.export.folder import check_free
-    from sightline.export.folder import export as write
     from sightline.registry.served import served
     from sightline.tracking.versions import classifier_of
 
-    check_free(folder)
     found = served(paths, version)
+    from sightline.export.folder import check_free
+    from sightline.export.folder import export as write
+
+    check_free(folder)
     done = write(found.bundle, classifier_of(paths.params.project.name), found.version, form, folder)
     if as_json:
         typer.echo(json.dumps(asdict(done)))

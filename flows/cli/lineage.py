@@ -81,10 +81,14 @@ def reproduce(
     On the same machine the weights are the same bit by bit; elsewhere the accuracy agrees. Nothing of the project is
     changed; the verdict is recorded on the version. Exit status 1 where the version is not reproduced.
     """
+    paths = enter()
+    from sightline.tracking.runs import check_version
+
+    check_version(paths, version)
     from sightline.lineage.reproduce import DIFFERS
     from sightline.lineage.reproduce import reproduce as again
 
-    found = again(enter(), version, lambda line: say(line, err=True))
+    found = again(paths, version, lambda line: say(line, err=True))
     typer.echo(json.dumps(asdict(found)) if as_json else f"version {version}: {found.verdict}: {found.sentence}")
     if found.verdict == DIFFERS:
         raise typer.Exit(1)

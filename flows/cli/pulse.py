@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from typing import TextIO
 
-FIRST, LONGEST = 1.8, 300.0
-"""Seconds of silence before the first sign, and at most between two lines of a log."""
+FIRST, LONGEST = 1.3, 300.0
+"""Seconds of silence before the first sign, beside the half in which Python starts; between two in a log at most."""
 STEP = 0.2
 """Seconds between two looks at the clock."""
 CLEAR = "\r\x1b[K"

@@ -12,7 +12,8 @@ import typer
 from flows.cli.common import AsJson, Settings, enter, say
 from flows.cli.prefect_runs import mine
 from sightline import config
-from sightline.registry.blessing import REQUIRED
+from sightline.errors import ConfigError
+from sightline.registry.blessing import REQUIRED, check_names
 
 if TYPE_CHECKING:
     from sightline.registry.outcome import Outcome
@@ -43,17 +44,16 @@ def promote(
     """Put a registered version through the gate. Exit status 1 where it does not become champion."""
     paths = enter()
     overrides = config.settings(settings or [], ("evaluate", "gate"))
+    check_names(override or [])
+    if not reason.strip():
+        raise ConfigError("--reason is empty: say why in some words, they stand in the ledger")
     from flows.cli.console import use_plain_lines
     from flows.cli.prefect_server import prefect_ready
+    from sightline.tracking.runs import check_version
 
+    check_version(paths, version)
     use_plain_lines()
     with prefect_ready(paths):
-        from sightline.registry import promotion
-        from sightline.tracking.runs import connect
-
-        promotion.check(override or [])
-        tracker = connect(paths)
-        tracker.version(tracker.classifier_model, version)
         from flows.promote import promote as flow
 
     with mine():
@@ -86,6 +86,9 @@ def approve(
 def rollback(reason: Reason = "rollback", as_json: AsJson = False) -> None:
     """Bring the previous champion back, once it has been loaded and has answered. Takes seconds, asks no gate."""
     paths = enter()
+    from sightline.registry.waiting import check_earlier
+
+    check_earlier(paths)
     from sightline.registry.promotion import roll_back
     from sightline.tracking.runs import connect
 

@@ -64,13 +64,16 @@ def serve(
     if ray_config is not None:
         _write_ray_config(paths, version, host, port, ray_config)
         return
+    from sightline.registry.served import served
+
+    listener = _listening(host, port)
+    served(paths, version)
+    challenger = _challenger(paths, shadow, canary)
     import uvicorn
 
     from flows.serving import LOCAL, TOKEN, assembled, hosts
     from sightline.serve.protocol import Guarded
 
-    listener = _listening(host, port)
-    challenger = _challenger(paths, shadow, canary)
     token = os.environ.get(TOKEN) or None
     app = assembled(paths, version, token, hosts(host), challenger)
     config = uvicorn.Config(
@@ -122,11 +125,13 @@ def _write_ray_config(paths: Paths, version: str | None, host: str, port: int, f
 def _challenger(paths: Paths, shadow: str | None, canary: float | None) -> Challenger | None:
     if shadow is None and not canary:
         return None
-    from flows.serving import quicker
     from sightline.registry.challengers import NEWEST, challenger, over
+
+    found = challenger(paths, shadow or NEWEST, canary=bool(canary))
+    from flows.serving import quicker
     from sightline.serve.challenger import Challenger, Task
 
-    version = quicker(paths, challenger(paths, shadow or NEWEST, canary=bool(canary)))
+    version = quicker(paths, found)
     task = Task(shadow=shadow is not None, canary=canary or 0.0)
     return Challenger(version, task, lambda: over(paths, version.number))
 
@@ -142,14 +147,18 @@ def score(
     images, out = images.absolute(), out.absolute()
     if out.is_dir():
         raise ConfigError(f"--out {out} is a folder: name a file in it, such as answers.parquet")
+    if out.suffix != ".parquet":
+        raise ConfigError(f"--out {out}: the answers are written as Parquet, so let its name end in .parquet")
     paths = enter()
-    from flows.cli.console import counted_progress
-    from sightline.registry.served import answering
+    from sightline.registry.served import answering, served
     from sightline.serve.images import sources
+
+    asked = sources(images)
+    served(paths, version)
+    from flows.cli.console import counted_progress
     from sightline.serve.score import MANY
     from sightline.serve.score import score as answer
 
-    asked = sources(images)
     with counted_progress("images", len(asked)) as step:
         done = answer(asked, answering(paths, version, quick=len(asked) >= MANY), out, step)
     if as_json:

@@ -6,10 +6,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from sightline.data import manifest
-from sightline.data.loader import Images, load_any
 from sightline.data.manifest import OK
 from sightline.digests import digest_of
 from sightline.errors import DataError
@@ -21,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from sightline.data.loader import Images
     from sightline.project import Paths
 
 
@@ -101,6 +100,10 @@ def open_images(paths: Paths, release: Release) -> tuple[Images, list[str]]:
 
     Raises DataError where shards and manifest disagree.
     """
+    import torch
+
+    from sightline.data.loader import Images, load_any
+
     everything = load_any(paths.shards("target"), "test")
     # Shards hold their rows in the order of the manifest within the shard.
     rows = _test_rows(paths).sort_values("shard", kind="stable")

@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import sys
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +21,7 @@ from sightline.models.foreign import KNOWN
 from sightline.models.weights import WEIGHTS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 CARD = f"artifacts/bundle/{BUNDLE}"
 """Where the folder that MLflow logged holds the bundle's card."""
@@ -47,6 +49,8 @@ FLAVOR = {
     "streamable": False,
 }
 """How MLflow loads it: as the file `serving.py`, without pickle."""
+COMPILED = "__pycache__"
+"""Folder in which Python keeps what it compiled."""
 TOLD = {"cloudpickle_version", "python_version"}
 REMEDY = "nothing of this version is used: delete it, then train and register it again"
 
@@ -114,9 +118,20 @@ def refuse_strange_code(folder: Path) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Remove what Python compiled in the code of `folder` while others served it: made from files, and no evidence."""
-    for path in [path for path in _entries(folder / CODE) if path.name == "__pycache__" and not path.is_symlink()]:
-        shutil.rmtree(path)
+    """Remove what Python compiled of the code in `folder` while others served it: made from files, and no evidence."""
+    for path in [folder / COMPILED, *(one for one in _entries(folder / CODE) if one.name == COMPILED)]:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+
+
+@contextmanager
+def uncompiled() -> Iterator[None]:
+    """Python leaves nothing compiled beside what it imports inside: MLflow imports the code of a model to store it."""
+    given, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    try:
+        yield
+    finally:
+        sys.dont_write_bytecode = given
 
 
 def _entries(folder: Path) -> list[Path]:
@@ -128,7 +143,7 @@ def _is_plain(path: Path) -> bool:
 
 
 def _code_files(folder: Path) -> list[Path]:
-    return [path for path in _entries(folder) if path.is_file() and "__pycache__" not in path.parts]
+    return [path for path in _entries(folder) if path.is_file() and COMPILED not in path.parts]
 
 
 def _check_descriptions(folder: Path) -> None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from sightline.digests import file_digest
 from sightline.errors import RegistryError
 from sightline.files import replacing
-from sightline.models import zoo
 from sightline.models.weights import WEIGHTS
 from sightline.tracking.runs import connect
 from sightline.tracking.versions import CHAMPION, find
@@ -45,6 +44,8 @@ def check(paths: Paths, pretrain: Pretrain) -> None:
     if init is not None and (init == CHAMPION or init.startswith(SCHEME)):
         find(connect(paths), _asked(init))
         init = None
+    from sightline.models import zoo  # torch is imported once MLflow knows the version
+
     zoo.check(pretrain.network, init)
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from sightline.words import brief
+from sightline.errors import RegistryError
+from sightline.words import brief, suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -81,6 +82,14 @@ class Decision:
     def promote(self) -> bool:
         """Whether the version may become champion."""
         return self.verdict == PASSED
+
+
+def check_names(override: Sequence[str]) -> None:
+    """Raises RegistryError where the gate has no check of such a name."""
+    for name in override:
+        if name not in REQUIRED:
+            near = suggestion(name, REQUIRED)
+            raise RegistryError(f"override {name}: there is no such check{near}; there are {', '.join(REQUIRED)}")
 
 
 def decide(blessings: Sequence[Blessing], bound: Bound, override: Collection[str] = ()) -> Decision:

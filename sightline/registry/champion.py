@@ -28,6 +28,7 @@ from sightline.registry.ledger import (
 )
 from sightline.registry.outcome import Outcome
 from sightline.registry.trial import start_trial
+from sightline.registry.waiting import earlier
 from sightline.tracking.versions import CHALLENGER, CHAMPION, PREVIOUS
 
 if TYPE_CHECKING:
@@ -208,17 +209,13 @@ def rollback(tracker: Tracker, ledger: Ledger, reason: str) -> Outcome:
     Raises RegistryError where there is none, or where it does not load and answer.
     """
     model = tracker.classifier_model
-    standing = ledger.standing(model)
-    champion = standing.champion.version if standing.champion else None
-    if standing.previous is None:
-        now = f"version {champion}" if champion else "none"
-        raise RegistryError(f"{model} has no earlier champion to go back to; the champion is {now}")
-    previous = standing.previous.version
-    answered = load_test(tracker, ledger, standing.previous)
+    champion, before = earlier(ledger, model)
+    previous = before.version
+    answered = load_test(tracker, ledger, before)
     request = Request(version=previous, reason=reason, actor=getpass.getuser())
     said = f"rolled back from version {champion} to version {previous}, which {answered['said']}"
     entry = _entry(tracker, request, champion, ROLLED_BACK, said, answered)
-    ledger.append(replace(entry, bundle=standing.previous.bundle or entry.bundle))
+    ledger.append(replace(entry, bundle=before.bundle or entry.bundle))
     project(tracker, ledger)
     return Outcome(previous, previous, ROLLED_BACK, said)
 

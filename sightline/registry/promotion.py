@@ -9,14 +9,13 @@ from sightline.errors import DataError, RegistryError
 from sightline.evaluate import reference
 from sightline.evaluate.evaluation import BUNDLE
 from sightline.registry import mending, strangers
-from sightline.registry.blessing import REQUIRED
+from sightline.registry.blessing import check_names
 from sightline.registry.champion import answer_requests, approved, rollback, submit, take
 from sightline.registry.judge import Judgement, judge
 from sightline.registry.ledger import open_ledger
-from sightline.words import suggestion
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from pathlib import Path
 
     from sightline.evaluate.evaluation import Evaluated
@@ -68,7 +67,7 @@ def promote(tracker: Tracker, request: Request, limits: Gate, release_name: str)
     An alias that a person moved meanwhile is answered first. Raises RegistryError where the version does not exist.
     """
     tracker.version(tracker.classifier_model, request.version)
-    check(request.override)
+    check_names(request.override)
     ledger = open_ledger(tracker.paths)
 
     def ask(asked: Request, champion: str | None) -> Judgement:
@@ -80,14 +79,6 @@ def promote(tracker: Tracker, request: Request, limits: Gate, release_name: str)
         return replace(outcome, messages=messages + _held(tracker, ledger, outcome))
     finally:
         ledger.close()
-
-
-def check(override: Sequence[str]) -> None:
-    """Raise RegistryError where the gate has no check of such a name."""
-    for name in override:
-        if name not in REQUIRED:
-            near = suggestion(name, REQUIRED)
-            raise RegistryError(f"override {name}: there is no such check{near}; there are {', '.join(REQUIRED)}")
 
 
 def approve(tracker: Tracker, outcome: Outcome, by: str, reason: str) -> Outcome:

@@ -1,4 +1,7 @@
-"""Which bundle answers: the champion by the ledger, or a version that is named."""
+"""Which bundle answers: the champion by the ledger, or a version that is named.
+
+torch is imported once that is known: a version that is not there is told before.
+"""
 
 from __future__ import annotations
 
@@ -8,17 +11,16 @@ from typing import TYPE_CHECKING
 
 from sightline.digests import tree_digest
 from sightline.errors import RegistryError
-from sightline.models.backend import adopt, is_installed, quicken
-from sightline.models.predictor import Predictor
 from sightline.registry.ledger import open_ledger
-from sightline.serve.batcher import Version
 from sightline.tracking import bundles, forms
 from sightline.tracking.versions import classifier_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from sightline.models.predictor import Predictor
     from sightline.project import Paths
+    from sightline.serve.batcher import Version
 
 log = logging.getLogger(__name__)
 
@@ -84,6 +86,10 @@ def answering(paths: Paths, version: str | None = None, *, quick: bool = False) 
     Raises as `served`, and ModelError where the bundle is not whole.
     """
     found = served(paths, version)
+    from sightline.models.backend import quicken
+    from sightline.models.predictor import Predictor
+    from sightline.serve.batcher import Version
+
     predictor = Predictor.load(found.bundle, paths.params.ingest.max_pixels)
     if not _adopted(predictor, found) and quick:
         quicken(predictor, found.bundle)
@@ -92,6 +98,8 @@ def answering(paths: Paths, version: str | None = None, *, quick: bool = False) 
 
 def _adopted(predictor: Predictor, found: Served) -> bool:
     """Whether the gate chose a form that can answer here; this processor may compute otherwise than the gate's."""
+    from sightline.models.backend import adopt, is_installed
+
     if found.graph is None or not is_installed():
         return found.settled and found.graph is None
     try:

@@ -1,14 +1,16 @@
-"""Which promotions wait for a person, by the ledger."""
+"""What a person may decide, by the ledger: which promotions wait, and whether there is a champion to go back to."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from sightline.errors import RegistryError
-from sightline.registry.ledger import INSUFFICIENT, WAITING, history
+from sightline.registry.ledger import INSUFFICIENT, WAITING, history, open_ledger
+from sightline.tracking.versions import classifier_of
 
 if TYPE_CHECKING:
     from sightline.project import Paths
+    from sightline.registry.ledger import Identity, Ledger
 
 
 def waiting(paths: Paths, version: str | None) -> tuple[str, dict[str, Any]]:
@@ -23,3 +25,22 @@ def waiting(paths: Paths, version: str | None) -> tuple[str, dict[str, Any]]:
         said = f"version {version} does not wait" if version else "nothing waits"
         raise RegistryError(f"{said} for approval; waiting: {', '.join(open_) or 'none'}")
     return number, open_[number]
+
+
+def earlier(ledger: Ledger, model: str) -> tuple[str | None, Identity]:
+    """The champion's version, and the champion before it; raises RegistryError where there was none."""
+    standing = ledger.standing(model)
+    champion = standing.champion.version if standing.champion else None
+    if standing.previous is None:
+        now = f"version {champion}" if champion else "none"
+        raise RegistryError(f"{model} has no earlier champion to go back to; the champion is {now}")
+    return champion, standing.previous
+
+
+def check_earlier(paths: Paths) -> None:
+    """Raises as `earlier`, for the project's classifier."""
+    ledger = open_ledger(paths)
+    try:
+        earlier(ledger, classifier_of(paths.params.project.name))
+    finally:
+        ledger.close()

@@ -16,9 +16,9 @@ from urllib.parse import quote
 
 from sightline.errors import RegistryError
 from sightline.processes import has_died, identity
-from sightline.tracking import databases, places, store
+from sightline.tracking import databases, places, records, store
 from sightline.tracking.records import own_store
-from sightline.tracking.versions import Versions
+from sightline.tracking.versions import Versions, classifier_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -194,6 +194,13 @@ def _past(run: Run) -> Past:
 def how_it_ended(error: BaseException) -> str:
     """MLflow's word for a run that `error` ends: what is no Exception asked for its end from outside."""
     return "FAILED" if isinstance(error, Exception) else "KILLED"
+
+
+def check_version(paths: Paths, number: str) -> None:
+    """Raises RegistryError where the project's classifier has no such version; MLflow is asked only where need be."""
+    model = classifier_of(paths.params.project.name)
+    if records.read(paths, model, number) is None:
+        connect(paths).version(model, number)
 
 
 def connect(paths: Paths) -> Tracker:

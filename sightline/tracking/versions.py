@@ -17,6 +17,7 @@ from sightline.models import sealed
 from sightline.models.bundle import BUNDLE, GOLDEN
 from sightline.models.weights import WEIGHTS
 from sightline.tracking import bundles, records
+from sightline.tracking.digest_tag import SEALS_TAG, folded, unfolded
 from sightline.tracking.records import Record, RunRecord
 from sightline.words import suggestion
 
@@ -35,8 +36,6 @@ BUNDLE_TAG = "bundle"
 """Tag that holds the `tree_digest` of the bundle as it was registered; older versions have none."""
 VERDICT_TAG = "verdict"
 """Tag that holds what was decided of the version last; the ledger alone decides."""
-SEALS_TAG = "seals"
-"""Tag that holds the seals of the whole folder as it was registered; older versions have none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,21 +60,22 @@ class Versions:
     def find_version(self, model: str, weights: str) -> ModelVersion | None:
         """The version of `model` that was registered with these weights, the newest where there are several."""
         found = self.client.search_model_versions(f"name = '{model}' and tags.weights = '{weights}'")
-        return max(found, key=lambda version: int(version.version), default=None)
+        return unfolded(max(found, key=lambda version: int(version.version), default=None))
 
     def holding(self, weights: str) -> ModelVersion | None:
         """A version of any registered model that was registered with these weights; of several the oldest."""
         found = self.client.search_model_versions(f"tags.weights = '{weights}'")
-        return min(found, key=lambda version: version.creation_timestamp, default=None)
+        return unfolded(min(found, key=lambda version: version.creation_timestamp, default=None))
 
     def aliased(self, model: str, alias: str) -> ModelVersion | None:
         """The version that carries `alias`, if any."""
         from mlflow.exceptions import MlflowException
 
         try:
-            return self.client.get_model_version_by_alias(model, alias)  # type: ignore[no-any-return]
+            found: ModelVersion = self.client.get_model_version_by_alias(model, alias)
         except MlflowException:
             return None
+        return unfolded(found)
 
     def version(self, model: str, number: str) -> ModelVersion:
         """One version of a registered model.
@@ -85,18 +85,18 @@ class Versions:
         from mlflow.exceptions import MlflowException
 
         try:
-            found = self.client.get_model_version(model, number)
+            found: ModelVersion | None = self.client.get_model_version(model, number)
         except MlflowException:
             found = None
         # MLflow takes 01 for 1, and what the ledger says of 1 would not be found under 01.
         if found is None or str(found.version) != str(number):
             known = ", ".join(sorted((str(one.version) for one in self.versions(model)), key=int)) or "none"
             raise RegistryError(f"{model} has no version {number}; its versions: {known}")
-        return found  # type: ignore[no-any-return]
+        return unfolded(found)
 
     def versions(self, model: str) -> list[ModelVersion]:
         """All versions of a registered model."""
-        return list(self.client.search_model_versions(f"name = '{model}'"))
+        return [unfolded(one) for one in self.client.search_model_versions(f"name = '{model}'")]
 
     def set_alias(self, model: str, alias: str, number: str | None) -> None:
         """Point `alias` at a version, or at none."""
@@ -192,7 +192,7 @@ class Versions:
         card = json.loads((bundle / BUNDLE).read_text(encoding="utf-8"))
         if not of(card.get("task", CLASSIFY)).is_exclusive:
             outputs.append(ColSpec(Array(DataType.string), "labels"))
-        with mlflow.start_run(run_id=run):
+        with mlflow.start_run(run_id=run), sealed.uncompiled():
             logged = mlflow.pyfunc.log_model(
                 name="classifier",
                 python_model=str(sealed.PACKAGE / "models" / sealed.SERVING),
@@ -220,7 +220,7 @@ class Versions:
         except MlflowException:
             self.client.create_registered_model(model)
         # A server takes a logged model for a source only from who names its id as well.
-        created = self.client.create_model_version(model, source, run_id=run, tags=dict(tags), model_id=logged)
+        created = self.client.create_model_version(model, source, run_id=run, tags=folded(tags), model_id=logged)
         self.record(self.version(model, str(created.version)))
         return str(created.version)
 

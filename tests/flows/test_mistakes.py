@@ -93,6 +93,20 @@ OUTSIDE = (
     Mistake("init p --images s3://bucket/photos", ("s3://bucket/photos", "copy it into a folder")),
     Mistake("init p --images a.csv", ("a.csv", "column path", "label"), before=_file("a.csv", "a,b\n1,2\n")),
     Mistake("init p --images a.csv", ("line 2", "gone.png"), before=_file("a.csv", "path,label\ngone.png,red\n")),
+    Mistake("help", ("'help'", "sightline --help")),
+    Mistake("--verison", ("--verison", "did you mean --version")),
+    Mistake("doctor parts", ("(parts)", "sightline doctor --help")),
+    Mistake("init p q --images photos", ("(q)", "sightline init --help")),
+    Mistake("init p --images http://example.org/photos.zip", ("is not fetched", "copy it into a folder")),
+    Mistake("init p --images a.zip", ("a.zip cannot be unpacked", "name the folder"), before=_file("a.zip")),
+    Mistake("init p --images a.pdf", ("a.pdf", "a PDF document", "name a folder"), before=_file("a.pdf", "%PDF-1.4\n")),
+    Mistake("init p --images photos/red", ("none has a label", "labels.csv"), before=_images("photos")),
+    Mistake("init p --images=", ("--images is empty", "name a folder")),
+    Mistake("init p --images photos --source=", ("--source is empty", "name a folder"), before=_images("photos")),
+    Mistake("init taken/p", ("taken/p cannot be made", "where you may write"), before=_file("taken")),
+    Mistake("init photos/p --images photos", ("copied into themselves", "beside the images"), before=_images("photos")),
+    Mistake("init p --source embedded:fractals:0x0", ("embedded:fractals:0x0", "embedded:fractals:CLASSESxIMAGES")),
+    Mistake("predict http://example.org/photo.jpg", ("http://example.org/photo.jpg", "there is no such file")),
 )
 """Where there is no project."""
 
@@ -118,7 +132,7 @@ FRESH = (
     Mistake("run --set pretrain.init=registry:toy-backbone/9", ("toy-backbone", "no version 9")),
     Mistake("run --budget 10", ("'10'", "10m")),
     Mistake("run --budget -5m", ("-5m", "10m")),
-    Mistake("run --budget 2s", ("2 s", "least")),
+    Mistake("run --budget 2s", ("2s", "1m at least")),
     Mistake("run --budget finetun=10m", ("finetun", "finetune")),
     Mistake("run --budget pretrain=10m", ("pretrain", "trains scratch")),
     Mistake("run --budget 10m --budget scratch=5m", ("one time for the whole run",)),
@@ -144,6 +158,34 @@ FRESH = (
     Mistake("serve --port 99999", ("--port", "65535")),
     Mistake("serve --canary 0.9", ("--canary", "0.5")),
     Mistake("doctor --depp", ("--depp", "did you mean --deep")),
+    Mistake("init sub --images ../photos", ("lies in the project", "beside"), before=_images("../photos")),
+    Mistake("run --set train.workers=0", ("workers = 0", "1 … 1024")),
+    Mistake("run --set preprocess.fit=crp", ("'crp'", "'crop'")),
+    Mistake("run --set preprocess.size=64px", ("'64px'", "valid integer")),
+    Mistake("run --set validate.max_side=-5", ("max_side = -5", "1 … 8192")),
+    Mistake("run --set validate.max_quarantined=5", ("max_quarantined = 5", "between 0 and 1")),
+    Mistake("run --set finetune.recipe.learning_rate=-1", ("learning_rate = -1", "1e-09 … 100")),
+    Mistake("run --set finetune.recipe.learning_rate=nan", ("'nan'", "valid number")),
+    Mistake("run --set project.task=multilable", ("'multilable'", "'multilabel'")),
+    Mistake("run --set gate.alpha=2", ("alpha = 2", "stricter, not laxer")),
+    Mistake("run --set ingest.max_megapixels=0", ("max_megapixels = 0", "0 … 89")),
+    Mistake("run --set pretrain.init=champion", ("toy-classifier@champion", "no such registered model")),
+    Mistake(
+        "run --set pretrain.init=https://example.org/a.pt", ("https://example.org/a.pt", "no such file of weights")
+    ),
+    Mistake("run --set pretrain.init=hf-hub:you/net", ("hf-hub:you/net", "set it to timm:NAME")),
+    Mistake("run --set =3", ("'=3'", "section.key=value")),
+    Mistake("run --budget 10:00", ("'10:00'", "10m")),
+    Mistake("run --budget 10m --budget 5m", ("one time for the whole run",)),
+    Mistake("run", ("params.yaml", "holds no sections"), before=_file("params.yaml")),
+    Mistake("run", ("not valid YAML", "line"), before=_edited("  size:", "\tsize:")),
+    Mistake("run", ("duplicate key", "gate"), before=_edited("\ngate:", "\ngate: {}\ngate:")),
+    Mistake("tune --trials 0", ("--trials", "greater than or equal to 1")),
+    Mistake("tune --budget 1", ("'1'", "10m")),
+    Mistake("data diff A B C", ("(C)", "sightline data diff --help")),
+    Mistake("data status sorce", ("'sorce'", "'source'")),
+    Mistake("data status", ("not under git", "git init"), before=_without(".git")),
+    Mistake("export out", ("--format", "onnx")),
 )
 """In a project that never ran."""
 
@@ -188,6 +230,27 @@ TRAINED = (
     Mistake("why-retrain --dry-run --set facts.new_label=3", ("new_label", "new_labels")),
     Mistake("why-retrain --set facts.new_labels=3", ("--dry-run",)),
     Mistake("verify --fx", ("--fx", "did you mean --fix")),
+    Mistake("predict {photo} --version 1.0", ("no version 1.0", "its versions: 1")),
+    Mistake("promote 1 --reason=", ("--reason is empty", "ledger")),
+    Mistake("promote v1 --reason x", ("no version v1", "its versions: 1")),
+    Mistake("rollback --to 1", ("--to", "sightline rollback --help")),
+    Mistake("approve x", ("version x", "waiting: none")),
+    Mistake("evaluate champion", ("no version champion", "its versions: 1")),
+    Mistake("reproduce v1", ("no version v1", "its versions: 1")),
+    Mistake("impact {folder}", ("no file",)),
+    Mistake("data label import {photo}", ("photo.png", "no text")),
+    Mistake("data label export x --count 0", ("--count", "greater than or equal to 1")),
+    Mistake("data label export x --format xml", ("'xml'", "'label-studio'")),
+    Mistake("data diff 2026-13-01", ("2026-13-01", "no version of target")),
+    Mistake("score {folder} --out x.csv", ("x.csv", "end in .parquet")),
+    Mistake("score {folder} --out x.parquet --version 7", ("no version 7", "its versions: 1")),
+    Mistake("export out --format onnx --version 7", ("no version 7", "its versions: 1")),
+    Mistake("serve --shadow 1", ("version 1 is the champion", "another version")),
+    Mistake("serve --shadow 9", ("no version 9",)),
+    Mistake("serve --host 999.1.1.1", ("--host 999.1.1.1", "cannot listen there")),
+    Mistake("report --port 80000 --serve", ("--port", "65535")),
+    Mistake("why-retrain --dry-run --set foo.bar=1", ("foo.bar", "facts and retrain")),
+    Mistake("why-retrain --dry-run --set facts.new_labels=many", ("new_labels", "many")),
 )
 """In a project with a champion, which is version 1."""
 
@@ -286,10 +349,10 @@ def test_while_a_run_is_at_work(
         process.communicate("\n")
 
 
-def test_there_are_sixty_and_more() -> None:
+def test_there_are_more_than_a_hundred() -> None:
     """No two alike."""
     words = [(one.words, one.says) for one in (*OUTSIDE, *FRESH, *TRAINED)]
-    assert len(words) == len(set(words)) > 60
+    assert len(words) == len(set(words)) > 130
 
 
 @pytest.mark.parametrize("mistake", [OUTSIDE[0], OUTSIDE[6], OUTSIDE[13]], ids=str)

@@ -51,6 +51,8 @@ WANTED = ("path", LABEL)
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 BLANK = {" ": "blanks"}
 UTF16, MARK = (b"\xff\xfe", b"\xfe\xff"), "\ufeff"
+NO_TEXT = (b"PK\x03\x04", b"%PDF")
+"""How files begin that are read as text by mistake, though no zero stands in their beginning."""
 EXCEL = re.compile(r"sep=(.)\r?\n", re.IGNORECASE)
 """First line by which Excel is told what parts the cells."""
 
@@ -299,7 +301,7 @@ def _decoded(table: Path) -> tuple[str, str]:
                 return text.removeprefix(MARK), "as UTF-16"
             except UnicodeDecodeError as error:
                 raise _unreadable(table, error) from None
-    if b"\0" in data[:4096]:
+    if b"\0" in data[:4096] or data.startswith(NO_TEXT):
         raise DataError(f"{table} is no text, but {_kind(data)}")
     try:
         return data.decode().removeprefix(MARK), ""
@@ -318,4 +320,6 @@ def _kind(data: bytes) -> str:
         return "an archive: unpack it first"
     if data.startswith(b"PAR1"):
         return "a Parquet file: save it as CSV"
+    if data.startswith(b"%PDF"):
+        return "a PDF document; name a folder of images, or a table of them"
     return "a binary file; name a folder of images, or a table of them"
