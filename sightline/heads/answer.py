@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from sightline.heads.conformal import Conformal
+
+
+class Seen(NamedTuple):
+    """One object that the model sees."""
+
+    label: str
+    probability: float
+    """That it is right."""
+    x1: float
+    y1: float
+    x2: float
+    y2: float
+    """Left, top, right and bottom edge in pixels of the upright image."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +42,8 @@ class Answer:
     """How unlike; the bundle's threshold is 1."""
     labels: tuple[str, ...] | None = None
     """The classes that it shows, where there may be several; None where each image has one."""
+    boxes: tuple[Seen, ...] | None = None
+    """Where it shows them, the surest first; None where that is not asked."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -36,9 +51,10 @@ class Answer:
         return (self.label,) if self.labels is None else self.labels
 
     @property
-    def sets(self) -> dict[str, list[str]]:
-        """What an answer with several labels has beside the others, for JSON and tables."""
-        return {} if self.labels is None else {"labels": list(self.labels)}
+    def sets(self) -> dict[str, list[Any]]:
+        """What an answer with several labels, or with boxes, has beside the others, for JSON and tables."""
+        found: dict[str, list[Any]] = {} if self.labels is None else {"labels": list(self.labels)}
+        return found if self.boxes is None else {**found, "boxes": [box._asdict() for box in self.boxes]}
 
 
 class Fitted(Protocol):
@@ -47,6 +63,11 @@ class Fitted(Protocol):
     @property
     def classes(self) -> tuple[str, ...]:
         """Names of the outputs."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """Side of the squares that the network takes, pixels."""
         ...
 
     @property

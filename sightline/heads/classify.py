@@ -13,11 +13,11 @@ import numpy as np
 from sightline.heads.answer import Answer
 from sightline.heads.conformal import answered_sets
 from sightline.heads.labels import CLASSIFY
-from sightline.heads.shares import certainty, percent, wilson
+from sightline.heads.shares import certainty, percent, widened, wilson
 from sightline.heads.temperature import fit_temperature, softmax
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
     from torch import Tensor, nn
@@ -37,7 +37,7 @@ class Classify:
     is_exclusive = True
     is_located = False
 
-    def begin(self, head: nn.Linear, labels: Tensor) -> None:
+    def begin(self, network: nn.Module, labels: Tensor) -> None:
         """Nothing: it is as good as any."""
 
     def loss(self, logits: Tensor, targets: Tensor, weights: Tensor | None, smoothing: float) -> Tensor:
@@ -129,11 +129,27 @@ class Classify:
             foreign_score=foreign,
         )
 
-    def indexed(self, classes: Sequence[str], texts: NDArray[np.str_]) -> tuple[list[str], NDArray[np.int64]]:
+    def none(self, classes: int) -> NDArray[np.float32]:
+        """(0, classes)."""
+        return np.empty((0, classes), dtype=np.float32)
+
+    def off(self, answers: Floats, others: Floats) -> float:
+        """The largest difference."""
+        return float(np.abs(answers - others).max(initial=0))
+
+    def evidence(self, outputs: Floats, classes: int) -> Floats:  # noqa: ARG002 — the logits tell
+        """The logits."""
+        return outputs
+
+    def indexed(self, fitted: Fitted, texts: NDArray[np.str_]) -> tuple[list[str], NDArray[np.int64]]:
         """Labels (N,)."""
-        names = list(classes) + sorted(set(texts.tolist()) - set(classes))
+        names = list(fitted.classes) + sorted(set(texts.tolist()) - set(fitted.classes))
         place = {name: number for number, name in enumerate(names)}
         return names, np.array([place[label] for label in texts.tolist()], dtype=np.int64)
+
+    def widened(self, answers: Floats, classes: int, value: float) -> Floats:
+        """A column more for each."""
+        return widened(answers, classes, value)
 
     def figures(self, probabilities: Floats, labels: Numbers, fitted: Fitted) -> NDArray[np.bool_]:  # noqa: ARG002
         """Whether it is right."""
@@ -156,6 +172,17 @@ class Classify:
     def log_losses(self, probabilities: Floats, labels: Any) -> NDArray[np.float64]:
         """As `log_losses`."""
         return log_losses(labels, probabilities)
+
+    def lost(
+        self,
+        own: Floats,  # noqa: ARG002 — whatever they are
+        labels: Numbers,  # noqa: ARG002
+        other: Floats,  # noqa: ARG002
+        other_labels: Numbers,  # noqa: ARG002
+        groups: Numbers,  # noqa: ARG002
+    ) -> tuple[float, float] | None:
+        """The figures show all."""
+        return None
 
     def said(self, figure: float) -> str:
         """How often it is right."""
@@ -187,6 +214,20 @@ class Classify:
     def audited(self, wrong: float, labels: int, bound: float) -> str:
         """How many are wrong."""
         return f"{wrong:g} of {labels} labelled audit images are wrong, {bound:.1%} of all would be allowed"
+
+    def summary(self, probabilities: Floats, fitted: Fitted) -> str:
+        """Its label."""
+        return self.decided(probabilities, fitted)[0]
+
+    def pictured(
+        self,
+        pixels: NDArray[np.uint8],
+        probabilities: Floats,  # noqa: ARG002 — they lie nowhere
+        labels: Numbers,  # noqa: ARG002
+        fitted: Fitted,  # noqa: ARG002
+    ) -> NDArray[np.uint8]:
+        """As it is."""
+        return pixels
 
     def cards(self, found: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         """Accuracy in its three ways, and the scores that probabilities earn."""

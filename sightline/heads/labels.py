@@ -1,4 +1,4 @@
-"""How a task reads the column `label` of a manifest: as one name, or as the names of a set.
+"""How a task reads the column `label` of a manifest: as one name, as the names of a set, or as boxes (`located`).
 
 A set is written as its names in their order with a semicolon between them; the empty one, "none of the classes shows",
 as the semicolon alone. This module is what the data side knows of a task: it imports NumPy and nothing heavier.
@@ -11,13 +11,17 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from sightline.heads.located import Boxes
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     import pandas as pd
     from numpy.typing import NDArray
 
-CLASSIFY, MULTILABEL = "classify", "multilabel"
+    from sightline.images.shape import Fit
+
+CLASSIFY, MULTILABEL, DETECT = "classify", "multilabel", "detect"
 SEPARATOR = ";"
 
 
@@ -47,6 +51,10 @@ class Labels(Protocol):
 
     are_sets: bool
     """Whether an image may show several classes."""
+    are_boxes: bool
+    """Whether they lie somewhere in the image."""
+    fit: Fit | None
+    """How images must become square; None where any way will do."""
 
     def spelled(self, text: str) -> str:
         """A label in its one spelling."""
@@ -72,8 +80,16 @@ class Labels(Protocol):
         """Why the text of a set is no label here; None where it is one."""
         ...
 
-    def targets(self, labels: pd.Series, classes: Sequence[str]) -> NDArray[np.generic]:
-        """What a network of these classes is to answer, a row for each image."""
+    def shown(self, text: str) -> str:
+        """A label for people."""
+        ...
+
+    def targets(self, labels: pd.Series, classes: Sequence[str], size: int) -> NDArray[np.generic]:
+        """What a network of these classes is to answer, a row for each image, which is a square of `size` pixels."""
+        ...
+
+    def stacked(self, parts: Sequence[NDArray[np.generic]]) -> NDArray[np.generic]:
+        """The targets of several parts of a set, one behind the other."""
         ...
 
     def members(self, labels: pd.Series) -> dict[str, NDArray[np.bool_]]:
@@ -89,6 +105,8 @@ class OneName:
     """An image shows one class."""
 
     are_sets = False
+    are_boxes = False
+    fit: Fit | None = None
 
     def spelled(self, text: str) -> str:
         """As it is."""
@@ -118,7 +136,15 @@ class OneName:
         said = f"{len(names)} labels ({', '.join(names)})" if names else "no class at all"
         return f"it has {said}, and one label per image is learned: set project.task to {MULTILABEL}"
 
-    def targets(self, labels: pd.Series, classes: Sequence[str]) -> NDArray[np.int64]:
+    def shown(self, text: str) -> str:
+        """As it is."""
+        return text
+
+    def stacked(self, parts: Sequence[NDArray[np.generic]]) -> NDArray[np.generic]:
+        """As they are."""
+        return np.concatenate(parts)
+
+    def targets(self, labels: pd.Series, classes: Sequence[str], size: int) -> NDArray[np.int64]:  # noqa: ARG002
         """(N,) the number of each one's class."""
         position = {name: number for number, name in enumerate(classes)}
         return labels.map(position).to_numpy(dtype=np.int64)  # type: ignore[return-value]
@@ -137,6 +163,8 @@ class SetOfNames:
     """An image shows any number of classes, none included."""
 
     are_sets = True
+    are_boxes = False
+    fit: Fit | None = None
 
     def spelled(self, text: str) -> str:
         """The names in their order, each once."""
@@ -162,7 +190,15 @@ class SetOfNames:
         """Every set is a label."""
         return None
 
-    def targets(self, labels: pd.Series, classes: Sequence[str]) -> NDArray[np.uint8]:
+    def shown(self, text: str) -> str:
+        """Its names, or that there are none."""
+        return shown(text)
+
+    def stacked(self, parts: Sequence[NDArray[np.generic]]) -> NDArray[np.generic]:
+        """As they are."""
+        return np.concatenate(parts)
+
+    def targets(self, labels: pd.Series, classes: Sequence[str], size: int) -> NDArray[np.uint8]:  # noqa: ARG002
         """(N, classes) 1 where an image shows the class."""
         return members_of(labels.tolist(), classes)
 
@@ -189,5 +225,5 @@ def members_of(texts: Sequence[str], classes: Sequence[str]) -> NDArray[np.uint8
     return found
 
 
-LABELS: dict[str, Labels] = {CLASSIFY: OneName(), MULTILABEL: SetOfNames()}
+LABELS: dict[str, Labels] = {CLASSIFY: OneName(), MULTILABEL: SetOfNames(), DETECT: Boxes()}
 """Every task → how it reads labels."""

@@ -25,6 +25,8 @@ SCORE = KIND
 """Column of an answer's score, where a true box has its kind."""
 OVERLAPS = np.linspace(0.5, 0.95, 10)
 """Intersection over union from which on an answer is right: a precision for each."""
+FIFTY = OVERLAPS[:1]
+"""The first alone."""
 RECALLS = np.linspace(0, 1, 101)
 """Where the curve of precision is read."""
 SIZES = {"all": (0.0, 1e10), "small": (0.0, 32.0**2), "medium": (32.0**2, 96.0**2), "large": (96.0**2, 1e10)}
@@ -76,39 +78,55 @@ def _mean(values: Floats) -> float:
     return float(known.mean()) if len(known) else 0.0
 
 
-def match(answers: Sequence[Floats], truth: Sequence[Floats], classes: int, size: str = "all") -> list[Matched]:
+def match(
+    answers: Sequence[Floats],
+    truth: Sequence[Floats],
+    classes: int,
+    size: str = "all",
+    overlaps: Floats = OVERLAPS,
+    scales: Sequence[float] | None = None,
+) -> list[Matched]:
     """What became of the answers, class by class.
 
     For each image `answers` (D, 6) of edges, class and score, `truth` (G, 6) of edges, class and kind; rows of negative
-    classes are none. A crowd is found by any part of it, and as often as is wanted.
+    classes are none. A crowd is found by any part of it, and as often as is wanted. `scales`: how many times larger
+    than told the boxes of each image are, where their sizes count.
     """
-    return [_of_class(number, answers, truth, SIZES[size]) for number in range(classes)]
+    factors = [1.0] * len(truth) if scales is None else scales
+    return [_of_class(number, answers, truth, SIZES[size], overlaps, factors) for number in range(classes)]
 
 
-def _of_class(number: int, answers: Sequence[Floats], truth: Sequence[Floats], size: tuple[float, float]) -> Matched:
+def _of_class(
+    number: int,
+    answers: Sequence[Floats],
+    truth: Sequence[Floats],
+    size: tuple[float, float],
+    overlaps: Floats,
+    scales: Sequence[float],
+) -> Matched:
     found = []
     objects = np.zeros(len(truth), dtype=np.int64)
-    for image, (given, true) in enumerate(zip(answers, truth, strict=True)):
+    for image, (given, true, scale) in enumerate(zip(answers, truth, scales, strict=True)):
         mine, theirs = given[given[:, CLASS] == number], true[true[:, CLASS] == number]
         mine = mine[np.argsort(-mine[:, SCORE], kind="stable")][:MOST].astype(np.float64)
         theirs = theirs.astype(np.float64)
-        extent = areas(theirs[:, :CLASS])
+        extent = areas(theirs[:, :CLASS]) * scale**2
         free = (theirs[:, KIND] != OBJECT) | (extent < size[0]) | (extent > size[1])
         objects[image] = int((~free).sum())
         if len(mine):
-            own = areas(mine[:, :CLASS])
-            right, ignored = _match(mine, theirs, free)
+            own = areas(mine[:, :CLASS]) * scale**2
+            right, ignored = _match(mine, theirs, free, overlaps)
             ignored |= ~right & ~ignored & ((own < size[0]) | (own > size[1]))
             found.append((mine[:, SCORE], np.full(len(mine), image), right & ~ignored, ignored))
     if not found:
-        none = np.zeros((len(OVERLAPS), 0), dtype=bool)
+        none = np.zeros((len(overlaps), 0), dtype=bool)
         return Matched(np.zeros(0), np.zeros(0, dtype=np.int64), none, none, objects)
     scores, images, right, ignored = (np.concatenate(part, axis=-1) for part in zip(*found, strict=True))
     order = np.argsort(-scores, kind="stable")
     return Matched(scores[order], images[order], right[:, order], ignored[:, order], objects)
 
 
-def _match(answers: Floats, truth: Floats, free: Bits) -> tuple[Bits, Bits]:
+def _match(answers: Floats, truth: Floats, free: Bits, overlaps: Floats) -> tuple[Bits, Bits]:
     """(10, D) whether each answer found a box, and whether that was one that need not be found.
 
     In the order of their scores each takes the box that it overlaps most of those that are left; one that need not be
@@ -118,9 +136,9 @@ def _match(answers: Floats, truth: Floats, free: Bits) -> tuple[Bits, Bits]:
     truth, free = truth[order], free[order]
     crowd = truth[:, KIND] == CROWD
     overlap = iou(answers[:, :CLASS], truth[:, :CLASS], crowd)
-    right = np.zeros((len(OVERLAPS), len(answers)), dtype=bool)
+    right = np.zeros((len(overlaps), len(answers)), dtype=bool)
     ignored = right.copy()
-    for level, least in enumerate(OVERLAPS):
+    for level, least in enumerate(overlaps):
         taken = np.zeros(len(truth), dtype=bool)
         for row in range(len(answers)):
             open_to = (overlap[row] >= min(least, 1 - 1e-10)) & (~taken | crowd)
@@ -140,22 +158,35 @@ def precision(matched: Sequence[Matched], weights: NDArray[np.integer[Any]] | No
     return Precision(np.stack([_precision(one, weights) for one in matched], axis=1))
 
 
+def curve(one: Matched) -> list[float]:
+    """The best precision at each of RECALLS or above, at the first overlap; empty where there is no object."""
+    objects = int(one.objects.sum())
+    return [] if objects == 0 else _at_recalls(one.right[:1], one.ignored[:1], objects, None)[0].round(4).tolist()
+
+
 def _precision(one: Matched, weights: NDArray[np.integer[Any]] | None) -> Floats:
     objects = one.objects.sum() if weights is None else int((one.objects * weights).sum())
     if objects == 0:
-        return np.full(len(OVERLAPS), np.nan)
-    often = np.ones(len(one.images)) if weights is None else weights[one.images].astype(np.float64)
-    found = np.cumsum(one.right * often, axis=1)
-    wrong = np.cumsum((~one.right & ~one.ignored) * often, axis=1)
+        return np.full(len(one.right), np.nan)
+    often = None if weights is None else weights[one.images].astype(np.float64)
+    means: Floats = _at_recalls(one.right, one.ignored, objects, often).mean(axis=1)
+    return means
+
+
+def _at_recalls(right: Bits, ignored: Bits, objects: int, often: Floats | None) -> Floats:
+    """Precision (overlaps, 101) where each answer (D,) counts as `often`."""
+    counted = np.ones(right.shape[1]) if often is None else often
+    found = np.cumsum(right * counted, axis=1)
+    wrong = np.cumsum((~right & ~ignored) * counted, axis=1)
     with np.errstate(invalid="ignore"):
         curves = np.nan_to_num(found / (found + wrong + np.spacing(1)))
     # The best precision that is left at this recall or a higher one.
     curves = np.maximum.accumulate(curves[:, ::-1], axis=1)[:, ::-1]
-    means = np.zeros(len(OVERLAPS))
+    read = np.zeros((len(right), len(RECALLS)))
     for level, (curve, recall) in enumerate(zip(curves, found / objects, strict=True)):
         places = np.searchsorted(recall, RECALLS, side="left")
-        means[level] = np.append(curve, 0.0)[places].mean()
-    return means
+        read[level] = np.append(curve, 0.0)[places]
+    return read
 
 
 def thresholds(matched: Sequence[Matched]) -> tuple[float, ...]:

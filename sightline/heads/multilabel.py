@@ -14,10 +14,10 @@ from sightline.heads.answer import Answer
 from sightline.heads.decisions import Decisions
 from sightline.heads.labels import MULTILABEL, joined, members_of, names_of
 from sightline.heads.ranking import interval, mean_average_precision
-from sightline.heads.shares import certainty, percent
+from sightline.heads.shares import certainty, percent, widened
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
     from torch import Tensor, nn
@@ -43,13 +43,13 @@ class Multilabel:
     is_exclusive = False
     is_located = False
 
-    def begin(self, head: nn.Linear, labels: Tensor) -> None:
+    def begin(self, network: nn.Module, labels: Tensor) -> None:
         """Let it say at first what share of the images shows a class: else the first steps learn nothing but that."""
         import torch
 
         share = (labels.sum(0) + 0.5) / (len(labels) + 1)
         with torch.no_grad():
-            head.bias.copy_(torch.logit(share))
+            network.get_parameter("head.bias").copy_(torch.logit(share))
 
     def loss(self, logits: Tensor, targets: Tensor, weights: Tensor | None, smoothing: float) -> Tensor:
         """Binary cross-entropy, summed over the classes: at each logit as steep as the cross-entropy of one class."""
@@ -153,11 +153,27 @@ class Multilabel:
             labels=tuple(name for name in ordered if name in inside),
         )
 
-    def indexed(self, classes: Sequence[str], texts: NDArray[np.str_]) -> tuple[list[str], NDArray[np.uint8]]:
+    def none(self, classes: int) -> NDArray[np.float32]:
+        """(0, classes)."""
+        return np.empty((0, classes), dtype=np.float32)
+
+    def off(self, answers: Floats, others: Floats) -> float:
+        """The largest difference."""
+        return float(np.abs(answers - others).max(initial=0))
+
+    def evidence(self, outputs: Floats, classes: int) -> Floats:  # noqa: ARG002 — the logits tell
+        """The logits."""
+        return outputs
+
+    def indexed(self, fitted: Fitted, texts: NDArray[np.str_]) -> tuple[list[str], NDArray[np.uint8]]:
         """Labels (N, classes)."""
         known = {name for text in set(texts.tolist()) for name in names_of(text)}
-        names = list(classes) + sorted(known - set(classes))
+        names = list(fitted.classes) + sorted(known - set(fitted.classes))
         return names, members_of(texts.tolist(), names)
+
+    def widened(self, answers: Floats, classes: int, value: float) -> Floats:
+        """A column more for each."""
+        return widened(answers, classes, value)
 
     def figures(self, probabilities: Floats, labels: Numbers, fitted: Fitted) -> NDArray[np.float64]:
         """F1 of its labels; a class that the model does not know is missed."""
@@ -193,6 +209,17 @@ class Multilabel:
         losses: NDArray[np.float64] = -np.log(true).sum(axis=1) / max(1.0, float(there.sum(axis=1).mean()))
         return losses
 
+    def lost(
+        self,
+        own: Floats,  # noqa: ARG002 — whatever they are
+        labels: Numbers,  # noqa: ARG002
+        other: Floats,  # noqa: ARG002
+        other_labels: Numbers,  # noqa: ARG002
+        groups: Numbers,  # noqa: ARG002
+    ) -> tuple[float, float] | None:
+        """The figures show all."""
+        return None
+
     def said(self, figure: float) -> str:
         """The mean F1 of an image's labels."""
         return f"mean F1 {figure:.1%}"
@@ -223,6 +250,20 @@ class Multilabel:
         """Their mean F1."""
         seen = f"{labels} labelled audit images have a mean F1 of {1 - wrong / labels:.1%}"
         return f"{seen}, {1 - bound:.1%} would be enough"
+
+    def summary(self, probabilities: Floats, fitted: Fitted) -> str:
+        """Its label."""
+        return self.decided(probabilities, fitted)[0]
+
+    def pictured(
+        self,
+        pixels: NDArray[np.uint8],
+        probabilities: Floats,  # noqa: ARG002 — they lie nowhere
+        labels: Numbers,  # noqa: ARG002
+        fitted: Fitted,  # noqa: ARG002
+    ) -> NDArray[np.uint8]:
+        """As it is."""
+        return pixels
 
     def cards(self, found: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         """What is ranked, what is decided, and the scores that probabilities earn."""

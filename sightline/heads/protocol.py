@@ -1,7 +1,8 @@
 """What a task must supply: one protocol, whatever an answer is made of.
 
-`labels` are what `labels.Labels.targets` makes of a data set: (N,) or (N, classes), of NumPy or torch. Detection will
-have an implementation here too; what it decodes is another `Answer`.
+`labels` are what `labels.Labels.targets` makes of a data set: (N,), (N, classes) or boxes (N, M, 6), of NumPy or torch.
+Outputs are logits (N, classes), or of boxes answers (N, 100, 6) as `fcos` decodes them; "probabilities" are these once
+they are calibrated.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     import numpy as np
     from numpy.typing import NDArray
@@ -18,17 +19,29 @@ if TYPE_CHECKING:
     from sightline.heads.answer import Answer, Fitted
 
     Floats = NDArray[np.floating[Any]]
-    Numbers = NDArray[np.integer[Any]]
+    Numbers = NDArray[np.number[Any]]
 
 
-class Learner(Protocol):
-    """A task as training knows it, at work on the outputs of a network."""
+class Head(Protocol):
+    """A task, from training to the gate."""
 
     name: str
     score: str
     """What the number is called by which networks are chosen; the larger the better."""
     is_located: bool
     """Whether labels lie somewhere in their image, and move with what is changed of it."""
+    figure: str
+    """What the figure of an image is called, whose mean the gate compares."""
+    titles: tuple[str, str]
+    """Both as a page's headings have them, the score first."""
+    is_exclusive: bool
+    """Whether exactly one class is true of each image."""
+
+    # Training: torch alone.
+
+    def begin(self, network: nn.Module, labels: Tensor) -> None:
+        """Set what answers in a network that begins at random."""
+        ...
 
     def loss(self, logits: Tensor, targets: Tensor, weights: Tensor | None, smoothing: float) -> Tensor:
         """Mean loss of a batch; `targets` as from `labels`, or as from `shares`."""
@@ -56,23 +69,6 @@ class Learner(Protocol):
 
     def fitted_loss(self, logits: Tensor, labels: Tensor) -> float:
         """Mean loss once the logits are calibrated on these very images."""
-        ...
-
-
-class Head(Learner, Protocol):
-    """A task that goes the whole way, at work on logits (N, classes)."""
-
-    figure: str
-    """What the figure of an image is called, whose mean the gate compares."""
-    titles: tuple[str, str]
-    """Both as a page's headings have them, the score first."""
-    is_exclusive: bool
-    """Whether exactly one class is true of each image."""
-
-    # Training: torch alone.
-
-    def begin(self, head: nn.Linear, labels: Tensor) -> None:
-        """Set the head of a network that begins at random."""
         ...
 
     def losses(self, logits: Tensor, labels: Tensor) -> Tensor:
@@ -111,8 +107,24 @@ class Head(Learner, Protocol):
 
     # Evaluation and gate.
 
-    def indexed(self, classes: Sequence[str], texts: NDArray[np.str_]) -> tuple[list[str], Numbers]:
+    def none(self, classes: int) -> NDArray[np.float32]:
+        """The outputs for no image."""
+        ...
+
+    def off(self, answers: Floats, others: Floats) -> float:
+        """By how much logits or probabilities differ from others at most, which should be the same."""
+        ...
+
+    def evidence(self, outputs: Floats, classes: int) -> Floats:
+        """How much speaks for each class (N, classes), as logits do: by little of it foreign images are told."""
+        ...
+
+    def indexed(self, fitted: Fitted, texts: NDArray[np.str_]) -> tuple[list[str], NDArray[Any]]:
         """The classes of a model, then those of the labels `texts` (N,) that it does not know; the labels by number."""
+        ...
+
+    def widened(self, answers: Floats, classes: int, value: float) -> Floats:
+        """Answers of a model over all `classes`, with `value` for those that it does not know."""
         ...
 
     def figures(self, probabilities: Floats, labels: Numbers, fitted: Fitted) -> NDArray[Any]:
@@ -133,6 +145,16 @@ class Head(Learner, Protocol):
 
     def log_losses(self, probabilities: Floats, labels: Numbers) -> NDArray[np.float64]:
         """What each answer (N,) costs, nats."""
+        ...
+
+    def lost(
+        self, own: Floats, labels: Numbers, other: Floats, other_labels: Numbers, groups: Numbers
+    ) -> tuple[float, float] | None:
+        """What is lost against another model that the figures of images do not show, and the p of "nothing is".
+
+        Both are probabilities and labels of the same images, of which those of one group (N,) belong together. None
+        where the figures show all.
+        """
         ...
 
     def said(self, figure: float) -> str:
@@ -166,6 +188,16 @@ class Head(Learner, Protocol):
         ...
 
     # What a person sees of an evaluation's figures.
+
+    def summary(self, probabilities: Floats, fitted: Fitted) -> str:
+        """The answer with these probabilities in a few words."""
+        ...
+
+    def pictured(
+        self, pixels: NDArray[np.uint8], probabilities: Floats, labels: Numbers, fitted: Fitted
+    ) -> NDArray[np.uint8]:
+        """An image (S, S, 3) with what was answered and what is true drawn on it, where that lies somewhere."""
+        ...
 
     def cards(self, found: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         """Value, name and a note of each of the first figures of a page."""

@@ -1,4 +1,4 @@
-"""Shares of a whole: in words, where one lies that was seen among some images, how even several are."""
+"""Shares of a whole: in words, of unknown classes, where one lies that was seen in images, how even several are."""
 
 from __future__ import annotations
 
@@ -13,6 +13,11 @@ if TYPE_CHECKING:
 def percent(share: float) -> str:
     """A share for a page: the number and its sign stay on one line."""
     return f"{100 * share:.1f}\u00a0%"
+
+
+def widened(answers: NDArray[Any], classes: int, value: float) -> NDArray[Any]:
+    """Answers (N, M) over the first of all `classes`, with `value` for those that the model does not know."""
+    return np.pad(answers, ((0, 0), (0, classes - answers.shape[1])), constant_values=value)
 
 
 def wilson(right: float, n: int) -> tuple[float, float]:

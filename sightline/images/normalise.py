@@ -10,8 +10,6 @@ from torch import Tensor
 # The mean and spread of ImageNet's pixels, which every torchvision weight expects.
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
-GROUND = tuple(round(255 * value) for value in MEAN)
-"""The colour that is zero once it is normalised."""
 CACHED = 2**16
 """Pixels that the CPU normalises at a time."""
 

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from PIL import Image
 
+from sightline.images.placement import GROUND, Placement
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-Fit = Literal["squeeze", "fold", "pad", "crop"]
+Fit = Literal["squeeze", "fold", "pad", "crop", "letterbox"]
 RAGGED, SHARE = 2.0, 0.1
 """Images whose longer side is more than so many times the shorter, and their share from which a set is folded."""
 
@@ -21,7 +23,8 @@ def squared(image: Image.Image, size: int, fit: Fit) -> NDArray[np.uint8]:
 
     `squeeze` scales each side by itself. `fold` cuts a long image into pieces and lays them side by side first, so that
     little is left to squeeze. `pad` scales both sides alike and goes on with the image's mirrored edges. `crop` takes
-    the largest square in the middle.
+    the largest square in the middle. `letterbox` scales both sides alike and leaves the rest empty, so that what lies
+    somewhere in the image can be found again (`placement`).
     """
     if fit == "fold":
         image = _folded(image)
@@ -29,9 +32,14 @@ def squared(image: Image.Image, size: int, fit: Fit) -> NDArray[np.uint8]:
         side = min(image.size)
         left, top = (image.width - side) // 2, (image.height - side) // 2
         image = image.crop((left, top, left + side, top + side))
-    wide, high = (size, size) if fit != "pad" else _inside(image.size, size)
+    place = Placement(width=image.width, height=image.height, size=size)
+    wide, high = place.sides if fit in {"pad", "letterbox"} else (size, size)
     if image.size != (wide, high):
         image = image.resize((wide, high), Image.Resampling.BICUBIC)
+    if fit == "letterbox":
+        square = Image.new("RGB", (size, size), GROUND)
+        square.paste(image, place.corner)
+        return np.asarray(square)
     pixels = np.asarray(image)
     return pixels if wide == high else _mirrored(pixels, size)
 
@@ -68,13 +76,6 @@ def _folded(image: Image.Image) -> Image.Image:
         box = (at, 0, at + step, short) if lying else (0, at, short, at + step)
         made.paste(image.crop(box), (0, number * short) if lying else (number * short, 0))
     return made
-
-
-def _inside(sides: tuple[int, int], size: int) -> tuple[int, int]:
-    """Width and height of the largest image of that shape inside the square."""
-    longest = max(sides)
-    wide, high = (max(1, round(side * size / longest)) for side in sides)
-    return wide, high
 
 
 def _mirrored(pixels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from sightline.models.zoo import Classifier
+    from sightline.models.networks import Network
 
 BUNDLE, GOLDEN = "bundle.json", "golden.json"
 LARGEST = 4096
@@ -70,7 +70,7 @@ class Card:
         return {**values, **noted(self.task), **({} if self.decoding is None else {"decoding": self.decoding})}
 
 
-def load(folder: Path) -> tuple[Card, Classifier, Known | None]:
+def load(folder: Path) -> tuple[Card, Network, Known | None]:
     """Card and network of the bundle in `folder`, and what tells foreign images.
 
     Raises ModelError where a file is missing, was changed or does not fit.
@@ -78,14 +78,14 @@ def load(folder: Path) -> tuple[Card, Classifier, Known | None]:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    from sightline.models.zoo import build
+    from sightline.models.networks import build
 
     try:
         card = _card(json.loads((folder / BUNDLE).read_text(encoding="utf-8")))
         for name, digest in ((WEIGHTS, card.weights), (KNOWN, card.known)):
             if digest is not None and file_digest(folder / name) != digest:
                 raise ModelError(f"{folder / name} was changed since it was registered: do not use this model")
-        model = build(card.network, len(card.classes), card.size)
+        model = build(card.task, card.network, len(card.classes), card.size)
         model.load_state_dict(load_file(folder / WEIGHTS))
         known = None if card.known is None else Known.read(folder / KNOWN)
     except (OSError, ValueError, TypeError, KeyError, RuntimeError, SafetensorError) as error:

@@ -45,6 +45,8 @@ class Detector(nn.Module):
         super().__init__()
         self.backbone = backbone
         self.taps = {tap.stage: stride for stride, tap in taps.items()}
+        self.width = next(reversed(taps.values())).width
+        """Of the features by which whole images are told apart."""
         self.across = nn.ModuleDict({str(stride): nn.Conv2d(tap.width, WIDTH, 1) for stride, tap in taps.items()})
         self.smooth = nn.ModuleDict({str(stride): nn.Conv2d(WIDTH, WIDTH, 3, padding=1) for stride in taps})
         further = STRIDES[len(taps) :]
@@ -62,25 +64,31 @@ class Detector(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Answers, raw ones in training."""
-        if self.training:
-            return self.raw(images)
+        return self.raw(self.seen(images)) if self.training else self.described(images)[1]
+
+    def described(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Features (N, D) of whole images, the means of the backbone's coarsest map, and answers (N, 100, 6)."""
         size = images.shape[2]
         # A few images at a time: the maps of many would fill the memory.
-        few = max(1, PIXELS // size**2)
-        return torch.cat([decode(self.raw(part), size) for part in images.split(few)])
+        found = []
+        for part in images.split(max(1, PIXELS // size**2)):
+            seen = self.seen(part)
+            found.append((seen[max(seen)].mean((2, 3)).float(), decode(self.raw(seen), size)))
+        features, answers = zip(*found, strict=True)
+        return torch.cat(features), torch.cat(answers)
 
-    def raw(self, images: Tensor) -> Tensor:
-        """Raw answers."""
-        where = places(images.shape[2], images.device)
-        found = torch.cat([self._answers(one) for one in self.maps(images)], dim=1)
+    def raw(self, seen: dict[int, Tensor]) -> Tensor:
+        """Raw answers to what the backbone has `seen`."""
+        stride, first = next(iter(seen.items()))
+        where = places(first.shape[2] * stride, first.device)
+        found = torch.cat([self._answers(one) for one in self.maps(seen)], dim=1)
         logits, distances, centredness = found[..., :-5], F.softplus(found[..., -5:-1]), found[..., -1:]
         reach = distances * where[:, 2:]
         boxes = torch.cat([where[:, :2] - reach[..., :2], where[:, :2] + reach[..., 2:]], dim=-1)
         return torch.cat([logits, boxes, centredness, where.expand(len(found), -1, -1)], dim=-1)
 
-    def maps(self, images: Tensor) -> list[Tensor]:
+    def maps(self, seen: dict[int, Tensor]) -> list[Tensor]:
         """The pyramid: a map (N, 96, S / stride, S / stride) for each stride, each with what the coarser ones saw."""
-        seen = self._seen(images)
         merged: list[Tensor] = []
         for name, across in reversed(list(self.across.items())):
             mine = across(seen[int(name)])
@@ -92,8 +100,8 @@ class Detector(nn.Module):
             found.append(convolution(found[-1]))
         return found
 
-    def _seen(self, images: Tensor) -> dict[int, Tensor]:
-        """The backbone's last map of each stride."""
+    def seen(self, images: Tensor) -> dict[int, Tensor]:
+        """The backbone's last map of each stride, the finest first."""
         seen, one = {}, images
         for number, stage in enumerate(stages(self.backbone)[: max(self.taps) + 1]):
             one = stage(one)

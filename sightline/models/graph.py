@@ -16,6 +16,7 @@ from sightline.images.normalise import MEAN, STD
 from sightline.models.foreign import CLOSEST, FINEST, HIGHEST, SCALES
 from sightline.models.operators import ensure
 from sightline.models.runtimes import PIXELS
+from sightline.models.zoo import Classifier
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
     from sightline.models.foreign import Floats, Known, Neighbours
+    from sightline.models.networks import Network
     from sightline.models.predictor import Predictor
-    from sightline.models.zoo import Classifier
 
 
 class Heads(nn.Module):
@@ -35,8 +36,11 @@ class Heads(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, model: Classifier) -> None:
+    def __init__(self, model: Network) -> None:
+        """Raises ModelError for a detector: its suppression of boxes is no graph."""
         super().__init__()
+        if not isinstance(model, Classifier):
+            raise ModelError("no serving form for this network: it finds boxes, and torch serves it")
         self.model = model
         for name, values in (("mean", MEAN), ("std", STD)):
             self.register_buffer(name, torch.tensor(values).mul(255).view(3, 1, 1))

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from sightline.heads.answer import Answer
     from sightline.models.bundle import Card
     from sightline.models.foreign import Known
+    from sightline.models.networks import Network
     from sightline.models.runtimes import Run
-    from sightline.models.zoo import Classifier
 
 BATCH = 64
 
@@ -34,7 +34,7 @@ class Outputs(NamedTuple):
     """What the network makes of N images, float32."""
 
     logits: NDArray[np.float32]
-    """(N, classes), before the temperature."""
+    """(N, classes) before the temperature, or what else the head of the task makes answers of."""
     described: NDArray[np.floating[Any]]
     """(N, D) by which foreign images are told: the backbone's features, and statistics of the pixels."""
 
@@ -42,9 +42,7 @@ class Outputs(NamedTuple):
 class Predictor:
     """A loaded bundle."""
 
-    def __init__(
-        self, card: Card, model: Classifier, known: Known | None = None, max_pixels: float | None = None
-    ) -> None:
+    def __init__(self, card: Card, model: Network, known: Known | None = None, max_pixels: float | None = None) -> None:
         self.card = card
         self.max_pixels = card.max_pixels if max_pixels is None else max_pixels
         """Larger images are not decoded: by the project that asks, else by the one that the bundle is of."""
@@ -69,13 +67,13 @@ class Predictor:
         for part in np.array_split(pixels, max(1, -(-len(pixels) // BATCH))):
             features, found = self.run(part)
             logits.append(found)
-            described.append(describe(features, found, part))
+            described.append(describe(features, self.task.evidence(found, len(self.card.classes)), part))
         return Outputs(np.concatenate(logits), np.concatenate(described))
 
     def _by_torch(self, pixels: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
         with torch.no_grad(), exact():
-            features = self.model.backbone(normalise(torch.from_numpy(pixels).permute(0, 3, 1, 2)))
-            return [features.numpy(), self.model.head(features).numpy()]
+            features, found = self.model.described(normalise(torch.from_numpy(pixels).permute(0, 3, 1, 2)))
+            return [features.numpy(), found.numpy()]
 
     def logits(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Logits (N, classes) of images uint8 (N, size, size, 3), before the temperature, in full precision."""
@@ -97,7 +95,7 @@ class Predictor:
             self.logits(np.stack([self.decode(data) for data in images[start : start + BATCH]]))
             for start in range(0, len(images), BATCH)
         ]
-        return np.concatenate([np.empty((0, len(self.card.classes)), dtype=np.float32), *parts])
+        return np.concatenate([self.task.none(len(self.card.classes)), *parts])
 
     def decode(self, data: bytes) -> NDArray[np.uint8]:
         """Pixels (size, size, 3) of an image file, as the network takes them.

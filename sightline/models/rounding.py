@@ -46,4 +46,4 @@ def reference(predictor: Predictor, images: Sequence[bytes]) -> Reference:
         normal = normalise(torch.from_numpy(pixels).permute(0, 3, 1, 2))
         right: NDArray[np.float64] = deepcopy(predictor.model).double()(normal.double()).numpy()
     least = float(np.abs(right).max()) * EPSILON
-    return Reference(right, ROUNDINGS * max(least, float(np.abs(own - right).max())))
+    return Reference(right, ROUNDINGS * max(least, predictor.task.off(own, right)))

@@ -3,7 +3,7 @@
 Input: a table with the column `image`, the bytes of an image file. Output: `label`, `probability`, `probabilities`,
 `set`, `abstain`, `foreign` and `foreign_score`, which are empty where the bundle cannot tell; `version`, which is
 empty where the model was not loaded from the registry; and `digest` of the bundle. Where images have several
-labels: `labels`, a list.
+labels: `labels`, a list; where they have boxes, `boxes`, a list of objects with label, probability, x1, y1, x2 and y2.
 """
 
 from __future__ import annotations
@@ -45,9 +45,10 @@ class ImageClassifier(PythonModel):
                 "digest": self.digest,
             }
         )
-        # A column of their own where images have several labels, and none where each has one.
-        sets = [answer.labels for answer in answers if answer.labels is not None]
-        return found.assign(labels=pd.Series(map(list, sets), dtype=object)) if sets else found
+        # Columns of their own where images have several labels or boxes, and none where each has one class.
+        sets = [answer.sets for answer in answers]
+        names = sets[0] if sets else {}
+        return found.assign(**{name: pd.Series([one[name] for one in sets], dtype=object) for name in names})
 
 
 def registered(folder: Path) -> str | None:

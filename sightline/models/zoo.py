@@ -26,8 +26,17 @@ class Classifier(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits (N, classes)."""
-        logits: Tensor = self.head(self.backbone(images))
-        return logits
+        return self.described(images)[1]
+
+    @property
+    def width(self) -> int:
+        """Of the features."""
+        return self.head.in_features
+
+    def described(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Features (N, D), and logits (N, classes)."""
+        features = self.backbone(images)
+        return features, self.head(features)
 
 
 class SmallCNN(nn.Sequential):

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from sightline.data.loader import Stored
-from sightline.heads.learners import learner
+from sightline.heads.known import of
 from sightline.models.device import best_device
 from sightline.train import group
 from sightline.train.ahead import ahead
@@ -51,7 +51,7 @@ def _read(rows: Tensor, images: Images, recipe: Recipe) -> Tensor:
 
 def _mixes(images: Images, recipe: Recipe) -> bool:
     """Whether the images of a batch are mixed with one another, as mosaics too."""
-    return recipe.mixes or learner(images.task).is_located
+    return recipe.mixes or of(images.task).is_located
 
 
 def _changed(
@@ -60,12 +60,12 @@ def _changed(
     device, places = best_device(), torch.arange(len(labels))
     draws = Draws(generator, len(labels), _read(places, images, recipe))
     batch, targets = pixels.to(device, non_blocking=True), labels.to(device, non_blocking=True)
-    if learner(images.task).is_located:
+    if of(images.task).is_located:
         batch, targets = augment_located(batch, targets, recipe, draws)
     else:
         batch = augment(batch, recipe, draws)
     if recipe.mixes:
-        shares = learner(images.task).shares(targets, len(images.classes))
+        shares = of(images.task).shares(targets, len(images.classes))
         batch, targets = mix(batch, shares, recipe, generator)
     if _mixes(images, recipe) and group.members() > 1:
         batch = batch[group.share_of(places, recipe.accumulate).to(device)]
@@ -114,13 +114,13 @@ def order_of(images: Images, recipe: Recipe, generator: torch.Generator) -> Tens
     """The images of a pass in order; balanced sampling draws with replacement, rare classes as often as others."""
     if recipe.balance != "sampling":
         return torch.randperm(len(images), generator=generator)
-    chances = learner(images.task).chances(images.labels, len(images.classes))
+    chances = of(images.task).chances(images.labels, len(images.classes))
     return torch.multinomial(chances, len(images), replacement=True, generator=generator)
 
 
 def class_weights(images: Images) -> Tensor:
     """Weights (classes,) by which rare classes count as much as frequent ones, as the task has them."""
-    return learner(images.task).class_weights(images.labels, len(images.classes)).to(best_device())
+    return of(images.task).class_weights(images.labels, len(images.classes)).to(best_device())
 
 
 def generator_for(seed: int, epoch: int, number: int) -> torch.Generator:

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from sightline.errors import ConfigError
 from sightline.heads.targets import CLASS, DIFFICULT, KIND, NOTHING, trimmed
-from sightline.images.normalise import GROUND, normalise
+from sightline.images.normalise import normalise
+from sightline.images.placement import GROUND
 from sightline.train.trivial import COLOURS, change
 from sightline.train.zoom import one_by_one, together
 
@@ -37,6 +39,8 @@ def augment_located(pixels: Tensor, targets: Tensor, recipe: Recipe, draws: Draw
     Of the recipe count `zoom` (area of the smallest window; the largest is as much larger than the image), `flip`,
     and `trivial`, of which only what moves nothing. `draws` are for all images of the batch, which are all here.
     """
+    if recipe.mixes:
+        raise ConfigError("mixup and cutmix blend labels, which boxes cannot: set both to 0; zoom makes mosaics")
     size = pixels.shape[2]
     if recipe.zoom:
         mosaics = draws.shares() < MOSAIC

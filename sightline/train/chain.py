@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from sightline.heads.known import of
 from sightline.recipe import Chance
 
 if TYPE_CHECKING:
@@ -70,11 +71,15 @@ class Candidates:
 def stages_of(params: Params) -> tuple[str, ...]:
     """The stages of a run: only from scratch where there is neither a source nor given weights."""
     has_backbone = "source" in params.datasets or params.pretrain.init is not None
-    return (*FROM_BACKBONE, SCRATCH) if has_backbone else (SCRATCH,)
+    if not has_backbone:
+        return (SCRATCH,)
+    # Boxes are answered by what learns with the backbone: no head can be fitted on frozen features alone.
+    located = of(params.task_of("target")).is_located
+    return (*(one for one in FROM_BACKBONE if not (located and one == TRANSFER)), SCRATCH)
 
 
 def train(trainer: Trainer, params: Params, stages: Container[str]) -> Candidates:
-    """Carry out those of the `stages` in their order; each of FROM_BACKBONE needs the one before it."""
+    """Carry out those of the `stages` in their order; fine-tuning begins with the head, else with the backbone."""
     chance = Chance(seed=params.project.seed, deterministic=params.project.deterministic)
     finetune = params.finetune
     backbone = head = tuned = plain = None
@@ -82,8 +87,9 @@ def train(trainer: Trainer, params: Params, stages: Container[str]) -> Candidate
         backbone = trainer.pretrain(params.pretrain, chance)
     if backbone is not None and TRANSFER in stages:
         head = trainer.transfer(backbone, params.transfer, finetune.recipe.augmentation, chance)
-    if head is not None and FINETUNE in stages:
-        tuned = trainer.finetune(head, finetune.recipe, chance)
+    start = head if TRANSFER in stages else backbone
+    if start is not None and FINETUNE in stages:
+        tuned = trainer.finetune(start, finetune.recipe, chance)
     if SCRATCH in stages:
         plain = trainer.scratch(params.pretrain.network, finetune.scratch, chance)
     return Candidates(backbone, head, tuned, plain)

@@ -29,7 +29,7 @@ from sightline.train.result import CHECKPOINT
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sightline.models.zoo import Classifier
+    from sightline.models.networks import Network
 
 JOB, START, END = "job.json", "start.safetensors", "end.safetensors"
 
@@ -53,7 +53,7 @@ def has_other_nodes() -> bool:
 
 
 def train(
-    model: Classifier,
+    model: Network,
     folder: Path,
     workers: int,
     job: Job,
@@ -142,13 +142,13 @@ def work(folder: Path) -> None:
     from safetensors.torch import load_file, save_file
 
     from sightline.data.loader import load
-    from sightline.models.zoo import build
+    from sightline.models.networks import build
 
     values = json.loads((folder / JOB).read_text(encoding="utf-8"))
     job = Job(**{**values, "recipe": Recipe(**values["recipe"])})
     torch.set_num_threads(job.threads)
     images, val = load(Path(job.shards), "train"), load(Path(job.shards), "val")
-    model = build(job.network, len(images.classes), int(images.pixels.shape[2]))
+    model = build(images.task, job.network, len(images.classes), int(images.pixels.shape[2]))
     model.load_state_dict(load_file(folder / START))
     with group.join(), repeatable(job.deterministic):
         first = group.number() == 0

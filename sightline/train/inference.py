@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from sightline.heads.learners import learner
+from sightline.heads.known import of
 from sightline.images.normalise import normalise
 from sightline.models.device import best_device, has_bf16
 from sightline.models.device import exact as exactly
@@ -30,7 +30,7 @@ def scored(model: nn.Module, images: Images) -> tuple[float, float, float]:
 
 def judged(logits: Tensor, images: Images) -> tuple[float, float, float]:
     """Of `logits` (N, classes) of the images, N ≥ 1: as `scored`."""
-    head = learner(images.task)
+    head = of(images.task)
     return *head.rated(logits, images.labels), head.fitted_loss(logits, images.labels)
 
 

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from sightline.heads.known import ONE
-from sightline.heads.learners import learner
+from sightline.heads.known import ONE, of
 from sightline.models.device import best_device, precision
 from sightline.train import group, optim
 from sightline.train.batches import class_weights, generator_for, reader
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sightline.data.loader import Images
-    from sightline.heads.protocol import Learner
+    from sightline.heads.protocol import Head
     from sightline.recipe import Recipe
 
 REPORTS = 30
@@ -130,7 +129,7 @@ def _go(state: State, run: Run, read: Callable[[int], tuple[Tensor, Tensor]]) ->
     """Take the steps that are left; `read` gives the batch of a step and its targets."""
     recipe, schedule = run.recipe, run.schedule
     stride = schedule.steps_per_epoch * -(-schedule.epochs // REPORTS)
-    head, weights = learner(run.images.task), class_weights(run.images) if recipe.balance == "weights" else None
+    head, weights = of(run.images.task), class_weights(run.images) if recipe.balance == "weights" else None
     watch = _Watch(state.step)
     learning = False
     while state.step < schedule.steps and not _waited_enough(state, recipe):
@@ -173,7 +172,7 @@ class _Watch:
 
 
 def learn(
-    state: State, batch: Tensor, targets: Tensor, recipe: Recipe, weights: Tensor | None, head: Learner = ONE
+    state: State, batch: Tensor, targets: Tensor, recipe: Recipe, weights: Tensor | None, head: Head = ONE
 ) -> Tensor:
     """One step in `accumulate` parts on this process's share of a batch; the mean loss over the whole batch.
 

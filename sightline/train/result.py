@@ -16,7 +16,7 @@ from sightline.models.weights import WEIGHTS
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sightline.models.zoo import Classifier
+    from sightline.models.networks import Network
 
 RESULT, CHECKPOINT = "result.json", "checkpoint.pt"
 
@@ -75,18 +75,18 @@ class Trained:
         path = root / self.path / WEIGHTS
         return path.is_file() and file_digest(path) == self.weights
 
-    def load(self, root: Path) -> Classifier:
+    def load(self, root: Path) -> Network:
         """The trained network on the CPU, in evaluation mode.
 
         Raises ModelError where the weights file is not the one that training wrote.
         """
         from safetensors.torch import load_file
 
-        from sightline.models.zoo import build
+        from sightline.models.networks import build
 
         if not self._has_weights(root):
             raise ModelError(f"{root / self.path / WEIGHTS} is missing or was changed since training: run again")
-        model = build(self.network, len(self.classes), self.size)
+        model = build(self.task, self.network, len(self.classes), self.size)
         model.load_state_dict(load_file(root / self.path / WEIGHTS))
         return model.eval()
 

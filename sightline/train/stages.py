@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from sightline.models.zoo import Classifier
+    from sightline.models.networks import Network
     from sightline.params import Pretrain, Transfer
     from sightline.recipe import Chance, Recipe
 
@@ -56,7 +56,7 @@ class Work:
     place: Place
     stage: str
     network: str
-    model: Classifier
+    model: Network
     images: Images
     val: Images
     started: float = field(default_factory=time.perf_counter)
@@ -129,8 +129,11 @@ def transfer(place: Place, backbone: Trained, params: Transfer, augmentation: Re
 
     Few images are seen changed as by `augmentation`, too: as fine-tuning will see them.
     """
+    from sightline.models.zoo import Classifier
+
     work = _fresh(place, TRANSFER, backbone.network, seed)
     model, images = work.model, work.images
+    assert isinstance(model, Classifier)  # noqa: S101 — `chain` asks this of no detector
     model.backbone.load_state_dict(backbone.load(place.root).backbone.state_dict())
     key = digest_of([backbone.weights, images.digest, work.size, asdict(augmentation), seed, place.code])
     cache = place.root / "runs" / "features" / f"{key[:16]}.safetensors"
@@ -144,7 +147,14 @@ def transfer(place: Place, backbone: Trained, params: Transfer, augmentation: Re
 
 
 def finetune(place: Place, head: Trained, recipe: Recipe, seed: int) -> Trained:
-    """Train backbone and head together from the fitted head: LP-FT (Kumar et al. 2022)."""
+    """Train backbone and head together from the fitted head: LP-FT (Kumar et al. 2022).
+
+    Where `head` is the backbone itself, what answers begins at random: a detector has no head to be fitted before.
+    """
+    if head.stage == PRETRAIN:
+        work = _fresh(place, FINETUNE, head.network, seed)
+        work.model.backbone.load_state_dict(head.load(place.root).backbone.state_dict())
+        return _run(work, recipe, seed, notes=(("backbone", head.weights),))
     images, val = _open(place)
     model = head.load(place.root)
     work = Work(place=place, stage=FINETUNE, network=head.network, model=model, images=images, val=val)
@@ -160,12 +170,12 @@ def _open(place: Place) -> tuple[Images, Images]:
 
 def _fresh(place: Place, stage: str, network: str, seed: int) -> Work:
     """The work of a stage that begins with random weights."""
-    from sightline.models.zoo import build
+    from sightline.models.networks import build
 
     images, val = _open(place)
     torch.manual_seed(seed)
-    model = build(network, len(images.classes), int(images.pixels.shape[2]))
-    of(images.task).begin(model.head, images.labels)
+    model = build(images.task, network, len(images.classes), int(images.pixels.shape[2]))
+    of(images.task).begin(model, images.labels)
     return Work(place=place, stage=stage, network=network, model=model, images=images, val=val)
 
 
