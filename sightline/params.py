@@ -11,7 +11,7 @@ from sightline import names
 from sightline.recipe import STRICT, Recipe
 
 ROLES = ("train", "val", "calib", "test")
-Task = Literal["classify", "multilabel"]
+Task = Literal["classify", "multilabel", "detect"]
 """What there is to learn of an image: `heads` has one implementation for each."""
 
 
@@ -33,7 +33,8 @@ class Project(Section):
     deterministic: bool = False
     """On a GPU: whether the same run gives the same weights bit for bit, as it does on a CPU anyway. Takes time."""
     task: Task = "classify"
-    """What an image is labelled with: one class, or (`multilabel`) any number of them, none included."""
+    """What an image is labelled with: one class, any number of them (`multilabel`), none included, or boxes around
+    objects (`detect`), each of a class."""
     preset: str | None = None
     """Name of an entry of `presets`: values for the three recipes. Set for one run it comes before those in the
     recipes; written beside them it must not differ from them."""

@@ -70,6 +70,10 @@ class Paths:
         """The page that shows what is odd about the images; in no version, as Data Docs."""
         return self.docs(use) / "quality.html"
 
+    def boxes(self, use: str) -> Path:
+        """Every box that was found in the raw folder, and what became of it; where images have boxes."""
+        return self.manifest(use).with_name("boxes.parquet")
+
     def shards(self, use: str) -> Path:
         """Images ready for training."""
         return self.root / "data" / "shards" / use

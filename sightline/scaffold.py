@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from sightline import config
 from sightline.data import embedded
-from sightline.data.annotations import refuse as refuse_boxes
+from sightline.data.annotations import arriving, tells_boxes
 from sightline.data.sources import arrival, copying, label_sets, published, scan
 from sightline.data.versions.external import EXTERNAL
 from sightline.errors import DataError, ProjectError
-from sightline.heads.labels import CLASSIFY, MULTILABEL
+from sightline.heads.labels import CLASSIFY, DETECT, LABELS, MULTILABEL
 from sightline.models import shipped
 from sightline.names import plain
 from sightline.project import environment
@@ -63,6 +63,12 @@ OWN_IMAGES: dict[str, Any] = {
     "finetune.scratch": {"flip": True},
 }
 """Where the values for images of one's own differ from those of the demonstration."""
+BOXES: dict[str, Any] = {
+    "preprocess.size": 256,
+    "project.preset": "boxes",
+    "validate.min_images_per_class": 1,
+}
+"""And where these have boxes: a small object must still be seen, and recipes for classifiers find none."""
 SHIPPED = "comes with Sightline, learned from no photograph, for few labels; null: without"
 
 
@@ -152,7 +158,8 @@ def _make(
             notify(f"{use}: the images stay in {place}, outside of DVC: `dvc pull` cannot bring them back")
         said = [] if use in outside else _bring(given, place, download=download)
         tasks[use] = _task(given, place)
-        for sentence in [*said, *arrival.described(place, tasks[use])]:
+        described = arriving.described(place) if LABELS[tasks[use]].are_boxes else arrival.described(place, tasks[use])
+        for sentence in [*said, *described]:
             notify(f"{use}: {sentence}")
     for file in FILES:
         shutil.copyfile(template(file), folder / file)
@@ -182,6 +189,8 @@ def _task(given: str, place: Path) -> str:
     if given.startswith((EMBEDDED, published.PREFIX)):
         return CLASSIFY
     folder = Path(given) if Path(given).is_dir() else place
+    if tells_boxes(folder) or (Path(given).is_file() and tells_boxes(Path(given))):
+        return DETECT
     return MULTILABEL if label_sets.shows_several(folder, scan(folder)) else CLASSIFY
 
 
@@ -192,7 +201,8 @@ def _write_params(
 
     def edit(values: Any) -> None:
         own = wanted["target"] not in {embedded.DIGITS, embedded.GLYPHS}
-        for key, value in (OWN_IMAGES if own else {}).items():
+        more = BOXES if LABELS[tasks["target"]].are_boxes else {}
+        for key, value in ({**OWN_IMAGES, **more} if own else {}).items():
             config.place(values, key, value)
         if name or own:
             values["project"]["name"] = plain((name or folder.resolve().name).strip("-.")).strip("-.") or "project"
@@ -219,13 +229,10 @@ def _check(given: str, *, download: bool) -> None:
     elif given.startswith(published.PREFIX):
         published.check(given, download=download)
     elif Path(given).is_dir():
-        refuse_boxes(Path(given))
         next(iter(scan(Path(given))))
     elif "://" in given:
         raise DataError(f"{given}: an address is not fetched; copy it into a folder first, and name that")
-    elif Path(given).is_file():
-        refuse_boxes(Path(given))
-    else:
+    elif not Path(given).is_file():
         raise DataError(f"{given}: there is no such folder or table; name a folder with a folder of images per class")
 
 
@@ -259,6 +266,8 @@ def _bring(given: str, target: Path, *, download: bool) -> list[str]:
     if given.startswith(published.PREFIX):
         left = published.write(given, target, download=download)
         return [copying.sentence(left)] if left else []
+    if Path(given).is_file() and tells_boxes(Path(given)):
+        return arriving.bring(Path(given), target)
     return arrival.bring(Path(given), target)
 
 

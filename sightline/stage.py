@@ -41,6 +41,8 @@ def run_stage(paths: Paths, stage: str, use: str) -> str:
 
 
 def _validate(paths: Paths, use: str) -> str:
+    import pandas as pd
+
     from sightline.data import manifest
     from sightline.data.quality import findings
     from sightline.data.validation import baseline
@@ -58,6 +60,7 @@ def _validate(paths: Paths, use: str) -> str:
         paths.docs(use),
         baseline.read(paths.baseline(use)),
         params.task_of(use),
+        pd.read_parquet(paths.boxes(use)) if paths.boxes(use).is_file() else None,
     )
     write_atomically(paths.verdict(use), verdict.to_json())
     write_quality(paths, use, rows, findings(rows, params.validate, params.task_of(use)))

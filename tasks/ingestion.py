@@ -40,6 +40,7 @@ def ingest(paths: Paths, use: str) -> Reproduced:
 
     done = history.ingest(paths, use)
     rows, task = manifest.read(paths.manifest(use)), paths.params.task_of(use)
-    for sentence in (told(rows, task), *traits.read(paths.traits(use)).sentences(), *left_aside(paths.raw(use), rows)):
+    aside = left_aside(paths.raw(use), rows, task)
+    for sentence in (told(rows, task), *traits.read(paths.traits(use)).sentences(), *aside):
         get_run_logger().info(f"{use}: {sentence}")
     return done

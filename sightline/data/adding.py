@@ -19,7 +19,7 @@ from sightline.data.versions import archive, external, history
 from sightline.digests import file_digest
 from sightline.errors import DataError
 from sightline.files import write_atomically
-from sightline.heads.labels import names_of
+from sightline.heads.labels import LABELS, names_of
 from sightline.words import counted
 
 if TYPE_CHECKING:
@@ -87,6 +87,8 @@ def add(paths: Paths, use: str, given: Path) -> Added:
 def place(paths: Paths, use: str) -> tuple[str, str]:
     """The part of the raw folder in which more images may lie, with a slash at its end; or why it takes none."""
     raw = paths.raw(use)
+    if LABELS[paths.params.task_of(use)].are_boxes:
+        return "", f"images with boxes are not added this way yet: put them and their annotations into {raw} yourself"
     if external.is_external(paths, use):
         return "", f"the images lie in {raw}, which is never changed: put them there yourself, then run `sightline run`"
     layout = next(one for one in LAYOUTS if one.fits(raw))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from sightline.data import manifest
 from sightline.data.files.facts import read_bytes
 from sightline.data.quality import findings
+from sightline.heads.labels import LABELS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -40,6 +41,8 @@ def _label_errors(
     from sightline.data.labels.texture import texture
     from sightline.images.reading import open_image, to_rgb
 
+    if LABELS[paths.params.task_of(use)].are_boxes:
+        return None
     usable = rows[rows["status"].isin([manifest.OK, manifest.HELD_BACK]) & rows["label"].notna()].reset_index(drop=True)
     if not 0 < len(usable) <= MOST:
         return None

@@ -13,6 +13,10 @@ import pandas as pd
 
 from sightline import stored
 from sightline.data import manifest, traits
+from sightline.data.annotations import arriving
+from sightline.data.annotations import files as annotated_by
+from sightline.data.annotations import read as read_boxes
+from sightline.data.annotations.table import BOXES
 from sightline.data.duplicates import crowds, pairs
 from sightline.data.files import cache, thumbnails
 from sightline.data.files.facts import AGAIN, BESIDE, EMPTY, Facts, Limits, unread
@@ -25,7 +29,7 @@ from sightline.data.sources import item, overlooked, scan
 from sightline.data.versions import archive
 from sightline.digests import code_digest, digest_of, dvc_digest, file_digest
 from sightline.errors import Damaged
-from sightline.files import write_atomically
+from sightline.files import replacing, write_atomically
 from sightline.heads.labels import CLASSIFY, LABELS, noted
 from sightline.images.reading import libraries
 from sightline.words import counted, tally, to_cell
@@ -53,21 +57,33 @@ def ingest(paths: Paths, use: str) -> pd.DataFrame:
     folder, target = paths.raw(use), paths.manifest(use)
     last = _last(paths, use)
     previous = _previous(paths, use, last)
-    layout = read_layout(folder, task)
-    if previous is not None and last.get("inputs") == _inputs(paths, use, layout):
+    found = read_boxes(folder) if LABELS[task].are_boxes else None
+    layout = _layout(folder, arriving.items(found) if found else scan(folder), task)
+    boxes = found.boxes if found else None
+    if previous is not None and last.get("inputs") == _inputs(paths, use, layout, boxes):
         return previous
     read = _quarantine_beyond(read_files(layout, folder, params.ingest, paths.cache(use)), params.validate)
-    found = given.apply(read, paths.labels(use))
-    near = pairs.find(found, folder, params.ingest, paths.near(use), thumbnails.beside(paths.cache(use)))
-    rows = decide(found.drop(columns=[THUMBNAIL, *BESIDE]), params.datasets[use], previous, near, task)
+    labelled = given.apply(read, paths.labels(use))
+    near = pairs.find(labelled, folder, params.ingest, paths.near(use), thumbnails.beside(paths.cache(use)))
+    rows = decide(labelled.drop(columns=[THUMBNAIL, *BESIDE]), params.datasets[use], previous, near, task)
     traits.write(traits.of(read), paths.traits(use))
     manifest.write(rows, target)
+    write_boxes(boxes, paths.boxes(use))
     left_out = rows.loc[rows["status"] == QUARANTINED, ["path", "label", "reason"]].map(to_cell, na_action="ignore")
     write_atomically(paths.quarantine(use), left_out.to_csv(index=False, lineterminator="\n"))
     # A file that must be read again next time is not in the cache.
     whole = cache.rows(paths.cache(use)) == len(layout)
-    _remember(paths, use, _inputs(paths, use, layout) if whole else "")
+    _remember(paths, use, _inputs(paths, use, layout, boxes) if whole else "")
     return rows
+
+
+def write_boxes(boxes: pd.DataFrame | None, path: Path) -> None:
+    """Write the table of boxes beside the manifest: all that were found, with what became of each; or have none."""
+    if boxes is None:
+        path.unlink(missing_ok=True)
+        return
+    with replacing(path) as scratch:
+        boxes[list(BOXES)].to_parquet(scratch, index=False, engine="pyarrow", compression="zstd")
 
 
 def told(rows: pd.DataFrame, task: str = CLASSIFY) -> str:
@@ -87,15 +103,16 @@ def told(rows: pd.DataFrame, task: str = CLASSIFY) -> str:
     return "; ".join(parts)
 
 
-def left_aside(folder: Path, rows: pd.DataFrame) -> list[str]:
+def left_aside(folder: Path, rows: pd.DataFrame, task: str = CLASSIFY) -> list[str]:
     """What else lies in a raw folder, and is not read."""
-    return overlooked.sentences(folder, rows["path"])
+    told = annotated_by(folder) if LABELS[task].are_boxes else []
+    return overlooked.sentences(folder, [*rows["path"], *told])
 
 
 def _remember(paths: Paths, use: str, inputs: str) -> None:
     """Note what was ingested, and what came of it."""
     note = paths.ingested(use)
-    places = (paths.manifest(use), paths.quarantine(use), paths.traits(use))
+    places = (paths.manifest(use), paths.quarantine(use), paths.traits(use), paths.boxes(use))
     made = [os.path.relpath(path, note.parent) for path in places if path.is_file()]
     stored.write(note, made, inputs=inputs)
 
@@ -129,7 +146,7 @@ def _previous(paths: Paths, use: str, last: dict[str, Any]) -> pd.DataFrame | No
     return manifest.read(target)
 
 
-def _inputs(paths: Paths, use: str, layout: pd.DataFrame) -> str:
+def _inputs(paths: Paths, use: str, layout: pd.DataFrame, boxes: pd.DataFrame | None) -> str:
     """Digest of all that decides the manifest, with the manifest itself; for the files' bytes stand their stamps.
 
     Where it is what it was, ingesting would write the same manifest once more.
@@ -137,7 +154,11 @@ def _inputs(paths: Paths, use: str, layout: pd.DataFrame) -> str:
     params = paths.params
     files = [paths.manifest(use), paths.quarantine(use), paths.traits(use), paths.labels(use)]
     known = [file_digest(path) if path.is_file() else None for path in files]
-    rows = hashlib.sha256(pd.util.hash_pandas_object(layout, index=False).to_numpy().tobytes()).hexdigest()
+    tables = [layout] if boxes is None else [layout, boxes]
+    if boxes is not None:
+        known.append(file_digest(paths.boxes(use)) if paths.boxes(use).is_file() else None)
+    hashes = b"".join(pd.util.hash_pandas_object(one, index=False).to_numpy().tobytes() for one in tables)
+    rows = hashlib.sha256(hashes).hexdigest()
     limits = params.validate
     beyond = [limits.min_side, limits.max_side, limits.modes]
     readers = sorted(libraries())
@@ -206,7 +227,7 @@ def _settle_copies(rows: pd.DataFrame, labels: Labels) -> tuple[pd.DataFrame, pd
     names = copies.groupby("sha256")["label"].unique()
     several = names[names.map(len) > 1]
     agreed = several.map(labels.agreed)
-    torn = several[agreed.isna()].map(lambda found: ", ".join(sorted(found)))
+    torn = several[agreed.isna()].map(lambda found: ", ".join(sorted(map(labels.shown, found))))
     bad = copies.index[copies["sha256"].isin(torn.index)]
     rows.loc[bad, "status"] = QUARANTINED
     reasons = "contradictory: the same image is labelled " + rows.loc[bad, "sha256"].map(torn).astype("string")
@@ -262,10 +283,15 @@ def read_layout(folder: Path, task: str = CLASSIFY) -> pd.DataFrame:
 
     Raises DataError where the folder is missing or holds no images, or labels of another kind than the task's.
     """
+    found = arriving.items(read_boxes(folder)) if LABELS[task].are_boxes else scan(folder)
+    return _layout(folder, found, task)
+
+
+def _layout(folder: Path, found: Iterable[item.Item], task: str) -> pd.DataFrame:
     where = str(folder)
     lines = (
         (one.path, one.label, one.split, one.group, one.reason, one.closed, cache.stamp(where, one.path))
-        for one in item.checked(scan(folder), task)
+        for one in item.checked(found, task)
     )
     return _columns(lines, {**dict.fromkeys(LAYOUT, "string"), "closed": "bool", "stamp": "string"})
 

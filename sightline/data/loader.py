@@ -21,11 +21,11 @@ from torch import Tensor
 from sightline import stored
 from sightline.digests import digest_of
 from sightline.errors import Damaged, DataError
-from sightline.heads.labels import CLASSIFY
+from sightline.heads.labels import CLASSIFY, LABELS
 from sightline.images import jpeg
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -36,7 +36,7 @@ MEMORY_SHARE = 0.25
 
 @dataclass(frozen=True)
 class Images:
-    """Images of one role: `pixels` uint8 (N, 3, H, W) and `labels` int64 (N,) or uint8 (N, classes), off the GPU."""
+    """Images of one role: `pixels` uint8 (N, 3, H, W) and `labels` (N, …) as the task has them."""
 
     pixels: Tensor | Stored
     labels: Tensor
@@ -149,12 +149,12 @@ def load_any(folder: Path, role: str) -> Images:
     index, names, digest = _verified(folder, role)
     size = index["size"]
     paths = [folder / f"{name}.npy" for name in names]
-    labels = _numbers(folder, names, "labels")
+    task = index.get("task", CLASSIFY)
+    labels = _numbers(folder, names, "labels", LABELS[task].stacked)
     # Shards that were archived before groups were kept have none.
     grouped = all((folder / f"{name}.groups.npy").is_file() for name in names)
-    groups = _numbers(folder, names, "groups") if grouped else None
-    pixels, task = _pixels(paths, size, len(labels)), index.get("task", CLASSIFY)
-    return Images(pixels, labels, tuple(index["classes"]), groups, digest, task)
+    groups = _numbers(folder, names, "groups", np.concatenate) if grouped else None
+    return Images(_pixels(paths, size, len(labels)), labels, tuple(index["classes"]), groups, digest, task)
 
 
 def _verified(folder: Path, role: str) -> tuple[dict[str, Any], list[str], str]:
@@ -174,10 +174,10 @@ def _verified(folder: Path, role: str) -> tuple[dict[str, Any], list[str], str]:
     return index, names, digest_of(files)
 
 
-def _numbers(folder: Path, names: list[str], what: str) -> Tensor:
+def _numbers(folder: Path, names: list[str], what: str, stacked: Callable[[list[Any]], Any]) -> Tensor:
     """What is known of each image of the shards `names`, (N, …)."""
     parts = [np.load(folder / f"{name}.{what}.npy") for name in names]
-    return torch.from_numpy(np.concatenate(parts or [np.empty(0, dtype=np.int64)]))
+    return torch.from_numpy(stacked(parts) if parts else np.empty(0, dtype=np.int64))
 
 
 def _pixels(paths: list[Path], size: int, total: int) -> Tensor | Stored:

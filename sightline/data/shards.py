@@ -18,7 +18,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -27,7 +27,7 @@ from sightline.data import manifest, traits
 from sightline.data.files.facts import read_bytes
 from sightline.data.manifest import OK
 from sightline.digests import code_digest, digest_of, file_digest
-from sightline.errors import Damaged, DataError
+from sightline.errors import ConfigError, Damaged, DataError
 from sightline.files import SCRATCH, replacing, write_atomically
 from sightline.heads.labels import CLASSIFY, LABELS, noted
 from sightline.images import jpeg
@@ -79,7 +79,9 @@ class Index:
     @property
     def sentence(self) -> str:
         """What they are, for people."""
-        made = {"squeeze": "squeezed", "fold": "folded", "pad": "padded", "crop": "cropped"}[self.fit]
+        made = {"squeeze": "squeezed", "fold": "folded", "pad": "padded", "crop": "cropped", "letterbox": "fitted"}[
+            self.fit
+        ]
         return f"{sum(one.rows for one in self.shards):,} images, {made} to squares of {self.size} px"
 
     def of(self, role: str) -> list[Shard]:
@@ -113,7 +115,7 @@ def write(
     task = paths.params.task_of(use)
     names = manifest.classes(rows, task)
     usable = rows[rows["status"] == OK]
-    fit = params.fit if params.fit != "auto" else fit_of(usable[["width", "height"]].to_numpy(dtype=np.int64))
+    fit = _fit(params.fit, task, usable)
     wanted = usable if roles is None else usable[usable["role"].isin(roles)]
     work = [
         _plan(str(role), int(str(number)), part, params, names, fit, white, task)
@@ -131,6 +133,16 @@ def write(
     stored.write(folder / INDEX, [path.name for path in folder.glob("*.npy")], **_said(index))
     write_atomically(note, _code())
     return index
+
+
+def _fit(asked: str, task: str, usable: pd.DataFrame) -> Fit:
+    """How the usable images become square. Raises ConfigError where the task cannot learn from images made so."""
+    only = LABELS[task].fit
+    if only is not None:
+        if asked not in {"auto", only}:
+            raise ConfigError(f"preprocess.fit = {asked!r}: of {task} the boxes would lie elsewhere; set it to auto")
+        return only
+    return fit_of(usable[["width", "height"]].to_numpy(dtype=np.int64)) if asked == "auto" else cast("Fit", asked)
 
 
 def read_index(folder: Path) -> Index:
@@ -224,7 +236,7 @@ def _write_all(
             if quality:
                 _save(jpeg.offsets_of(path), np.cumsum([0, *map(len, found)], dtype=np.int64))
             _save(path, np.concatenate(found) if quality else np.stack(found))
-            _save(folder / f"{shard.name}.labels.npy", labels.targets(part["label"], list(index.classes)))
+            _save(folder / f"{shard.name}.labels.npy", labels.targets(part["label"], list(index.classes), index.size))
 
 
 def _write_groups(path: Path, groups: pd.Series) -> None:

@@ -38,20 +38,21 @@ def look(paths: Paths, use: str) -> Status:
     Raises DataError where the folder is missing.
     """
     external.check_folders(paths)
+    task = paths.params.task_of(use)
     place, version = paths.manifest(use), archive.locked(paths, use)
     old = manifest.read(place) if place.is_file() and version else None
     new = _present(paths, use, old)
     if old is None or version is None:
         none = pd.DataFrame(columns=diff.FACTS, dtype="string")
-        return Status(None, len(new), diff.words(diff.compare(none, new), none, new))
+        return Status(None, len(new), diff.words(diff.compare(none, new), none, new, task))
     changes = diff.compare(old, new)
-    return Status(version.digest, len(changes), diff.words(changes, old, new))
+    return Status(version.digest, len(changes), diff.words(changes, old, new, task))
 
 
 def _present(paths: Paths, use: str, old: pd.DataFrame | None) -> pd.DataFrame:
     """The files of the raw folder as a manifest would list them; role and status as they were, `ok` of new ones."""
     folder = paths.raw(use)
-    layout = read_layout(folder)
+    layout = read_layout(folder, paths.params.task_of(use))
     known = cache.digests(paths.cache(use))
     rows = layout if known is None else layout.merge(known, on=["path", "stamp"], how="left")
     digests = rows["sha256"] if known is not None else pd.Series(pd.NA, index=rows.index, dtype="string")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["Annotations", "Box", "Described", "read", "refuse", "root"]
+__all__ = ["Annotations", "Box", "Described", "files", "read", "root", "tells_boxes"]
 
 
 class Form(Protocol):
@@ -41,6 +41,8 @@ class Form(Protocol):
 
 FORMS: tuple[Form, ...] = (coco, voc, yolo)
 """Listed by hand, so that code digests cover them."""
+TOLD = ("", "annotations", "Annotations")
+"""Folders in which COCO's JSON lies."""
 
 
 def read(place: Path) -> Annotations:
@@ -61,24 +63,29 @@ def read(place: Path) -> Annotations:
     return found
 
 
-def refuse(place: Path) -> None:
-    """Raise DataError where there are boxes instead of classes: a COCO JSON, or annotations where all is one class."""
+def tells_boxes(place: Path) -> bool:
+    """Whether there are boxes instead of classes: a COCO JSON, or other annotations where all is of one class."""
+    if not place.is_dir():
+        return place.suffix.lower() == ".json" and bool(coco.files(_tree(place)))
+    if any(coco.files(_tree(file)) for folder in TOLD for file in sorted((place / folder).glob("*.json"))):
+        return True
     labels: set[str | None] = set()
     # Where nothing is found, whoever asks next tells what was expected.
     with suppress(DataError):
-        for item in scan(place) if place.is_dir() else ():
+        for item in scan(place):
             labels.add(item.label)
             if len(labels - {None}) > 1:
-                return
-    if not place.is_dir() and place.suffix.lower() != ".json":
-        return
+                return False
     tree = _tree(place)
-    if any(form.files(tree) for form in FORMS):
-        raise DataError(
-            f"{place} holds boxes around objects, which no run learns yet: `sightline data boxes {place} --out NEW "
-            "--format labels` makes a table of the classes that each image shows, which `init --images NEW/labels.csv` "
-            "takes"
-        )
+    return any(form.files(tree) for form in FORMS)
+
+
+def files(folder: Path) -> list[str]:
+    """The files of a folder that tell of boxes, and those that name their classes."""
+    tree = _tree(folder)
+    # What names classes or lists splits is of no form by itself; there is little else of such endings.
+    named = tree.texts_named(".yaml", ".yml", ".names", ".txt")
+    return sorted({path for form in FORMS for path in form.files(tree)} | set(named))
 
 
 def root(place: Path) -> Path:

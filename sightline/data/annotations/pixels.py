@@ -8,9 +8,9 @@ import numpy as np
 import torch
 
 from sightline.data.loader import Images
-from sightline.heads.detect import DETECT
+from sightline.heads.labels import DETECT
 from sightline.heads.targets import CLASS, CROWD, DIFFICULT, OBJECT, packed
-from sightline.images.letterbox import Placement, letterbox
+from sightline.images.letterbox import letterbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sightline.data.annotations.described import Box
     from sightline.data.annotations.table import Annotations, Image
     from sightline.images.boxes import Floats
+    from sightline.images.placement import Placement
 
 
 def located(
@@ -40,7 +41,7 @@ def located(
         truth.append(_rows(boxes, classes))
         inside.append(moved(truth[-1], place.into))
     shown = torch.from_numpy(np.stack(pixels)) if pixels else torch.empty(0, size, size, 3, dtype=torch.uint8)
-    return Images(shown.permute(0, 3, 1, 2), packed(inside), classes, task=DETECT), placements, truth
+    return Images(shown.permute(0, 3, 1, 2), torch.from_numpy(packed(inside)), classes, task=DETECT), placements, truth
 
 
 def moved(rows: Floats, how: Callable[[Floats], Floats]) -> Floats:

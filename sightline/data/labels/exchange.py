@@ -95,6 +95,8 @@ def put(
     `rows` are those of the manifest. Where the version cannot be made, nothing has changed.
     """
     labels = LABELS[paths.params.task_of(use)]
+    if labels.are_boxes:
+        raise DataError(f"{origin}: boxes are no column of a table; correct the annotations in {paths.raw(use)}")
     spelled = labels.normal(pd.Series(list(entries.values()), dtype="string"))
     entries = dict(zip(entries, spelled.tolist(), strict=True))
     imported = rows["sha256"].map(entries).astype("string")

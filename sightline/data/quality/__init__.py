@@ -78,9 +78,14 @@ BY_LABEL = frozenset({"imbalance", "shortcuts"})
 """Finders that look at an image once for each of its labels."""
 
 
+def of_sets(task: str) -> bool:
+    """Whether what is learned is which classes an image shows, several perhaps."""
+    return LABELS[task].are_sets and not LABELS[task].are_boxes
+
+
 def findings(rows: pd.DataFrame, limits: Validate, task: str = CLASSIFY) -> list[Finding]:
     """List what is odd about the data set with the manifest `rows`; an empty list where nothing is."""
-    found = (found_by(name, rows, limits, task) for name in (*FINDERS, *(OF_SETS if LABELS[task].are_sets else ())))
+    found = (found_by(name, rows, limits, task) for name in (*FINDERS, *(OF_SETS if of_sets(task) else ())))
     return [one for one in found if one is not None]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sightline.data.validation.verdict import ExpectationResult, Verdict
@@ -32,11 +33,13 @@ def validate(
     docs: Path,
     baseline: Baseline | None = None,
     task: str = CLASSIFY,
+    boxes: pd.DataFrame | None = None,
 ) -> Verdict:
     """Check the manifest `rows` of data set `name` and write the page of Data Docs below the folder `docs`.
 
-    Compares it with the accepted `baseline` where there is one. Fails closed: an expectation that was dropped, altered
-    or raised counts as failed.
+    Compares it with the accepted `baseline` where there is one. The table of `boxes` is checked too, where images have
+    such; its page stands beside the first. Fails closed: an expectation that was dropped, altered or raised counts as
+    failed.
     """
     os.environ["GX_ANALYTICS_ENABLED"] = "false"  # read once, when the library is imported
     from sightline.data.validation import baseline_rules, datadocs, suite
@@ -45,8 +48,28 @@ def validate(
         baseline_rules.rules(limits.baseline, baseline, task) if baseline else []
     )
     outcome = _run_checkpoint(rows, declared, name)
+    verdict = _verdict(name, declared, outcome)
+    datadocs.write(outcome, verdict, docs)
+    if boxes is None:
+        return verdict
+    from sightline.data.validation import box_rules
+
+    about = box_rules.rules(limits, rows, task)
+    outcome = _run_checkpoint(box_rules.frame(boxes, rows), about, f"{name}-boxes")
+    more = _verdict(f"{name}-boxes", about, outcome)
+    datadocs.write(outcome, more, docs)
+    return replace(
+        verdict,
+        passed=verdict.passed and more.passed,
+        declared=verdict.declared + more.declared,
+        executed=verdict.executed + more.executed,
+        findings=verdict.findings + more.findings,
+    )
+
+
+def _verdict(name: str, declared: list[Demand], outcome: Any) -> Verdict:
     findings = judge(declared, outcome.results)
-    verdict = Verdict(
+    return Verdict(
         dataset=name,
         passed=all(found.passed for found in findings if found.critical),
         declared=len(declared),
@@ -54,8 +77,6 @@ def validate(
         findings=findings,
         page=f"{name}.html",
     )
-    datadocs.write(outcome, verdict, docs)
-    return verdict
 
 
 def judge(declared: list[Demand], results: list[Any]) -> tuple[ExpectationResult, ...]:

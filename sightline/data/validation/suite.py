@@ -12,7 +12,7 @@ from great_expectations.expectations.metadata_types import FailureSeverity
 from great_expectations.expectations.row_conditions import Column
 
 from sightline.data.manifest import COLUMNS, HELD_BACK, OK, QUARANTINED
-from sightline.data.quality import DEMANDS, DEMANDS_OF_SETS
+from sightline.data.quality import DEMANDS, DEMANDS_OF_SETS, of_sets
 from sightline.data.validation.checks import (
     ExpectFewBlank,
     ExpectFewQuarantined,
@@ -21,7 +21,7 @@ from sightline.data.validation.checks import (
     ExpectNothingFound,
     ExpectOneEach,
 )
-from sightline.heads.labels import CLASSIFY, LABELS
+from sightline.heads.labels import CLASSIFY
 from sightline.params import ROLES
 
 if TYPE_CHECKING:
@@ -57,20 +57,21 @@ def rules(limits: Validate, dataset: Dataset, task: str = CLASSIFY) -> list[Dema
     ]
 
 
-def _demand(name: str, kind: Any, demand: str, broken: str, **arguments: Any) -> Demand:
-    return Demand(name, kind(description=demand, **arguments), broken)
+def demand(name: str, kind: Any, asked: str, broken: str, **arguments: Any) -> Demand:
+    """A rule of that `kind`, which asks for what `asked` says."""
+    return Demand(name, kind(description=asked, **arguments), broken)
 
 
 def _table_rules() -> list[Demand]:
     return [
-        _demand(
+        demand(
             "columns",
             gxe.ExpectTableColumnsToMatchSet,
             "The manifest has the columns that Sightline writes, and no others.",
             f"The manifest has other columns than Sightline writes ({{found}}). {REMAKE}",
             column_set=list(COLUMNS),
         ),
-        _demand(
+        demand(
             "types",
             ExpectManifestTypes,
             "Each column holds the kind of values that Sightline writes: text, or numbers.",
@@ -84,7 +85,7 @@ def _file_rules() -> list[Demand]:
     """Rules about every file, in quarantine or not."""
     return [
         *(
-            _demand(
+            demand(
                 f"{name}-present",
                 gxe.ExpectColumnValuesToNotBeNull,
                 f"Every file has a {name}.",
@@ -93,14 +94,14 @@ def _file_rules() -> list[Demand]:
             )
             for name, column in {"path": "path", "digest": "sha256", "status": "status"}.items()
         ),
-        _demand(
+        demand(
             "path-once",
             gxe.ExpectColumnValuesToBeUnique,
             "No file is listed twice.",
             f"{{n}} rows of the manifest name a file that another row names too. {REMAKE}",
             column="path",
         ),
-        _demand(
+        demand(
             "status-known",
             gxe.ExpectColumnValuesToBeInSet,
             f"Every file is {OK}, {HELD_BACK} (left out on purpose) or {QUARANTINED} (cannot be used).",
@@ -116,7 +117,7 @@ def _image_rules() -> list[Demand]:
     label = "Put the files into a folder named like their class, name the class in labels.csv, or remove them."
     return [
         *(
-            _demand(
+            demand(
                 f"{column}-present",
                 gxe.ExpectColumnValuesToNotBeNull,
                 f"Every usable image has a {column}.",
@@ -126,7 +127,7 @@ def _image_rules() -> list[Demand]:
             )
             for column in ("label", "role", "mode", "width", "height")
         ),
-        _demand(
+        demand(
             "role-known",
             gxe.ExpectColumnValuesToBeInSet,
             f"Every usable image has one of the roles {', '.join(ROLES)}.",
@@ -143,7 +144,7 @@ def _limit_rules(limits: Validate) -> list[Demand]:
     sides = f"{limits.min_side} … {limits.max_side} pixels"
     return [
         *(
-            _demand(
+            demand(
                 f"{column}-in-range",
                 gxe.ExpectColumnValuesToBeBetween,
                 f"The {column} of every usable image is {sides}.",
@@ -156,7 +157,7 @@ def _limit_rules(limits: Validate) -> list[Demand]:
             )
             for column in ("width", "height")
         ),
-        _demand(
+        demand(
             "mode-accepted",
             gxe.ExpectColumnValuesToBeInSet,
             f"Every usable image is stored in an accepted colour mode: {', '.join(limits.modes)}.",
@@ -166,7 +167,7 @@ def _limit_rules(limits: Validate) -> list[Demand]:
             value_set=limits.modes,
             row_condition=USABLE,
         ),
-        _demand(
+        demand(
             "few-quarantined",
             ExpectFewQuarantined,
             f"At most {limits.max_quarantined:.1%} of the files, or a handful, are in quarantine, that is, unusable.",
@@ -174,7 +175,7 @@ def _limit_rules(limits: Validate) -> list[Demand]:
             f"(now {limits.max_quarantined:g}).",
             largest=limits.max_quarantined,
         ),
-        _demand(
+        demand(
             "few-blank",
             ExpectFewBlank,
             f"At most {limits.max_blank:.1%} of the usable images are blank, that is, one even surface.",
@@ -190,7 +191,7 @@ def _class_rules(limits: Validate, dataset: Dataset, task: str) -> list[Demand]:
     roles = [role for role in ROLES if getattr(dataset.roles, role) > 0]
     least = f"at least {limits.min_images_per_class} in each of {', '.join(roles)}"
     return [
-        _demand(
+        demand(
             "some-images",
             gxe.ExpectTableRowCountToBeBetween,
             "There is at least one image to work with.",
@@ -198,7 +199,7 @@ def _class_rules(limits: Validate, dataset: Dataset, task: str) -> list[Demand]:
             min_value=1,
             row_condition=IN_USE,
         ),
-        _demand(
+        demand(
             "two-classes",
             gxe.ExpectColumnUniqueValueCountToBeBetween,
             "The images belong to at least two classes: with fewer there is nothing to tell apart.",
@@ -208,7 +209,7 @@ def _class_rules(limits: Validate, dataset: Dataset, task: str) -> list[Demand]:
             min_value=2,
             row_condition=IN_USE,
         ),
-        _demand(
+        demand(
             "enough-images",
             ExpectImagesPerClass,
             f"Each class has enough images: {least}. Held-back images do not count.",
@@ -224,7 +225,7 @@ def _class_rules(limits: Validate, dataset: Dataset, task: str) -> list[Demand]:
 
 def _leak_rules() -> list[Demand]:
     return [
-        _demand(
+        demand(
             "no-leak",
             ExpectOneEach,
             "No picture is in two roles: a test on pictures that were trained on proves nothing.",
@@ -233,7 +234,7 @@ def _leak_rules() -> list[Demand]:
             key="sha256",
             value="role",
         ),
-        _demand(
+        demand(
             "near-copies-together",
             ExpectOneEach,
             "Near copies of a picture are all in one role, as exact ones are.",
@@ -242,7 +243,7 @@ def _leak_rules() -> list[Demand]:
             key="alike",
             value="role",
         ),
-        _demand(
+        demand(
             "group-together",
             ExpectOneEach,
             "Images of one group (a patient, a camera, a lot) are all in one role.",
@@ -257,7 +258,7 @@ def _leak_rules() -> list[Demand]:
 def _warnings() -> list[Demand]:
     """Rules that are told when they are broken, and stop nothing."""
     return [
-        _demand(
+        demand(
             "picture-once",
             gxe.ExpectColumnValuesToBeUnique,
             "No picture is there twice, byte for byte. (A warning: copies only count double.)",
@@ -266,7 +267,7 @@ def _warnings() -> list[Demand]:
             row_condition=USABLE,
             severity=FailureSeverity.WARNING,
         ),
-        _demand(
+        demand(
             "one-label",
             ExpectOneEach,
             "No picture has two labels. (A warning: such a picture teaches a contradiction.)",
@@ -281,15 +282,15 @@ def _warnings() -> list[Demand]:
 def _quality_rules(limits: Validate, task: str) -> list[Demand]:
     """Rules about the pictures themselves; each finding says in its own words what it found."""
     return [
-        _demand(
+        demand(
             finder,
             ExpectNothingFound,
-            f"{demand} (A warning.)",
+            f"{asked} (A warning.)",
             "{found}",
             finder=finder,
             limits={name: getattr(limits, name) for name in names},
             task=task,
             severity=FailureSeverity.WARNING,
         )
-        for finder, (demand, names) in {**DEMANDS, **(DEMANDS_OF_SETS if LABELS[task].are_sets else {})}.items()
+        for finder, (asked, names) in {**DEMANDS, **(DEMANDS_OF_SETS if of_sets(task) else {})}.items()
     ]

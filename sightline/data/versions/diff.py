@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from sightline.data.manifest import QUARANTINED
-from sightline.heads.labels import CLASSIFY, LABELS, shown
+from sightline.heads.labels import CLASSIFY, LABELS
 from sightline.words import counted
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 ADDED, REMOVED, RENAMED, RELABELLED, ROLE, STATUS = "added", "removed", "renamed", "relabelled", "role", "status"
 KINDS = (ADDED, REMOVED, RENAMED, RELABELLED, ROLE, STATUS)
+OF_LABELS = (ADDED, REMOVED, RELABELLED)
 CHANGE = ["kind", "path", "sha256", "was", "now"]
 """Columns of the table of changes: `was` and `now` are labels, or paths, roles and states for those kinds."""
 FACTS = ["path", "sha256", "label", "role", "status"]
@@ -66,7 +67,7 @@ def _sentences(changes: pd.DataFrame, old: pd.DataFrame, new: pd.DataFrame, task
     for kind, sentence in said.items():
         part = changes[changes["kind"] == kind]
         if len(part):
-            yield sentence.format(n=counted(len(part), "image"), cases=_cases(kind, part))
+            yield sentence.format(n=counted(len(part), "image"), cases=_cases(kind, part, task))
     for one, other, what in ((new, old, "new"), (old, new, "lost")):
         names = sorted(classes(one, task) - classes(other, task))
         if names:
@@ -74,8 +75,12 @@ def _sentences(changes: pd.DataFrame, old: pd.DataFrame, new: pd.DataFrame, task
             yield f"{what} {'class' if len(names) == 1 else 'classes'} {', '.join(names[:NAMED])}{more}"
 
 
-def _cases(kind: str, part: pd.DataFrame) -> str:
-    was, now = (part[name].fillna(UNLABELLED).map(shown) for name in ("was", "now"))
+def _cases(kind: str, part: pd.DataFrame, task: str) -> str:
+    shown = LABELS[task].shown if kind in OF_LABELS else str
+    was, now = (
+        part[name].astype(object).map(shown, na_action="ignore").astype("string").fillna(UNLABELLED)
+        for name in ("was", "now")
+    )
     text = now if kind == ADDED else was if kind == REMOVED else was + " → " + now
     counts = text.value_counts().sort_index().sort_values(ascending=False, kind="stable")
     cases = [f"{name} {count:,}" for name, count in counts.head(NAMED).items()]

@@ -1,0 +1,97 @@
+"""Images with boxes on their way into a project, as items of a data set, and what is said of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from sightline.data.annotations import read, root
+from sightline.data.annotations.table import OK, QUARANTINED, UNLABELLED
+from sightline.data.annotations.tree import MISSING
+from sightline.data.sources import copying
+from sightline.data.sources.item import Item
+from sightline.errors import DataError
+from sightline.heads.located import SEPARATOR, text_of
+from sightline.heads.located import Box as Located
+from sightline.heads.targets import CROWD, DIFFICULT, OBJECT
+from sightline.words import counted, tally, visible
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from sightline.data.annotations.described import Box
+    from sightline.data.annotations.table import Annotations
+
+NAMED = 5
+"""Reasons that are told."""
+
+
+def bring(given: Path, target: Path) -> list[str]:
+    """Copy a file of annotations and the images that it tells of into the new folder `target`; what was left out."""
+    found, folder = read(given), root(given)
+    left = {}
+    for path in [given.relative_to(folder).as_posix(), *found.images["path"]]:
+        place, origin = target / path, folder / path
+        if path.startswith("/") or not origin.is_file():
+            continue
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if reason := copying.clone(origin, place):
+            left[path] = reason
+    return [copying.sentence(left)] if left else []
+
+
+def items(found: Annotations) -> Iterator[Item]:
+    """Every image, its label the text of its boxes (`heads.located`)."""
+    usable = {image.path: (image, boxes) for image, boxes in found.each()}
+    for path, split, reason in found.images[["path", "split", "reason"]].itertuples(index=False):
+        given = split if isinstance(split, str) else None
+        if path not in usable:
+            yield Item(path, None, given, reason=str(reason), closed=MISSING in str(reason))
+            continue
+        image, boxes = usable[path]
+        odd = next((box.label for box in boxes if SEPARATOR in box.label), None)
+        if odd is not None:
+            yield Item(path, None, given, reason=f"a class is called {odd!r}: rename it without {SEPARATOR!r}")
+            continue
+        label = text_of(image.width, image.height, map(_located, boxes))
+        yield Item(path, label, given)
+
+
+def _located(box: Box) -> Located:
+    return Located(box.label, box.edges, CROWD if box.crowd else DIFFICULT if box.difficult else OBJECT)
+
+
+def described(folder: Path) -> list[str]:
+    """How many images with boxes of which classes lie in a folder, and what of them cannot be used.
+
+    Raises DataError where there is no box to learn from.
+    """
+    found = read(folder)
+    boxes: Counter[str] = Counter()
+    images = without = 0
+    for _, rows in found.each():
+        images, without = images + 1, without + (not rows)
+        boxes.update(box.label for box in rows)
+    if not boxes:
+        raise DataError(f"{folder}: no image there has a box that can be used; `sightline data boxes` tells why")
+    said = [f"{counted(images, 'image')} with boxes around {tally(boxes)}, in {folder}; {without:,} show none"]
+    waiting = int((found.images["reason"] == UNLABELLED).sum())
+    if waiting:
+        said.append(f"{waiting:,} without annotations are left out")
+    refused = found.images[(found.images["status"] != OK) & (found.images["reason"] != UNLABELLED)]
+    said += _reasons(refused["path"].tolist(), refused["reason"].tolist(), "image")
+    broken = found.boxes[found.boxes["status"] == QUARANTINED]
+    return said + _reasons(broken["path"].tolist(), broken["reason"].tolist(), "box")
+
+
+def _reasons(paths: list[str], reasons: list[str], what: str) -> list[str]:
+    """How many of a kind are left out, with the first one of each reason."""
+    first: dict[str, str] = {}
+    for path, reason in zip(paths, reasons, strict=True):
+        first.setdefault(reason, path)
+    numbers = Counter(reasons)
+    return [
+        f"{what} left out: {reason}, {number:,} times, first {visible(first[reason])}"
+        for reason, number in numbers.most_common(NAMED)
+    ]
