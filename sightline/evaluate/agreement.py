@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from sightline.data import manifest
 from sightline.data.loader import load
@@ -32,10 +30,9 @@ def golden_pixels(paths: Paths) -> Tensor:
     return load(paths.shards("target"), "val").pixels[_golden(rows).index.tolist()]
 
 
-def difference(served: Predictor, files: list[bytes], trained: NDArray[np.float32]) -> float:
+def difference(served: Predictor, files: list[bytes], trained: NDArray[Any]) -> float:
     """Largest difference of a probability between the answers to `files` and the `trained` logits (N, C) for them."""
-    answers = served.probabilities(files) - served.task.probabilities(trained, served.card)
-    return float(np.abs(answers).max(initial=0))
+    return served.task.off(served.probabilities(files), served.task.probabilities(trained, served.card))
 
 
 def _rows(paths: Paths) -> pd.DataFrame:

@@ -17,7 +17,7 @@ from sightline.evaluate import agreement, cost, foreign, release, robustness, sl
 from sightline.evaluate.measures import MEASURES
 from sightline.files import replacing, write_atomically
 from sightline.heads.known import of
-from sightline.heads.labels import CLASSIFY
+from sightline.heads.labels import CLASSIFY, LABELS
 from sightline.images.reading import png
 from sightline.models.bundle import Card
 from sightline.models.predictor import write_bundle
@@ -137,11 +137,11 @@ def evaluate(
         figures = {
             "release": release.told(paths, testing),
             "candidate": {"stage": candidate.stage, "network": candidate.network, "weights": candidate.weights},
-            **measured(fitted, list(images.classes), labels, logits, rows, right, candidate.task),
+            **measured(fitted, list(images.classes), labels, logits, rows, right, card),
             "agreement": agreement.difference(served, files, golden),
             "robustness": corrupted(served, testing, pixels, truth, right),
             "foreign": foreign.figures(served, pixels),
-            "mistakes": _mistakes(images, names, truth, right, [head.decided(row, card) for row in probabilities]),
+            "mistakes": _mistakes(images, names, truth, right, probabilities, card),
             "comparison": _comparison(paths, others, candidate, logits, images, head),
             "cost": asdict(ask()),
         }
@@ -164,15 +164,16 @@ def measured(
     logits: FloatArray,
     rows: pd.DataFrame,
     right: Figures,
-    task: str,
+    card: Card,
 ) -> dict[str, Any]:
     """Every figure that follows from the logits (N, C) of the test images with these labels (N, …) and manifest rows.
 
     right: (N,) the figure of each image.
     """
+    scales = rows[["width", "height"]].max(axis=1).to_numpy(dtype=np.float64) / card.size
     return {
-        **MEASURES[task].measured(fitted, classes, logits, labels),
-        "slices": [asdict(one) for one in slices.accuracies(slices.table(rows, task), right)],
+        **MEASURES[card.task].measured(fitted, classes, logits, labels, scales),
+        "slices": [asdict(one) for one in slices.accuracies(slices.table(rows, card.task), right)],
     }
 
 
@@ -194,8 +195,9 @@ def image_files(paths: Paths, rows: pd.DataFrame) -> list[Path]:
 
 def _fit(paths: Paths, candidate: Trained, wanted_accuracy: float) -> Confidence:
     calib = load(paths.shards("target"), "calib")
-    logits = _logits(paths, candidate, calib.pixels) if len(calib) else np.empty((0, len(calib.classes)), np.float32)
-    return MEASURES[candidate.task].fit(logits, calib.labels.numpy(), wanted_accuracy)
+    classes = len(calib.classes)
+    logits = _logits(paths, candidate, calib.pixels) if len(calib) else of(candidate.task).none(classes)
+    return MEASURES[candidate.task].fit(logits, calib.labels.numpy(), wanted_accuracy, classes)
 
 
 def _write(
@@ -235,19 +237,37 @@ def _score(trained: Trained, logits: FloatArray, labels: IntArray, head: Head) -
 
 
 def _mistakes(
-    images: Images, names: list[str], truth: NDArray[np.str_], right: Figures, answers: list[tuple[str, float]]
+    images: Images,
+    names: list[str],
+    truth: NDArray[np.str_],
+    right: Figures,
+    probabilities: FloatArray,
+    card: Card,
 ) -> list[dict[str, Any]]:
     """The most confident answers that are not wholly right, worst first, with the picture as PNG in base64."""
+    head, labels = of(card.task), LABELS[card.task]
+    answers = [head.decided(row, card) for row in probabilities]
     confidence = np.array([sure for _, sure in answers])
     wrong = np.flatnonzero(right < 1)
-    worst = wrong[np.argsort(-confidence[wrong], kind="stable")][:MISTAKES]
+    # Of boxes the worst images come first: sure of everything are those on which next to nothing is to be seen.
+    kind = right[wrong] if head.is_located else np.zeros(len(wrong))
+    worst = wrong[np.lexsort((-confidence[wrong], kind))][:MISTAKES]
     return [
         {
             "path": names[row],
-            "true": str(truth[row]),
-            "predicted": answers[row][0],
+            "true": labels.shown(str(truth[row])) if labels.are_boxes else str(truth[row]),
+            "predicted": head.summary(probabilities[row], card),
             "probability": answers[row][1],
-            "png": base64.b64encode(png(images.pixels[row].permute(1, 2, 0).numpy())).decode(),
+            "png": base64.b64encode(
+                png(
+                    head.pictured(
+                        images.pixels[row].permute(1, 2, 0).numpy(),
+                        probabilities[row],
+                        images.labels[row].numpy(),
+                        card,
+                    )
+                )
+            ).decode(),
         }
         for row in worst.tolist()
     ]

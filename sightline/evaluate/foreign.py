@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 
 from sightline.data.loader import load
 from sightline.heads.known import of
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 
     from sightline.data.loader import Images
     from sightline.models.foreign import Known
+    from sightline.models.networks import Network
     from sightline.models.predictor import Predictor
-    from sightline.models.zoo import Classifier
     from sightline.project import Paths
     from sightline.train.result import Trained
 
@@ -33,7 +34,7 @@ def known(paths: Paths, trained: Trained) -> Known | None:
         return None
     model = trained.load(paths.root)
     (learned, labels), (kept, _) = (_described(model, images) for images in (training, calib))
-    return fit(learned, labels, kept, model.head.in_features)
+    return fit(learned, labels, kept, model.width)
 
 
 def figures(served: Predictor, pixels: NDArray[np.uint8]) -> dict[str, Any] | None:
@@ -44,10 +45,26 @@ def figures(served: Predictor, pixels: NDArray[np.uint8]) -> dict[str, Any] | No
     return {"share": float((scores > 1).mean()), "median_score": float(np.median(scores))}
 
 
-def _described(model: Classifier, images: Images) -> tuple[NDArray[np.floating[Any]], NDArray[np.integer]]:
+class _Both(nn.Module):
+    """What a network makes of images, features and outputs, side by side in one row for each."""
+
+    def __init__(self, model: Network) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(N, D + …)."""
+        features, found = self.model.described(images)
+        return torch.cat([features, found.flatten(1)], dim=1)
+
+
+def _described(model: Network, images: Images) -> tuple[NDArray[np.floating[Any]], NDArray[np.integer]]:
     rows = np.sort(np.random.default_rng(0).permutation(len(images))[:MOST])
     pixels = images.take(torch.from_numpy(rows))
-    features = predict(model.backbone, pixels, exact=True)
-    logits = predict(model.head, features, exact=True, prepared=torch.as_tensor).numpy()
-    kinds = of(images.task).strata(images.labels).numpy()[rows]
-    return describe(features.numpy(), logits, pixels.permute(0, 2, 3, 1).numpy()), kinds
+    head = of(images.task)
+    found = predict(_Both(model), pixels, exact=True).numpy()
+    features, outputs = found[:, : model.width], found[:, model.width :]
+    none = head.none(len(images.classes))
+    evidence = head.evidence(outputs.reshape(-1, *none.shape[1:]), len(images.classes))
+    kinds = head.strata(images.labels).numpy()[rows]
+    return describe(features, evidence, pixels.permute(0, 2, 3, 1).numpy()), kinds

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from sightline.evaluate import one, several
-from sightline.heads.labels import CLASSIFY, MULTILABEL
+from sightline.evaluate import boxes, one, several
+from sightline.heads.labels import CLASSIFY, DETECT, MULTILABEL
 
 if TYPE_CHECKING:
     from sightline.evaluate.confidence import Confidence
@@ -15,14 +15,19 @@ if TYPE_CHECKING:
 class Measures(Protocol):
     """What is fitted and measured where the task's own head knows no figures."""
 
-    def fit(self, logits: FloatArray, labels: IntArray, wanted_accuracy: float) -> Confidence:
-        """What the calib images' logits (N, C) say; N may be 0."""
+    def fit(self, logits: FloatArray, labels: IntArray, wanted_accuracy: float, classes: int) -> Confidence:
+        """What the calib images' logits (N, C) say, or of boxes their answers (N, 100, 6); N may be 0."""
         ...
 
-    def measured(self, fitted: Confidence, classes: list[str], logits: FloatArray, labels: IntArray) -> dict[str, Any]:
-        """Every figure about the test images' logits (N, C), for JSON; N ≥ 1."""
+    def measured(
+        self, fitted: Confidence, classes: list[str], logits: FloatArray, labels: IntArray, scales: FloatArray
+    ) -> dict[str, Any]:
+        """Every figure about the same of the test images, for JSON; N ≥ 1.
+
+        `scales`: pixels (N,) of the images for one of the square that the network takes.
+        """
         ...
 
 
-MEASURES: dict[str, Measures] = {CLASSIFY: one, MULTILABEL: several}
+MEASURES: dict[str, Measures] = {CLASSIFY: one, MULTILABEL: several, DETECT: boxes}
 """By the name of the task. Listed by hand, so that code digests cover them."""

@@ -63,11 +63,6 @@ def brier(labels: IntArray, probabilities: FloatArray) -> float:
     return float(np.mean(squares - 2 * _of_truth(labels, probabilities) + 1))
 
 
-def widened(answers: npt.NDArray[Any], classes: int, value: float) -> npt.NDArray[Any]:
-    """Answers (N, M) over the first of all `classes`, with `value` for those that the model does not know."""
-    return np.pad(answers, ((0, 0), (0, classes - answers.shape[1])), constant_values=value)
-
-
 def _scores(row: Sequence[Any], support: int) -> dict[str, float | int]:
     return {"precision": float(row[0]), "recall": float(row[1]), "f1": float(row[2]), "support": int(support)}
 

@@ -5,17 +5,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sightline.evaluate import confidence, metrics
-from sightline.evaluate.confidence import fit
 from sightline.heads.temperature import softmax
 
 if TYPE_CHECKING:
     from sightline.evaluate.confidence import Confidence
     from sightline.evaluate.metrics import FloatArray, IntArray
 
-__all__ = ["fit", "measured"]
+
+def fit(logits: FloatArray, labels: IntArray, wanted_accuracy: float, classes: int) -> Confidence:  # noqa: ARG001
+    """As `confidence.fit`."""
+    return confidence.fit(logits, labels, wanted_accuracy)
 
 
-def measured(fitted: Confidence, classes: list[str], logits: FloatArray, labels: IntArray) -> dict[str, Any]:
+def measured(
+    fitted: Confidence,
+    classes: list[str],
+    logits: FloatArray,
+    labels: IntArray,
+    scales: FloatArray,  # noqa: ARG001 — nothing has a size
+) -> dict[str, Any]:
     """Every figure that follows from the logits (N, C) for the test images with these labels (N,); N ≥ 1."""
     return {
         "classes": classes,

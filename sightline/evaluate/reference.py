@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sightline.digests import tree_digest
-from sightline.errors import Damaged, RegistryError
+from sightline.errors import Damaged, DataError, RegistryError
 from sightline.evaluate import release
-from sightline.evaluate.metrics import widened
 from sightline.files import write_atomically
 from sightline.heads.known import of
 from sightline.heads.labels import CLASSIFY
@@ -75,13 +74,13 @@ class Reference:
     @classmethod
     def of(cls, served: Predictor, outputs: Outputs, **known: Any) -> Reference:
         """From what the network makes of the images, and what is known of them."""
-        numbers, split = outputs.described.astype(np.float32), served.model.head.in_features
+        numbers, split = outputs.described.astype(np.float32), served.model.width
         unknown = np.full(len(numbers), np.nan, dtype=np.float32)
         task, card = served.task, served.card
         probabilities = task.probabilities(outputs.logits, card)
         scored = None
         if not task.is_exclusive:
-            wide = widened(probabilities, len(known["classes"]), 0.0)
+            wide = task.widened(probabilities, len(known["classes"]), 0.0)
             scored = task.figures(wide, known["labels"], card)
         return cls(
             probabilities=probabilities.astype(np.float32),
@@ -139,9 +138,11 @@ def make(paths: Paths, bundle: Path, release_name: str) -> Reference:
     Raises DataError where there is none.
     """
     testing, served = release.current(paths, release_name), Predictor.load(bundle, paths.params.ingest.max_pixels)
+    if served.task.is_located:
+        raise DataError("the monitor does not watch answers with boxes yet")
     drawn = np.sort(np.random.default_rng(0).permutation(len(testing.images))[:MOST])
     chosen = replace(testing, images=tuple(testing.images[row] for row in drawn))
-    names, truth = served.task.indexed(served.card.classes, release.labels(paths, chosen))
+    names, truth = served.task.indexed(served.card, release.labels(paths, chosen))
     files = release.open_files(paths, chosen)
     parts = [files[start : start + BATCH] for start in range(0, len(files), BATCH)]
     found = [served.outputs(np.stack([served.decode(data) for data in part])) for part in parts]

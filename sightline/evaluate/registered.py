@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sightline.data.shards import read_index
-from sightline.evaluate import agreement, cost, foreign, metrics, release, robustness
+from sightline.evaluate import agreement, cost, foreign, release, robustness
 from sightline.evaluate.confidence import Confidence
 from sightline.evaluate.evaluation import FIGURES, corrupted, image_files, measured
 from sightline.files import write_atomically
@@ -61,15 +61,15 @@ def evaluate_version(
     rows = release.rows(paths, testing)
     truth = release.labels(paths, testing)
     card, head = served.card, served.task
-    classes, labels = head.indexed(card.classes, truth)
+    classes, labels = head.indexed(card, truth)
     pixels = np.stack([served.decode(data) for data in release.open_files(paths, testing)])
     own = served.logits(pixels)
-    right = head.figures(metrics.widened(head.probabilities(own, card), len(classes), 0.0), labels, card)
-    logits = metrics.widened(own, len(classes), -np.inf)
+    right = head.figures(head.widened(head.probabilities(own, card), len(classes), 0.0), labels, card)
+    logits = head.widened(own, len(classes), -np.inf)
     figures = {
         "release": release.told(paths, testing),
         "version": str(found.version),
-        **measured(_confidence(served), classes, labels, logits, rows, right, card.task),
+        **measured(_confidence(served), classes, labels, logits, rows, right, card),
         "agreement": _agreement(paths, served),
         "robustness": _robustness(served, testing, pixels, truth, right, step),
         "foreign": foreign.figures(served, pixels),
@@ -100,7 +100,7 @@ def scalars(figures: Mapping[str, Any]) -> dict[str, float]:
     """Those figures of an evaluation that are one number each, by the name of their metric."""
     plain = ("accuracy", "top5", "balanced_accuracy", "log_loss", "brier", "temperature", "agreement")
     sure = ("ece_before", "ece_after", "ece_null")
-    several = ("map", "subset_accuracy", "hamming_loss")
+    several = ("map", "map50", "subset_accuracy", "hamming_loss")
     found = {name: figures.get(name) for name in (*plain, *sure, *several)}
     found["macro_f1"] = figures["averages"]["macro"]["f1"]
     found |= {f"abstention/{name}": figures["abstention"][name] for name in ("threshold", "coverage", "accuracy")}

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sightline.evaluate.corruptions import CORRUPTIONS, SEVERITIES, corrupt
-from sightline.evaluate.metrics import widened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -88,5 +87,5 @@ def _right(
 def figures_of(predictor: Predictor, logits: FloatArray, labels: NDArray[np.str_]) -> Figures:
     """The figure of each image (N,) with these logits (N, C) and labels (N,)."""
     card, task = predictor.card, predictor.task
-    names, truth = task.indexed(card.classes, labels)
-    return task.figures(widened(task.probabilities(logits, card), len(names), 0.0), truth, card)
+    names, truth = task.indexed(card, labels)
+    return task.figures(task.widened(task.probabilities(logits, card), len(names), 0.0), truth, card)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sightline.evaluate.metrics import BoolArray, FloatArray, IntArray
 
 
-def fit(logits: FloatArray, labels: IntArray, wanted_accuracy: float) -> Confidence:
+def fit(logits: FloatArray, labels: IntArray, wanted_accuracy: float, classes: int) -> Confidence:  # noqa: ARG001
     """Temperature, shifts and thresholds of logits and labels (N, C); N may be 0.
 
     An answer is right, for abstention, where it has every label of the image and no other.
@@ -38,7 +38,13 @@ def fit(logits: FloatArray, labels: IntArray, wanted_accuracy: float) -> Confide
     )
 
 
-def measured(fitted: Confidence, classes: list[str], logits: FloatArray, labels: IntArray) -> dict[str, Any]:
+def measured(
+    fitted: Confidence,
+    classes: list[str],
+    logits: FloatArray,
+    labels: IntArray,
+    scales: FloatArray,  # noqa: ARG001 — nothing has a size
+) -> dict[str, Any]:
     """Every figure that follows from the logits and labels (N, C) of the test images; N ≥ 1.
 
     The calibration figures are about decisions, one for each class of each image. A class without images has support 0

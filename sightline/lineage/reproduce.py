@@ -215,10 +215,12 @@ def _accuracy(tracker: Tracker, version: str, there: Paths, now: Trained) -> dic
     from sightline.data.loader import load
     from sightline.evaluate.compare import difference_interval, discordant
     from sightline.heads.known import of
+    from sightline.heads.labels import LABELS
     from sightline.train.inference import predict
 
     parts = [load(there.shards("target"), role) for role in ("val", "calib")]
-    pixels, labels = torch.cat([one.pixels[:] for one in parts]), torch.cat([one.labels for one in parts])
+    pixels = torch.cat([one.pixels[:] for one in parts])
+    labels = torch.from_numpy(LABELS[now.task].stacked([one.labels.numpy() for one in parts]))
     models = (tracker.predictor(tracker.classifier_model, version).model, now.load(there.root))
     hits = of(now.task).hits
     then, again = ((hits(predict(one, pixels, exact=True), labels) == 1).numpy() for one in models)

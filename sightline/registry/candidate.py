@@ -16,7 +16,6 @@ from sightline.data import manifest
 from sightline.digests import file_digest
 from sightline.errors import RegistryError, SightlineError
 from sightline.evaluate import release
-from sightline.evaluate.metrics import widened
 from sightline.models.backend import is_installed, start
 from sightline.models.predictor import Predictor
 from sightline.models.weights import WEIGHTS
@@ -189,7 +188,7 @@ def _scored(
 ) -> Scored:
     """Over the classes of version and release together: a class that the version does not know gets probability 0."""
     head, card = predictor.task, predictor.card
-    known, numbers = head.indexed(card.classes, labels)
-    wider = widened(probabilities, len(known), 0.0)
+    known, numbers = head.indexed(card, labels)
+    wider = head.widened(probabilities, len(known), 0.0)
     figures = head.figures(wider, numbers, card)
     return Scored(version=version, labels=numbers, probabilities=wider, groups=groups, head=head, figures=figures)

@@ -38,11 +38,14 @@ def check_calibration(
     if not len(calib.labels):
         said = "there are no calibration images, so it did not run: raise datasets.target.roles.calib"
         return Blessing(name=CALIBRATION, verdict="missing", sentence=said, digests=bound)
-    parts = [_claims(candidate, calib, champion, own=own)]
+    claims = all(len(truth) for _, truth in (*_pairs(candidate), *_pairs(calib)))
+    parts = [_claims(candidate, calib, champion, own=own)] if claims else []
     if candidate.head.is_exclusive:
         parts.append(_coverage(candidate, calib))
     if champion is not None:
         parts.append(check_log_loss(candidate, champion))
+    if not parts:
+        return rules.blessed(CALIBRATION, "passed", "it claims nothing that could be wrong", {}, bound)
     failing = [part for part in parts if part.verdict == FAILED]
     verdict: Word = "failed" if failing else "passed"
     figures = {key: value for part in parts for key, value in part.figures.items()}
@@ -62,7 +65,8 @@ def _claims(candidate: Scored, calib: Scored, champion: Scored | None, *, own: b
     kinds = list(zip(_pairs(calib), _pairs(candidate), strict=False))
     p = min(1.0, len(kinds) * min(fitted_null.chance(fitting, judged, rng) for fitting, judged in kinds))
     error = calibration.ece(*own_pair)
-    best = None if champion is None else calibration.ece(*_pair(champion))
+    other = None if champion is None else _pair(champion)
+    best = None if other is None or not len(other[1]) else calibration.ece(*other)
     off = fitted_null.off(*_pair(calib))
     wrong = own and off >= OFF
     good = p > (SUSPECT if wrong else SHOWN) or (best is not None and error <= best)

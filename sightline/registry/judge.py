@@ -121,13 +121,21 @@ def _against_champion(candidate: Candidate) -> Blessing:
         own = candidate.answers
         return rules.first(own.right, own.labels, candidate.limits, bound, own.head)
     pair = paired(candidate.rival.right, candidate.answers.right, candidate.groups)
-    worse = rules.harmed(pair, candidate.champion, bound)
+    worse = rules.harmed(pair, candidate.champion, bound) or _lost(candidate, candidate.champion, pair)
     if worse is not None:
         return worse
     against = objection(candidate, candidate.champion, [name for name in CHECKS if name != names.OVERALL])
     if against is not None:
         return rules.not_asked(against.sentence, pair, bound, against.verdict)
     return _compared(candidate, candidate.champion, pair)
+
+
+def _lost(candidate: Candidate, champion: str, pair: Paired) -> Blessing | None:
+    """The blessing that is refused where harm is shown that the figures of images do not show; None where it is not."""
+    own, other = candidate.answers, candidate.rival
+    assert other is not None  # noqa: S101 — asked only where there is a champion
+    found = own.head.lost(own.probabilities, own.labels, other.probabilities, other.labels, candidate.groups)
+    return None if found is None else rules.lost(found, pair, champion, candidate.bound)
 
 
 def _compared(candidate: Candidate, champion: str, pair: Paired) -> Blessing:
@@ -217,7 +225,9 @@ def _right_on_all(candidate: Candidate, version: str) -> Figures:
 
 
 def _calibration(candidate: Candidate) -> Blessing:
-    own = candidate.bound.data == dvc_digest(candidate.paths.manifest("target").parent)
+    # Scores of boxes are fitted on all of them, and not on the claims that are looked at here.
+    located = candidate.answers.head.is_located
+    own = not located and candidate.bound.data == dvc_digest(candidate.paths.manifest("target").parent)
     return check_calibration(candidate.answers, candidate.calib, candidate.rival, candidate.bound, own=own)
 
 

@@ -99,6 +99,16 @@ def harmed(pair: Paired, name: str, bound: Bound) -> Blessing | None:
     return _overall("failed", f"worse than champion version {name}: {pair.seen} (p = {pair.harm:.2g})", figures, bound)
 
 
+def lost(found: tuple[float, float], pair: Paired, name: str, bound: Bound) -> Blessing | None:
+    """The same for harm that the figures of images do not show: what is lost, and the p of "nothing is"."""
+    share, p = found
+    if p > HARM:
+        return None
+    figures = {**_figures(pair), **accuracies(pair), "lost_score": share, "harm": p}
+    said = f"worse than champion version {name}: average precision {-100 * share:+.1f} points (p = {p:.2g})"
+    return _overall("failed", said, figures, bound)
+
+
 def not_asked(said: str, pair: Paired, bound: Bound, verdict: Word = NOT_APPLICABLE) -> Blessing:
     """The blessing of a candidate whose comparison is not asked for, and spends nothing."""
     return _overall(verdict, f"{said}; no comparison is spent", {**_figures(pair), **accuracies(pair)}, bound)

@@ -84,7 +84,7 @@ def _compare(
         raise RegistryError("it answers golden images with NaN, which is no probability")
     before = np.array([one["probabilities"] for one in golden])
     right, allowed = reference(predictor, files)
-    names, card = predictor.card.classes, predictor.card
+    card = predictor.card
     for was, now in (
         (predictor.task.decided(row, card)[0] for row in pair) for pair in zip(before, found, strict=True)
     ):
@@ -92,15 +92,15 @@ def _compare(
             raise RegistryError(f"{OTHERWISE}: {now} instead of {was} (is the preprocessing the same?)")
     # Both sides may err, and the softmax moves by half of what the logits move by at most.
     limit = allowed / predictor.card.temperature
-    off = float(np.abs(found - before).max())
+    off = predictor.task.off(found, before)
     if not off <= limit:
         raise RegistryError(
             f"{OTHERWISE}: a probability is off by {off:.2g}, rounding explains {limit:.2g} "
             "(is the preprocessing the same?)"
         )
     # A model that is sure of everything hides in its probabilities what its logits show; those of before are kept too.
-    logits = np.array([one["logits"] for one in golden if "logits" in one]).reshape(-1, len(names))
-    off = float(np.abs(logits - right[: len(logits)]).max(initial=0))
+    logits = np.array([one["logits"] for one in golden if "logits" in one]).reshape(-1, *right.shape[1:])
+    off = predictor.task.off(logits, right[: len(logits)])
     if not off <= allowed:
         raise RegistryError(
             f"{OTHERWISE}: a logit is off by {off:.2g}, rounding explains {allowed:.2g} (is the preprocessing the "
