@@ -11,6 +11,8 @@ from prefect.logging import get_run_logger
 
 from sightline import config, project
 from sightline.budget import overhead, plan
+from sightline.errors import ConfigError
+from sightline.heads.labels import LABELS
 from sightline.tracking.runs import connect
 
 if TYPE_CHECKING:
@@ -43,6 +45,8 @@ class Clock:
             return given
         paths = project.Paths(config.find_root())
         params = config.load(paths.root, given)
+        if LABELS[params.task_of("target")].are_boxes:
+            raise ConfigError("--budget plans no detectors yet: set presets.boxes.scratch.steps and finetune.steps")
         if isinstance(self.budget, dict):
             plan.check_stages(params, self.budget)
             return given

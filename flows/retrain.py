@@ -58,7 +58,9 @@ def _queue(paths: Paths, count: int) -> Path | None:
     page = folder / "index.html"
     if page.is_file():
         return page
-    images = chosen.for_champion(paths, count).images
+    # No page draws boxes yet.
+    boxed = LABELS[paths.params.task_of("target")].are_boxes
+    images = () if boxed else chosen.for_champion(paths, count).images
     if not images:
         return None
     sheet.write(folder, images, suggest=False)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sightline.data.reference import DataRef, describe
 from sightline.data.versions.warm import one_process
+from sightline.heads.labels import LABELS
 from sightline.lineage import origin
 from sightline.models.shipped import is_shipped
 from sightline.registry.backbones import fetched
@@ -93,8 +94,10 @@ def prepare(journal: Journal, params: Params) -> Data:
     return Data(ready["target"], ready.get("source"))
 
 
-def label_errors_of(journal: Journal, params: Params, data: Data, trained: Candidates) -> LabelErrors:
+def label_errors_of(journal: Journal, params: Params, data: Data, trained: Candidates) -> LabelErrors | None:
     """Labels that look wrong by the features of a backbone that learned from photographs, not from these labels."""
+    if LABELS[data.target.task].are_boxes:
+        return None
     init = params.pretrain.init or ""
     # What learned from formulas alone has not been shown to see more than colours and textures do.
     neutral = None if init == CHAMPION or (is_shipped(init) and data.source is None) else trained.backbone

@@ -14,6 +14,8 @@ from flows.stages import Tasks, prepare
 from flows.start import begin, in_turn
 from flows.summary import Tuned
 from sightline import config
+from sightline.errors import ConfigError
+from sightline.heads.labels import LABELS
 from sightline.recipe import Chance
 from sightline.registry.backbones import pinned
 from sightline.report.tune import write_tune_page
@@ -60,6 +62,8 @@ def tune(
         context, params = begin("tune", overrides)
         paths, journal = context.paths, Journal(context)
         with ended(context):
+            if LABELS[params.task_of("target")].are_boxes:
+                raise ConfigError("the search tries no detectors yet: change the recipes of presets.boxes yourself")
             data = prepare(journal, params)
             params = begun(params, data.target)
             init = pinned(paths, params.pretrain.init)

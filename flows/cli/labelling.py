@@ -35,6 +35,8 @@ def captured(folder: Path, *, audit: bool, queue: bool, count: int, form: Form, 
     if audit and suggest:
         raise ConfigError("--suggest does not go with --audit: who sees the answer tends to agree with it")
     paths = enter()
+    if LABELS[paths.params.task_of("target")].are_boxes:
+        raise ConfigError("no page draws boxes yet: annotate captured images elsewhere, and add them to the raw folder")
     from sightline.data import manifest
     from sightline.labelling import chosen, sheet
     from sightline.words import counted

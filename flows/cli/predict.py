@@ -17,6 +17,7 @@ from sightline.words import counted, to_cell
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+BOX_COLUMNS = ("path", "label", "probability", "x1", "y1", "x2", "y2", "version", "error")
 COLUMNS = ("path", "label", "probability", "abstain", "set", "foreign", "foreign_score", "version", "error")
 
 
@@ -58,6 +59,8 @@ def predict(
     rows = predict_files(answering.bundle, answering.version, found, top, max_pixels=paths.params.ingest.max_pixels)
     if as_json:
         typer.echo(json.dumps(rows))
+    elif as_csv and any("boxes" in row for row in rows):
+        _box_table(rows)
     elif as_csv:
         _table(rows, top)
     else:
@@ -74,10 +77,14 @@ def predict(
 
 def _words(row: dict[str, Any]) -> str:
     from sightline.heads.labels import shown
+    from sightline.heads.located import told
     from sightline.serve.files import doubt
 
     if "error" in row:
         return str(row["error"])
+    if "boxes" in row:
+        said = told(box["label"] for box in row["boxes"])
+        return f"{said}  {row['probability']:.3f}  {doubt(row)}".rstrip()
     top = [f"{one['label']}  {one['probability']:.3f}" for one in row.get("top", ())]
     said = f"{shown(row['label'])}  {row['probability']:.3f}"
     if top:
@@ -100,6 +107,15 @@ def _table(rows: Sequence[dict[str, Any]], top: int | None) -> None:
             flat |= {f"label_{place}": one["label"], f"probability_{place}": one["probability"]}
         flat["set"] = " | ".join(row.get("set") or ())
         writer.writerow({key: _cell(value) for key, value in flat.items()})
+
+
+def _box_table(rows: Sequence[dict[str, Any]]) -> None:
+    """A row for each box; one without a box for an image that has none."""
+    writer = csv.DictWriter(sys.stdout, BOX_COLUMNS, restval="", extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        for box in row.get("boxes") or [{"label": "", "probability": None}]:
+            writer.writerow({key: _cell(value) for key, value in {**row, **box}.items()})
 
 
 def _cell(value: Any) -> str:

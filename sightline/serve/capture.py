@@ -177,7 +177,7 @@ class Capture(Collector):
 
     def _record(self, one: _Waiting) -> Record:
         answer, version, described = one.answered
-        split = version.predictor.model.head.in_features
+        split = version.predictor.model.width
         header, origin = open_image(one.data), one.origin
         numbers = described.astype(np.float32)
         return Record(

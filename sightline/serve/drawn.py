@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image, ImageDraw, ImageFont
 
 from sightline.heads.labels import shown
-from sightline.images.reading import inspect
+from sightline.heads.located import told
+from sightline.images.outlined import Outline, outline
+from sightline.images.reading import inspect, open_image, upright_size
 from sightline.names import plain
 from sightline.serve.files import doubt
 
@@ -25,6 +27,8 @@ SMALLEST, LARGEST = 13, 40
 """Of the letters, pixels."""
 SURE, UNSURE = (22, 101, 52), (146, 64, 14)
 """Colours of the band below: an answer, and one that a person had better give."""
+COLOURS = ((37, 99, 235), (190, 24, 93), (21, 128, 61), (180, 83, 9), (109, 40, 217), (15, 118, 110), (185, 28, 28))
+"""Of boxes, by class."""
 
 
 def draw(images: Sequence[Source], rows: Sequence[dict[str, Any]], folder: Path) -> list[Path]:
@@ -34,25 +38,30 @@ def draw(images: Sequence[Source], rows: Sequence[dict[str, Any]], folder: Path)
     """
     folder.mkdir(parents=True, exist_ok=True)
     made: list[Path] = []
+    classes = sorted({box["label"] for row in rows for box in row.get("boxes", ())})
     for image, row in zip(images, rows, strict=True):
         if "error" in row:
             continue
         place = _free(folder, plain(Path(image.name).stem), made)
-        _drawn(image.read(), row).save(place, "JPEG", quality=90)
+        _drawn(image.read(), row, classes).save(place, "JPEG", quality=90)
         made.append(place)
     return made
 
 
 def _lines(row: dict[str, Any]) -> list[str]:
-    """What is written: each class that was asked for with its probability, and why a person had better look."""
+    """What is written: how many boxes there are, or each class that was asked for with its probability; and doubts."""
+    if "boxes" in row:
+        return [told(box["label"] for box in row["boxes"]), *([why] if (why := doubt(row)) else [])]
     top = row.get("top") or [row]
     said = [f"{shown(one['label'])}  {100 * one['probability']:.1f} %" for one in top]
     return [*said, *([why] if (why := doubt(row)) else [])]
 
 
-def _drawn(data: bytes, row: dict[str, Any]) -> Image.Image:
+def _drawn(data: bytes, row: dict[str, Any], classes: Sequence[str]) -> Image.Image:
     _, picture = inspect(data, LONGEST)
-    picture = _sized(picture)
+    picture = _sized(picture).convert("RGB")
+    if row.get("boxes"):
+        outline(picture, _outlines(data, row["boxes"], picture, classes), _letters(SMALLEST))
     texts = _lines(row)
     font = _font(texts, picture.width)
     line = sum(font.getmetrics())
@@ -62,6 +71,22 @@ def _drawn(data: bytes, row: dict[str, Any]) -> Image.Image:
     for number, text in enumerate(texts):
         pen.text((line // 3, picture.height + line // 4 + number * line), text, fill="white", font=font)
     return band
+
+
+def _outlines(
+    data: bytes, boxes: Sequence[dict[str, Any]], picture: Image.Image, classes: Sequence[str]
+) -> list[Outline]:
+    """The boxes of an image as they lie in the `picture` of it, the surest on top; a colour for each class."""
+    width, height = upright_size(open_image(data))
+    across, down = picture.width / width, picture.height / height
+    return [
+        Outline(
+            (box["x1"] * across, box["y1"] * down, box["x2"] * across, box["y2"] * down),
+            COLOURS[classes.index(box["label"]) % len(COLOURS)],
+            f"{box['label']} {100 * box['probability']:.0f} %",
+        )
+        for box in reversed(boxes)
+    ]
 
 
 def _ground(row: dict[str, Any]) -> tuple[int, int, int]:

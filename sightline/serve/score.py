@@ -47,6 +47,13 @@ SCHEMA = pa.schema(
 )
 LABELS = pa.field("labels", pa.list_(pa.string()))
 """A column more, where images have several labels."""
+BOXES = pa.field(
+    "boxes",
+    pa.list_(
+        pa.struct([("label", pa.string()), *((name, pa.float64()) for name in ("probability", "x1", "y1", "x2", "y2"))])
+    ),
+)
+"""One more, where they have boxes."""
 PLAN = "plan.json"
 
 
@@ -89,7 +96,9 @@ def score(
         write_atomically(parts / PLAN, plan)
     chunks = [images[start : start + PART] for start in range(0, len(images), PART)]
     files = [parts / f"{number:06d}.parquet" for number in range(len(chunks))]
-    schema = SCHEMA if version.predictor.task.is_exclusive else SCHEMA.append(LABELS)
+    task = version.predictor.task
+    schema = SCHEMA if task.is_exclusive else SCHEMA.append(LABELS)
+    schema = schema.append(BOXES) if task.is_located else schema
     resumed = 0
     with ThreadPoolExecutor(os.cpu_count(), "decode") as pool:
         for chunk, file in zip(chunks, files, strict=True):
@@ -114,8 +123,9 @@ def _rows(chunk: Sequence[Source], version: Version, pool: ThreadPoolExecutor) -
     for source, (_, _, error) in zip(chunk, read, strict=True):
         row: dict[str, Any] = {"path": source.name, "version": version.number, "digest": version.digest, "error": error}
         if error is None:
-            found = asdict(next(answers))
-            row |= {"set": found.pop("likely")} | found
+            answer = next(answers)
+            found = asdict(answer)
+            row |= {"set": found.pop("likely")} | found | answer.sets
         rows.append(row)
     return rows
 

@@ -172,7 +172,7 @@ class Versions:
         import mlflow.artifacts
         import pandas as pd
         from mlflow.models import ModelSignature
-        from mlflow.types.schema import Array, ColSpec, DataType, Schema, TensorSpec
+        from mlflow.types.schema import Array, ColSpec, DataType, Object, Property, Schema, TensorSpec
 
         from sightline.heads.known import of
 
@@ -190,8 +190,12 @@ class Versions:
             ColSpec("string", "digest"),
         ]
         card = json.loads((bundle / BUNDLE).read_text(encoding="utf-8"))
-        if not of(card.get("task", CLASSIFY)).is_exclusive:
+        head = of(card.get("task", CLASSIFY))
+        edges = [Property(name, DataType.double) for name in ("probability", "x1", "y1", "x2", "y2")]
+        if not head.is_exclusive:
             outputs.append(ColSpec(Array(DataType.string), "labels"))
+        if head.is_located:
+            outputs.append(ColSpec(Array(Object([Property("label", DataType.string), *edges])), "boxes"))
         with mlflow.start_run(run_id=run), sealed.uncompiled():
             logged = mlflow.pyfunc.log_model(
                 name="classifier",
