@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from sightline.data.loader import Images
     from sightline.images.boxes import Floats
-    from sightline.images.letterbox import Placement
+    from sightline.images.placement import Placement
 
 SET = "detection_blood_cells"
 SEEDS = 3

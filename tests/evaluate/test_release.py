@@ -15,10 +15,12 @@ from sightline.data.loader import load
 from sightline.data.shards import preprocess
 from sightline.data.versions import history
 from sightline.errors import DataError
-from sightline.evaluate import leaving, metrics, release
+from sightline.evaluate import leaving, release
 from sightline.evaluate.evaluation import evaluate
 from sightline.evaluate.robustness import GATE
 from sightline.heads.known import ONE
+from sightline.heads.shares import widened
+from sightline.models.bundle import Card
 from sightline.models.predictor import Predictor
 from sightline.params import Evaluate
 from sightline.recipe import Recipe
@@ -228,9 +230,10 @@ def test_evaluation_has_every_figure(prepared: Paths) -> None:
 
 def test_class_that_the_model_does_not_know_has_no_chance() -> None:
     """A release's further classes follow those of the model, which answers them with what stands for never."""
-    names, indices = ONE.indexed(("dog", "cat"), np.array(["cat", "yak", "ant"]))
+    card = Card("cnn", 8, ("dog", "cat"), 1.0, "")
+    names, indices = ONE.indexed(card, np.array(["cat", "yak", "ant"]))
     assert (names, indices.tolist()) == (["dog", "cat", "ant", "yak"], [1, 3, 2])
-    assert ONE.indexed(("dog",), np.array([], dtype=str))[1].dtype == np.int64
-    wide = metrics.widened(np.array([[0.25, 0.75]]), len(names), 0.0)
+    assert ONE.indexed(card, np.array([], dtype=str))[1].dtype == np.int64
+    wide = widened(np.array([[0.25, 0.75]]), len(names), 0.0)
     assert wide.tolist() == [[0.25, 0.75, 0.0, 0.0]]
-    assert metrics.widened(np.array([[1.0, 2.0]]), 2, -np.inf).tolist() == [[1.0, 2.0]]
+    assert widened(np.array([[1.0, 2.0]]), 2, -np.inf).tolist() == [[1.0, 2.0]]

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sightline.evaluate.confidence import Confidence
 
 CLASSES = ["ant", "bee", "cat"]
+NO_SCALES = np.zeros(0)
 
 
 def drawn(count: int, seed: int) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -35,9 +36,9 @@ def answered(fitted: Confidence, logits: NDArray[Any]) -> NDArray[Any]:
 
 def test_figures_are_those_of_scikit_learn() -> None:
     """F1 of the classes, of all decisions and of the images, mAP, exact sets and Hamming loss."""
-    fitted = several.fit(*drawn(300, 0), 0.9)
+    fitted = several.fit(*drawn(300, 0), 0.9, len(CLASSES))
     logits, labels = drawn(400, 1)
-    found, said = several.measured(fitted, CLASSES, logits, labels), answered(fitted, logits)
+    found, said = several.measured(fitted, CLASSES, logits, labels, NO_SCALES), answered(fitted, logits)
     for number, name in enumerate(CLASSES):
         row = precision_recall_fscore_support(labels[:, number], said[:, number], average="binary")
         told = found["per_class"][name]
@@ -52,8 +53,8 @@ def test_figures_are_those_of_scikit_learn() -> None:
 
 def test_calibration_is_told_before_and_after() -> None:
     """Of all decisions; the fit takes away most of the error of logits that are half as large again."""
-    fitted = several.fit(*drawn(2000, 0), 0.9)
-    found = several.measured(fitted, CLASSES, *drawn(2000, 1))
+    fitted = several.fit(*drawn(2000, 0), 0.9, len(CLASSES))
+    found = several.measured(fitted, CLASSES, *drawn(2000, 1), NO_SCALES)
     assert found["ece_after"] < found["ece_null"] < found["ece_before"]
     assert sum(row["count"] for row in found["reliability"]) == 2000 * 3
     assert found["conformal"]["coverage"] == pytest.approx(0.9, abs=0.03)
@@ -61,8 +62,8 @@ def test_calibration_is_told_before_and_after() -> None:
 
 def test_abstention_is_about_whole_sets() -> None:
     """Answers above the threshold have every label and no other as often as was wanted."""
-    fitted = several.fit(*drawn(3000, 0), 0.6)
-    found = several.measured(fitted, CLASSES, *drawn(3000, 1))["abstention"]
+    fitted = several.fit(*drawn(3000, 0), 0.6, len(CLASSES))
+    found = several.measured(fitted, CLASSES, *drawn(3000, 1), NO_SCALES)["abstention"]
     assert found["accuracy"] >= 0.58
     assert 0 < found["coverage"] < 1
 
@@ -70,21 +71,21 @@ def test_abstention_is_about_whole_sets() -> None:
 def test_without_calibration_images_one_half_decides() -> None:
     """And nothing is promised."""
     logits, labels = drawn(50, 0)
-    fitted = several.fit(logits[:0], labels[:0], 0.9)
+    fitted = several.fit(logits[:0], labels[:0], 0.9, len(CLASSES))
     assert (fitted.temperature, fitted.abstain_below) == (1.0, None)
-    found = several.measured(fitted, CLASSES, logits, labels)
+    found = several.measured(fitted, CLASSES, logits, labels, NO_SCALES)
     assert found["conformal"] is None
     assert found["subset_accuracy"] == pytest.approx(((logits >= 0) == labels).all(axis=1).mean())
 
 
 def test_class_that_the_model_does_not_know_is_missed() -> None:
     """Its F1 is 0, and it lowers the macro average; no figure fails for it."""
-    fitted = several.fit(*drawn(300, 0), 0.9)
+    fitted = several.fit(*drawn(300, 0), 0.9, len(CLASSES))
     logits, labels = drawn(200, 1)
     wider = np.pad(logits, ((0, 0), (0, 1)), constant_values=-np.inf)
     more = np.pad(labels, ((0, 0), (0, 1)), constant_values=1)
-    found = several.measured(fitted, [*CLASSES, "dog"], wider, more)
-    known = several.measured(fitted, CLASSES, logits, labels)
+    found = several.measured(fitted, [*CLASSES, "dog"], wider, more, NO_SCALES)
+    known = several.measured(fitted, CLASSES, logits, labels, NO_SCALES)
     assert found["per_class"]["dog"]["f1"] == 0
     assert found["averages"]["macro"]["f1"] == pytest.approx(0.75 * known["averages"]["macro"]["f1"])
 

@@ -21,7 +21,7 @@ def boxes_of(count: int, seed: int = 0) -> torch.Tensor:
 
 
 def targets_of(*rows: tuple[float, ...]) -> torch.Tensor:
-    return packed([torch.tensor(rows).double().view(-1, 6).numpy()])
+    return torch.from_numpy(packed([torch.tensor(rows).double().view(-1, 6).numpy()]))
 
 
 def ideal(targets: torch.Tensor) -> torch.Tensor:

@@ -52,9 +52,9 @@ def test_no_class_is_a_label_and_no_label_is_none() -> None:
 
 def test_targets_are_rows_of_bits() -> None:
     """1 where an image shows the class; one name gives the number of the class."""
-    assert SEVERAL.targets(texts("a;c", ";", "b"), ["a", "b", "c"]).tolist() == [[1, 0, 1], [0, 0, 0], [0, 1, 0]]
-    assert ONE.targets(texts("b", "a"), ["a", "b"]).tolist() == [1, 0]
-    assert ONE.targets(texts("b", "a"), ["a", "b"]).dtype == np.int64
+    assert SEVERAL.targets(texts("a;c", ";", "b"), ["a", "b", "c"], 8).tolist() == [[1, 0, 1], [0, 0, 0], [0, 1, 0]]
+    assert ONE.targets(texts("b", "a"), ["a", "b"], 8).tolist() == [1, 0]
+    assert ONE.targets(texts("b", "a"), ["a", "b"], 8).dtype == np.int64
 
 
 def test_copies_agree_on_all_that_they_show_or_contradict() -> None:

@@ -33,6 +33,7 @@ class Card:
     temperature: float = 1.0
     abstain_below: float | None = None
     conformal: None = None
+    size: int = 8
 
 
 def card(thresholds: tuple[float, ...] = (0.5, 0.5, 0.5), likely_from: float | None = None, **more: Any) -> Card:
@@ -105,7 +106,7 @@ def test_weights_even_out_rare_classes() -> None:
 def test_untrained_head_says_how_frequent_classes_are() -> None:
     """Whatever the features are at first, the bias tells the share of each class."""
     head, labels = nn.Linear(2, 2), torch.tensor([[1, 0]] * 3 + [[0, 0]] * 6, dtype=torch.uint8)
-    HEAD.begin(head, labels)
+    HEAD.begin(nn.ModuleDict({"head": head}), labels)
     torch.testing.assert_close(torch.sigmoid(head.bias), torch.tensor([0.35, 0.05]))
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sightline.images.letterbox import Placement, letterbox
-from sightline.images.normalise import GROUND
+from sightline.images.letterbox import letterbox
+from sightline.images.placement import GROUND, Placement
 
 
 def file_of(image: Image.Image, name: str = "PNG", **options: object) -> bytes:

@@ -78,6 +78,16 @@ def test_without_a_backbone_there_is_from_scratch_alone(params: Params) -> None:
     assert chain.stages_of(given) == chain.stages_of(params)
 
 
+def test_boxes_are_fine_tuned_from_the_backbone_itself(params: Params) -> None:
+    """No linear head answers where something lies."""
+    boxed = replace(params, project=replace(params.project, task="detect"))
+    trainer = Noting()
+    found = chain.train(trainer, boxed, chain.stages_of(boxed))
+    assert [stage for stage, _ in trainer.asked] == ["pretrain", "finetune", "scratch"]
+    assert trainer.asked[1][1][0] == "pretrain"  # type: ignore[index]
+    assert found.head is None
+
+
 def test_only_what_is_asked_for_is_trained(params: Params) -> None:
     """The line of a head ends with it: neither fine-tuning nor from scratch."""
     trainer = Noting()

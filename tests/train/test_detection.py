@@ -10,7 +10,8 @@ import torch
 
 from sightline.data.loader import Images
 from sightline.errors import ConfigError
-from sightline.heads.detect import DETECT, Detect
+from sightline.heads.detect import Detect
+from sightline.heads.labels import DETECT
 from sightline.heads.targets import CLASS, NOTHING, OBJECT, empty
 from sightline.models.detector import build
 from sightline.recipe import Recipe

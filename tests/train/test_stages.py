@@ -6,12 +6,17 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
+from boxed import make_coco
 from conftest import make_images, make_project
 
+from sightline import config, scaffold
 from sightline.data import shards
 from sightline.data.ingest import ingest
 from sightline.data.loader import load
 from sightline.data.shards import preprocess
+from sightline.heads.labels import DETECT
+from sightline.params import Pretrain
+from sightline.project import Paths
 from sightline.recipe import Recipe
 from sightline.train import stages
 
@@ -56,3 +61,25 @@ def test_other_pixels_give_another_head(tmp_path: Path, monkeypatch: pytest.Monk
     other = stages.transfer(place("other"), backbone, params.transfer, augmentation, 0)
     assert other.weights != first.weights
     assert len(list((paths.runs / "features").glob("*.safetensors"))) == 2
+
+
+def test_detectors_begin_with_the_backbone_that_is_given(tmp_path: Path) -> None:
+    """One that came with Sightline, and one that learned classes: its weights are there before the first step."""
+    scaffold.init(tmp_path / "p", str(make_coco(tmp_path / "squares", 24)), None, "toy", lambda _: None)
+    config.write_value(tmp_path / "p", "preprocess.size", 64)
+    paths = Paths(tmp_path / "p")
+    ingest(paths, "target")
+    preprocess(paths, "target")
+
+    def place(name: str) -> stages.Place:
+        (paths.runs / name).mkdir(parents=True, exist_ok=True)
+        return stages.Place(paths.root, paths.runs / name, paths.shards("target"), lambda _: None)
+
+    still = Recipe(epochs=1, steps=1, batch_size=4, learning_rate=1e-9, crop=0.0, freeze_statistics=True)
+    given = stages.adopt(place("given"), Pretrain(network="cnn", recipe=still, init="embedded:fractals"), 0)
+    assert (given.task, given.is_adopted) == (DETECT, True)
+    tuned = stages.finetune(place("tuned"), given, still, 0)
+    plain = stages.scratch(place("plain"), "cnn", still, 0)
+    first, same, other = (one.load(paths.root).backbone.state_dict()["0.weight"] for one in (given, tuned, plain))
+    np.testing.assert_allclose(first, same, atol=1e-6)
+    assert not np.allclose(first, other, atol=1e-3)

@@ -13,8 +13,7 @@ from commands import asked, call
 from conftest import SHARED
 from PIL import Image
 
-from sightline import scaffold
-from sightline.data.annotations import Annotations, coco, conversion, read, refuse, voc, yolo
+from sightline.data.annotations import Annotations, coco, conversion, read, tells_boxes, voc, yolo
 from sightline.data.annotations.table import BOXES, IMAGES
 from sightline.data.sources import scan
 from sightline.errors import DataError
@@ -483,7 +482,7 @@ def test_boxes_as_labels(tmp_path: Path) -> None:
     assert found == {"train/1.png": ("cat;dog", "train"), "val/2.png": (";", "val")}
 
 
-def test_init_refuses_boxes(tmp_path: Path) -> None:
+def test_init_sees_boxes(tmp_path: Path) -> None:
     """A folder or a file of boxes is no folder of one class called images; class folders with XML beside them are."""
     put(tmp_path / "coco", "images/1.png")
     in_coco(tmp_path / "coco/coco.json", {"images/1.png": [(1, 1, 2, 10, 20)]})
@@ -492,14 +491,16 @@ def test_init_refuses_boxes(tmp_path: Path) -> None:
     put(tmp_path / "yolo", "train/images/1.png", "valid/images/2.png")
     write(tmp_path / "yolo/train/labels/1.txt", "0 0.5 0.5 0.5 0.5\n")
     for name in ("coco", "voc", "yolo", "coco/coco.json"):
-        with pytest.raises(DataError, match=f"{name} holds boxes .*--format labels"):
-            scaffold.init(tmp_path / "p", str(tmp_path / name), None, None, lambda _: None)
-        assert not (tmp_path / "p").exists()
+        assert tells_boxes(tmp_path / name)
     put(tmp_path / "classes", "cat/1.png", "dog/2.png")
     in_voc(tmp_path / "classes/cat/1.xml", ("cat", 1, 1, 6, 6))
-    refuse(tmp_path / "classes")
+    assert not tells_boxes(tmp_path / "classes")
     put(tmp_path / "one", "cat/1.png")
-    refuse(tmp_path / "one")
+    assert not tells_boxes(tmp_path / "one")
+    # COCO's JSON is about all images, in whatever folders they lie.
+    put(tmp_path / "cameras", "east/1.png", "west/2.png")
+    in_coco(tmp_path / "cameras/annotations/all.json", {"east/1.png": [(1, 1, 2, 10, 20)]})
+    assert tells_boxes(tmp_path / "cameras")
 
 
 def test_a_folder_that_is_there_is_not_written_into(tmp_path: Path) -> None:

@@ -1,0 +1,168 @@
+"""The whole chain where images have boxes: from a COCO file to a champion that finds them, and its successor."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import numpy as np
+import pandas as pd
+import pytest
+from answering import follower, served
+from boxed import draw, make_coco
+from conftest import enter, make_project
+
+import sightline
+from sightline import config
+from sightline.data import manifest
+from sightline.data.labels import exchange
+from sightline.data.shards import preprocess
+from sightline.errors import ConfigError, DataError, ModelError
+from sightline.export.folder import export
+from sightline.heads.labels import DETECT
+from sightline.heads.located import read
+from sightline.images.boxes import iou
+from sightline.models.predictor import Predictor
+from sightline.project import Paths
+from sightline.registry.served import answering
+from sightline.registry.served import served as bundle_of
+from sightline.serve.app import application
+from sightline.serve.drawn import draw as draw_answers
+from sightline.serve.files import predict_files
+from sightline.serve.images import sources
+from sightline.serve.score import score
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from flows.summary import Summary
+
+# Two detectors are trained.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+EDGES = ("x1", "y1", "x2", "y2")
+RECIPE = {"epochs": 1, "batch_size": 8, "optimiser": "adamw", "learning_rate": 0.004, "zoom": 0.7, "crop": 0.0}
+
+
+def run(overrides: dict[str, Any] | None = None) -> Summary:
+    from flows.train import train
+
+    return train(overrides)
+
+
+def same(found: list[dict[str, Any]], wanted: list[dict[str, Any]]) -> None:
+    """The same boxes, but for what more images at a time round otherwise."""
+    assert [box["label"] for box in found] == [box["label"] for box in wanted]
+    for one, other in zip(found, wanted, strict=True):
+        assert one["probability"] == pytest.approx(other["probability"], abs=1e-4)
+        assert [one[edge] for edge in EDGES] == pytest.approx([other[edge] for edge in EDGES], abs=0.05)
+
+
+@pytest.fixture(scope="module")
+def boxed(tmp_path_factory: pytest.TempPathFactory, prefect_server: None) -> Iterator[tuple[Paths, Summary, Summary]]:  # noqa: ARG001 — the flow needs it
+    """A project of squares, entered; what a run told, and a longer one after it."""
+    home = tmp_path_factory.mktemp("boxed")
+    squares = make_coco(home / "squares", 160)
+    with pytest.MonkeyPatch.context() as patch:
+        paths = enter(make_project(home / "toy project", squares / "coco.json"), patch)
+        for key, value in {
+            "project.preset": None,
+            "preprocess.size": 64,
+            "pretrain.init": None,
+            "pretrain.recipe": RECIPE,
+            "finetune.recipe": RECIPE,
+            "finetune.scratch": {**RECIPE, "steps": 40},
+            "gate.min_accuracy": 0.1,
+        }.items():
+            config.write_value(paths.root, key, value)
+        first = run()
+        yield paths, first, run({"finetune.scratch.steps": 200})
+
+
+def test_run_becomes_champion(boxed: tuple[Paths, Summary, Summary]) -> None:
+    """Every stage ran; the score is mAP, and the gate speaks of the boxes of an image."""
+    paths, first, _ = boxed
+    assert paths.params.task_of("target") == DETECT
+    assert first.outcome.promoted, first.outcome.sentence
+    assert first.scores[0].measure == "mAP 50"
+    (overall,) = (one for one in first.outcome.blessings if one.name == "overall")
+    assert "mean F1 of the boxes" in overall.sentence
+
+
+def test_better_one_follows_it(boxed: tuple[Paths, Summary, Summary]) -> None:
+    """By the paired comparison of the images' figures, with the slices of the classes beside it."""
+    _, _, second = boxed
+    assert second.outcome.promoted, second.outcome.sentence
+    figures = {one.name: one.figures for one in second.outcome.blessings}
+    assert figures["overall"]["p"] <= figures["overall"]["level"]
+    assert {"label=green", "label=red"} <= {row["name"] for row in figures["slices"]["slices"]}
+    assert any("does not watch answers with boxes yet" in one for one in second.outcome.messages)
+
+
+def test_table_of_boxes_lies_beside_the_manifest(boxed: tuple[Paths, Summary, Summary]) -> None:
+    """Both say the same, in the same version of the data."""
+    paths = boxed[0]
+    rows, boxes = manifest.read(paths.manifest("target")), pd.read_parquet(paths.boxes("target"))
+    assert len(boxes) == sum(len(read(text)[2]) for text in rows["label"])
+    assert paths.boxes("target").parent == paths.manifest("target").parent
+
+
+def test_page_shows_boxes(boxed: tuple[Paths, Summary, Summary]) -> None:
+    """Average precision in place of a confusion matrix, and a curve for each class."""
+    text = open(boxed[2].report, encoding="utf-8").read()  # noqa: PTH123, SIM115
+    assert "Test mAP 50" in text
+    assert "Precision and recall" in text
+    assert "Confusion matrix" not in text
+
+
+def test_files_rows_and_requests_get_the_same_boxes(boxed: tuple[Paths, Summary, Summary], tmp_path: Path) -> None:
+    """`predict`, `score`, `serve`, Python and MLflow: where the squares are, in pixels of the image, and alike."""
+    import mlflow
+
+    paths = boxed[0]
+    asked = [one for one in sources(paths.raw("target")) if one.name.endswith(".png")][:40]
+    found = bundle_of(paths)
+    rows = predict_files(found.bundle, found.version, asked)
+    hits = total = 0
+    for row in rows:
+        _, squares = draw(int(row["path"].rpartition("/")[2].partition(".")[0]))
+        total += len(squares)
+        for square in squares:
+            mine = [[box[key] for key in EDGES] for box in row["boxes"] if box["label"] == square.name]
+            overlap = iou(np.array(mine).reshape(-1, 4), np.array([square[1:]], dtype=float))
+            hits += bool(overlap.max(initial=0.0) > 0.5)
+    assert hits > 0.6 * total
+    version = answering(paths)
+    score(asked, version, tmp_path / "answers.parquet")
+    table = pd.read_parquet(tmp_path / "answers.parquet")
+    for one, row in zip(table["boxes"], rows, strict=True):
+        same(list(one), row["boxes"])
+    shown = next(place for place, row in enumerate(rows) if row["boxes"])
+    with served(application(follower(load=lambda: version))) as address:
+        reply = httpx.post(f"{address}/predict", content=asked[shown].read(), timeout=30).json()["answers"][0]
+    assert reply["label"] == rows[shown]["label"]
+    same(reply["boxes"], rows[shown]["boxes"])
+    (answer,) = sightline.champion(paths.root).predict(asked[shown].file)
+    same([box._asdict() for box in answer.boxes or ()], rows[shown]["boxes"])
+    model = mlflow.pyfunc.load_model("models:/toy-classifier@champion")
+    told = model.predict(pd.DataFrame({"image": [asked[shown].read()]}))
+    same(told["boxes"][0], rows[shown]["boxes"])
+    (picture, *_) = draw_answers(asked[shown : shown + 1], rows[shown : shown + 1], tmp_path / "drawn")
+    assert picture.stat().st_size > 0
+
+
+def test_what_is_not_there_says_so(boxed: tuple[Paths, Summary, Summary], tmp_path: Path) -> None:
+    """Graphs, boxes filled in by hand and squeezed images are refused with one sentence."""
+    paths = boxed[0]
+    found = bundle_of(paths)
+    with pytest.raises(ModelError, match="torch serves it"):
+        export(found.bundle, "toy-classifier", found.version, "torch", tmp_path / "out")
+    rows = manifest.read(paths.manifest("target"))
+    (tmp_path / "todo.csv").write_text(f"sha256,label\n{rows['sha256'][0]},red\n", encoding="utf-8")
+    with pytest.raises(DataError, match="correct the annotations"):
+        exchange.take(paths, "target", tmp_path / "todo.csv")
+    config.write_value(paths.root, "preprocess.fit", "squeeze")
+    with pytest.raises(ConfigError, match="boxes would lie elsewhere"):
+        preprocess(Paths(paths.root), "target")
+    config.write_value(paths.root, "preprocess.fit", "auto")
+    assert Predictor.load(found.bundle).card.fit == "letterbox"
