@@ -53,16 +53,15 @@ def retrain(signal: str = "") -> Summary | None:
 
 
 def _queue(paths: Paths, count: int) -> Path | None:
-    """The page of the day with images to label; None where no picture of any was kept, or they have several labels."""
+    """The page of the day with images to label; None where no picture of any was kept."""
     folder = paths.reports / "labelling" / f"{datetime.now(UTC):%Y-%m-%d}"
     page = folder / "index.html"
     if page.is_file():
         return page
-    if LABELS[paths.params.task_of("target")].are_sets:
-        return None  # on the page an image gets one class
     images = chosen.for_champion(paths, count).images
     if not images:
         return None
     sheet.write(folder, images, suggest=False)
-    classes = manifest.classes(manifest.read(paths.manifest("target")))
-    return write_labelling(folder, images, classes, f"{paths.params.project.name}: images to label", suggest=False)
+    task, title = paths.params.task_of("target"), f"{paths.params.project.name}: images to label"
+    classes = manifest.classes(manifest.read(paths.manifest("target")), task)
+    return write_labelling(folder, images, classes, LABELS[task], title, suggest=False)

@@ -30,7 +30,7 @@ from sightline import project, scaffold
 from sightline.config import write_value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from sightline.project import Paths
 
@@ -198,12 +198,18 @@ def run_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     Its pretraining was killed once, and the same command then ran to its champion. Made by whichever worker comes
     first, and waited for by the others; to be copied, not changed.
     """
+    return made_once(tmp_path_factory, "cli", _kill_and_run)
+
+
+def made_once(tmp_path_factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """The folder that `make` fills; by whichever worker comes first, once in a session."""
     base = tmp_path_factory.getbasetemp()
-    home = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "cli"
+    home = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
     with FileLock(f"{home}.lock"):
-        if not (home / "second.log").exists():
+        if not (home / "made").exists():
             home.mkdir()
-            _kill_and_run(home)
+            make(home)
+            (home / "made").touch()
     return home
 
 
@@ -214,7 +220,7 @@ def _kill_and_run(home: Path) -> None:
     command = [sys.executable, "-m", "flows.cli", "run", "--set", f"{LEARNING_RATE}=0.002"]
     with (home / "first.log").open("w") as log:
         first = subprocess.Popen(command, stdout=log, start_new_session=True, **words)  # type: ignore[call-overload]
-        for _ in range(1200):
+        for _ in range(2400):
             if any(paths.runs.glob("pretrain/*/checkpoint.pt")):
                 break
             time.sleep(0.1)
@@ -240,6 +246,34 @@ def trained(run_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         for key in [key for key in os.environ if key not in environment()]:
             patch.delenv(key)
         yield copy_project(original, tmp_path_factory.mktemp("cli") / "toy project", patch)
+
+
+@contextmanager
+def _torch_answers() -> Iterator[pytest.MonkeyPatch]:
+    from sightline.models import runtimes
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(runtimes.LIBRARIES, "onnx", ("library_of_nowhere",))
+        yield patch
+
+
+@pytest.fixture(scope="module")
+def torch_answers() -> Iterator[None]:
+    """As where `sightline[onnx]` is not installed, for what is not about serving forms: each takes six seconds."""
+    with _torch_answers():
+        yield
+
+
+@pytest.fixture(scope="session")
+def crowned(tmp_path_factory: pytest.TempPathFactory) -> Paths:
+    """A project with a champion, as `traffic.crown` makes it; to be copied, not changed."""
+    from traffic import crown
+
+    def make(home: Path) -> None:
+        with _torch_answers() as patch:
+            crown(home, patch)
+
+    return project.Paths(made_once(tmp_path_factory, "crowned", make) / "toy project")
 
 
 @contextmanager

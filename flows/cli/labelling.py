@@ -35,11 +35,6 @@ def captured(folder: Path, *, audit: bool, queue: bool, count: int, form: Form, 
     if audit and suggest:
         raise ConfigError("--suggest does not go with --audit: who sees the answer tends to agree with it")
     paths = enter()
-    if LABELS[paths.params.task_of("target")].are_sets:
-        raise ConfigError(
-            "captured images get one class each on the page: where images have several labels, add the files and their "
-            "lines to the table of the raw folder, or fill in the CSV of `sightline data label export todo.csv --all`"
-        )
     from sightline.data import manifest
     from sightline.labelling import chosen, sheet
     from sightline.words import counted
@@ -49,15 +44,16 @@ def captured(folder: Path, *, audit: bool, queue: bool, count: int, form: Form, 
         say(sentence, err=True)
     if not found.images:
         raise DataError(_nothing(paths, found, audit=audit))
-    classes = manifest.classes(manifest.read(paths.manifest("target")))
+    task = paths.params.task_of("target")
+    classes, labels = manifest.classes(manifest.read(paths.manifest("target")), task), LABELS[task]
     if form is Form.label_studio:
-        page = sheet.write_tasks(folder, found.images, classes, suggest=suggest)
+        page = sheet.write_tasks(folder, found.images, classes, labels, suggest=suggest)
     else:
         from sightline.report.labelling import write_labelling
 
         sheet.write(folder, found.images, suggest=suggest)
         title = f"{paths.params.project.name}: {'audit sample' if audit else 'images that teach most'}"
-        page = write_labelling(folder, found.images, classes, title, suggest=suggest)
+        page = write_labelling(folder, found.images, classes, labels, title, suggest=suggest)
     if as_json:
         typer.echo(json.dumps({"page": str(page), "images": len(found.images), "left": found.left, "bare": found.bare}))
         return

@@ -78,19 +78,25 @@ def _words(row: dict[str, Any]) -> str:
 
     if "error" in row:
         return str(row["error"])
-    said = ", ".join(f"{shown(one['label'])}  {one['probability']:.3f}" for one in row.get("top") or [row])
+    top = [f"{one['label']}  {one['probability']:.3f}" for one in row.get("top", ())]
+    said = f"{shown(row['label'])}  {row['probability']:.3f}"
+    if top:
+        # The likeliest class is the answer, or one of the set that is.
+        said = f"{said}  ({', '.join(top)})" if "labels" in row else ", ".join(top)
     return f"{said}  {doubt(row)}".rstrip()
 
 
 def _table(rows: Sequence[dict[str, Any]], top: int | None) -> None:
-    """A row for each image; the classes after the likeliest in columns of their own."""
-    more = range(2, 1 + max((len(row.get("top", ())) for row in rows), default=0) if top else 2)
+    """A row for each image; the classes after the likeliest, and the likeliest of a set, in columns of their own."""
+    first = 1 if any("labels" in row for row in rows) else 2
+    more = range(first, 1 + max((len(row.get("top", ())) for row in rows), default=0) if top else first)
     names = [*COLUMNS[:3], *(f"{name}_{place}" for place in more for name in ("label", "probability")), *COLUMNS[3:]]
     writer = csv.DictWriter(sys.stdout, names, restval="", lineterminator="\n")
     writer.writeheader()
     for row in rows:
-        flat = {key: value for key, value in row.items() if key != "top"}
-        for place, one in enumerate(row.get("top", [])[1:], start=2):
+        # A set of labels stands in the column label, as in a table of labels.
+        flat = {key: value for key, value in row.items() if key not in {"top", "labels"}}
+        for place, one in enumerate(row.get("top", [])[first - 1 :], start=first):
             flat |= {f"label_{place}": one["label"], f"probability_{place}": one["probability"]}
         flat["set"] = " | ".join(row.get("set") or ())
         writer.writerow({key: _cell(value) for key, value in flat.items()})

@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sightline.digests import tree_digest
-from sightline.errors import Damaged, DataError, RegistryError
+from sightline.errors import Damaged, RegistryError
 from sightline.evaluate import release
+from sightline.evaluate.metrics import widened
 from sightline.files import write_atomically
-from sightline.heads.temperature import softmax
+from sightline.heads.known import of
+from sightline.heads.labels import CLASSIFY
 from sightline.models.predictor import BATCH, Outputs, Predictor
 from sightline.names import plain
 
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from sightline.evaluate.metrics import BoolArray
+    from sightline.heads.protocol import Head
     from sightline.models.foreign import Known
     from sightline.project import Paths
     from sightline.tracking.runs import Tracker
@@ -52,8 +54,8 @@ class Reference:
     """Digest of the test release."""
     classes: tuple[str, ...]
     """Those of the version, then those of the images that it does not know."""
-    labels: NDArray[np.int64]
-    """(N,) index of the true class."""
+    labels: NDArray[np.integer[Any]]
+    """(N,) index of the true class, or (N, classes) 1 for the true ones: as the task's `indexed` has them."""
     groups: NDArray[np.int64]
     """(N,) images of one group are no independent evidence."""
     probabilities: NDArray[np.float32]
@@ -66,26 +68,42 @@ class Reference:
     """(N,) how foreign each image is; not a number where the version cannot tell."""
     directions: NDArray[np.float32]
     """(F, K) along which features are compared."""
+    task: str = CLASSIFY
+    scored: NDArray[np.float64] | None = None
+    """(N,) the task's figure of each image, as the version decides; None where it answers the likeliest class."""
 
     @classmethod
     def of(cls, served: Predictor, outputs: Outputs, **known: Any) -> Reference:
         """From what the network makes of the images, and what is known of them."""
         numbers, split = outputs.described.astype(np.float32), served.model.head.in_features
         unknown = np.full(len(numbers), np.nan, dtype=np.float32)
+        task, card = served.task, served.card
+        probabilities = task.probabilities(outputs.logits, card)
+        scored = None
+        if not task.is_exclusive:
+            wide = widened(probabilities, len(known["classes"]), 0.0)
+            scored = task.figures(wide, known["labels"], card)
         return cls(
-            probabilities=softmax(outputs.logits, served.card.temperature).astype(np.float32),
+            probabilities=probabilities.astype(np.float32),
             features=numbers[:, :split],
             statistics=numbers[:, split:-1],
             energy=numbers[:, -1],
             foreign=unknown if served.known is None else served.known.scores(numbers).astype(np.float32),
             directions=_directions(split, served.known),
+            task=task.name,
+            scored=scored,
             **known,
         )
 
     @property
-    def right(self) -> BoolArray:
-        """(N,) whether the version was right."""
-        found: BoolArray = self.probabilities.argmax(axis=1) == self.labels
+    def head(self) -> Head:
+        """The task of the version."""
+        return of(self.task)
+
+    @property
+    def right(self) -> NDArray[Any]:
+        """(N,) the figure of each image: whether the version was right, or how far."""
+        found: NDArray[Any] = self.probabilities.argmax(axis=1) == self.labels if self.scored is None else self.scored
         return found
 
     @property
@@ -99,7 +117,8 @@ class Reference:
     def encode(self) -> bytes:
         """The file."""
         out = io.BytesIO()
-        np.savez_compressed(out, allow_pickle=False, **{name: np.asarray(value) for name, value in vars(self).items()})
+        told = {name: np.asarray(value) for name, value in vars(self).items() if value is not None}
+        np.savez_compressed(out, allow_pickle=False, **told)
         return out.getvalue()
 
     @classmethod
@@ -108,7 +127,7 @@ class Reference:
         try:
             with np.load(io.BytesIO(data)) as arrays:
                 values: dict[str, Any] = {name: arrays[name] for name in arrays.files}
-            words = {name: str(values[name]) for name in ("bundle", "release")}
+            words = {name: str(values[name]) for name in ("bundle", "release", "task") if name in values}
             return cls(**values | words | {"classes": tuple(values["classes"].tolist())})
         except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
             raise Damaged(f"it is no reference: {error}") from None
@@ -120,8 +139,6 @@ def make(paths: Paths, bundle: Path, release_name: str) -> Reference:
     Raises DataError where there is none.
     """
     testing, served = release.current(paths, release_name), Predictor.load(bundle, paths.params.ingest.max_pixels)
-    if not served.task.is_exclusive:
-        raise DataError("the monitor does not watch answers with several labels yet")
     drawn = np.sort(np.random.default_rng(0).permutation(len(testing.images))[:MOST])
     chosen = replace(testing, images=tuple(testing.images[row] for row in drawn))
     names, truth = served.task.indexed(served.card.classes, release.labels(paths, chosen))

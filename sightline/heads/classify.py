@@ -13,7 +13,7 @@ import numpy as np
 from sightline.heads.answer import Answer
 from sightline.heads.conformal import answered_sets
 from sightline.heads.labels import CLASSIFY
-from sightline.heads.shares import percent, wilson
+from sightline.heads.shares import certainty, percent, wilson
 from sightline.heads.temperature import fit_temperature, softmax
 
 if TYPE_CHECKING:
@@ -163,6 +163,29 @@ class Classify:
     def told(self, figure: float, images: int) -> str:
         """How many are right."""
         return f"{figure:.1%} of {images} images right"
+
+    def confidence(self, probabilities: Floats) -> Floats:
+        """Of the likeliest class."""
+        return np.asarray(probabilities.max(axis=1))
+
+    def lead(self, probabilities: Floats) -> Floats:
+        """Of the likeliest class over the next one."""
+        if probabilities.shape[1] == 1:
+            return probabilities[:, 0]
+        two = np.partition(probabilities, -2, axis=1)[:, -2:]
+        return np.asarray(two[:, 1] - two[:, 0])
+
+    def certainty(self, probabilities: Floats) -> Floats:
+        """Of the classes."""
+        return certainty(probabilities)
+
+    def agreement(self, answer: str, truth: str) -> bool:
+        """Whether it is right."""
+        return answer == truth
+
+    def audited(self, wrong: float, labels: int, bound: float) -> str:
+        """How many are wrong."""
+        return f"{wrong:g} of {labels} labelled audit images are wrong, {bound:.1%} of all would be allowed"
 
     def cards(self, found: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         """Accuracy in its three ways, and the scores that probabilities earn."""

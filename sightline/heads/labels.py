@@ -48,6 +48,10 @@ class Labels(Protocol):
     are_sets: bool
     """Whether an image may show several classes."""
 
+    def spelled(self, text: str) -> str:
+        """A label in its one spelling."""
+        ...
+
     def normal(self, labels: pd.Series) -> pd.Series:
         """The texts in one spelling each; missing ones stay missing."""
         ...
@@ -85,6 +89,10 @@ class OneName:
     """An image shows one class."""
 
     are_sets = False
+
+    def spelled(self, text: str) -> str:
+        """As it is."""
+        return text
 
     def normal(self, labels: pd.Series) -> pd.Series:
         """As they are."""
@@ -130,9 +138,13 @@ class SetOfNames:
 
     are_sets = True
 
+    def spelled(self, text: str) -> str:
+        """The names in their order, each once."""
+        return joined(names_of(text))
+
     def normal(self, labels: pd.Series) -> pd.Series:
         """The names in their order, each once."""
-        return labels.map(lambda text: joined(names_of(text)), na_action="ignore").astype(labels.dtype)
+        return labels.map(self.spelled, na_action="ignore").astype(labels.dtype)
 
     def names(self, text: str) -> list[str]:
         """Those of the set."""

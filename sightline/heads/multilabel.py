@@ -14,7 +14,7 @@ from sightline.heads.answer import Answer
 from sightline.heads.decisions import Decisions
 from sightline.heads.labels import MULTILABEL, joined, members_of, names_of
 from sightline.heads.ranking import interval, mean_average_precision
-from sightline.heads.shares import percent
+from sightline.heads.shares import certainty, percent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -199,6 +199,29 @@ class Multilabel:
     def told(self, figure: float, images: int) -> str:
         """Of so many images."""
         return f"mean F1 {figure:.1%} of {images} images"
+
+    def confidence(self, probabilities: Floats) -> Floats:
+        """Of the least sure decision, were each taken at one half."""
+        return np.asarray(np.maximum(probabilities, 1 - probabilities).min(axis=1))
+
+    def lead(self, probabilities: Floats) -> Floats:
+        """Of the least sure decision over its contrary."""
+        return np.asarray(2 * self.confidence(probabilities) - 1)
+
+    def certainty(self, probabilities: Floats) -> Floats:
+        """Of all decisions, added up."""
+        return certainty(np.concatenate([probabilities, 1 - probabilities], axis=1))
+
+    def agreement(self, answer: str, truth: str) -> float:
+        """F1 of the labels."""
+        answered, there = set(names_of(answer)), set(names_of(truth))
+        total = len(answered) + len(there)
+        return 2 * len(answered & there) / total if total else 1.0
+
+    def audited(self, wrong: float, labels: int, bound: float) -> str:
+        """Their mean F1."""
+        seen = f"{labels} labelled audit images have a mean F1 of {1 - wrong / labels:.1%}"
+        return f"{seen}, {1 - bound:.1%} would be enough"
 
     def cards(self, found: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         """What is ranked, what is decided, and the scores that probabilities earn."""

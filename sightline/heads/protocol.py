@@ -136,6 +136,28 @@ class Head(Protocol):
         """The same with the images that it is of, such as "93.1% of 40 images right"."""
         ...
 
+    # Under watch, where nobody knows the truth but of a few images.
+
+    def confidence(self, probabilities: Floats) -> Floats:
+        """How probable each answer (N,) is."""
+        ...
+
+    def lead(self, probabilities: Floats) -> Floats:
+        """How far each answer (N,) is from another one: 0 where a coin might decide, 1 where it is sure."""
+        ...
+
+    def certainty(self, probabilities: Floats) -> Floats:
+        """The negative entropy (N,) of each answer, nats."""
+        ...
+
+    def agreement(self, answer: str, truth: str) -> float:
+        """The figure of an answer, where both are known as labels."""
+        ...
+
+    def audited(self, wrong: float, labels: int, bound: float) -> str:
+        """What so many labels say: what they lack of full figures, added up, beside the mean that would be allowed."""
+        ...
+
     # What a person sees of an evaluation's figures.
 
     def cards(self, found: Mapping[str, Any]) -> list[tuple[str, str, str]]:

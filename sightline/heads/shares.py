@@ -1,6 +1,13 @@
-"""Where a share lies that was seen among some images."""
+"""Shares of a whole: in words, where one lies that was seen among some images, how even several are."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 def percent(share: float) -> str:
@@ -22,3 +29,10 @@ def wilson(right: float, n: int) -> tuple[float, float]:
     centre, stretch = share + z * z / (2 * n), 1 + z * z / n
     half = z * (share * (1 - share) / n + (z / (2 * n)) ** 2) ** 0.5
     return (centre - half) / stretch, (centre + half) / stretch
+
+
+def certainty(shares: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    """The negative entropy (N,) of shares (N, C), nats."""
+    sure = np.clip(shares.astype(np.float64), 1e-12, 1)
+    found: NDArray[np.float64] = (sure * np.log(sure)).sum(axis=1)
+    return found

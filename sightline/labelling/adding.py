@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from sightline.data.adding import longer, place
 from sightline.data.sources import tables
+from sightline.data.sources.label_sets import SEVERAL
+from sightline.heads.labels import LABELS
 from sightline.images.reading import EXTENSIONS, open_image
 from sightline.words import counted
 
@@ -32,7 +34,8 @@ def files(paths: Paths, images: Mapping[str, tuple[str, bytes]]) -> tuple[dict[P
     named = {digest: f"{below}{FOLDER}/{digest}{_suffix(data)}" for digest, (_, data) in images.items()}
     found = {raw / named[digest]: data for digest, (_, data) in images.items()}
     if images and (table := tables.find(raw)):
-        lines = [{"path": named[digest], "label": label} for digest, (label, _) in images.items()]
+        several = {SEVERAL: True} if LABELS[paths.params.task_of("target")].are_sets else {}
+        lines = [{"path": named[digest], "label": label, **several} for digest, (label, _) in images.items()]
         found[table] = longer(table, lines)
     return found, ""
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from sightline.data import manifest
 from sightline.errors import DataError
+from sightline.heads.known import of
 from sightline.monitor.audit import is_drawn, sample
 from sightline.monitor.look import last
 from sightline.registry.ledger import open_ledger
@@ -24,13 +24,14 @@ from sightline.tracking.versions import classifier_of
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
+    from sightline.heads.protocol import Head
     from sightline.project import Paths
     from sightline.serve.history import File, Found
 
 AUDIT = "audit"
 REASONS = ("disagree", "foreign", "shifted", "unsure")
 """Why an image is asked for: a challenger answered otherwise; it is unlike the images of training; the monitor lists it
-as least like its reference; the answer was hardly likelier than the next one. They take turns."""
+as least like its reference; the answer was hardly likelier than another one. They take turns."""
 SPARE = 4
 """Times as many are looked at as are asked for: some have no picture, or one of their camera and minute is there."""
 COLUMNS = ("at", "request", "place", "label", "probabilities", "foreign_score", "foreign", "sha256", "camera")
@@ -108,7 +109,7 @@ def queue(
     holds already, and a second one of the same bytes or of the same camera and minute, are not asked for.
     """
     store = Store(paths.root, paths.params.capture.folder)
-    known = set(manifest.read(paths.manifest("target"))["sha256"])
+    known, head = set(manifest.read(paths.manifest("target"))["sha256"]), of(paths.params.task_of("target"))
     best: dict[str, list[Chosen]] = {why: [] for why in REASONS}
     found = look(store)
     files = [one for one in found.files if one.first and version in {None, one.about.version}]
@@ -116,14 +117,16 @@ def queue(
         sorted(files, key=lambda one: one.place.name), lambda one: posixpath.dirname(one.place.name)
     ):
         del day
-        for one in _candidates(found, list(of_day), shifted):
+        for one in _candidates(found, list(of_day), shifted, head):
             if one.sha256 not in known and not is_drawn(one.request, one.place, share):
                 best[one.why].append(one)
         best = {why: heapq.nlargest(SPARE * most, ones, key=lambda one: one.score) for why, ones in best.items()}
     return _with_pictures(store, _in_turns(best), most, found.damaged)
 
 
-def _candidates(found: Found, files: Sequence[File], shifted: Mapping[tuple[str, int], float]) -> Iterator[Chosen]:
+def _candidates(
+    found: Found, files: Sequence[File], shifted: Mapping[tuple[str, int], float], head: Head
+) -> Iterator[Chosen]:
     """A day's images, once for each reason to ask for them."""
     shadows = [
         read(found.store, one.place.name, ("request", "place", "label")) for one in files if one.about.role == "shadow"
@@ -135,7 +138,10 @@ def _candidates(found: Found, files: Sequence[File], shifted: Mapping[tuple[str,
         if file.about.role == "shadow":
             continue
         table = read(found.store, file.place.name, COLUMNS)
-        sure, margin = _sureness(table)
+        if not len(table):
+            continue
+        probabilities = pc.list_flatten(table["probabilities"]).to_numpy().reshape(len(table), -1)
+        sure, margin = head.confidence(probabilities), head.lead(probabilities)
         rows = zip(table.drop_columns("probabilities").to_pylist(), sure, margin, strict=True)
         for row, probability, lead in rows:
             where = (row["request"], row["place"])
@@ -159,17 +165,6 @@ def _candidates(found: Found, files: Sequence[File], shifted: Mapping[tuple[str,
 
 def _lists(table: pa.Table) -> list[list[object]]:
     return [column.to_pylist() for column in table.columns]
-
-
-def _sureness(table: pa.Table) -> tuple[np.ndarray, np.ndarray]:
-    """(N,) the probability of each answer, and its lead over the next likely class."""
-    if not len(table):
-        return np.zeros(0), np.zeros(0)
-    values = pc.list_flatten(table["probabilities"]).to_numpy().reshape(len(table), -1)
-    if values.shape[1] == 1:
-        return values[:, 0], values[:, 0]
-    two = np.partition(values, -2, axis=1)[:, -2:]
-    return two[:, 1], two[:, 1] - two[:, 0]
 
 
 def _in_turns(best: Mapping[str, Sequence[Chosen]]) -> list[Chosen]:

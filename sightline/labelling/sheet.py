@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from sightline.heads.labels import Labels
     from sightline.labelling.chosen import Chosen
 
 TABLE, PICTURES = "labels.csv", "images"
@@ -62,16 +63,20 @@ def write(folder: Path, images: Sequence[Chosen], *, suggest: bool) -> Path:
     return folder / TABLE
 
 
-def write_tasks(folder: Path, images: Sequence[Chosen], classes: Sequence[str], *, suggest: bool) -> Path:
+def write_tasks(
+    folder: Path, images: Sequence[Chosen], classes: Sequence[str], labels: Labels, *, suggest: bool
+) -> Path:
     """The same for Label Studio: tasks with their pictures inside, and what its interface is configured with."""
     if (folder / TASKS).exists():
         raise DataError(f"{folder / TASKS} is there already: name a new folder, so that no labels are lost")
     tasks = [
-        label_studio.task(line(one), one.why, _kind(one), one.picture or b"", one.answer if suggest else None)
+        label_studio.task(
+            line(one), one.why, _kind(one), one.picture or b"", labels.names(one.answer) if suggest else None
+        )
         for one in images
     ]
     write_atomically(folder / TASKS, json.dumps(tasks, ensure_ascii=False))
-    write_atomically(folder / CONFIG, label_studio.config(classes))
+    write_atomically(folder / CONFIG, label_studio.config(classes, labels))
     return folder / TASKS
 
 
@@ -96,19 +101,19 @@ def is_ours(table: Path) -> bool:
         return "request" in next(csv.reader(handle), [])
 
 
-def read(table: Path) -> list[Answer]:
+def read(table: Path, labels: Labels) -> list[Answer]:
     """The answers of a table, or of what Label Studio exported.
 
     Raises DataError naming every bad line.
     """
     if not table.is_file():
         raise DataError(f"{table}: there is no such file; the page of `sightline data label export` downloads one")
-    lines = label_studio.answers(table) if table.suffix.lower() == ".json" else _lines(table)
+    lines = label_studio.answers(table, labels) if table.suffix.lower() == ".json" else _lines(table)
     found: dict[tuple[str, int], Answer] = {}
     bad = []
     for name, values in lines:
         try:
-            one = _answer(values, found)
+            one = _answer(values, found, labels)
         except ValueError as error:
             bad.append(f"{name}: {error}")
         else:
@@ -129,16 +134,16 @@ def _lines(table: Path) -> Iterator[tuple[str, dict[str, Any]]]:
             yield f"line {reader.line_num}", {key: from_cell((row[key] or "").strip()) for key in COLUMNS}
 
 
-def _answer(values: dict[str, Any], before: dict[tuple[str, int], Answer]) -> Answer:
+def _answer(values: dict[str, Any], before: dict[tuple[str, int], Answer], labels: Labels) -> Answer:
     label = plain(str(values["label"]))
     if not label:
         raise ValueError(f"image {values['sha256'][:8]} has no label: fill it in, or delete the line")
     if not str(values["place"]).isdecimal() or not _has_zone(values["at"]):
         raise ValueError(f"place {values['place']!r} is no number, or at {values['at']!r} no time with its zone")
-    one = Answer(**{**values, "label": label, "place": int(values["place"])})
+    one = Answer(**{**values, "label": labels.spelled(label), "place": int(values["place"])})
     said = before.get((one.request, one.place), one).label
-    if said != label:
-        raise ValueError(f"image {one.sha256[:8]} is {label!r} here and {said!r} before")
+    if said != one.label:
+        raise ValueError(f"image {one.sha256[:8]} is {one.label!r} here and {said!r} before")
     return one
 
 

@@ -14,6 +14,7 @@ from sightline.data import manifest
 from sightline.data.labels import exchange
 from sightline.data.versions import archive
 from sightline.evaluate import release
+from sightline.heads.labels import LABELS
 from sightline.labelling import adding, sheet
 from sightline.monitor import audit
 from sightline.serve.history import look
@@ -57,7 +58,7 @@ def take(paths: Paths, table: Path) -> Taken:
 
     Raises DataError naming every bad line; then, and where the version cannot be made, nothing has changed.
     """
-    answers = sheet.read(table)
+    answers = sheet.read(table, LABELS[paths.params.task_of("target")])
     rows = manifest.read(paths.manifest("target"))
     held = set(rows["sha256"])
     pictures = _pictures(paths, table, answers)

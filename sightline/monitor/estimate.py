@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sightline.heads.known import ONE
 from sightline.heads.shares import wilson
 from sightline.monitor.outcome import Estimate
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from sightline.heads.protocol import Head
+
 FEWEST = 30
 """Images in the window below which nothing is guessed."""
 
 
-def guess(reference: NDArray[np.floating], right: NDArray[np.bool_], window: NDArray[np.floating]) -> Estimate | None:
-    """From the probabilities (M, C) and whether each was right (M,), and those of the window (N, C).
+def guess(
+    reference: NDArray[np.floating], right: NDArray[Any], window: NDArray[np.floating], head: Head = ONE
+) -> Estimate | None:
+    """From the probabilities (M, C) and how far each was right (M,), and those of the window (N, C).
 
     An image counts as right where its negative entropy is above the threshold that leaves as many of the reference
     below as are wrong there. Low and high come from the 95 % bounds of both the reference's accuracy and the window's
@@ -25,7 +30,7 @@ def guess(reference: NDArray[np.floating], right: NDArray[np.bool_], window: NDA
     """
     if len(window) < FEWEST or not len(right):
         return None
-    line, values = np.sort(_sureness(reference)), _sureness(window)
+    line, values = np.sort(head.certainty(reference)), head.certainty(window)
 
     def above(accuracy: float) -> int:
         # Numbers alike on both sides of the threshold count by half would change nothing that an interval shows.
@@ -33,7 +38,7 @@ def guess(reference: NDArray[np.floating], right: NDArray[np.bool_], window: NDA
         return int((values >= line[place]).sum())
 
     accuracy = float(right.mean())
-    low, high = wilson(int(right.sum()), len(right))
+    low, high = wilson(float(right.sum()), len(right))
     return Estimate(
         accuracy=above(accuracy) / len(values),
         low=wilson(above(low), len(values))[0],
@@ -41,10 +46,3 @@ def guess(reference: NDArray[np.floating], right: NDArray[np.bool_], window: NDA
         images=len(values),
         reference=accuracy,
     )
-
-
-def _sureness(probabilities: NDArray[np.floating]) -> NDArray[np.floating]:
-    """The negative entropy (N,) of probabilities (N, C)."""
-    sure = np.clip(probabilities.astype(np.float64), 1e-12, 1)
-    found: NDArray[np.floating] = (sure * np.log(sure)).sum(axis=1)
-    return found

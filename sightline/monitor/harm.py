@@ -3,13 +3,14 @@
 A bet against "it errs in `bound` of the images at most": for every error rate θ above it, a part of the stake is
 multiplied by θ/bound for a wrong answer and (1-θ)/(1-bound) for a right one. While the statement holds, the expected
 factor is at most 1, whatever came before, so that the wealth is evidence at any time (Waudby-Smith and Ramdas 2023).
+An answer that is partly wrong multiplies by as much of both: then the same is true of the mean.
 Further parts start each BLOCK labels, the j-th with 1/(j(j+1)): good months are no credit for bad ones.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -36,7 +37,8 @@ class Verdict:
     """Error that is allowed."""
     stakes: NDArray[np.float64] = field(default_factory=lambda: np.zeros(len(BEYOND)))
     labels: int = 0
-    wrong: int = 0
+    wrong: float = 0
+    """What the labels lack of full figures: the wrong answers, where each is right or wrong."""
     since: str | None = None
     """Time of the image whose label showed harm."""
 
@@ -46,29 +48,31 @@ class Verdict:
         starts = -(-self.labels // BLOCK)
         return float(self.stakes.mean() + 1 / (starts + 1))
 
-    def enter(self, images: Iterable[tuple[str, bool]]) -> None:
-        """Bet on more labels: time of the image, and whether it was answered wrongly."""
+    def enter(self, images: Iterable[tuple[str, float]]) -> None:
+        """Bet on more labels: time of the image, and how far it was answered wrongly, 0 … 1."""
         if self.bound >= 1:
             return
         rates = self.bound + (1 - self.bound) * BEYOND
-        factors = (1 - rates) / (1 - self.bound), rates / self.bound
+        right, all_wrong = (1 - rates) / (1 - self.bound), rates / self.bound
         for at, wrong in images:
             if self.labels % BLOCK == 0:
                 start = self.labels // BLOCK + 1
                 self.stakes = self.stakes + 1 / (start * (start + 1))
-            self.stakes = np.minimum(self.stakes * factors[wrong], MOST)
+            factors = (1 - wrong) * right + wrong * all_wrong
+            self.stakes = np.minimum(self.stakes * factors, MOST)
             self.labels, self.wrong = self.labels + 1, self.wrong + wrong
             if self.since is None and self.wealth >= 1 / ALPHA:
                 self.since = at
 
 
-def allowed(right: NDArray[np.bool_], margin: float) -> float:
+def allowed(right: NDArray[Any], margin: float) -> float:
     """The error that is allowed: the upper 95 % bound (Clopper and Pearson) of that on the reference, and the margin.
 
-    right: (N,) whether the version was right about each of independent images.
+    right: (N,) how far the version was right about each of independent images. Between 0 and 1 the bound is a wide
+    one: no figures with that mean spread more than right and wrong do.
     """
     from scipy.stats import beta
 
-    wrong, images = int((~right).sum()), len(right)
-    upper = 1.0 if wrong == images else float(beta.ppf(0.95, wrong + 1, images - wrong))
+    wrong, images = float((1 - right.astype(np.float64)).sum()), len(right)
+    upper = 1.0 if wrong >= images else float(beta.ppf(0.95, wrong + 1, images - wrong))
     return min(1.0, upper + margin)

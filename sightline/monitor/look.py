@@ -46,6 +46,8 @@ def look(paths: Paths) -> Outcome:
     name, reference, trouble = _reference(paths, found.version, found.bundle, digest)
     now = datetime.now(UTC)
     outcome = Outcome(at=now.isoformat(), version=found.version, digest=digest, reference=name)
+    if reference is not None:
+        outcome = replace(outcome, task=reference.task)
     store = Store(paths.root, params.capture.folder)
     with State(paths) as state:
         trouble += _find(state, store, params, now)

@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from sightline.heads.labels import CLASSIFY
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -103,8 +105,8 @@ class Harm:
     """Upper 95 % bound of the error on the reference, and harm_margin."""
     labels: int
     """Audit images labelled so far …"""
-    wrong: int
-    """… of which were answered wrongly."""
+    wrong: float
+    """… of which were answered wrongly; an answer with several labels counts by what its F1 lacks."""
     drawn: int
     """Audit images so far, labelled or not."""
 
@@ -120,6 +122,7 @@ class Outcome:
     """Of its bundle."""
     reference: str | None
     """Digest of what it is compared with; None where there is none, and then nothing was compared."""
+    task: str = CLASSIFY
     seen: int = 0
     """Answers of the version so far …"""
     rows_new: int = 0

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from sightline.heads.known import of
 from sightline.models.foreign import statistics_names
 from sightline.monitor.shift import EMBEDDING, SOFTMAX, STATISTICS, compare
 
@@ -66,6 +67,7 @@ class Scores:
     """… and where an image with just that number falls: below where its own draw is less."""
     gaps: NDArray[np.int64]
     """(K, B) of the reference in each bin."""
+    task: str
     sorted: Floats
     """(M, K) of the reference, one image of each group, each score in order."""
 
@@ -97,6 +99,7 @@ class Scores:
             ends=nothing,
             ties=nothing,
             gaps=np.empty((len(groups), 0), dtype=np.int64),
+            task=reference.task,
             sorted=nothing,
         )
         return found._placed(found.of_images(reference)[reference.apart])
@@ -118,6 +121,7 @@ class Scores:
             ends=lined[places - 1],
             ties=drawn[places - 1],
             gaps=np.broadcast_to(gaps, (len(self.names), len(gaps))),
+            task=self.task,
             sorted=lined,
         )
 
@@ -126,7 +130,7 @@ class Scores:
         probabilities = np.asarray(images.probabilities, dtype=np.float64)
         parts = [
             probabilities @ self.mixing,
-            probabilities.max(axis=1, keepdims=True),
+            of(self.task).confidence(probabilities)[:, None],
             images.energy[:, None],
             images.features @ self.directions,
             *([images.foreign[:, None]] if self.tells_foreign else []),

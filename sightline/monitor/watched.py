@@ -144,12 +144,12 @@ class Watched:
     def estimate(self) -> Estimate | None:
         """Accuracy in the window, guessed."""
         rows, known = self.reference, self.reference.apart
-        return guess(rows.probabilities[known], rows.right[known], self.since_shift().probabilities)
+        return guess(rows.probabilities[known], rows.right[known], self.since_shift().probabilities, rows.head)
 
     def harm(self, state: State) -> Harm:
         """The verdict, with the labels that came meanwhile."""
-        came = state.labelled(self.digest)
-        self.verdict.enter((row["at"], row["answer"] != row["label"]) for row in came)
+        came, agreement = state.labelled(self.digest), self.reference.head.agreement
+        self.verdict.enter((row["at"], 1 - agreement(row["answer"], row["label"])) for row in came)
         verdict = self.verdict
         return Harm(
             harmed=verdict.since is not None,
@@ -173,8 +173,7 @@ class Watched:
         """Those that `may` be queued whose labels would teach most: unsure answers, and images unlike the reference."""
         if not len(self.window):
             return ()
-        sure = np.sort(self.window.probabilities, axis=1)
-        unsure = 1 - (sure[:, -1] - sure[:, -2] if sure.shape[1] > 1 else sure[:, -1])
+        unsure = 1 - self.reference.head.lead(self.window.probabilities)
         line = self.scores.unlike(self.scores.of_images(self.reference)[self.reference.apart], own=1)
         odd = np.searchsorted(np.sort(line), self.scores.unlike(self.window.scores)) / len(line)
         return self._seen(self.window, unsure + odd, TELLING, may)

@@ -6,6 +6,7 @@ import io
 from typing import TYPE_CHECKING
 
 from sightline.files import write_atomically
+from sightline.heads.labels import shown
 from sightline.images.reading import open_image, to_rgb
 from sightline.labelling import sheet
 from sightline.report.rendering import SMALL_SIDE, data_address, templates
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from sightline.heads.labels import Labels
     from sightline.labelling.chosen import Chosen
 
 SIDE = 640
@@ -21,14 +23,14 @@ SIDE = 640
 
 
 def write_labelling(
-    folder: Path, images: Sequence[Chosen], classes: Sequence[str], title: str, *, suggest: bool
+    folder: Path, images: Sequence[Chosen], classes: Sequence[str], labels: Labels, title: str, *, suggest: bool
 ) -> Path:
     """Write `folder`/index.html, which downloads the answers as a table for `sightline data label import`; its path."""
     lines = [
-        {**sheet.line(one), **_shown(one), "why": one.why, "suggestion": one.answer if suggest else None}
+        {**sheet.line(one), **_shown(one), "why": one.why, "suggestion": shown(one.answer) if suggest else None}
         for one in images
     ]
-    data = {"classes": list(classes), "images": lines, "columns": sheet.COLUMNS}
+    data = {"classes": list(classes), "images": lines, "columns": sheet.COLUMNS, "sets": labels.are_sets}
     html = templates().get_template("label.html.j2").render(title=title, data=data)
     path = folder / "index.html"
     write_atomically(path, html)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sightline.errors import DataError
 from sightline.files import write_atomically
+from sightline.heads.known import of
 from sightline.monitor.look import last
 from sightline.report.axis import Axis, axis
 from sightline.report.rendering import templates
@@ -48,14 +49,15 @@ def _harm(outcome: Outcome) -> list[str]:
     harm = outcome.harm
     if harm is None:
         return []
-    so_far = f"{harm.wrong} of {harm.labels} labelled audit images are wrong, {harm.bound:.1%} of all would be allowed"
-    if harm.harmed:
-        return [f"accuracy fell: {so_far} (evidence {harm.e_value:,.3g}, shown by the image of {harm.since})"]
-    if not harm.drawn:
-        return ["nothing can be said of accuracy: no image was drawn for the audit sample yet"]
+    head = of(outcome.task)
     if not harm.labels:
-        return [f"nothing can be said of accuracy: none of the {harm.drawn:,} images of the audit sample is labelled"]
-    return [f"no fall of accuracy is shown: {so_far} (evidence {harm.e_value:.3g} of {harm.threshold:g})"]
+        drawn = f"none of the {harm.drawn:,} images of the audit sample is labelled"
+        why = drawn if harm.drawn else "no image was drawn for the audit sample yet"
+        return [f"nothing can be said of {head.figure}: {why}"]
+    so_far = head.audited(harm.wrong, harm.labels, harm.bound)
+    if harm.harmed:
+        return [f"{head.figure} fell: {so_far} (evidence {harm.e_value:,.3g}, shown by the image of {harm.since})"]
+    return [f"no fall of {head.figure} is shown: {so_far} (evidence {harm.e_value:.3g} of {harm.threshold:g})"]
 
 
 def _shift(outcome: Outcome) -> list[str]:
@@ -87,7 +89,8 @@ def _guess(outcome: Outcome) -> list[str]:
     if one is None:
         return []
     where = f"guessed from the answers to the latest {one.images:,} images, {one.reference:.1%} in the reference"
-    return [f"accuracy is perhaps {one.low:.1%} to {one.high:.1%} ({where}): no verdict, labels alone give one"]
+    said = f"{of(outcome.task).figure} is perhaps {one.low:.1%} to {one.high:.1%}"
+    return [f"{said} ({where}): no verdict, labels alone give one"]
 
 
 @dataclass(frozen=True)
@@ -112,6 +115,7 @@ def write_monitor_page(paths: Paths, outcome: Outcome) -> Path:
         .render(
             title=f"{paths.params.project.name}: version {outcome.version} under watch",
             outcome=outcome,
+            head=of(outcome.task),
             sentences=sentences(outcome),
             wealth=_wealth(looks),
             guessed=_guessed(looks),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
+from sightline.heads.labels import shown
 from sightline.heads.shares import percent
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": percent, "duration": _duration, "picture": _picture}
+    environment.filters |= {"percent": percent, "duration": _duration, "picture": _picture, "label": shown}
     return environment
 
 

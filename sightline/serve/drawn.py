@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image, ImageDraw, ImageFont
 
+from sightline.heads.labels import shown
 from sightline.images.reading import inspect
 from sightline.names import plain
 from sightline.serve.files import doubt
@@ -45,7 +46,7 @@ def draw(images: Sequence[Source], rows: Sequence[dict[str, Any]], folder: Path)
 def _lines(row: dict[str, Any]) -> list[str]:
     """What is written: each class that was asked for with its probability, and why a person had better look."""
     top = row.get("top") or [row]
-    said = [f"{one['label']}  {100 * one['probability']:.1f} %" for one in top]
+    said = [f"{shown(one['label'])}  {100 * one['probability']:.1f} %" for one in top]
     return [*said, *([why] if (why := doubt(row)) else [])]
 
 

@@ -72,9 +72,10 @@ class Versions:
         from mlflow.exceptions import MlflowException
 
         try:
-            return unfolded(self.client.get_model_version_by_alias(model, alias))
+            found: ModelVersion = self.client.get_model_version_by_alias(model, alias)
         except MlflowException:
             return None
+        return unfolded(found)
 
     def version(self, model: str, number: str) -> ModelVersion:
         """One version of a registered model.
@@ -84,7 +85,7 @@ class Versions:
         from mlflow.exceptions import MlflowException
 
         try:
-            found = self.client.get_model_version(model, number)
+            found: ModelVersion | None = self.client.get_model_version(model, number)
         except MlflowException:
             found = None
         # MLflow takes 01 for 1, and what the ledger says of 1 would not be found under 01.

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import pytest
+import pytest
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 
+@pytest.mark.slow
 def test_miniature_runs_every_part(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each way makes its steps on the CPU, and every figure of the whole run comes out."""
     monkeypatch.syspath_prepend(str(BENCHMARKS))

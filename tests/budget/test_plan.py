@@ -102,6 +102,7 @@ def test_plan_is_made_once(paths: Paths, tmp_path: Path) -> None:
     assert plan.resolve(tmp_path, 90.0, lambda: 3600.0, paths.params, COUNTS, BESIDE, ANSWERS).steps != first.steps
 
 
+@pytest.mark.slow
 def test_speed_is_measured_once(paths: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another project, budget, rate or length takes the known speed; another batch or machine is measured."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from answering import served
 from conftest import copy_project
-from traffic import capture, crown, toys
+from traffic import capture, toys
 from typer.testing import CliRunner
 
 from flows.cli.app import app
@@ -22,13 +22,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 RUNNER = CliRunner()
-
-
-@pytest.fixture(scope="module")
-def crowned(tmp_path_factory: pytest.TempPathFactory) -> Paths:
-    """A project with a champion; to be copied, not changed."""
-    with pytest.MonkeyPatch.context() as patch:
-        return crown(tmp_path_factory.mktemp("crowned"), patch)
 
 
 @pytest.fixture

@@ -8,10 +8,11 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import copy_project, enter, make_images, make_project
+from conftest import copy_project
 from typer.testing import CliRunner
 
 from flows.cli.app import app
+from sightline import project
 from sightline.errors import RegistryError
 from sightline.registry.blessing import REQUIRED
 from sightline.registry.ledger import WAITING
@@ -22,18 +23,18 @@ if TYPE_CHECKING:
 
     from sightline.project import Paths
 
+pytestmark = pytest.mark.usefixtures("torch_answers")
 RUNNER = CliRunner()
 
 
 @pytest.fixture(scope="module")
-def trained_once(tmp_path_factory: pytest.TempPathFactory, prefect_server: None) -> Paths:  # noqa: ARG001 — the flow needs it
-    """A toy project with a champion, and a version 2 with other weights that nobody has judged."""
+def trained_once(run_once: Path, tmp_path_factory: pytest.TempPathFactory, prefect_server: None) -> Paths:  # noqa: ARG001 — the flow needs it
+    """A toy project with a champion, and a version 2 with other weights that the gate did not promote."""
     from flows.train import train
 
-    home = tmp_path_factory.mktemp("promote")
+    home, original = tmp_path_factory.mktemp("promote"), project.Paths(run_once / "toy project")
     with pytest.MonkeyPatch.context() as patch:
-        paths = enter(make_project(home / "toy project", make_images(home / "images")), patch)
-        assert train().outcome.promoted
+        paths = copy_project(original, home / "toy project", patch)
         assert train({"finetune.scratch.learning_rate": 0.07}).outcome.version == "2"
     return paths
 
@@ -88,6 +89,7 @@ def test_override_promotes_and_rollback_brings_the_old_one_back(trained: Paths) 
     assert rows()[-1]["decision"] == "rolled back"
 
 
+@pytest.mark.slow
 def test_promotion_waits_until_it_is_approved(trained: Paths) -> None:
     """With approval the flow pauses after the checks, and `sightline approve` lets it go on."""
     from flows.promote import promote

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from flows.summary import Summary
     from sightline.project import Paths
 
+pytestmark = pytest.mark.usefixtures("torch_answers")
+
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory, prefect_server: None) -> tuple[Paths, Summary]:  # noqa: ARG001 — the flow needs it
@@ -113,6 +115,7 @@ def test_output_that_is_gone_or_damaged_is_made_again(entered: Paths) -> None:
     assert ran(run()) == {"pretrain", "transfer"}
 
 
+@pytest.mark.slow
 def test_added_image_gives_a_new_version_of_its_data_set(entered: Paths, first: Summary) -> None:
     """One more image in the target changes the target's version and leaves the source alone."""
     before = {row.name: row.what for row in first.rows}
@@ -124,6 +127,7 @@ def test_added_image_gives_a_new_version_of_its_data_set(entered: Paths, first: 
     assert outcomes(summary)["pretrain"] == "cached"
 
 
+@pytest.mark.slow
 def test_later_candidate_stays_challenger_without_evidence(entered: Paths) -> None:
     """A new version that is not shown to be better stays challenger, with the sentence why."""
     summary = run({"transfer.penalties": [100.0]})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +16,12 @@ from flows.cli.app import app
 from sightline.config import write_value
 from sightline.data import manifest
 from sightline.evaluate import release
+from sightline.heads.labels import LABELS, MULTILABEL
+from sightline.labelling import sheet
+from sightline.labelling.chosen import Chosen
 from sightline.monitor.audit import sample
 from sightline.project import Paths
+from sightline.report.labelling import write_labelling
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -202,6 +207,25 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
         yield one
 
 
+def press(browser: Browser, *keys: str) -> None:
+    for key in keys:
+        browser("Input.dispatchKeyEvent", type="keyDown", key=key, text=key if len(key) == 1 else "")
+        browser("Input.dispatchKeyEvent", type="keyUp", key=key)
+
+
+def download(browser: Browser, folder: Path) -> Path:
+    """What the page's button gives, once it is there."""
+    folder.mkdir()
+    browser("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(folder))
+    browser.click("#save")
+    for _ in range(1200):
+        # The browser reserves the name first, by an empty file.
+        if (folder / "answers.csv").is_file() and (folder / "answers.csv").stat().st_size:
+            break
+        browser.run("new Promise((done) => setTimeout(done, 50)) && true")
+    return folder / "answers.csv"
+
+
 @browsing.needed
 @pytest.mark.usefixtures("captured")
 @pytest.mark.parametrize("width", [1280, 390])
@@ -219,25 +243,12 @@ def test_page_is_labelled_with_the_keyboard(tmp_path: Path, browser: Browser, wi
     assert browser.run("document.querySelector('#picture').naturalWidth") == 24
     assert browser.run("document.documentElement.scrollWidth") <= width
 
-    def press(*keys: str) -> None:
-        for key in keys:
-            browser("Input.dispatchKeyEvent", type="keyDown", key=key, text=key if len(key) == 1 else "")
-            browser("Input.dispatchKeyEvent", type="keyUp", key=key)
-
     # Classes by number: blue, green, red. The second is corrected, the third skipped, the fourth taken back.
-    press("1", "1", "ArrowLeft", "3", "ArrowRight", "2", "ArrowLeft", "Delete", "ArrowRight", "/")
-    press(*"=zebra", "Enter")
+    press(browser, "1", "1", "ArrowLeft", "3", "ArrowRight", "2", "ArrowLeft", "Delete", "ArrowRight", "/")
+    press(browser, *"=zebra", "Enter")
     assert browser.run("document.querySelector('#said').textContent") == f"3 of {len(asked)} labelled"
-    folder = tmp_path / "downloads"
-    folder.mkdir()
-    browser("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(folder))
-    browser.click("#save")
-    for _ in range(200):
-        # The browser reserves the name first, by an empty file.
-        if (folder / "answers.csv").is_file() and (folder / "answers.csv").stat().st_size:
-            break
-        browser.run("new Promise((done) => setTimeout(done, 50)) && true")
-    got = lines(folder / "answers.csv")
+    table = download(browser, tmp_path / "downloads")
+    got = lines(table)
     assert [(row["sha256"], row["label"]) for row in got] == [
         (asked[0]["sha256"], "blue"),
         (asked[1]["sha256"], "red"),
@@ -246,5 +257,39 @@ def test_page_is_labelled_with_the_keyboard(tmp_path: Path, browser: Browser, wi
     assert {one for one in browser.asked if not one.startswith(("file:", "data:", "blob:"))} == set()
     browser.open(page, width)
     assert browser.run("document.querySelector('#said').textContent").startswith("3 of")
-    said = json.loads(call("import", folder / "answers.csv", "--json"))
+    said = json.loads(call("import", table, "--json"))
     assert (said["added"], said["new_classes"]) == (3, ["=zebra"])
+
+
+@browsing.needed
+@pytest.mark.parametrize("width", [1280, 390])
+def test_page_takes_several_classes(tmp_path: Path, browser: Browser, width: int) -> None:
+    """Keys turn classes on and off and stay at the image; none of them is an answer, and no answer is none."""
+    images = [
+        Chosen(
+            request=f"several {width} {number}",
+            place=0,
+            at="2026-11-27T12:00:00+00:00",
+            sha256=hashlib.sha256(picture(number)).hexdigest(),
+            why="unsure",
+            answer=";",
+            probability=0.5,
+            file="",
+            picture=picture(number),
+        )
+        for number in range(4)
+    ]
+    labels = LABELS[MULTILABEL]
+    browser.open(
+        write_labelling(tmp_path, images, ["blue", "green", "red"], labels, "toys", suggest=True).as_uri(), width
+    )
+    assert browser.run("document.documentElement.scrollWidth") <= width
+    assert "the model says none of the classes" in browser.run("document.querySelector('#about').textContent")
+    press(browser, "1", "3", "2", "2", "ArrowRight", "-", "Enter", "1", "1", "ArrowRight", "/")
+    press(browser, *"dent;1", "Enter")
+    assert browser.run("document.querySelectorAll('#classes button[aria-pressed=true]').length") == 2
+    assert browser.run("document.querySelector('#said').textContent") == "3 of 4 labelled"
+    found = sheet.read(download(browser, tmp_path / "downloads"), labels)
+    wanted = {images[0].sha256: "blue;red", images[1].sha256: ";", images[3].sha256: "1;dent"}
+    assert {one.sha256: one.label for one in found} == wanted
+    assert browser.errors == []

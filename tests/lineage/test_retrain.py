@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 import torch
 from conftest import enter, make_images, make_project
 
@@ -16,9 +17,8 @@ from sightline.train.stages import InProcess, Place
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import pytest
 
-
+@pytest.mark.slow
 def test_line_of_a_head_is_trained_again_with_its_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Backbone and head come out as the chain trains them, from shards made anew; nothing else is trained."""
     images = make_images(tmp_path / "target", per_class=20)

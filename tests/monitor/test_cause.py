@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from sightline.evaluate.reference import Reference
-from sightline.monitor.cause import class_weights, explain, told_apart
+from sightline.monitor.cause import explain, told_apart
 from sightline.monitor.estimate import guess
+from sightline.monitor.prevalence import class_weights
 from sightline.monitor.scores import Scores
 from sightline.monitor.shift import compare
 from sightline.monitor.window import Window

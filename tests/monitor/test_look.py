@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from conftest import copy_project
-from traffic import capture, crown, toys
+from traffic import capture, toys
 
 from sightline.config import write_value
 from sightline.evaluate import reference as references
@@ -28,13 +28,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FORKS = multiprocessing.get_context("fork")
-
-
-@pytest.fixture(scope="module")
-def crowned(tmp_path_factory: pytest.TempPathFactory) -> Paths:
-    """A project with a champion; to be copied, not changed."""
-    with pytest.MonkeyPatch.context() as patch:
-        return crown(tmp_path_factory.mktemp("crowned"), patch)
 
 
 @pytest.fixture

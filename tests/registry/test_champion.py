@@ -129,6 +129,7 @@ def race(root: Path, version: str, start: float) -> None:
     submit(tracker, ledger, asked(version), better_than_the_first)
 
 
+@pytest.mark.slow
 def test_sixteen_processes_at_once_have_one_winner(root: Path, tracker: Tracker, ledger: Ledger) -> None:
     """One wins, each attempt has a row that is true of the champion that it names, and the alias is the ledger's."""
     import time

@@ -22,7 +22,7 @@ from sightline.digests import dvc_digest, file_digest, tree_digest
 from sightline.errors import ConfigError, RegistryError, Stale
 from sightline.evaluate import fixed
 from sightline.evaluate.evaluation import Evaluated, evaluate
-from sightline.models import backend
+from sightline.models import backend, runtimes
 from sightline.models.sealed import seals
 from sightline.params import Gate
 from sightline.recipe import Recipe
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from sightline.tracking.runs import Tracker
     from sightline.train.result import Trained
 
+pytestmark = pytest.mark.usefixtures("torch_answers")
 LIMITS = Gate()
 
 
@@ -173,6 +174,7 @@ def test_sound_candidate_becomes_the_first_champion(shop: Shop) -> None:
 
 def test_form_that_answers_is_chosen_before_the_first_request(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """The gate has it made and compared; it is taken as it is, and torch where it is damaged or decides otherwise."""
+    monkeypatch.setitem(runtimes.LIBRARIES, "onnx", ("onnx", "onnxruntime"))
     shop.promote(shop.register())
     (found,) = (one for one in history(shop.paths)[-1]["evidence"]["blessings"] if one["name"] == SERVING)
     assert found["figures"]["runtime"] == "ONNX Runtime"
@@ -313,6 +315,7 @@ def test_deleted_champion_is_still_the_one_to_beat(shop: Shop) -> None:
     assert not outcome.promoted
 
 
+@pytest.mark.slow
 def test_worse_version_with_the_champions_number_does_not_become_champion(shop: Shop) -> None:
     """The registered model deleted and a worse one registered as version 1: what answers is the champion of before."""
     champion = shop.register()
@@ -332,6 +335,7 @@ def test_worse_version_with_the_champions_number_does_not_become_champion(shop: 
     assert served(shop.paths) == before
 
 
+@pytest.mark.slow
 def test_preprocessing_shifted_by_one_pixel_is_blocked(shop: Shop) -> None:
     """Where the training images lie one pixel beside those that serving makes, the golden answers differ."""
     (path,) = shop.paths.shards("target").glob("val-?????.npy")
@@ -370,6 +374,7 @@ def test_golden_answers_are_computed_in_float32(shop: Shop, monkeypatch: pytest.
         assert "rounding explains" in str(trouble)
 
 
+@pytest.mark.slow
 def test_stale_test_release_is_blocked(shop: Shop) -> None:
     """A release whose images were changed under its name is refused, whatever the candidate answers."""
     version = shop.register()
@@ -389,6 +394,7 @@ def test_class_without_test_images_is_a_missing_slice(shop: Shop) -> None:
     assert "no test image for label=green" in blocked(shop.judged(version), "slices")
 
 
+@pytest.mark.slow
 def test_check_left_out_of_a_run_is_blocked(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """A gate that was made to skip a check refuses everything, and says which one."""
     monkeypatch.delitem(judge.CHECKS, "robustness")
@@ -416,6 +422,7 @@ def test_check_that_raises_blocks(shop: Shop, monkeypatch: pytest.MonkeyPatch) -
     )
 
 
+@pytest.mark.slow
 def test_override_promotes_and_is_recorded(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """A person may set a failed check aside: the sentence and the ledger say so. An unknown name is refused."""
 
@@ -484,6 +491,7 @@ def test_what_has_changed_since_is_not_taken(shop: Shop) -> None:
         promotion.approve_insufficient(shop.tracker, version, "bob", "looks right")
 
 
+@pytest.mark.slow
 def test_backbone_that_saw_a_test_image_is_blocked(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """A version whose source held a test image is blocked with both paths; a source that cannot be found blocks too."""
     version = shop.register(None, **{"data.source": "gone.dir"})
@@ -495,6 +503,7 @@ def test_backbone_that_saw_a_test_image_is_blocked(shop: Shop, monkeypatch: pyte
     assert "red/0001.png = source glyph.png" in said
 
 
+@pytest.mark.slow
 def test_weights_that_a_backbone_began_with_are_asked_too(shop: Shop) -> None:
     """What registered weights learned from must be found; of others it is told that nothing is known."""
     folder = shop.paths.root / shop.best.path

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import enter, make_images, make_project
+from conftest import copy_project, enter, make_images, make_project
 from PIL import Image
 
 from sightline.data import manifest
@@ -39,15 +39,23 @@ def found(paths: Paths) -> list[leaks.Leak]:
     return leaks.leaks(paths, Past((Learned("source", version.digest, version.raw),)))[0]
 
 
-@pytest.fixture
-def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
-    """A project with another source than its target, both ingested."""
-    source = make_images(tmp_path / "source", per_class=8, first=5000)
-    made = make_project(tmp_path / "toy project", make_images(tmp_path / "target", per_class=20), source)
-    paths = enter(made, monkeypatch)
-    for use in ("source", "target"):
-        history.ingest(paths, use)
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Paths:
+    """A project with another source than its target, both ingested; to be copied, not changed."""
+    home = tmp_path_factory.mktemp("leaks")
+    source = make_images(home / "source", per_class=8, first=5000)
+    with pytest.MonkeyPatch.context() as patch:
+        project = make_project(home / "toy project", make_images(home / "target", per_class=20), source)
+        paths = enter(project, patch)
+        for use in ("source", "target"):
+            history.ingest(paths, use)
     return paths
+
+
+@pytest.fixture
+def paths(made: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
+    """A copy of it, entered."""
+    return copy_project(made, tmp_path / "toy project", monkeypatch)
 
 
 def test_other_pictures_are_no_leak(paths: Paths) -> None:

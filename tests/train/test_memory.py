@@ -6,6 +6,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 STEPS = """
 import resource, torch
 from sightline.recipe import Recipe
@@ -23,6 +25,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
 
+@pytest.mark.slow
 def test_steps_work_in_the_memory_of_those_before() -> None:
     """Once it is there, three steps touch few pages for the first time, where they would touch tens of thousands."""
     here = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}

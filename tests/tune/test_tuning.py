@@ -105,6 +105,7 @@ def test_study_goes_on_where_it_was_left(paths: Paths) -> None:
         search.found(other, paths.runs, 1)
 
 
+@pytest.mark.slow
 def test_hopeless_trial_is_given_up(paths: Paths) -> None:
     """A trial that is worse than others at its first look ends there, and does not become the best."""
     looking = opened(paths, SIZE)
@@ -169,6 +170,7 @@ def other(paths: Paths, given: dict[str, Any], trials: int) -> subprocess.Popen[
     return subprocess.Popen([sys.executable, "-c", code], cwd=paths.root)
 
 
+@pytest.mark.slow
 def test_killed_trial_is_tried_again_from_its_checkpoint(paths: Paths) -> None:
     """After kill -9 the same study repeats the lost trial with its values, and goes on inside its training."""
     given = SIZE | {"finetune.scratch.epochs": 400}
@@ -243,6 +245,7 @@ def test_found_values_make_a_run_of_the_same_time(paths: Paths) -> None:
     assert (paths.root / config.PARAMS).read_text(encoding="utf-8").startswith(comment)
 
 
+@pytest.mark.slow
 def test_page_shows_trials_and_what_mattered(paths: Paths) -> None:
     """One file without any address outside, with Optuna's plot once there are trials enough."""
     looking = opened(paths, SIZE)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from sightline.data.manifest import QUARANTINED
-from sightline.heads.labels import CLASSIFY, LABELS
+from sightline.heads.labels import CLASSIFY, LABELS, shown
 from sightline.words import counted
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def _sentences(changes: pd.DataFrame, old: pd.DataFrame, new: pd.DataFrame, task
 
 
 def _cases(kind: str, part: pd.DataFrame) -> str:
-    was, now = part["was"].fillna(UNLABELLED), part["now"].fillna(UNLABELLED)
+    was, now = (part[name].fillna(UNLABELLED).map(shown) for name in ("was", "now"))
     text = now if kind == ADDED else was if kind == REMOVED else was + " → " + now
     counts = text.value_counts().sort_index().sort_values(ascending=False, kind="stable")
     cases = [f"{name} {count:,}" for name, count in counts.head(NAMED).items()]

@@ -92,6 +92,7 @@ def test_blank_images_are_no_near_duplicates() -> None:
     assert found([Image.new("L", (64, 64), level) for level in (10, 11, 200, 201)]) == []
 
 
+@pytest.mark.slow
 def test_handwritten_digits_do_not_run_together(tmp_path: Path) -> None:
     """Two ones are alike in grey, but no copies: joined, they would sit in one role."""
     write("embedded:digits", tmp_path / "digits")

@@ -107,6 +107,7 @@ def test_imported_labels_make_a_new_version(open_ends: Paths, tmp_path: Path) ->
     assert asdict(kept) | {"at": ""} == {"sha256": loose, "label": "red", "by": getpass.getuser(), "at": ""}
 
 
+@pytest.mark.slow
 def test_a_relabelled_image_keeps_its_role(ingested: Paths, tmp_path: Path) -> None:
     """A later import wins over an earlier one; an image never changes side."""
     before = rows(ingested).loc["red/0000.png"]

@@ -1,0 +1,1 @@
+"""Applications on Sightline's public commands and its Python interface alone: python -m examples.field, and others."""

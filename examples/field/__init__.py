@@ -1,0 +1,1 @@
+"""Disease per plot and date, from photographs of plants."""

@@ -1,0 +1,1 @@
+"""Alarms from frames: chosen classes, and things that the model never saw."""
