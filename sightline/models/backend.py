@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 SECONDS = 600
 """For making a graph of a network."""
+GRAPH = "model.onnx"
 log = logging.getLogger(__name__)
 
 
@@ -42,14 +44,14 @@ def quicken(predictor: Predictor, bundle: Path) -> bool:
     """
     if not is_installed():
         return False
-    with tempfile.TemporaryDirectory() as scratch:
-        file = Path(scratch) / "model.onnx"
-        try:
-            make(bundle, file)
-            adopt(predictor, bundle, file)
-        except Exception as error:  # noqa: BLE001 — whatever a runtime says of a network, torch can answer
-            log.warning("torch answers, slower than ONNX Runtime would: %s", " ".join(str(error).split())[:300])
-            return False
+    making = start(bundle)
+    try:
+        adopt(predictor, bundle, making.wait())
+    except Exception as error:  # noqa: BLE001 — whatever a runtime says of a network, torch can answer
+        log.warning("torch answers, slower than ONNX Runtime would: %s", " ".join(str(error).split())[:300])
+        return False
+    finally:
+        making.stop()
     return True
 
 
@@ -71,16 +73,52 @@ def adopt(predictor: Predictor, bundle: Path, file: Path) -> Parity:
     return found
 
 
-def make(bundle: Path, file: Path) -> None:
-    """Have another process write the graph of features and logits: a server goes on meanwhile, and stays small.
+@dataclass(frozen=True)
+class Making:
+    """A graph that another process writes while this one goes on: a server stays small, and a gate loses no time."""
 
-    Raises ModelError where it cannot.
-    """
-    command = [sys.executable, "-P", "-m", "sightline.models.backend", str(bundle.resolve()), str(file)]
-    tie = tied(os.environ)
-    done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False, **tie)
-    if done.returncode:
-        raise ModelError((done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1])
+    process: subprocess.Popen[str]
+    folder: tempfile.TemporaryDirectory[str]
+    """Where the graph lies until `stop`."""
+
+    @property
+    def file(self) -> Path:
+        """The graph, once `wait` has returned."""
+        return Path(self.folder.name) / GRAPH
+
+    def wait(self) -> Path:
+        """The file with the graph of features and logits.
+
+        Raises ModelError where it could not be written.
+        """
+        try:
+            _, said = self.process.communicate(timeout=SECONDS)
+        except subprocess.TimeoutExpired:
+            raise ModelError(f"no graph of its network was written within {SECONDS} s") from None
+        if self.process.returncode:
+            raise ModelError((said.strip().splitlines() or [f"exit status {self.process.returncode}"])[-1])
+        return self.file
+
+    def stop(self) -> None:
+        """End the process if it is still at work, and remove what it wrote."""
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.communicate()
+        self.folder.cleanup()
+
+
+def start(bundle: Path) -> Making:
+    """Have the graph of the `bundle` written, whose files were verified."""
+    folder = tempfile.TemporaryDirectory()
+    command = [sys.executable, "-P", "-m", "sightline.models.backend", str(bundle.resolve())]
+    process = subprocess.Popen(
+        [*command, f"{folder.name}/{GRAPH}"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        **tied(os.environ),
+    )
+    return Making(process, folder)
 
 
 def convert(bundle: Path, file: Path) -> None:

@@ -17,6 +17,7 @@ from sightline.digests import file_digest
 from sightline.errors import RegistryError, SightlineError
 from sightline.evaluate import release
 from sightline.evaluate.metrics import widened
+from sightline.models.backend import is_installed, start
 from sightline.models.predictor import Predictor
 from sightline.models.weights import WEIGHTS
 from sightline.registry import rules
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from sightline.evaluate.metrics import IntArray
     from sightline.evaluate.release import Release
+    from sightline.models.backend import Making
     from sightline.params import Gate
     from sightline.registry.blessing import Blessing
     from sightline.registry.genuine import Genuine
@@ -71,12 +73,14 @@ class Candidate:
         self.tags: dict[str, str] = dict(tracker.version(self.model, request.version).tags)
         self.testing: Release = release.current(self.paths, release_name)
         self.trial: Trial | None = None
+        self.making: Making | None = None
         self.own: Genuine | None = None
         self.broken, weights = "", ""
         try:
             self.own = verify_version(tracker, ledger, request.version)
             weights = file_digest(self.own.bundle / WEIGHTS)
             self.trial = start_trial(self.own.bundle)
+            self.making = start(self.own.bundle) if is_installed() else None
         except (SightlineError, OSError) as error:
             self.broken = str(error)
         self.bound = Bound(
@@ -90,6 +94,11 @@ class Candidate:
         self._on_roles: dict[tuple[str, str], Scored] = {}
         self.found: list[Blessing] = []
         """What the checks have said so far."""
+
+    def close(self) -> None:
+        """End what still works beside the checks."""
+        if self.making:
+            self.making.stop()
 
     @cached_property
     def rows(self) -> pd.DataFrame:

@@ -2,41 +2,40 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sightline.models.backend import adopt, is_installed, make
+from sightline.models.backend import adopt
 from sightline.models.predictor import Predictor
 from sightline.registry.blessing import NOT_APPLICABLE, SERVING
 from sightline.registry.rules import blessed
 from sightline.tracking import forms
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sightline.models.backend import Making
     from sightline.project import Paths
     from sightline.registry.blessing import Blessing, Bound
 
 ONNX_RUNTIME, TORCH = "ONNX Runtime", "torch"
 
 
-def check_serving(paths: Paths, bundle: Path, bound: Bound) -> Blessing:
+def check_serving(paths: Paths, bundle: Path, making: Making | None, bound: Bound) -> Blessing:
     """Which runtime answers: ONNX Runtime where it decides as torch does, and then its graph is kept; else torch.
 
     It passes either way, for the check of integrity has seen torch answer as in training. The figures name the graph
-    by its digest, and say whether it was tried.
+    by its digest, and say whether it was tried; nobody is `making` one where the libraries are not installed.
     """
-    if not is_installed():
+    if making is None:
         said = "torch answers: ONNX Runtime is not installed here (pip install 'sightline[onnx]')"
         return blessed(SERVING, "passed", said, _figures(TORCH, tried=False), bound)
-    with tempfile.TemporaryDirectory() as scratch:
-        graph = Path(scratch) / "model.onnx"
-        try:
-            make(bundle, graph)
-            found = adopt(Predictor.load(bundle), bundle, graph)
-            figures = _figures(ONNX_RUNTIME, tried=True, graph=forms.keep(paths, graph))
-        except Exception as error:  # noqa: BLE001 — whatever a runtime says of a network, torch can answer
-            said = " ".join(str(error).split())
-            return blessed(SERVING, "passed", f"torch answers: {said}", _figures(TORCH, tried=True, why=said), bound)
+    try:
+        graph = making.wait()
+        found = adopt(Predictor.load(bundle), bundle, graph)
+        figures = _figures(ONNX_RUNTIME, tried=True, graph=forms.keep(paths, graph))
+    except Exception as error:  # noqa: BLE001 — whatever a runtime says of a network, torch can answer
+        said = " ".join(str(error).split())
+        return blessed(SERVING, "passed", f"torch answers: {said}", _figures(TORCH, tried=True, why=said), bound)
     figures |= {"images": found.images, "difference": found.difference, "allowed": found.allowed}
     said = f"{ONNX_RUNTIME} decides as torch on {found.images} golden images; a probability is off by "
     return blessed(

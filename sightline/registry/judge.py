@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -81,8 +82,9 @@ def judge(
     DataError where there is no test release.
     """
     candidate = Candidate(tracker, ledger, request, champion, limits, release_name)
-    for name, check in CHECKS.items():
-        candidate.found.append(_asked(name, check, candidate))
+    with closing(candidate):
+        for name, check in CHECKS.items():
+            candidate.found.append(_asked(name, check, candidate))
     decision = decide(candidate.found, candidate.bound, request.override)
     asks = decision.verdict == names.INSUFFICIENT or (decision.promote and limits.approval)
     return Judgement(
@@ -237,11 +239,13 @@ def _under_corruption(predictor: Predictor, files: list[bytes], labels: NDArray[
 
 
 def _serving(candidate: Candidate) -> Blessing:
-    """Made only of a version that nothing speaks against so far: it takes seconds."""
+    """Compared and kept only of a version that nothing speaks against so far."""
     blocking = [one for one in candidate.found if one.blocks and one.name not in candidate.request.override]
     if blocking:
         return not_made(blocking[0], candidate.bound)
-    return check_serving(candidate.paths, candidate.folder(candidate.request.version), candidate.bound)
+    return check_serving(
+        candidate.paths, candidate.folder(candidate.request.version), candidate.making, candidate.bound
+    )
 
 
 def _cost(candidate: Candidate) -> Blessing:
@@ -260,7 +264,7 @@ CHECKS: dict[str, Callable[[Candidate], Blessing]] = {
     names.SLICES: _slices,
     names.CALIBRATION: _calibration,
     names.ROBUSTNESS: _robustness,
-    # Its process has worked while the others were asked; before the cost is measured it must be done.
+    # Their processes have worked while the others were asked; before the cost is measured they must be done.
     names.INTEGRITY: _integrity,
     names.SERVING: _serving,
     names.COST: _cost,

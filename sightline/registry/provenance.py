@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sightline.data.loader import Compressed, load
 from sightline.data.manifest import OK
-from sightline.data.validation.verdict import Verdict, sentences
+from sightline.data.validation.verdict import Verdict, sentences, tally
 from sightline.data.versions import archive
 from sightline.digests import dvc_digest
 from sightline.errors import DataError
@@ -62,7 +62,7 @@ def data_blessing(tracker: Tracker, tags: Mapping[str, str], testing: Release, b
         trouble.append(leaks.sentence(known))
     if trouble:
         return Blessing(name=DATA, verdict="failed", sentence="; ".join(trouble), figures=figures, digests=bound)
-    said = f"the data passed {found.executed} checks; none of its {len(seen):,} images is a test image"
+    said = f"{tally(found)}; none of its {len(seen):,} images is a test image"
     said += ", and its backbone knows no held-out one" if past.data and not past.unknown else ""
     said += f"; {past.doubt}" if past.unknown else ""
     return Blessing(name=DATA, verdict="passed", sentence=said, figures=figures, digests=bound)

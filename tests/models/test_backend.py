@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from bundles import odd_images, write
 
+from sightline.errors import ModelError
 from sightline.models import backend
 from sightline.models.backend import quicken
 from sightline.models.predictor import Predictor
@@ -41,10 +42,8 @@ def test_answers_stay_the_same(bundle: Path) -> None:
             assert one.probabilities == pytest.approx(other.probabilities, abs=1e-5)
 
 
-def test_other_answers_leave_torch(
-    bundle: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    """A runtime that is off on the golden images is not used; the log says by how much."""
+def test_other_answers_leave_torch(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A runtime that is off on the golden images is not taken; the error says by how much."""
     predictor = Predictor.load(bundle)
     torchs = predictor.run
 
@@ -52,18 +51,17 @@ def test_other_answers_leave_torch(
         features, logits = torchs(pixels)
         return [features, logits + np.eye(3, dtype=np.float32)[0] / 100]
 
-    monkeypatch.setattr(backend, "make", lambda _bundle, _file: None)
     monkeypatch.setattr(backend, "onnxruntime", lambda _file: off)
-    assert not quicken(predictor, bundle)
+    with pytest.raises(ModelError, match="a probability is off by"):
+        backend.adopt(predictor, bundle, bundle / "model.onnx")
     assert predictor.run == torchs
-    assert "torch answers" in caplog.text
-    assert "a probability is off by" in caplog.text
 
 
 def test_whatever_fails_leaves_torch(bundle: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """A graph that cannot be made is told in the log, with its reason, and torch answers."""
     predictor = Predictor.load(bundle)
     assert not quicken(predictor, tmp_path / "nowhere")
+    assert "torch answers" in caplog.text
     assert "nowhere is not a whole model bundle" in caplog.text
     assert len(predictor.predict(list(odd_images().values()))) == len(odd_images())
 
@@ -71,5 +69,5 @@ def test_whatever_fails_leaves_torch(bundle: Path, tmp_path: Path, caplog: pytes
 def test_without_the_library_torch_answers(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is tried where the extra is not installed."""
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    monkeypatch.setattr(backend, "make", lambda _bundle, _file: pytest.fail("tried"))
+    monkeypatch.setattr(backend, "start", lambda _bundle: pytest.fail("tried"))
     assert not quicken(Predictor.load(bundle), bundle)

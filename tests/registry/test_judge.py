@@ -18,6 +18,7 @@ from torch.nn import functional
 from sightline import stored
 from sightline.config import load
 from sightline.data import manifest
+from sightline.data.validation.verdict import Verdict, tally
 from sightline.digests import dvc_digest, file_digest, tree_digest
 from sightline.errors import ConfigError, RegistryError, Stale
 from sightline.evaluate import fixed
@@ -26,7 +27,7 @@ from sightline.models import backend, runtimes
 from sightline.models.sealed import seals
 from sightline.params import Gate
 from sightline.recipe import Recipe
-from sightline.registry import judge, leaks, promotion
+from sightline.registry import candidate, judge, leaks, promotion
 from sightline.registry.blessing import REQUIRED, SERVING
 from sightline.registry.candidate import Request
 from sightline.registry.champion import record
@@ -170,6 +171,9 @@ def test_sound_candidate_becomes_the_first_champion(shop: Shop) -> None:
     asked = sum(verdict == "passed" for verdict in verdicts.values())
     assert f"all {asked} checks passed, {len(REQUIRED) - asked} had nothing to compare with" in outcome.sentence
     assert row["evidence"]["bound"]["weights"] == shop.best.weights
+    # What only tells is not said to hold.
+    (data,) = (one["sentence"] for one in row["evidence"]["blessings"] if one["name"] == "data")
+    assert data.startswith(f"{tally(Verdict.from_json(shop.paths.verdict('target').read_text()))}; none of its")
 
 
 def test_form_that_answers_is_chosen_before_the_first_request(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,7 +186,7 @@ def test_form_that_answers_is_chosen_before_the_first_request(shop: Shop, monkey
     chosen = served(shop.paths)
     assert chosen.graph is not None
     assert (chosen.settled, file_digest(chosen.graph)) == (True, found["figures"]["graph"])
-    monkeypatch.setattr(backend, "make", None)
+    monkeypatch.setattr(backend, "start", None)
     predictor = answering(shop.paths).predictor
     torchs = predictor._by_torch
     assert predictor.run != torchs
@@ -193,14 +197,25 @@ def test_form_that_answers_is_chosen_before_the_first_request(shop: Shop, monkey
     assert (served(shop.paths).graph, served(shop.paths).settled) == (None, False)
 
 
-def test_no_form_is_made_of_what_is_refused(shop: Shop) -> None:
-    """Another check speaks against the version: the form is told as not asked, and blocks nothing of its own."""
+def test_no_form_is_made_of_what_is_refused(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another check speaks against the version: the form is told as not asked, blocks nothing, and nothing goes on."""
+    monkeypatch.setitem(runtimes.LIBRARIES, "onnx", ("onnx", "onnxruntime"))
+    started: list[backend.Making] = []
+
+    def start(bundle: Path) -> backend.Making:
+        started.append(backend.start(bundle))
+        return started[-1]
+
+    monkeypatch.setattr(candidate, "start", start)
     version = shop.register()
     connect(shop.paths).client.set_model_version_tag("toy-classifier", version, "weights", "other")
     assert not shop.promote(version).promoted
     (found,) = (one for one in history(shop.paths)[-1]["evidence"]["blessings"] if one["name"] == SERVING)
     assert found["verdict"] == "not applicable"
     assert not (shop.paths.mlflow / "forms").exists()
+    (making,) = started
+    assert making.process.poll() is not None
+    assert not making.file.parent.exists()
 
 
 def test_duplicate_test_images_in_train_are_blocked(shop: Shop) -> None:
