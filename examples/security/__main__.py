@@ -55,7 +55,10 @@ def main() -> None:
     if not frames:
         raise SystemExit(f"{words.frames} holds no frames: {', '.join(sorted(SUFFIXES))}")
     learn(words.project, words.labelled, asked.run)
-    model = sightline.champion(words.project)
+    try:
+        model = sightline.champion(words.project)
+    except SightlineError as error:
+        raise SystemExit(str(error)) from None
     missing = sorted(set(asked.classes) - set(model.classes))
     if missing:
         raise SystemExit(
