@@ -90,7 +90,7 @@ def main() -> None:
                     print(f"{name:7} {loss:11} seed {seed}: {told}", flush=True)
             for loss, scores in found.items():
                 lead = np.array(scores) - found[PLAIN]
-                figures[f"{name}_{loss}"], figures[f"{name}_{loss}_lead"] = np.mean(scores), lead.mean()
+                figures[f"{name}_{loss}"], figures[f"{name}_{loss}_lead"] = float(np.mean(scores)), float(lead.mean())
                 figures[f"{name}_{loss}_lead_std"] = lead.std(ddof=1) if seeds > 1 else 0.0
     figures = {key: round(float(value), 4) for key, value in figures.items()}
     for key, value in figures.items():
