@@ -69,7 +69,7 @@ def main() -> None:
     blind: list[Path] = []
     with (words.out / "events.jsonl").open("w", encoding="utf-8") as events:
         for folder, of in groupby(frames, key=lambda path: path.parent):
-            camera = folder.relative_to(words.frames).as_posix()
+            camera = folder.relative_to(words.frames.parent if folder == words.frames else words.frames).as_posix()
             answered = noted(answers(model, list(of)), blind)
             for alarm in alarms(camera, answered, model.classes, asked):
                 told.append(tell(alarm, words.out, len(told) + 1))
