@@ -89,10 +89,10 @@ def main() -> None:
                     told = f"mAP {found[loss][-1]:.4f} in {time.perf_counter() - started:.0f} s"
                     print(f"{name:7} {loss:11} seed {seed}: {told}", flush=True)
             for loss, scores in found.items():
-                lead = np.array(scores) - np.array(found[PLAIN])
+                lead = np.array(scores) - found[PLAIN]
                 figures[f"{name}_{loss}"], figures[f"{name}_{loss}_lead"] = float(np.mean(scores)), float(lead.mean())
-                figures[f"{name}_{loss}_lead_std"] = float(lead.std(ddof=1)) if seeds > 1 else 0.0
-    figures = {key: round(value, 4) for key, value in figures.items()}
+                figures[f"{name}_{loss}_lead_std"] = lead.std(ddof=1) if seeds > 1 else 0.0
+    figures = {key: round(float(value), 4) for key, value in figures.items()}
     for key, value in figures.items():
         print(f"  {key:32} {value:.4f}")
     print(json.dumps({"name": "multilabel_losses", "figures": figures, "marks": {}, "met": True}))

@@ -25,7 +25,8 @@ body { margin: 0 auto; max-width: 960px; padding: 20px 16px; background: var(--g
 h1 { font-size: 22px; } h2 { font-size: 17px; overflow-wrap: anywhere; }
 section { background: var(--paper); border: 1px solid var(--rule); border-radius: 10px; padding: 10px 16px;
   margin: 16px 0; overflow-x: auto; }
-svg { width: 100%; height: auto; } svg text { font-size: 12px; fill: var(--quiet); } .grid { stroke: var(--rule); }
+svg { width: 100%; min-width: 520px; height: auto; }
+svg text { font-size: 12px; fill: var(--quiet); } .grid { stroke: var(--rule); }
 table { border-collapse: collapse; font-size: 14px; } th, td { padding: 4px 10px; text-align: left;
   border-bottom: 1px solid var(--rule); white-space: nowrap; } .quiet { color: var(--quiet); font-size: 13px; }
 """
@@ -54,8 +55,9 @@ def sentences(shown: Shown) -> list[str]:
     if not said:
         said.append("no disease is shown to rise or to fall in any plot")
     if shown.strange:
-        named = f"{len(shown.strange)} photographs are left out: their names do not say plot and date, such as "
-        said.append(named + shown.strange[0])
+        said.append(
+            f"left out, since their names do not say plot and date: {len(shown.strange)}, {shown.strange[0]} first"
+        )
     return said
 
 

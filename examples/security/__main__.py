@@ -55,7 +55,10 @@ def main() -> None:
     if not frames:
         raise SystemExit(f"{words.frames} holds no frames: {', '.join(sorted(SUFFIXES))}")
     learn(words.project, words.labelled, asked.run)
-    model = sightline.champion(words.project)
+    try:
+        model = sightline.champion(words.project)
+    except SightlineError as error:
+        raise SystemExit(str(error)) from None
     missing = sorted(set(asked.classes) - set(model.classes))
     if missing:
         raise SystemExit(
@@ -63,15 +66,18 @@ def main() -> None:
         )
     words.out.mkdir(parents=True, exist_ok=True)
     told: list[dict[str, object]] = []
+    blind: list[Path] = []
     with (words.out / "events.jsonl").open("w", encoding="utf-8") as events:
         for folder, of in groupby(frames, key=lambda path: path.parent):
-            camera = folder.relative_to(words.frames).as_posix()
-            answered = answers(model, list(of))
+            camera = folder.relative_to(words.frames.parent if folder == words.frames else words.frames).as_posix()
+            answered = noted(answers(model, list(of)), blind)
             for alarm in alarms(camera, answered, model.classes, asked):
                 told.append(tell(alarm, words.out, len(told) + 1))
                 events.write(json.dumps(told[-1], ensure_ascii=False) + "\n")
                 events.flush()
                 print(f"{camera}: {alarm.what}, first seen in {alarm.first.name}")
+    if blind and asked.foreign:
+        print(f"version {model.version} cannot tell what is foreign: more labelled images are needed for that")
     (words.out / "index.html").write_text(page(told, words.project.absolute().name), encoding="utf-8")
     print(f"{len(told)} alarms from {len(frames)} frames: {words.out / 'index.html'}")
 
@@ -88,6 +94,14 @@ def answers(model: Classifier, frames: Sequence[Path]) -> Iterator[tuple[Path, A
                     yield frame, model.predict(frame)[0]
                 except (SightlineError, OSError) as error:
                     print(f"{frame} is passed over: {error}")
+
+
+def noted(answered: Iterator[tuple[Path, Answer]], blind: list[Path]) -> Iterator[tuple[Path, Answer]]:
+    """The same; frames of which the model cannot tell whether they are foreign join `blind`."""
+    for frame, answer in answered:
+        if answer.foreign is None:
+            blind.append(frame)
+        yield frame, answer
 
 
 def tell(alarm: Alarm, out: Path, number: int) -> dict[str, object]:

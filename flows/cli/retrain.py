@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, fields
-from typing import TYPE_CHECKING, Annotated, Any
+from dataclasses import asdict, fields, replace
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
 from flows.cli.common import AsJson, enter, say
 from sightline import config
 from sightline.errors import ConfigError
-
-if TYPE_CHECKING:
-    from sightline.monitor.policy import Facts
 
 
 def why_retrain(
@@ -32,7 +29,6 @@ def why_retrain(
 ) -> None:
     """Explain whether a training would start now, and why: what `train/on-signal` and `train/nightly` ask first."""
     paths = enter()
-    from sightline.monitor.facts import gather
     from sightline.monitor.policy import Facts, decide
 
     given = config.settings(settings or [], ("facts", "retrain"))
@@ -43,8 +39,11 @@ def why_retrain(
         raise ConfigError(f"--set facts.{unknown[0]}: there is no such fact; there are {', '.join(known)}")
     if assumed and not dry_run:
         raise ConfigError(f"--set facts.{next(iter(assumed))}: facts are assumed with --dry-run alone")
+    assumed = _typed(assumed)
     limits = config.load(paths.root, {key: value for key, value in given.items() if key.startswith("retrain.")}).retrain
-    facts = _assumed(gather(paths), assumed)
+    from sightline.monitor.facts import gather
+
+    facts = replace(gather(paths), **assumed)
     decision = decide(facts, limits)
     if as_json:
         typer.echo(json.dumps({**decision.as_json(), "facts": asdict(facts), "limits": asdict(limits)}))
@@ -55,17 +54,20 @@ def why_retrain(
         say(f"  {name.replace('_', ' ')}: {_shown(value)}{mark}")
 
 
-def _assumed(facts: Facts, values: dict[str, Any]) -> Facts:
-    """The facts with other values."""
+def _typed(values: dict[str, Any]) -> dict[str, Any]:
+    """Facts by their names, each of its type."""
     from pydantic import TypeAdapter, ValidationError
 
     from sightline.monitor.policy import Facts
 
-    try:
-        return TypeAdapter(Facts).validate_python({**asdict(facts), **values})
-    except ValidationError as error:
-        wrong = error.errors()[0]
-        raise ConfigError(f"--set facts.{wrong['loc'][0]}={wrong['input']}: {wrong['msg'].lower()}") from None
+    types, found = get_type_hints(Facts), {}
+    for name, value in values.items():
+        try:
+            found[name] = TypeAdapter(types[name]).validate_python(value)
+        except ValidationError as error:
+            said = error.errors()[0]["msg"].lower()
+            raise ConfigError(f"--set facts.{name}={value}: {said}") from None
+    return found
 
 
 def _shown(value: object) -> str:

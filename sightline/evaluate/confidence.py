@@ -9,7 +9,7 @@ import numpy as np
 
 from sightline.evaluate import calibration
 from sightline.evaluate.abstention import abstention_threshold, most_shown
-from sightline.heads.conformal import answered_sets
+from sightline.heads.conformal import FITTING, JUDGED, answered_sets
 from sightline.heads.temperature import fit_temperature, softmax
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def fit(logits: FloatArray, labels: IntArray, wanted_accuracy: float) -> Confide
         return Confidence(temperature=1.0, wanted_accuracy=wanted_accuracy, abstain_below=None, conformal=None)
     temperature = fit_temperature(logits, labels)
     probabilities = softmax(logits, temperature)
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(FITTING)
     return Confidence(
         temperature=temperature,
         wanted_accuracy=wanted_accuracy,
@@ -101,7 +101,7 @@ def _sets(conformal: Conformal | None, probabilities: FloatArray, labels: IntArr
     """Coverage and size of the sets as they are answered: the randomised ones, with the answer added."""
     if conformal is None:
         return None
-    sets = answered_sets(conformal, probabilities, np.random.default_rng(1))
+    sets = answered_sets(conformal, probabilities, np.random.default_rng(JUDGED))
     return {
         **asdict(conformal),
         "wanted": conformal.coverage,

@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     BoolArray = NDArray[np.bool_]
 
 
+FITTING, JUDGED = (0, 1), (0, 2)
+"""Seeds of what is random where sets are fitted and where they are judged: shared draws would tie the scores of both
+together. The report, MLflow and the gate take these, so that all tell of one coverage."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Conformal:
     """What `raps_fit` found and `raps_sets` needs."""

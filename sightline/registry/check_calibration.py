@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sightline.evaluate import calibration, fitted_null
-from sightline.heads.conformal import answered_sets
+from sightline.heads.conformal import FITTING, JUDGED, answered_sets
 from sightline.registry import rules
 from sightline.registry.blessing import CALIBRATION, FAILED, Blessing
 from sightline.registry.check_log_loss import check_log_loss
@@ -85,10 +85,9 @@ def _claims(candidate: Scored, calib: Scored, champion: Scored | None, *, own: b
 
 def _coverage(candidate: Scored, calib: Scored) -> Compared:
     """The sets as they are answered: the randomised ones, for which chance is known exactly, and the answer."""
-    # A stream for each role: shared draws would tie the scores of calib and test together.
-    fitting, testing = np.random.default_rng([0, 1]), np.random.default_rng([0, 2])
+    fitting, judged = np.random.default_rng(FITTING), np.random.default_rng(JUDGED)
     fitted = calibration.raps_fit(calib.probabilities, calib.labels, COVERAGE, rng=fitting)
-    held = answered_sets(fitted, candidate.probabilities, testing)[np.arange(len(candidate.labels)), candidate.labels]
+    held = answered_sets(fitted, candidate.probabilities, judged)[np.arange(len(candidate.labels)), candidate.labels]
     p = calibration.coverage_p(int(held.sum()), len(held), len(calib.labels), COVERAGE)
     sentence = (
         f"its sets of likely classes hold the true one in {held.mean():.1%} of images, {COVERAGE:.0%} is promised"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import glob
 import json
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,6 +49,8 @@ def asked(given: str) -> list[Source]:
 
     Raises DataError where there is none.
     """
+    if re.match(r"[a-z][a-z0-9+]*://", given):
+        raise DataError(f"{given}: an address is not fetched; download it first, and name the file")
     place = Path(given)
     if not place.exists() and "\\" in given:
         # As on Windows, in a table or a script that came from there.

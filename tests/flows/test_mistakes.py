@@ -106,7 +106,7 @@ OUTSIDE = (
     Mistake("init taken/p", ("taken/p cannot be made", "where you may write"), before=_file("taken")),
     Mistake("init photos/p --images photos", ("copied into themselves", "beside the images"), before=_images("photos")),
     Mistake("init p --source embedded:fractals:0x0", ("embedded:fractals:0x0", "embedded:fractals:CLASSESxIMAGES")),
-    Mistake("predict http://example.org/photo.jpg", ("http://example.org/photo.jpg", "there is no such file")),
+    Mistake("predict http://example.org/photo.jpg", ("http://example.org/photo.jpg", "download it first")),
 )
 """Where there is no project."""
 

@@ -231,3 +231,16 @@ def test_losses_of_images_have_the_mean_of_the_batch() -> None:
     assert HEAD.fitted_loss(logits, labels) < HEAD.rated(logits, labels)[0]
     wanted = F.binary_cross_entropy_with_logits(logits, labels.float(), reduction="none").sum(1)
     torch.testing.assert_close(HEAD.losses(logits, labels), wanted)
+
+
+def test_answers_under_watch() -> None:
+    """An answer is as sure as its least sure decision, and agrees with a person by the F1 of its labels."""
+    probabilities = np.array([[0.9, 0.2, 0.6], [0.99, 0.01, 0.01], [0.5, 0.0, 1.0]])
+    np.testing.assert_allclose(HEAD.confidence(probabilities), [0.6, 0.99, 0.5])
+    np.testing.assert_allclose(HEAD.lead(probabilities), [0.2, 0.98, 0.0], atol=1e-12)
+    certain = HEAD.certainty(probabilities)
+    assert certain[1] > certain[2] > certain[0]
+    assert HEAD.certainty(np.array([[0.5, 0.5]])) == pytest.approx(2 * np.log(0.5))
+    assert HEAD.agreement("a;b", "b; c") == pytest.approx(0.5)
+    assert (HEAD.agreement(";", ";"), HEAD.agreement(";", "a"), HEAD.agreement("b;a", "a;b")) == (1.0, 0.0, 1.0)
+    assert HEAD.audited(5.0, 20, 0.3) == "20 labelled audit images have a mean F1 of 75.0%, 70.0% would be enough"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from sightline.evaluate import confidence
 from sightline.heads.temperature import fit_temperature, softmax
 from sightline.registry.blessing import FAILED, MISSING, PASSED, Bound
 from sightline.registry.check_calibration import check_calibration
@@ -145,3 +146,18 @@ def test_no_calibration_images_is_a_missing_check() -> None:
     done = check_calibration(answers(100, 1.0), none, None, BOUND)
     assert done.verdict == MISSING
     assert "datasets.target.roles.calib" in done.sentence
+
+
+def test_gate_and_report_tell_the_same() -> None:
+    """One coverage and one calibration error, whoever computes them from the same answers."""
+    rng = np.random.default_rng(3)
+    logits = rng.normal(0, 2, (900, 5))
+    labels = (softmax(logits).cumsum(axis=1) > rng.random((900, 1))).argmax(axis=1)
+    known = confidence.fit(logits[:400], labels[:400], 0.9)
+    told = confidence.tell(known, logits[400:], labels[400:])
+    calib, test = (
+        Scored(version="1", labels=labels[part], probabilities=softmax(logits[part], known.temperature))
+        for part in (slice(None, 400), slice(400, None))
+    )
+    figures = check_calibration(test, calib, None, BOUND).figures
+    assert (figures["coverage"], figures["ece"]) == (told["conformal"]["coverage"], told["ece_after"])

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from itertools import product
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
 from sightline.data.duplicates.turns import TURNS, UNDONE, turned_hashes
 from sightline.data.files.statistics import HASHED, hashes
@@ -133,9 +135,18 @@ def _tells(thumbnails: NDArray[np.uint8]) -> NDArray[np.bool_]:
 
 
 def each(work: Callable[[Any], R], items: Iterable[Any]) -> list[R]:
-    """Do the work on all cores: NumPy lets other threads run meanwhile. The order is that of the items."""
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    """Do the work on all cores: NumPy lets other threads run meanwhile. The order is that of the items.
+
+    Products take one thread each: several in each of ours would wait for one another, for minutes on a busy machine.
+    """
+    with _products().limit(limits=1, user_api="blas"), ThreadPoolExecutor(os.cpu_count()) as pool:
         return list(pool.map(work, items))
+
+
+@cache
+def _products() -> ThreadpoolController:
+    """The libraries that multiply matrices, found once."""
+    return ThreadpoolController()
 
 
 def _views(thumbnails: NDArray[np.uint8]) -> NDArray[np.uint64]:

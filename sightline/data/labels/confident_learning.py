@@ -117,14 +117,17 @@ def _out_of_fold(
     from sklearn.model_selection import StratifiedGroupKFold
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
+    from threadpoolctl import threadpool_limits
 
     probabilities = np.zeros((len(given), given.max() + 1))
     folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
-    for inside, outside in folds.split(features, given, groups):
-        seen = inside[trusted[inside]]
-        model = make_pipeline(StandardScaler(), LogisticRegression(C=STRENGTH, max_iter=500))
-        model.fit(features[seen], given[seen])
-        probabilities[np.ix_(outside, model.classes_)] = model.predict_proba(features[outside])
+    # Thousands of products, each small: threads that share one wait for one another, for minutes on a busy machine.
+    with threadpool_limits(1):
+        for inside, outside in folds.split(features, given, groups):
+            seen = inside[trusted[inside]]
+            model = make_pipeline(StandardScaler(), LogisticRegression(C=STRENGTH, max_iter=500))
+            model.fit(features[seen], given[seen])
+            probabilities[np.ix_(outside, model.classes_)] = model.predict_proba(features[outside])
     return probabilities
 
 
