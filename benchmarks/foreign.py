@@ -169,7 +169,7 @@ def cost(predictor: Predictor) -> float:
     from sightline.models.foreign import describe
 
     pixels = np.zeros((1, predictor.card.size, predictor.card.size, 3), dtype=np.uint8)
-    features = np.zeros((1, predictor.model.head.in_features), dtype=np.float32)
+    features = np.zeros((1, predictor.model.width), dtype=np.float32)
     logits = np.zeros((1, len(predictor.card.classes)), dtype=np.float32)
     start = time.process_time()
     for _ in range(200):

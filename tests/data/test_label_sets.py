@@ -167,7 +167,7 @@ def test_shards_hold_a_row_of_bits_for_each_image(tmp_path: Path) -> None:
         MULTILABEL,
     )
     part = rows[(rows["role"] == "train") & (rows["status"] == manifest.OK)]
-    assert images.labels.tolist() == LABELS[MULTILABEL].targets(part["label"], images.classes).tolist()
+    assert images.labels.tolist() == LABELS[MULTILABEL].targets(part["label"], images.classes, 64).tolist()
     for role in ("train", "val", "calib", "test"):
         there = LABELS[MULTILABEL].each(rows.loc[rows["role"] == role, "label"]).value_counts()
         assert there.reindex(images.classes, fill_value=0).min() >= 2

@@ -119,7 +119,7 @@ def knowing(bundle: tuple[Path, Classifier], folder: Path) -> Predictor:
     plain = Predictor.load(bundle[0])
     rng = np.random.default_rng(0)
     described = plain.outputs(rng.integers(0, 100, (200, 16, 16, 3), dtype=np.uint8)).described
-    known = fit(described[:120], np.arange(120) % 2, described[120:], plain.model.head.in_features)
+    known = fit(described[:120], np.arange(120) % 2, described[120:], plain.model.width)
     return write_bundle(folder, plain.card, bundle[0] / "weights.safetensors", [picture(0)], known=known)
 
 

@@ -101,7 +101,7 @@ def test_every_answer_is_a_row(tmp_path: Path) -> None:
         outputs = predictor.outputs(pixels)
         whole = np.concatenate([row["features"], row["statistics"], [row["energy"]]])
         np.testing.assert_allclose(whole, outputs.described[0], rtol=1e-4, atol=1e-5)
-        split = predictor.model.head.in_features
+        split = predictor.model.width
         again = describe(np.array([row["features"]]), outputs.logits, pixels)
         np.testing.assert_allclose(row["statistics"], again[0, split:-1], rtol=1e-5)
         assert row["sha256"] == hashlib.sha256(data).hexdigest()

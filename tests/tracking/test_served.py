@@ -47,7 +47,7 @@ def test_served_answers_say_what_is_foreign(toy: Paths, tmp_path: Path) -> None:
     weights, example = tmp_path / "training" / WEIGHTS, [png(noise(0, 100, 1, 0)[0])]
     plain = write_bundle(tmp_path / "plain", card, weights, example)
     described = plain.outputs(noise(0, 100, 200, 1)).described
-    known = fit(described[:120], np.arange(120) % 2, described[120:], plain.model.head.in_features)
+    known = fit(described[:120], np.arange(120) % 2, described[120:], plain.model.width)
     write_bundle(tmp_path / "bundle", card, weights, example, known=known)
     tracker = connect(toy)
     version = tracker.register_classifier(tracker.start("toy", {}), tmp_path / "bundle", {})
