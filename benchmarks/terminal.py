@@ -49,7 +49,7 @@ def watch(folder: Path, *words: str) -> Watched:
         start_new_session=True,
     )
     os.close(theirs)
-    said, silence, after = b"", 0.0, ""
+    said, silence, after, ended = b"", 0.0, "", False
     while process.poll() is None or select.select([ours], [], [], 0)[0]:
         new = b""
         if select.select([ours], [], [], 0.02)[0]:
@@ -64,8 +64,9 @@ def watch(folder: Path, *words: str) -> Watched:
             said, heard = said + new, now
         elif process.returncode is not None:
             break
-        if now - began > LONGEST:
+        if now - began > LONGEST and not ended:
             process.terminate()
+            ended = True
     os.close(ours)
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = used.ru_utime + used.ru_stime - before.ru_utime - before.ru_stime

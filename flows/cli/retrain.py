@@ -56,14 +56,15 @@ def why_retrain(
 
 def _typed(values: dict[str, Any]) -> dict[str, Any]:
     """Facts by their names, each of its type."""
-    from pydantic import TypeAdapter, ValidationError
+    from pydantic import ConfigDict, TypeAdapter, ValidationError
 
     from sightline.monitor.policy import Facts
 
     types, found = get_type_hints(Facts), {}
+    config_of_facts = ConfigDict(**Facts.__pydantic_config__)  # type: ignore[typeddict-item]
     for name, value in values.items():
         try:
-            found[name] = TypeAdapter(types[name]).validate_python(value)
+            found[name] = TypeAdapter(types[name], config=config_of_facts).validate_python(value)
         except ValidationError as error:
             said = error.errors()[0]["msg"].lower()
             raise ConfigError(f"--set facts.{name}={value}: {said}") from None
