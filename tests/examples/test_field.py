@@ -118,6 +118,7 @@ def write(path: Path, seed: int, disease: str) -> None:
     leaf(seed, disease).save(path)
 
 
+@pytest.mark.slow
 def test_from_leaves_to_the_page(tmp_path: Path) -> None:
     """One command makes the project, trains, answers and writes the page; a second one trains nothing."""
     for number in range(180):

@@ -95,6 +95,7 @@ def write(path: Path, seed: int, kind: str) -> None:
     Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)).save(path)
 
 
+@pytest.mark.slow
 def test_from_frames_to_alarms(tmp_path: Path) -> None:
     """A person and a thing that nobody knows: an event with its picture each, once; the empty yard raises none."""
     for number in range(320):

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from sightline.project import Paths
 
-pytestmark = pytest.mark.usefixtures("torch_answers")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("torch_answers")]
 RUNNER = CliRunner()
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
 
+@pytest.mark.slow
 def test_one_class_only_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A set of a single class cannot teach anything: the validation says so and nothing is trained."""
     images = make_images(tmp_path / "images")
@@ -60,6 +61,7 @@ def test_training_size_that_the_network_cannot_take_is_refused(toy: Paths) -> No
     assert not any(toy.runs.glob("*/*/weights.safetensors"))
 
 
+@pytest.mark.slow
 def test_source_that_holds_the_target_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same folder as target and source would teach the backbone the test images: told by path, nothing trained."""
     images = make_images(tmp_path / "images")

@@ -82,6 +82,7 @@ def _until(found: list[int], count: int) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_ray_config_names_the_application(project: Path, tmp_path: Path) -> None:
     """Project, version and address are those of the command; nothing is started."""
     call(project, "serve", "--version", "1", "--port", "8123", "--ray-config", str(tmp_path / "serve.yaml"))

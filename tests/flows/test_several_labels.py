@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     from flows.summary import Summary
 
-pytestmark = pytest.mark.usefixtures("torch_answers")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("torch_answers")]
 
 
 def run(overrides: dict[str, Any] | None = None) -> Summary:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from sightline.project import Paths
 
 
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture(scope="module")
 def tuned(tmp_path_factory: pytest.TempPathFactory, prefect_server: None) -> tuple[Paths, Tuned]:  # noqa: ARG001 — the flow needs it
     """A toy project with a backbone after a search of a few trials, to be copied; and what that told."""
@@ -75,7 +78,6 @@ def test_search_opens_no_image_of_the_test_release(entered: Paths) -> None:
     assert not list((entered.root / "data").glob("releases*"))
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("prefect_server")
 def test_applied_values_stand_in_params_yaml(entered: Paths) -> None:
     """Once something better was found it is written, and the next search begins from it as another study."""

@@ -91,6 +91,7 @@ def test_a_killed_run_goes_on_as_if_undisturbed(tmp_path: Path) -> None:
     assert all(torch.equal(value, resumed[name]) for name, value in whole.items())
 
 
+@pytest.mark.slow
 def test_boxes_are_learned(tmp_path: Path) -> None:
     """After a hundred steps new squares are found where they are, in their colours."""
     torch.manual_seed(0)

@@ -129,6 +129,7 @@ def test_hopeless_trial_is_given_up(paths: Paths) -> None:
     assert len(seen) < 12 * seen.count(0)
 
 
+@pytest.mark.slow
 def test_luck_of_a_seed_does_not_win(paths: Paths) -> None:
     """The best trials and the present recipe are trained from a second seed, and the mean of both counts."""
     looking = opened(paths, SIZE)

@@ -32,6 +32,7 @@ def labels(paths: Paths) -> list[str]:
     return manifest.read(paths.manifest("target"))["label"].head(2).tolist()
 
 
+@pytest.mark.slow
 def test_last_import_is_taken_back(ingested: Paths, tmp_path: Path) -> None:
     """The labels of before it hold again, in a version of its own that says so; only one step back is kept."""
     first = labels(ingested)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sightline.project import Paths
 
 
+@pytest.mark.slow
 def test_stages_share_a_process_and_survive_its_end(ingested: Paths, capfd: pytest.CaptureFixture[str]) -> None:
     """The second stage runs where the first one did; a refused set is told as ever; where it ended, another one starts.
 
