@@ -53,9 +53,9 @@ def test_another_machine_or_a_damaged_note_tells_nothing(tmp_path: Path, monkeyp
 
 
 def test_answering_is_measured_once(tmp_path: Path) -> None:
-    """Corrupting takes longer than answering, on any machine; the figures are kept."""
+    """Images per second, corrupted ones too; the figures are kept, and time follows from them."""
     found = overhead.answers(tmp_path, "cnn", 16)
-    assert 0 < found.corrupted < found.plain
+    assert min(found.plain, found.corrupted) > 0
     assert overhead.answers(tmp_path, "cnn", 16) == found
     counts = {"train": 100, "test": 10}
     assert found.seconds(counts) == pytest.approx(110 / found.plain + 50 / found.corrupted)
