@@ -133,4 +133,7 @@ def convert(bundle: Path, file: Path) -> None:
 
 if __name__ == "__main__":
     end_with_the_parent()
-    convert(Path(sys.argv[1]), Path(sys.argv[2]))
+    try:
+        convert(Path(sys.argv[1]), Path(sys.argv[2]))
+    except ModelError as error:
+        sys.exit(str(error))

@@ -63,6 +63,7 @@ def test_whatever_fails_leaves_torch(bundle: Path, tmp_path: Path, caplog: pytes
     assert not quicken(predictor, tmp_path / "nowhere")
     assert "torch answers" in caplog.text
     assert "nowhere is not a whole model bundle" in caplog.text
+    assert "ModelError" not in caplog.text
     assert len(predictor.predict(list(odd_images().values()))) == len(odd_images())
 
 
