@@ -10,6 +10,7 @@ import numpy as np
 from sightline.evaluate import calibration
 from sightline.evaluate.abstention import least_sure, most_shown
 from sightline.evaluate.confidence import DRAWS, Confidence, thinned
+from sightline.evaluate.counts import averaged, rates
 from sightline.heads import decisions
 from sightline.heads.boxed import Boxed, calibrated, f1, kept, objects, odds, outcomes, sureness
 from sightline.heads.matching import FIFTY, SCORE, SIZES, curve, match, precision, thresholds
@@ -70,7 +71,7 @@ def measured(
     everything = match(list(logits), list(labels), len(classes))
     found = precision(everything)
     chosen = match(list(kept(answers, shown)), list(labels), len(classes), overlaps=FIFTY)
-    rows = [_scores(*_counts(one)) for one in chosen]
+    rows = [rates(*_counts(one)) for one in chosen]
     per_class: dict[str, dict[str, Any]] = {
         name: {
             **row,
@@ -94,8 +95,8 @@ def measured(
         "boxes": {"true": float(there.mean()), "answered": float(shown.sum(axis=1).mean())},
         "per_class": per_class,
         "averages": {
-            "micro": _scores(*(int(total) for total in totals)),
-            "macro": _mean([row for row in rows if row["support"]], int(totals[2])),
+            "micro": rates(*(int(total) for total in totals)),
+            "macro": averaged([row for row in rows if row["support"]], int(totals[2])),
         },
         **_told(fitted, boxes, logits, labels, answers, shown),
     }
@@ -207,20 +208,6 @@ def _by_size(logits: FloatArray, labels: IntArray, classes: int, scales: FloatAr
 def _counts(one: Matched) -> tuple[int, int, int]:
     """Boxes of a class that are right, all that count, and its objects."""
     return int(one.right[0].sum()), int((~one.ignored[0]).sum()), int(one.objects.sum())
-
-
-def _scores(right: int, answered: int, there: int) -> dict[str, float | int]:
-    return {
-        "precision": right / answered if answered else 0.0,
-        "recall": right / there if there else 0.0,
-        "f1": 2 * right / (answered + there) if answered + there else 0.0,
-        "support": there,
-    }
-
-
-def _mean(rows: list[dict[str, float | int]], support: int) -> dict[str, float | int]:
-    keys = ("precision", "recall", "f1")
-    return {key: float(np.mean([row[key] for row in rows])) if rows else 0.0 for key in keys} | {"support": support}
 
 
 def _exact(answers: FloatArray, shown: BoolArray, labels: IntArray) -> BoolArray:

@@ -10,6 +10,7 @@ import numpy as np
 from sightline.evaluate import calibration
 from sightline.evaluate.abstention import least_sure, most_shown
 from sightline.evaluate.confidence import DRAWS, Confidence, thinned
+from sightline.evaluate.counts import averaged, rates
 from sightline.heads import decisions
 from sightline.heads.decisions import MISSED, Decisions
 from sightline.heads.ranking import average_precisions, mean_average_precision
@@ -56,7 +57,7 @@ def measured(
     present = np.asarray(there.any(axis=0))
     precisions = average_precisions(probabilities, labels)
     counts = {name: both.sum(axis=0) for name, both in _outcomes(answered, there).items()}
-    rows = [_scores(*(int(counts[name][number]) for name in counts)) for number in range(len(classes))]
+    rows = [rates(*(int(counts[name][number]) for name in counts)) for number in range(len(classes))]
     per_class: dict[str, dict[str, float | int | None]] = {
         name: {**row, "ap": _number(precisions[number]), "threshold": found.thresholds[number]}
         for number, (name, row) in enumerate(zip(classes, rows, strict=True))
@@ -72,8 +73,8 @@ def measured(
         "labels": {"true": float(there.sum(axis=1).mean()), "answered": float(answered.sum(axis=1).mean())},
         "per_class": per_class,
         "averages": {
-            "micro": _scores(*(int(one.sum()) for one in counts.values())),
-            "macro": _mean([row for row, is_there in zip(rows, present, strict=True) if is_there], len(there)),
+            "micro": rates(*(int(one.sum()) for one in counts.values())),
+            "macro": averaged([row for row, is_there in zip(rows, present, strict=True) if is_there], len(there)),
             "images": _by_image(answered, there),
         },
         **_told(fitted, found, logits, labels, probabilities, answered),
@@ -158,20 +159,6 @@ def _exact(answered: BoolArray, labels: IntArray) -> BoolArray:
 def _outcomes(answered: BoolArray, there: BoolArray) -> dict[str, BoolArray]:
     """(N, C) right answers, all answers, all labels."""
     return {"both": answered & there, "answered": answered, "there": there}
-
-
-def _scores(both: int, answered: int, there: int) -> dict[str, float | int]:
-    return {
-        "precision": both / answered if answered else 0.0,
-        "recall": both / there if there else 0.0,
-        "f1": 2 * both / (answered + there) if answered + there else 0.0,
-        "support": there,
-    }
-
-
-def _mean(rows: list[dict[str, float | int]], support: int) -> dict[str, float | int]:
-    keys = ("precision", "recall", "f1")
-    return {key: float(np.mean([row[key] for row in rows])) if rows else 0.0 for key in keys} | {"support": support}
 
 
 def _by_image(answered: BoolArray, there: BoolArray) -> dict[str, float | int]:
