@@ -72,7 +72,10 @@ class Recorder:
         self.tracker.log(self.run, values, step=epoch.epoch)
 
     def on_progress(self, done: Progress) -> None:
-        """Say how far a long pass is."""
+        """Say how far a long pass is, or what happened in it."""
+        if done.remark:
+            self._logger.info(f"{self.stage}: {done.remark}")
+            return
         self._logger.info(
             f"{self.stage}: epoch {done.epoch}/{done.epochs}, step {done.step:,}/{done.steps:,}  "
             f"train loss {done.train_loss:.3f}  {done.images_per_second:,.0f} images/s"
