@@ -18,7 +18,7 @@ from sightline.data.loader import Stored
 from sightline.heads.known import of
 from sightline.models.device import best_device
 from sightline.train import group
-from sightline.train.ahead import ahead
+from sightline.train.ahead import ahead, aside
 from sightline.train.augment import augment
 from sightline.train.boxes import augment_located
 from sightline.train.draws import Draws
@@ -92,8 +92,8 @@ def reader(
 ) -> Iterator[Callable[[int], tuple[Tensor, Tensor]]]:
     """What gives the batch of a step, made ahead where that takes no time from the network.
 
-    On a GPU the pixels are read ahead, if they do not lie there, and changed there; on the CPU images on the disk are
-    changed ahead too.
+    On a GPU pixels that do not lie there are read ahead, and all are changed there while it works on the network; on
+    the CPU images on the disk are changed ahead too.
     """
     side, readers = needed(recipe, images.pixels.shape[2]), min(torch.get_num_threads(), READERS)
     given, images = images, held(images)
@@ -115,14 +115,20 @@ def reader(
     def whole(step: int) -> tuple[Tensor, Tensor]:
         return batch_of(images, rows(step), recipe, generator(step))
 
-    if best_device().type == "cuda" and not images.labels.is_cuda:
-        with ahead(pinned, schedule.steps, readers) as take:
-            yield lambda step: _changed(*take(step), images, recipe, generator(step))
+    if images.labels.is_cuda:
+        with aside(whole, schedule.steps) as take:
+            yield take
+    elif best_device().type == "cuda":
+        with (
+            ahead(pinned, schedule.steps, readers) as read,
+            aside(lambda step: _changed(*read(step), images, recipe, generator(step)), schedule.steps) as take,
+        ):
+            yield take
     elif isinstance(images.pixels, Stored):
         with ahead(whole, schedule.steps, readers) as take:
             yield take
     else:
-        # On the card, or from memory to the CPU, there is nothing to wait for, only cores to quarrel over.
+        # From memory to the CPU there is nothing to wait for, only cores to quarrel over.
         yield whole
 
 
