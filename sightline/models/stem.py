@@ -16,8 +16,8 @@ class StemConv2d(nn.Conv2d):
     """A convolution of stride 2 that is computed with stride 1 over blocks of 2×2 pixels, which become 12 channels.
 
     The kernel gets a row and a column of zeros in front, so that it begins with a block; sums are of the same products.
-    Elsewhere than in training on a GPU, or where the sides are odd, it is torch's own. Forward and backward pass
-    together take a third of the time there (benchmarks/gpu.py tells what a step takes).
+    Elsewhere than in training on a GPU, or where the sides are odd, it is torch's own, whose forward and backward pass
+    take a thirteenth of ResNet-50's step there (docs/log.md).
     """
 
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:  # noqa: A002 — torch's name

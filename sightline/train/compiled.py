@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import nn
 
-GAIN = 0.15
-"""Share of a step's time that is surely saved."""
+GAIN = 0.2
+"""Share of a step's time that is saved: a third of ResNet-50's, a quarter of a small one's (docs/performance.md)."""
 START, EACH = 10.0, 0.5
-"""Seconds that compiling takes before and for each layer with weights."""
+"""Seconds that compiling takes before and for each layer with weights, on few cores; 16 take half of that."""
 
 
 def cost(model: nn.Module) -> float:
