@@ -49,6 +49,7 @@ class Recorder:
         self.tracker, self.run, self.stage, self._score = tracker, run, stage, score
         self._logger = get_run_logger()
         self._artifact: UUID | None = None
+        self._warned = False
 
     def on_epoch(self, epoch: Epoch) -> None:
         """Log one pass, and say how it was."""
@@ -59,7 +60,8 @@ class Recorder:
             f"val loss {epoch.val_loss:.3f}  val {self._score} {epoch.val_accuracy:.3f}  "
             f"{epoch.images_per_second:,.0f} images/s  {left:.0f} s left"
         )
-        if epoch.data_share > WAITING:
+        if epoch.data_share > WAITING and not self._warned:
+            self._warned = True
             self._logger.warning(
                 f"{self.stage}: {epoch.data_share:.0%} of the time goes into augmentation, not into the network; "
                 "a recipe without trivial, rotate and scale takes less of it, and so does a smaller preprocess.size"

@@ -108,7 +108,7 @@ def choose(
     owned = {recipe for recipe, _, field in (name.rpartition(".") for name in given) if field in STEP}
 
     def decide() -> dict[str, Any]:
-        (best, _), began = rungs[0], perf_counter()
+        (best, _), began, rate = rungs[0], perf_counter(), math.inf
 
         def holds(passes: int, rate: float, answers: float) -> bool:
             spent = perf_counter() - began
@@ -116,6 +116,9 @@ def choose(
             return left * rate >= passes * images
 
         for rung, passes in rungs[1:]:
+            # It is no faster than the one before, which is known already.
+            if not holds(passes, rate, 0.0):
+                break
             network, size, workers = rung["pretrain.network"], rung["preprocess.size"], params.train.workers
             recipe = _recipe_of(rung, params.finetune.scratch, owned)
             rate = remembered(runs, network, size, recipe, workers, SHORTEST).rate
