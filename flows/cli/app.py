@@ -97,11 +97,13 @@ def init(
     ] = False,
 ) -> None:
     """Make a project around a folder of images, under git and DVC. Your images are copied, never changed."""
+    from flows.cli.prefect_tables import tables_ready
     from sightline import scaffold
 
     if source is None and images == "embedded:digits":
         source = "embedded:glyphs"
-    scaffold.init(folder, images, source, name, say, external=external, download=download)
+    with tables_ready():
+        scaffold.init(folder, images, source, name, say, external=external, download=download)
     say(f"ready: cd {folder} && sightline run")
 
 

@@ -12,7 +12,7 @@ import tomllib
 from contextlib import closing, contextmanager, suppress
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -32,7 +32,7 @@ SAID = ".prefect/server.log"
 ERROR = re.compile(r"[\w.]+(Error|Exception): ")
 """Line that ends a traceback."""
 ENDING = 10
-"""Seconds that the server has to write down what it was told."""
+"""Seconds that the server has to write down what it was told, and to say why it ends."""
 
 
 @contextmanager
@@ -47,14 +47,18 @@ def prefect_ready(paths: Paths) -> Iterator[None]:
         return
     _set_aside()
     started = start(paths.root)
-    thread = Thread(target=_ask, args=[os.environ[ADDRESS]], daemon=True)
+    answered = Event()
+    thread = Thread(target=_ask, args=[os.environ[ADDRESS], answered], daemon=True)
     thread.start()
     yield
     while thread.is_alive() and started.poll() is None:
         thread.join(0.1)
-    if started.poll() is None:
+    if answered.is_set():
         settle(paths.root)
     else:
+        # The connection ends before the process does.
+        with suppress(subprocess.TimeoutExpired):
+            started.wait(ENDING)
         why = _why(paths.root / SAID)
         raise ConfigError(f"Prefect's server for this command did not start: {why} (all of it: {SAID})")
 
@@ -116,9 +120,10 @@ def _set_aside() -> None:
         typer.echo(f"Prefect's database was damaged ({trouble}): it is now {kept}, and its pages begin anew", err=True)
 
 
-def _ask(address: str) -> None:
-    """Wait until the server answers. Not by Prefect's client: its imports would meet those of the block half-way."""
+def _ask(address: str, answered: Event) -> None:
+    """Wait until the server answers, and tell so. Not by Prefect's client: its imports would meet those of the block half-way."""
     url = urlsplit(address)
     with suppress(OSError, HTTPException), closing(HTTPConnection(str(url.hostname), url.port)) as connection:
         connection.request("GET", f"{url.path}/health")
         connection.getresponse()
+        answered.set()
