@@ -121,7 +121,10 @@ def _set_aside() -> None:
 
 
 def _ask(address: str, answered: Event) -> None:
-    """Wait until the server answers, and tell so. Not by Prefect's client: its imports would meet those of the block half-way."""
+    """Wait until the server answers, and tell so.
+
+    Not by Prefect's client: its imports would meet those of the block half-way.
+    """
     url = urlsplit(address)
     with suppress(OSError, HTTPException), closing(HTTPConnection(str(url.hostname), url.port)) as connection:
         connection.request("GET", f"{url.path}/health")

@@ -6,13 +6,14 @@ import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-import pytest
 from commands import call
 
 from flows.cli import prefect_tables
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pytest
 
 
 def kept(home: Path) -> list[Path]:
