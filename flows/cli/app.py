@@ -16,7 +16,21 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer.exceptions import TyperException
 
-from flows.cli import capture, data, export, lineage, monitor, predict, registry, report, retrain, serve, tune, verify
+from flows.cli import (
+    capture,
+    clean,
+    data,
+    export,
+    lineage,
+    monitor,
+    predict,
+    registry,
+    report,
+    retrain,
+    serve,
+    tune,
+    verify,
+)
 from flows.cli.common import AsJson, Settings, announce, end_when_asked, enter, leave, misused, say
 from flows.cli.prefect_runs import killed, mine
 from flows.cli.repetition import forget, repeated
@@ -43,6 +57,7 @@ for command in (registry.promote, registry.approve, registry.rollback, registry.
     app.command()(command)
 app.add_typer(lineage.app)
 app.command()(verify.verify)
+app.command()(clean.clean)
 app.command()(predict.predict)
 app.command()(report.report)
 app.command()(serve.serve)
