@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from importlib.metadata import version as installed
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.exceptions import TyperException
@@ -29,6 +29,9 @@ from sightline.turns import turn
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from flows.summary import Summary
+    from sightline.duration import Budget
+    from sightline.params import Params
     from sightline.project import Paths
 
 app = typer.Typer(
@@ -152,29 +155,43 @@ def run(
         forget(paths)
     summary = None if verify or killed(paths.root) else repeated(paths, overrides, time_given)
     if summary is None:
-        from flows.cli.prefect_server import prefect_ready
-        from sightline.data.versions.warm import start_ahead
-        from sightline.registry.backbones import check
-
-        if any(key.startswith("pretrain.") for key in overrides or ()):
-            check(paths, params.pretrain)  # what was given with the command is told before anything starts
-        with prefect_ready(paths):
-            check(paths, params.pretrain)
-            if isinstance(time_given, dict):
-                from sightline.budget.plan import check_stages
-
-                check_stages(params, time_given)
-            start_ahead(paths)
-            from flows.train import train
-            from sightline.tracking.runs import connect
-
-            connect(paths)
-        with mine():
-            summary = train(overrides, time_given, began, verify, save)
+        summary = _trained(paths, params, overrides, time_given, began, verify=verify, save=save)
     if as_json:
         typer.echo(json.dumps(asdict(summary)))
     else:
         show_summary(summary)
+
+
+def _trained(
+    paths: Paths,
+    params: Params,
+    overrides: dict[str, Any] | None,
+    budget: Budget | None,
+    began: float,
+    *,
+    verify: bool,
+    save: bool,
+) -> Summary:
+    """The whole training flow, on a Prefect server; what no run can be made of is told before it starts."""
+    from flows.cli.prefect_server import prefect_ready
+    from sightline.data.versions.warm import start_ahead
+    from sightline.registry.backbones import check
+
+    if any(key.startswith("pretrain.") for key in overrides or ()):
+        check(paths, params.pretrain)  # what was given with the command is told before anything starts
+    with prefect_ready(paths):
+        check(paths, params.pretrain)
+        if isinstance(budget, dict):
+            from sightline.budget.plan import check_stages
+
+            check_stages(params, budget)
+        start_ahead(paths)
+        from flows.train import train
+        from sightline.tracking.runs import connect
+
+        connect(paths)
+    with mine():
+        return train(overrides, budget, began, verify, save)
 
 
 @app.command()

@@ -68,7 +68,13 @@ def serve(
 
     listener = _listening(host, port)
     served(paths, version)
-    challenger = _challenger(paths, shadow, canary)
+    _answer(paths, version, host, listener, _challenger(paths, shadow, canary))
+
+
+def _answer(
+    paths: Paths, version: str | None, host: str, listener: socket.socket, challenger: Challenger | None
+) -> None:
+    """Answer at the address of `listener` until the command is told to end."""
     import uvicorn
 
     from flows.serving import LOCAL, TOKEN, assembled, hosts

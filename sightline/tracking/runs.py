@@ -18,7 +18,8 @@ from sightline.errors import RegistryError
 from sightline.processes import has_died, identity
 from sightline.tracking import databases, places, records, store
 from sightline.tracking.records import own_store
-from sightline.tracking.versions import Versions, classifier_of
+from sightline.tracking.registered import Registered
+from sightline.tracking.versions import classifier_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -45,7 +46,7 @@ class Past:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tracker(Versions):
+class Tracker(Registered):
     """The MLflow store of a project, its experiment opened."""
 
     experiment: str
