@@ -24,6 +24,7 @@ from flows.values import lift
 from sightline import config, space
 from sightline.data.versions.external import check_folders
 from sightline.errors import ProjectError, SightlineError
+from sightline.evaluate import fixed
 from sightline.turns import turn
 
 if TYPE_CHECKING:
@@ -142,6 +143,11 @@ def run(
         lift(paths.root)  # what a killed run left; whoever is at work does so itself
     overrides = dict(config.parse_setting(text) for text in settings or []) or None
     params = config.load(paths.root, overrides)
+    fixed.check(paths, params.evaluate.release)
+    if params.train.workers > 1:
+        from sightline.train.distributed import check_ahead
+
+        check_ahead(params)
     check_folders(paths)
     time_given = None
     if budget:
@@ -208,6 +214,7 @@ def evaluate(
     """Evaluate a registered version on the present test release; the figures go to its MLflow run as well."""
     paths = enter()
     asked = config.load(paths.root, config.settings(settings or [], ("evaluate",))).evaluate
+    fixed.check(paths, asked.release)
     if version is not None:
         from sightline.tracking.runs import check_version
 
