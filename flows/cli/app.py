@@ -19,6 +19,7 @@ from typer.exceptions import TyperException
 from flows.cli import capture, data, export, lineage, monitor, predict, registry, report, retrain, serve, tune, verify
 from flows.cli.common import AsJson, Settings, announce, end_when_asked, enter, leave, misused, say
 from flows.cli.prefect_runs import killed, mine
+from flows.cli.prefect_server import check_given, prefect_ready
 from flows.cli.repetition import forget, repeated
 from flows.values import lift
 from sightline import config, space
@@ -157,6 +158,7 @@ def run(
     from flows.cli.console import show_summary, use_plain_lines
 
     use_plain_lines()
+    check_given(paths.root)
     if verify:
         forget(paths)
     summary = None if verify or killed(paths.root) else repeated(paths, overrides, time_given)
@@ -179,7 +181,6 @@ def _trained(
     save: bool,
 ) -> Summary:
     """The whole training flow, on a Prefect server; what no run can be made of is told before it starts."""
-    from flows.cli.prefect_server import prefect_ready
     from sightline.data.versions.warm import start_ahead
     from sightline.registry.backbones import check
 

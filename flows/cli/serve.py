@@ -111,7 +111,10 @@ def _listening(host: str, port: int) -> socket.socket:
             raise ConfigError(
                 f"port {port} of {host} is in use: take another by --port, or a free one by --port 0"
             ) from None
-        raise ConfigError(f"--host {host} --port {port}: cannot listen there: {error.strerror or error}") from None
+        raise ConfigError(
+            f"--host {host} --port {port}: cannot listen there: {error.strerror or error}; --host takes an address or "
+            "name of this machine, such as 127.0.0.1, or 0.0.0.0 for all, --port the number"
+        ) from None
     # From now on a second server is told, and who comes early waits.
     listener.listen(BACKLOG)
     return listener

@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from sightline import servers
 from sightline.errors import RegistryError
 from sightline.processes import has_died, identity
 from sightline.tracking import databases, places, records, store
@@ -218,6 +219,10 @@ def connect(paths: Paths) -> Tracker:
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
     given = os.environ.get("MLFLOW_TRACKING_URI")
     uri = given or own_store(paths)
+    if uri.startswith(servers.WEB) or servers.is_slip(uri):
+        trouble = servers.trouble(uri, servers.MLFLOW)
+        if trouble:
+            raise RegistryError(trouble)
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
     if not given:
