@@ -20,7 +20,6 @@ from flows.cli import capture, data, export, lineage, monitor, predict, registry
 from flows.cli.common import AsJson, Settings, announce, end_when_asked, enter, leave, misused, say
 from flows.cli.prefect_runs import killed, mine
 from flows.cli.prefect_server import check_given, prefect_ready
-from flows.cli.repetition import forget, repeated
 from flows.values import lift
 from sightline import config, space
 from sightline.data.versions.external import check_folders
@@ -156,6 +155,7 @@ def run(
 
         time_given = parse(budget)
     from flows.cli.console import show_summary, use_plain_lines
+    from flows.cli.repetition import forget, repeated
 
     use_plain_lines()
     check_given(paths.root)
