@@ -13,12 +13,13 @@ from contextlib import closing, contextmanager, suppress
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from threading import Event, Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import typer
 
 from flows.cli.prefect_runs import enrol, settle
+from sightline import servers
 from sightline.errors import ConfigError
 from sightline.tracking import databases
 
@@ -43,6 +44,7 @@ def prefect_ready(paths: Paths) -> Iterator[None]:
     there is nothing to start. Raises ConfigError where it does not come up.
     """
     if ADDRESS in os.environ or _names_a_server(paths.root):
+        check_given(paths.root)
         yield
         return
     _set_aside()
@@ -63,6 +65,13 @@ def prefect_ready(paths: Paths) -> Iterator[None]:
         raise ConfigError(f"Prefect's server for this command did not start: {why} (all of it: {SAID})")
 
 
+def check_given(root: Path) -> None:
+    """Raise ConfigError where the Prefect server that the user names does not answer as one."""
+    address = os.environ.get(ADDRESS) or _settings(root).get("api", {}).get("url")
+    if address and (trouble := servers.trouble(str(address), servers.PREFECT)):
+        raise ConfigError(trouble)
+
+
 def _why(said: Path) -> str:
     """The error in what the server said, else its last line."""
     lines = [line for line in said.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
@@ -72,11 +81,14 @@ def _why(said: Path) -> str:
 
 def _names_a_server(root: Path) -> bool:
     """Whether Prefect's settings of the project do: then Prefect decides, as it always does."""
+    return "url" in _settings(root).get("api", {}) or (root / ".prefect" / "profiles.toml").exists()
+
+
+def _settings(root: Path) -> dict[str, Any]:
     try:
-        own = tomllib.loads((root / "prefect.toml").read_text(encoding="utf-8"))
+        return tomllib.loads((root / "prefect.toml").read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        own = {}
-    return "url" in own.get("api", {}) or (root / ".prefect" / "profiles.toml").exists()
+        return {}
 
 
 def start(root: Path) -> subprocess.Popen[bytes]:
