@@ -173,16 +173,15 @@ class Classify:
         """As `log_losses`."""
         return log_losses(labels, probabilities)
 
-    def lost(
+    def gained(
         self,
-        own: Floats,  # noqa: ARG002 — whatever they are
-        labels: Numbers,  # noqa: ARG002
-        other: Floats,  # noqa: ARG002
-        other_labels: Numbers,  # noqa: ARG002
-        groups: Numbers,  # noqa: ARG002
-    ) -> tuple[float, float] | None:
-        """The figures show all."""
-        return None
+        own: Floats,
+        labels: Numbers,
+        other: Floats,
+        other_labels: Numbers,
+        groups: Numbers,
+    ) -> None:
+        """Nothing: the figures show all."""
 
     def said(self, figure: float) -> str:
         """How often it is right."""

@@ -209,16 +209,15 @@ class Multilabel:
         losses: NDArray[np.float64] = -np.log(true).sum(axis=1) / max(1.0, float(there.sum(axis=1).mean()))
         return losses
 
-    def lost(
+    def gained(
         self,
-        own: Floats,  # noqa: ARG002 — whatever they are
-        labels: Numbers,  # noqa: ARG002
-        other: Floats,  # noqa: ARG002
-        other_labels: Numbers,  # noqa: ARG002
-        groups: Numbers,  # noqa: ARG002
-    ) -> tuple[float, float] | None:
-        """The figures show all."""
-        return None
+        own: Floats,
+        labels: Numbers,
+        other: Floats,
+        other_labels: Numbers,
+        groups: Numbers,
+    ) -> None:
+        """Nothing: the figures show all."""
 
     def said(self, figure: float) -> str:
         """The mean F1 of an image's labels."""
