@@ -209,6 +209,12 @@ class Detect:
         """As they are: a class that a model does not know has no box."""
         return answers
 
+    def presence(self, labels: Numbers, classes: int) -> NDArray[Any]:
+        """Of any number of boxes."""
+        numbers = np.asarray(labels)[..., CLASS, None]
+        found: NDArray[np.uint8] = (numbers == np.arange(classes)).any(axis=1).astype(np.uint8)
+        return found
+
     def figures(self, probabilities: Floats, labels: Numbers, fitted: Fitted) -> NDArray[np.float64]:
         """F1 of its boxes at an overlap of 0.5; 1 where none is there and none is answered."""
         return f1(kept(probabilities, answered(probabilities, fitted)), np.asarray(labels))

@@ -175,6 +175,10 @@ class Multilabel:
         """A column more for each."""
         return widened(answers, classes, value)
 
+    def presence(self, labels: Numbers, classes: int) -> NDArray[Any]:  # noqa: ARG002 — whatever they are
+        """They tell."""
+        return np.asarray(labels)
+
     def figures(self, probabilities: Floats, labels: Numbers, fitted: Fitted) -> NDArray[np.float64]:
         """F1 of its labels; a class that the model does not know is missed."""
         limits = np.full(probabilities.shape[1], NEVER)

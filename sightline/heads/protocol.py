@@ -128,6 +128,10 @@ class Head(Protocol):
         """Answers of a model over all `classes`, with `value` for those that it does not know."""
         ...
 
+    def presence(self, labels: Numbers, classes: int) -> NDArray[Any]:
+        """The labels without places: (N,) the class, or (N, classes) 1 for each that is there."""
+        ...
+
     def figures(self, probabilities: Floats, labels: Numbers, fitted: Fitted) -> NDArray[Any]:
         """The figure of each image (N,), 0 … 1, from probabilities of the `indexed` classes."""
         ...

@@ -175,3 +175,9 @@ def test_what_is_gained_is_average_precision() -> None:
     assert together.groups == 4
     assert together.better >= 1 / 16
     assert HEAD.gained(exact, true, exact, true, np.arange(40)).better == 1
+
+
+def test_presence_is_what_an_image_shows() -> None:
+    """However many boxes of a class it has; an image without any shows none."""
+    true = truth([(0, 0, 10, 10, 1, OBJECT), (5, 5, 9, 9, 1, OBJECT)], [], [(0, 0, 9, 9, 0, OBJECT)])
+    assert HEAD.presence(true, 3).tolist() == [[0, 1, 0], [0, 0, 0], [1, 0, 0]]
