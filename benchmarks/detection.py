@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from quality import unpack
+from quality_planted import unpack
 
 from sightline.data.annotations import read
 from sightline.data.annotations.pixels import located, moved

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from quality import unpack
+from quality_planted import unpack
 from sets import SOURCE, Cells, files_of, finetuned, lead, listed, place, project, write_table
 
 from sightline import config

@@ -14,14 +14,11 @@ before are counted beside it.
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import shutil
 import subprocess
-import tarfile
 import tempfile
 import time
-from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +29,7 @@ import quality_copies
 from hostile import make_project
 from PIL import Image
 from quality_jig import Jig
+from quality_planted import Found, Given, plant, unpack
 
 from sightline.data import ingest, manifest
 from sightline.data.labels.confident_learning import suspects
@@ -50,7 +48,6 @@ SETS = {
     "signs": "target_traffic_signs",
     "source": "source_tiny_imagenet",
 }
-SHARES = {"exact": 0.03, "near": 0.03, "blank": 0.02, "damaged": 0.02}
 FLIPPED, DRAWS = 0.05, 3
 MARKS = {
     "near_recall": 0.95,
@@ -62,8 +59,6 @@ MARKS = {
 }
 KNOWN = (("steel", "copies", 1), ("source", "contradictions", 20), ("signs", "ungrouped", 1))
 """Faults that the sets are known to have: the set, the finding, the least number of cases."""
-Found = dict[str, set[Any]]
-"""Kind of fault → the pairs (exact, near) or the paths (blank, damaged) that somebody says have it."""
 
 
 def main() -> None:
@@ -94,21 +89,6 @@ def main() -> None:
 def wanted(given: argparse.Namespace) -> tuple[str, ...]:
     """The sets that this run looks at."""
     return ("steel",) if given.quick else tuple(SETS)
-
-
-@dataclass(frozen=True)
-class Given:
-    """A set, unpacked."""
-
-    folder: Path
-    files: list[dict[str, Any]]
-
-
-def unpack(place: Path, scratch: Path) -> Given:
-    """Bring a set into `scratch`."""
-    with tarfile.open(place / f"{place.name}.tar") as tar:
-        tar.extractall(scratch, filter="data")
-    return Given(scratch / place.name, json.loads((place / "manifest.json").read_text(encoding="utf-8"))["files"])
 
 
 def met(figures: dict[str, Any]) -> bool:
@@ -155,67 +135,6 @@ def planted(name: str, given: Given, peer: str | None) -> dict[str, Any]:
         for kind in truth:
             print(f"  {kind:8}", figures[kind], figures.get("cleanvision", {}).get(kind, ""))
         return figures
-
-
-def plant(given: Given, images: Path) -> tuple[Found, frozenset[str]]:
-    """Copy the set and plant faults in the copy; what is true of them, and the files that were added or spoiled."""
-    shutil.copytree(given.folder, images, ignore=shutil.ignore_patterns("*.json"))
-    files = [Path(one["path"]) for one in given.files]
-    rng = np.random.default_rng(0)
-    counts = [round(share * len(files)) for share in SHARES.values()]
-    chosen = np.split(rng.permutation(len(files))[: sum(counts)], np.cumsum(counts)[:-1])
-    truth: Found = {kind: set() for kind in SHARES}
-    added: set[str] = set()
-    for kind, rows in zip(SHARES, chosen, strict=True):
-        for number in rows.tolist():
-            origin = files[number]
-            place = origin.with_name(f"{kind} {origin.name}")
-            data = FAULTS[kind](given.folder / origin, rng)
-            place = place if data[:2] != b"\xff\xd8" else place.with_suffix(".jpg")
-            (images / place).write_bytes(data)
-            added.add(str(place))
-            pair = frozenset({str(origin), str(place)})
-            truth[kind].add(pair if kind in {"exact", "near"} else str(place))
-    return truth, frozenset(added)
-
-
-def near_copy(path: Path, rng: np.random.Generator) -> bytes:
-    """Resize, compress or crop, each as likely."""
-    image, quality = Image.open(path).convert("RGB"), 95
-    match rng.integers(3):
-        case 0:
-            factor = rng.uniform(0.5, 1)
-            image = image.resize((round(image.width * factor), round(image.height * factor)), Image.Resampling.BICUBIC)
-        case 1:
-            quality = int(rng.integers(50, 96))
-        case _:
-            left, top, right, bottom = rng.uniform(0, 0.1, 4)
-            box = (left * image.width, top * image.height, (1 - right) * image.width, (1 - bottom) * image.height)
-            image = image.crop(tuple(round(edge) for edge in box))
-    return jpeg(image, quality)
-
-
-def blank(path: Path, rng: np.random.Generator) -> bytes:
-    """One grey level, with the noise of a camera."""
-    width, height = Image.open(path).size
-    pixels = rng.integers(8, 248) + rng.normal(0, 0.7, (height, width))
-    return jpeg(Image.fromarray(pixels.round().astype(np.uint8)), 90)
-
-
-def damaged(path: Path, rng: np.random.Generator) -> bytes:
-    """A transfer that broke off."""
-    data = path.read_bytes()
-    return data[: int(len(data) * rng.uniform(0.2, 0.8))]
-
-
-def jpeg(image: Image.Image, quality: int) -> bytes:
-    """Encode."""
-    out = io.BytesIO()
-    image.save(out, "JPEG", quality=quality)
-    return out.getvalue()
-
-
-FAULTS = {"exact": lambda path, _: path.read_bytes(), "near": near_copy, "blank": blank, "damaged": damaged}
 
 
 def told(rows: pd.DataFrame) -> Found:

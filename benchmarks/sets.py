@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from hostile import make_project
-from quality import unpack
+from quality_planted import unpack
 from scipy import stats
 
 from sightline import config

@@ -11,6 +11,7 @@ from prefect.runtime import flow_run
 from flows import values
 from flows.recording import open_run
 from sightline import config, project, turns
+from sightline.evaluate import fixed
 from sightline.registry.ledger import open_ledger
 from sightline.tracking.runs import connect
 from tasks.context import Context
@@ -42,6 +43,7 @@ def begin(flow: str, overrides: dict[str, Any] | None, *, save: bool = False) ->
     """
     paths = project.enter(config.find_root())
     params = config.load(paths.root, overrides)
+    fixed.check(paths, params.evaluate.release)
     # Better now than after the training.
     open_ledger(paths).close()
     for key in values.lay(paths.root, overrides or {}, save=save):

@@ -23,6 +23,7 @@ from sightline.registry.backbones import check, pinned
 from sightline.registry.candidate import Request
 from sightline.tracking.runs import connect
 from sightline.train import chain
+from sightline.train.distributed import check_ahead
 from tasks.evaluation import evaluate
 from tasks.journal import Journal, ended
 from tasks.promotion import promote, register
@@ -54,6 +55,7 @@ def train(
             if not verify and (known := look.unchanged(tracker)) is not None:
                 return told(tracker, context, known)
             check(context.paths, params.pretrain)
+            check_ahead(params)
             data = prepare(journal, params)
             params = begun(params, data.target)
             init = pinned(context.paths, params.pretrain.init)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
+from sightline import servers
 from sightline.digests import git
 from sightline.errors import SightlineError
 from sightline.masking import masked
@@ -143,8 +144,8 @@ def _store(paths: Paths) -> Diagnosis:
     """MLflow's store as seen from outside, and the champion by the ledger."""
     address = os.environ["MLFLOW_TRACKING_URI"]
     try:
-        if address.startswith("http"):
-            trouble = _unwell(address)
+        if address.startswith(servers.WEB) or servers.is_slip(address):
+            trouble = servers.trouble(address, servers.MLFLOW)
             if trouble:
                 return Diagnosis("MLflow", good=False, said=trouble)
         said = _named(_crowned(paths))
@@ -201,19 +202,7 @@ def _prefect() -> Diagnosis:
     address = os.environ.get("PREFECT_API_URL")
     if not address:
         return Diagnosis("Prefect", good=True, said="no server set: each run starts its own for a while")
-    trouble = _unwell(address)
+    trouble = servers.trouble(address, servers.PREFECT)
     if trouble:
-        said = f"{trouble}: `prefect server start`, or unset PREFECT_API_URL"
-        return Diagnosis("Prefect", good=False, said=said)
+        return Diagnosis("Prefect", good=False, said=trouble)
     return Diagnosis("Prefect", good=True, said=f"{address} answers")
-
-
-def _unwell(address: str) -> str | None:
-    """Why a server does not say that it is well; None where it does."""
-    import httpx
-
-    try:
-        httpx.get(f"{address}/health", timeout=5).raise_for_status()
-    except httpx.HTTPError as error:
-        return f"{address} does not answer ({error})"
-    return None

@@ -148,6 +148,8 @@ def environment(root: Path, given: Mapping[str, str] = os.environ) -> dict[str, 
         "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
         "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
         "MLFLOW_TRACKING_URI": f"sqlite:///{root / 'mlflow' / 'mlflow.db'}",
+        # Seconds that a PostgreSQL server has to answer: without it a command waits for ever.
+        "PGCONNECT_TIMEOUT": "10",
         "GX_ANALYTICS_ENABLED": "false",
         "DVC_NO_ANALYTICS": "1",
         "DVC_SITE_CACHE_DIR": str(root / ".dvc" / "site"),

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,12 +11,12 @@ from sightline import config
 from sightline.data import embedded
 from sightline.data.annotations import arriving, tells_boxes
 from sightline.data.sources import arrival, copying, label_sets, published, scan
+from sightline.data.versions import repository
 from sightline.data.versions.external import EXTERNAL
 from sightline.errors import DataError, ProjectError
 from sightline.heads.labels import CLASSIFY, DETECT, LABELS, MULTILABEL
 from sightline.models import shipped
 from sightline.names import plain
-from sightline.project import environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -167,14 +165,14 @@ def _make(
     (folder / ".prefect").mkdir(exist_ok=True)
     (folder / ".prefect" / ".gitkeep").touch()  # a clone needs the folder: SQLite makes none
     (folder / ".gitignore").write_text(IGNORED + _beside(folder, wanted), encoding="utf-8")
-    own = _version_control(folder)
+    own = repository.make(folder)
     _write_params(folder, wanted, name, outside, tasks)
     inside = [f"data/raw/{use}" for use in wanted if use not in outside]
     if inside:
         # Not quietly: DVC would keep the reason of a failure to itself, too.
-        _run(folder, "dvc", "add", *inside)
+        repository.run(folder, "dvc", "add", *inside)
     if own:
-        _commit(folder)
+        repository.commit(folder)
 
 
 def _beside(folder: Path, wanted: dict[str, str]) -> str:
@@ -269,61 +267,3 @@ def _bring(given: str, target: Path, *, download: bool) -> list[str]:
     if Path(given).is_file() and tells_boxes(Path(given)):
         return arriving.bring(Path(given), target)
     return arrival.bring(Path(given), target)
-
-
-def _version_control(folder: Path) -> bool:
-    """Git and DVC, each where it is not there yet; whether the git repository is new."""
-    new = not _inside_git(folder)
-    if new:
-        _run(folder, "git", "init", "--quiet", "--initial-branch=main")
-    if not (folder / ".dvc").is_dir():
-        own = (folder / ".git").is_dir()
-        _run(folder, "dvc", "init", "--quiet", *([] if own else ["--subdir"]))
-        # Written rather than set by `dvc config`, which takes a second for each value.
-        (folder / ".dvc" / "config").write_text(
-            "[core]\n    analytics = false\n    check_update = false\n", encoding="utf-8"
-        )
-        (folder / ".dvcignore").write_text("/captured/\n", encoding="utf-8")
-    return new
-
-
-def _commit(folder: Path) -> None:
-    """The first commit of a new repository, so that every run can name the state that it started from."""
-    known = subprocess.run(["git", "-C", str(folder), "config", "user.email"], capture_output=True, check=False)
-    identity = [] if known.returncode == 0 else ["-c", "user.name=sightline", "-c", "user.email=sightline@localhost"]
-    _run(folder, "git", "add", "--all")
-    _run(folder, "git", *identity, "commit", "--quiet", "--message", "New Sightline project")
-
-
-def _inside_git(folder: Path) -> bool:
-    """Whether `folder` belongs to a git repository that does not ignore it."""
-    if (folder / ".git").exists():
-        return True
-    inside = subprocess.run(["git", "-C", str(folder), "rev-parse"], capture_output=True, check=False).returncode == 0
-    ignored = subprocess.run(
-        ["git", "-C", str(folder), "check-ignore", "--quiet", "."], capture_output=True, check=False
-    )
-    return inside and ignored.returncode != 0
-
-
-def _run(folder: Path, *words: str) -> None:
-    try:
-        done = subprocess.run(
-            words,
-            cwd=folder,
-            env=environment(folder.resolve(), os.environ),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    except FileNotFoundError:
-        raise ProjectError(f"{words[0]} is not on the PATH: install it, then try again") from None
-    if done.returncode:
-        raise ProjectError(f"{' '.join(words)} failed in {folder}: {_why(done)}")
-
-
-def _why(done: subprocess.CompletedProcess[str]) -> str:
-    """What a command said of its failure; never nothing."""
-    lines = [line.strip() for line in (done.stderr + done.stdout).splitlines() if line.strip()]
-    errors = [line for line in lines if line.upper().startswith(("ERROR", "FATAL"))]
-    return " ".join(errors or lines[-5:]) or f"it ended with status {done.returncode} and said nothing"

@@ -43,7 +43,8 @@ def told(root: Path, error: BaseException) -> str | None:
     place = named or least
     return (
         f"the disk is full: {place} could not be written, {_free(place) / 2**20:.1f} MiB are free there. Nothing is "
-        "lost: make space, then give the same command again, and it goes on"
+        "lost: make space (`sightline clean` lists what training left behind and nothing uses), then give the same "
+        "command again, and it goes on"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from importlib.metadata import version as installed
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
@@ -103,7 +104,10 @@ def run_trusted(task: Task[P, OutputT], root: Path, *args: P.args, **inputs: P.k
         try:
             output: OutputT = state.result()
             # A result under another one's name would be whole too.
-            trusted = output.path.startswith(_place(task.fn, inputs)) and output.is_whole(root)
+            place = _place(task.fn, inputs)
+            trusted = output.path.startswith(place) and output.is_whole(root)
+            # When it was used last: what nobody uses may be cleared away.
+            os.utime(root / place)
         except Exception:  # noqa: BLE001 — whatever a damaged file makes of it: what it kept is made anew
             trusted = False
         return (output, False) if trusted else (task.with_options(refresh_cache=True)(*args, **inputs), True)

@@ -1,4 +1,4 @@
-"""Real servers on this machine's loopback address, as a team runs them: MLflow, PostgreSQL, an S3-compatible store."""
+"""Real servers on this machine's loopback address: a team's (MLflow, PostgreSQL, an S3 store), and wrong ones."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -31,6 +33,53 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+@contextmanager
+def listening(banner: bytes | None) -> Iterator[str]:
+    """Something that takes connections and says `banner`, or nothing at all."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        kept = []
+
+        def take() -> None:
+            while True:
+                try:
+                    connection = listener.accept()[0]
+                except OSError:
+                    return
+                kept.append(connection)
+                if banner is not None:
+                    connection.sendall(banner)
+                    connection.close()
+
+        Thread(target=take, daemon=True).start()
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
+        listener.shutdown(socket.SHUT_RDWR)
+        for connection in kept:
+            connection.close()
+
+
+@contextmanager
+def saying(status: int, form: str, body: bytes) -> Iterator[str]:
+    """A web server that gives one answer to everything."""
+
+    class Same(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", form)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_words: object) -> None:
+            """Nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Same) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
 
 
 @contextmanager

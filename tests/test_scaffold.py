@@ -17,6 +17,7 @@ import pytest
 from conftest import make_images
 
 from sightline import config, scaffold
+from sightline.data.versions import repository
 from sightline.errors import DataError, ProjectError
 from sightline.project import environment
 
@@ -283,7 +284,7 @@ def test_why_a_command_failed_is_told(tmp_path: Path, words: tuple[str, ...], wh
     subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
     subprocess.run([sys.executable, "-m", "dvc", "init", "-q"], cwd=tmp_path, check=True)
     with pytest.raises(ProjectError, match=f"failed in .*: {why}"):
-        scaffold._run(tmp_path, *words)
+        repository.run(tmp_path, *words)
 
 
 def test_formulas_are_a_source_for_ones_own_images(tmp_path: Path, images: Path) -> None:

@@ -1,6 +1,21 @@
-"""`python -m flows.cli`: the command line without its script."""
+"""The command line as a program: on a terminal it shows that it is at work before its libraries are imported."""
 
-from flows.cli.app import main
+from __future__ import annotations
+
+import sys
+
+from flows.cli import pulse
+
+
+def main() -> None:
+    """Entry point."""
+    if sys.stderr.isatty():
+        pulse.begin(" ".join(["sightline", *sys.argv[1:2]]))
+    # Half a second of a core, and many seconds of a machine that is busy.
+    from flows.cli.app import main as answer
+
+    answer()
+
 
 if __name__ == "__main__":
     main()

@@ -11,24 +11,42 @@ from contextlib import suppress
 from dataclasses import asdict
 from importlib.metadata import version as installed
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.exceptions import TyperException
 
-from flows.cli import capture, data, export, lineage, monitor, predict, registry, report, retrain, serve, tune, verify
+from flows.cli import (
+    capture,
+    clean,
+    data,
+    export,
+    lineage,
+    monitor,
+    predict,
+    registry,
+    report,
+    retrain,
+    serve,
+    tune,
+    verify,
+)
 from flows.cli.common import AsJson, Settings, announce, end_when_asked, enter, leave, misused, say
 from flows.cli.prefect_runs import killed, mine
-from flows.cli.repetition import forget, repeated
+from flows.cli.prefect_server import check_given, prefect_ready
 from flows.values import lift
 from sightline import config, space
 from sightline.data.versions.external import check_folders
 from sightline.errors import ProjectError, SightlineError
+from sightline.evaluate import fixed
 from sightline.turns import turn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from flows.summary import Summary
+    from sightline.duration import Budget
+    from sightline.params import Params
     from sightline.project import Paths
 
 app = typer.Typer(
@@ -43,6 +61,7 @@ for command in (registry.promote, registry.approve, registry.rollback, registry.
     app.command()(command)
 app.add_typer(lineage.app)
 app.command()(verify.verify)
+app.command()(clean.clean)
 app.command()(predict.predict)
 app.command()(report.report)
 app.command()(serve.serve)
@@ -97,11 +116,13 @@ def init(
     ] = False,
 ) -> None:
     """Make a project around a folder of images, under git and DVC. Your images are copied, never changed."""
+    from flows.cli.prefect_tables import tables_ready
     from sightline import scaffold
 
     if source is None and images == "embedded:digits":
         source = "embedded:glyphs"
-    scaffold.init(folder, images, source, name, say, external=external, download=download)
+    with tables_ready():
+        scaffold.init(folder, images, source, name, say, external=external, download=download)
     say(f"ready: cd {folder} && sightline run")
 
 
@@ -139,6 +160,11 @@ def run(
         lift(paths.root)  # what a killed run left; whoever is at work does so itself
     overrides = dict(config.parse_setting(text) for text in settings or []) or None
     params = config.load(paths.root, overrides)
+    fixed.check(paths, params.evaluate.release)
+    if params.train.workers > 1:
+        from sightline.train.distributed import check_ahead
+
+        check_ahead(params)
     check_folders(paths)
     time_given = None
     if budget:
@@ -146,35 +172,50 @@ def run(
 
         time_given = parse(budget)
     from flows.cli.console import show_summary, use_plain_lines
+    from flows.cli.repetition import forget, repeated
 
     use_plain_lines()
+    check_given(paths.root)
     if verify:
         forget(paths)
     summary = None if verify or killed(paths.root) else repeated(paths, overrides, time_given)
     if summary is None:
-        from flows.cli.prefect_server import prefect_ready
-        from sightline.data.versions.warm import start_ahead
-        from sightline.registry.backbones import check
-
-        if any(key.startswith("pretrain.") for key in overrides or ()):
-            check(paths, params.pretrain)  # what was given with the command is told before anything starts
-        with prefect_ready(paths):
-            check(paths, params.pretrain)
-            if isinstance(time_given, dict):
-                from sightline.budget.plan import check_stages
-
-                check_stages(params, time_given)
-            start_ahead(paths)
-            from flows.train import train
-            from sightline.tracking.runs import connect
-
-            connect(paths)
-        with mine():
-            summary = train(overrides, time_given, began, verify, save)
+        summary = _trained(paths, params, overrides, time_given, began, verify=verify, save=save)
     if as_json:
         typer.echo(json.dumps(asdict(summary)))
     else:
         show_summary(summary)
+
+
+def _trained(
+    paths: Paths,
+    params: Params,
+    overrides: dict[str, Any] | None,
+    budget: Budget | None,
+    began: float,
+    *,
+    verify: bool,
+    save: bool,
+) -> Summary:
+    """The whole training flow, on a Prefect server; what no run can be made of is told before it starts."""
+    from sightline.data.versions.warm import start_ahead
+    from sightline.registry.backbones import check
+
+    if any(key.startswith("pretrain.") for key in overrides or ()):
+        check(paths, params.pretrain)  # what was given with the command is told before anything starts
+    with prefect_ready(paths):
+        check(paths, params.pretrain)
+        if isinstance(budget, dict):
+            from sightline.budget.plan import check_stages
+
+            check_stages(params, budget)
+        start_ahead(paths)
+        from flows.train import train
+        from sightline.tracking.runs import connect
+
+        connect(paths)
+    with mine():
+        return train(overrides, budget, began, verify, save)
 
 
 @app.command()
@@ -191,6 +232,7 @@ def evaluate(
     """Evaluate a registered version on the present test release; the figures go to its MLflow run as well."""
     paths = enter()
     asked = config.load(paths.root, config.settings(settings or [], ("evaluate",))).evaluate
+    fixed.check(paths, asked.release)
     if version is not None:
         from sightline.tracking.runs import check_version
 

@@ -74,7 +74,9 @@ def misused(error: TyperException) -> list[str]:
 def announce(command: str) -> None:
     """Let the command show that it is at work: on a terminal from now on, elsewhere once it knows its project."""
     _command.append(command)
-    if sys.stderr.isatty():
+    if pulse.is_running():
+        _command.clear()
+    elif sys.stderr.isatty():
         pulse.begin(_command.pop())
 
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from sightline.lineage.impact import Impact
     from sightline.registry.outcome import Outcome
     from sightline.verify.finding import Finding
+    from sightline.verify.unused import Unused
 
 
 class Visible(Console):
@@ -309,6 +310,14 @@ def show_found(findings: Sequence[Finding]) -> None:
     colours = {"whole": "green", "healed": "yellow", "damaged": "red"}
     for one in findings:
         table.add_row(one.what, shown(one.which), f"[{colours[one.state]}]{one.state}[/]", shown(one.said))
+    CONSOLE.print(table)
+
+
+def show_unused(found: Sequence[Unused]) -> None:
+    """What nothing uses any more, the largest first."""
+    table = Table("what", "size", "days unused")
+    for one in found:
+        table.add_row(shown(one.path), decimal(one.bytes), f"{one.days:,.0f}")
     CONSOLE.print(table)
 
 

@@ -157,6 +157,35 @@ def save(
 
 
 @app.command()
+def release(
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="Of a new one; without it those are told that there are.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Fix the present test images of the target as a new test release, or list the releases.
+
+    The first one is made by the first run, and the next of its line once a fifth as many test images have come; one of
+    another name is needed where too many images of a release are gone. `--set evaluate.release=NAME` then names it.
+    """
+    from sightline.evaluate import release as releases
+    from sightline.words import counted
+
+    paths = enter()
+    found = [releases.make(paths, name)] if name is not None else releases.known(paths)
+    if as_json:
+        typer.echo(json.dumps([{"name": one.name, "images": len(one.images), "new": len(one.new)} for one in found]))
+        return
+    for one in found:
+        new = f", {len(one.new):,} of them in none before" if one.new else ""
+        say(f"test release {one.name}: {counted(len(one.images), 'image')}{new}")
+    if name is not None:
+        say(f"--set evaluate.release={name} names it for one command, evaluate.release in params.yaml for all")
+    elif not found:
+        say("there is no test release yet; `sightline run` makes the first")
+
+
+@app.command()
 def baseline(use: WhichUse = Use.target, as_json: AsJson = False) -> None:
     """Accept the present version as what later ones are compared with: its classes, counts and distributions.
 

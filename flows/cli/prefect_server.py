@@ -12,13 +12,14 @@ import tomllib
 from contextlib import closing, contextmanager, suppress
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from threading import Thread
-from typing import TYPE_CHECKING
+from threading import Event, Thread
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import typer
 
 from flows.cli.prefect_runs import enrol, settle
+from sightline import servers
 from sightline.errors import ConfigError
 from sightline.tracking import databases
 
@@ -32,7 +33,7 @@ SAID = ".prefect/server.log"
 ERROR = re.compile(r"[\w.]+(Error|Exception): ")
 """Line that ends a traceback."""
 ENDING = 10
-"""Seconds that the server has to write down what it was told."""
+"""Seconds that the server has to write down what it was told, and to say why it ends."""
 
 
 @contextmanager
@@ -43,20 +44,32 @@ def prefect_ready(paths: Paths) -> Iterator[None]:
     there is nothing to start. Raises ConfigError where it does not come up.
     """
     if ADDRESS in os.environ or _names_a_server(paths.root):
+        check_given(paths.root)
         yield
         return
     _set_aside()
     started = start(paths.root)
-    thread = Thread(target=_ask, args=[os.environ[ADDRESS]], daemon=True)
+    answered = Event()
+    thread = Thread(target=_ask, args=[os.environ[ADDRESS], answered], daemon=True)
     thread.start()
     yield
     while thread.is_alive() and started.poll() is None:
         thread.join(0.1)
-    if started.poll() is None:
+    if answered.is_set():
         settle(paths.root)
     else:
+        # The connection ends before the process does.
+        with suppress(subprocess.TimeoutExpired):
+            started.wait(ENDING)
         why = _why(paths.root / SAID)
         raise ConfigError(f"Prefect's server for this command did not start: {why} (all of it: {SAID})")
+
+
+def check_given(root: Path) -> None:
+    """Raise ConfigError where the Prefect server that the user names does not answer as one."""
+    address = os.environ.get(ADDRESS) or _settings(root).get("api", {}).get("url")
+    if address and (trouble := servers.trouble(str(address), servers.PREFECT)):
+        raise ConfigError(trouble)
 
 
 def _why(said: Path) -> str:
@@ -68,11 +81,14 @@ def _why(said: Path) -> str:
 
 def _names_a_server(root: Path) -> bool:
     """Whether Prefect's settings of the project do: then Prefect decides, as it always does."""
+    return "url" in _settings(root).get("api", {}) or (root / ".prefect" / "profiles.toml").exists()
+
+
+def _settings(root: Path) -> dict[str, Any]:
     try:
-        own = tomllib.loads((root / "prefect.toml").read_text(encoding="utf-8"))
+        return tomllib.loads((root / "prefect.toml").read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        own = {}
-    return "url" in own.get("api", {}) or (root / ".prefect" / "profiles.toml").exists()
+        return {}
 
 
 def start(root: Path) -> subprocess.Popen[bytes]:
@@ -116,9 +132,13 @@ def _set_aside() -> None:
         typer.echo(f"Prefect's database was damaged ({trouble}): it is now {kept}, and its pages begin anew", err=True)
 
 
-def _ask(address: str) -> None:
-    """Wait until the server answers. Not by Prefect's client: its imports would meet those of the block half-way."""
+def _ask(address: str, answered: Event) -> None:
+    """Wait until the server answers, and tell so.
+
+    Not by Prefect's client: its imports would meet those of the block half-way.
+    """
     url = urlsplit(address)
     with suppress(OSError, HTTPException), closing(HTTPConnection(str(url.hostname), url.port)) as connection:
         connection.request("GET", f"{url.path}/health")
         connection.getresponse()
+        answered.set()

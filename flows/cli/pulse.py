@@ -95,6 +95,11 @@ def begin(what: str) -> None:
     sys.stdout, sys.stderr = Heard(sys.stdout, pulse), Heard(sys.stderr, pulse)
 
 
+def is_running() -> bool:
+    """Whether one watches already."""
+    return bool(_running)
+
+
 def end() -> None:
     """No more signs: it is over, or a server from now on."""
     while _running:

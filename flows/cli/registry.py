@@ -13,6 +13,7 @@ from flows.cli.common import AsJson, Settings, enter, say
 from flows.cli.prefect_runs import mine
 from sightline import config
 from sightline.errors import ConfigError
+from sightline.evaluate import fixed
 from sightline.registry.blessing import REQUIRED, check_names
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def promote(
     """Put a registered version through the gate. Exit status 1 where it does not become champion."""
     paths = enter()
     overrides = config.settings(settings or [], ("evaluate", "gate"))
+    fixed.check(paths, config.load(paths.root, overrides).evaluate.release)
     check_names(override or [])
     if not reason.strip():
         raise ConfigError("--reason is empty: say why in some words, they stand in the ledger")

@@ -68,7 +68,13 @@ def serve(
 
     listener = _listening(host, port)
     served(paths, version)
-    challenger = _challenger(paths, shadow, canary)
+    _answer(paths, version, host, listener, _challenger(paths, shadow, canary))
+
+
+def _answer(
+    paths: Paths, version: str | None, host: str, listener: socket.socket, challenger: Challenger | None
+) -> None:
+    """Answer at the address of `listener` until the command is told to end."""
     import uvicorn
 
     from flows.serving import LOCAL, TOKEN, assembled, hosts
@@ -105,7 +111,10 @@ def _listening(host: str, port: int) -> socket.socket:
             raise ConfigError(
                 f"port {port} of {host} is in use: take another by --port, or a free one by --port 0"
             ) from None
-        raise ConfigError(f"--host {host} --port {port}: cannot listen there: {error.strerror or error}") from None
+        raise ConfigError(
+            f"--host {host} --port {port}: cannot listen there: {error.strerror or error}; --host takes an address or "
+            "name of this machine, such as 127.0.0.1, or 0.0.0.0 for all, --port the number"
+        ) from None
     # From now on a second server is told, and who comes early waits.
     listener.listen(BACKLOG)
     return listener

@@ -163,7 +163,7 @@ def check(runs: Path, seconds: float, params: Params, beside: Overhead) -> None:
 
 def _fewest(params: Params, rates: Mapping[str, float]) -> float:
     """Seconds of the training stages, as short as they can be."""
-    recipes = _recipes(params)
+    recipes = chain.recipes_of(params)
     return sum(STAGE + FEWEST * recipes[stage].batch_size / rate for stage, rate in rates.items())
 
 
@@ -227,15 +227,12 @@ def resolve_stages(
     return _recorded_plan(runs, times, params, counts, decide)
 
 
-def _recipes(params: Params) -> dict[str, Recipe]:
-    finetune = params.finetune
-    return {"pretrain": params.pretrain.recipe, "finetune": finetune.recipe, "scratch": finetune.scratch}
-
-
 def _speeds(runs: Path, params: Params, stages: Sequence[str], seconds: float) -> dict[str, Speed]:
     network, size, workers = params.pretrain.network, params.preprocess.size, params.train.workers
     length = min(LONGEST, max(SHORTEST, seconds))
-    return {stage: remembered(runs, network, size, _recipes(params)[stage], workers, length) for stage in stages}
+    return {
+        stage: remembered(runs, network, size, chain.recipes_of(params)[stage], workers, length) for stage in stages
+    }
 
 
 def _steps(
@@ -249,7 +246,7 @@ def _steps(
     for stage, time in times.items():
         images = counts["source" if stage == "pretrain" and "source" in counts else "target"]
         found = speeds[stage]
-        steps[stage] = steps_in(time - STAGE - found.start, found.rate, _recipes(params)[stage], images)
+        steps[stage] = steps_in(time - STAGE - found.start, found.rate, chain.recipes_of(params)[stage], images)
     return steps
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from sightline.data import manifest
+from sightline.data.contents import read_layout
 from sightline.data.files import cache
-from sightline.data.ingest import read_layout
 from sightline.data.labels import given
 from sightline.data.versions import archive, diff, external
 from sightline.digests import file_digest

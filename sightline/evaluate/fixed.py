@@ -8,13 +8,39 @@ from typing import TYPE_CHECKING, Any
 from sightline import stored
 from sightline.errors import Damaged, DataError
 from sightline.files import write_atomically
+from sightline.words import suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from sightline.project import Paths
+
+NAMED = "--set evaluate.release=NAME"
+"""How run, evaluate and promote are told which release is meant."""
 BEFORE = ("name", "images", "new", "paths")
 """What it said before it was sealed."""
+
+
+def names(paths: Paths) -> set[str]:
+    """Of every release of the project."""
+    return {path.stem for path in folder(paths).glob("*.json")}
+
+
+def folder(paths: Paths) -> Path:
+    """Where they lie."""
+    return paths.root / "data" / "releases"
+
+
+def check(paths: Paths, name: str) -> None:
+    """Raise DataError where there are releases and none has that `name`: a slip of the pen makes no new one."""
+    known = names(paths)
+    if known and name not in known:
+        there = ", ".join(sorted(known))
+        raise DataError(
+            f"evaluate.release = {name!r}{suggestion(name, known)}: the test releases are {there}; a new one, of the "
+            f"present test images, is made by `sightline data release {name}`"
+        )
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -38,8 +64,8 @@ def read(path: Path) -> dict[str, Any]:
 
 def _refused(why: str) -> DataError:
     return DataError(
-        f"{why}: a test release is fixed for ever. Bring its file back (`git checkout -- data/releases`), or name "
-        "another release: --set evaluate.release=NAME"
+        f"{why}: a test release is fixed for ever. Bring its file back (`git checkout -- data/releases`), or make "
+        f"another (`sightline data release NAME`) and name it: {NAMED}"
     )
 
 

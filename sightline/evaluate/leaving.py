@@ -31,8 +31,8 @@ def left(paths: Paths, name: str, images: Sequence[str], present: Collection[str
         where = where_were(paths, name, gone)
         raise DataError(
             f"test release {name}: {len(gone)} of its {len(images)} images have left the test role "
-            f"({shown(where)}), and evaluate.kept asks for {kept:.0%} of them; bring them back, or name a new release, "
-            "which run, evaluate and promote all take: --set evaluate.release=NAME"
+            f"({shown(where)}), and evaluate.kept asks for {kept:.0%} of them; bring them back, or make a new release "
+            f"(`sightline data release NAME`), which run, evaluate and promote all take: {fixed.NAMED}"
         )
     return gone
 
@@ -41,7 +41,7 @@ def where_were(paths: Paths, name: str, digests: Sequence[str]) -> list[str]:
     """The path of each of these images (SHA-256) of the release `name`, as the release or the data's log knows it."""
     if not digests:
         return []
-    file = paths.root / "data" / "releases" / f"{name}.json"
+    file = fixed.folder(paths) / f"{name}.json"
     known: dict[str, str] = fixed.read(file).get("paths", {}) if file.is_file() else {}
     versions = iter(_versions(paths))
     while not known.keys() >= set(digests):

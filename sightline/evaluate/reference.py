@@ -9,25 +9,29 @@ from __future__ import annotations
 
 import hashlib
 import io
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sightline.digests import tree_digest
-from sightline.errors import Damaged, DataError, RegistryError
+from sightline.errors import Damaged, RegistryError
 from sightline.evaluate import release
 from sightline.files import write_atomically
+from sightline.heads.amounts import amounts
 from sightline.heads.known import of
 from sightline.heads.labels import CLASSIFY
+from sightline.images.reading import open_image
 from sightline.models.predictor import BATCH, Outputs, Predictor
 from sightline.names import plain
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
+    from sightline.evaluate.metrics import FloatArray
     from sightline.heads.protocol import Head
     from sightline.models.foreign import Known
     from sightline.project import Paths
@@ -54,11 +58,11 @@ class Reference:
     classes: tuple[str, ...]
     """Those of the version, then those of the images that it does not know."""
     labels: NDArray[np.integer[Any]]
-    """(N,) index of the true class, or (N, classes) 1 for the true ones: as the task's `indexed` has them."""
+    """(N,) index of the true class, or (N, classes) 1 for those that are there."""
     groups: NDArray[np.int64]
     """(N,) images of one group are no independent evidence."""
     probabilities: NDArray[np.float32]
-    """(N, C) of the version's classes."""
+    """(N, C) of the version's classes; of boxes that of the surest one of each."""
     features: NDArray[np.float32]
     """(N, F), and statistics (N, S), energy (N,): as they are captured."""
     statistics: NDArray[np.float32]
@@ -70,6 +74,8 @@ class Reference:
     task: str = CLASSIFY
     scored: NDArray[np.float64] | None = None
     """(N,) the task's figure of each image, as the version decides; None where it answers the likeliest class."""
+    boxes: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 0), dtype=np.float32))
+    """(N, B) how many there are, how sure and how large; where answers have no boxes there are no such numbers."""
 
     @classmethod
     def of(cls, served: Predictor, outputs: Outputs, **known: Any) -> Reference:
@@ -82,8 +88,10 @@ class Reference:
         if not task.is_exclusive:
             wide = task.widened(probabilities, len(known["classes"]), 0.0)
             scored = task.figures(wide, known["labels"], card)
+            known["labels"] = task.presence(known["labels"], len(known["classes"]))
+        classes = len(card.classes)
         return cls(
-            probabilities=probabilities.astype(np.float32),
+            probabilities=task.evidence(probabilities, classes).astype(np.float32),
             features=numbers[:, :split],
             statistics=numbers[:, split:-1],
             energy=numbers[:, -1],
@@ -93,6 +101,11 @@ class Reference:
             scored=scored,
             **known,
         )
+
+    @property
+    def known(self) -> tuple[str, ...]:
+        """Classes of the version."""
+        return self.classes[: self.probabilities.shape[1]]
 
     @property
     def head(self) -> Head:
@@ -138,8 +151,6 @@ def make(paths: Paths, bundle: Path, release_name: str) -> Reference:
     Raises DataError where there is none.
     """
     testing, served = release.current(paths, release_name), Predictor.load(bundle, paths.params.ingest.max_pixels)
-    if served.task.is_located:
-        raise DataError("the monitor does not watch answers with boxes yet")
     drawn = np.sort(np.random.default_rng(0).permutation(len(testing.images))[:MOST])
     chosen = replace(testing, images=tuple(testing.images[row] for row in drawn))
     names, truth = served.task.indexed(served.card, release.labels(paths, chosen))
@@ -147,6 +158,7 @@ def make(paths: Paths, bundle: Path, release_name: str) -> Reference:
     parts = [files[start : start + BATCH] for start in range(0, len(files), BATCH)]
     found = [served.outputs(np.stack([served.decode(data) for data in part])) for part in parts]
     logits, described = (np.concatenate([getattr(one, name) for one in found]) for name in Outputs._fields)
+    boxes = _boxes(served, files, logits)
     return Reference.of(
         served,
         Outputs(logits, described),
@@ -155,7 +167,18 @@ def make(paths: Paths, bundle: Path, release_name: str) -> Reference:
         classes=tuple(names),
         labels=truth,
         groups=release.groups(paths, chosen),
+        boxes=boxes,
     )
+
+
+def _boxes(served: Predictor, files: Sequence[bytes], logits: FloatArray) -> NDArray[np.float32]:
+    card, rows = served.card, served.task.probabilities(logits, served.card)
+    answers = [served.task.answer(data, row, card, None).boxes for data, row in zip(files, rows, strict=True)]
+    if any(one is None for one in answers):
+        return np.empty((len(files), 0), dtype=np.float32)
+    headers = [open_image(data) for data in files]
+    sides = np.array([(one.width, one.height) for one in headers])
+    return amounts([one or () for one in answers], sides, card.classes)
 
 
 def _directions(features: int, known: Known | None) -> NDArray[np.float32]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sightline import names
 from sightline.data import manifest
 from sightline.data.manifest import OK
 from sightline.digests import digest_of
@@ -51,22 +53,21 @@ class Release:
 
 
 def current(paths: Paths, name: str) -> Release:
-    """The newest release of that `name` of the target; made from the present test role at its first use.
+    """The newest release of that `name` of the target; the first of all is made from the present test role.
 
     A release is fixed for ever. Once a fifth as many test images have come as it holds, the next one, NAME+1 and so on,
     has its images and, as new part, those. No image of the test role was ever trained on. A name with + means exactly
     that release. Images with the same bytes count once.
 
-    It goes on without images that have left the test role. Raises DataError where it cannot be made, or where more have
-    left than `evaluate.kept` allows.
+    It goes on without images that have left the test role. Raises DataError where it cannot be made, where there are
+    releases of other names alone, or where more have left than `evaluate.kept` allows.
     """
-    folder = _folder(paths)
+    folder = fixed.folder(paths)
+    fixed.check(paths, name)
     present = list(dict.fromkeys(_test_rows(paths)["sha256"]))
     line = _line(folder, name)
     if not line:
-        if not present:
-            raise DataError("the target has no test images: raise datasets.target.roles.test, or add images")
-        return _keep(paths, Release(name, tuple(present), _unseen(folder, present)))
+        return make(paths, name)
     newest = _read(line[-1])
     left = leaving.left(paths, newest.name, newest.images, frozenset(present))
     rest = tuple(digest for digest in newest.images if digest not in set(left))
@@ -76,23 +77,33 @@ def current(paths: Paths, name: str) -> Release:
     return _keep(paths, Release(f"{name}+{len(line)}", rest + tuple(came), _unseen(folder, came)))
 
 
+def make(paths: Paths, name: str) -> Release:
+    """Fix the present test images as a release of that new `name`.
+
+    Raises DataError where there is one already, where it is no name, or where there is no test image.
+    """
+    try:
+        names.check("release", name)
+    except ValueError as error:
+        raise DataError(str(error)) from None
+    if name in fixed.names(paths):
+        raise DataError(f"there is a test release {name} already, and it is fixed for ever; take another name")
+    if "+" in name:
+        raise DataError(f"release = {name!r}: NAME+1 is what release NAME grows to by itself; take a name without +")
+    present = list(dict.fromkeys(_test_rows(paths)["sha256"]))
+    if not present:
+        raise DataError("the target has no test images: raise datasets.target.roles.test, or add images")
+    return _keep(paths, Release(name, tuple(present), _unseen(fixed.folder(paths), present)))
+
+
 def listed(paths: Paths, release: Release) -> Release:
     """The release as it was fixed, with the images that have left it since."""
-    return _read(_folder(paths) / f"{release.name}.json")
+    return _read(fixed.folder(paths) / f"{release.name}.json")
 
 
 def known(paths: Paths) -> list[Release]:
     """Every release of the project, by name."""
-    return [_read(path) for path in sorted(_folder(paths).glob("*.json"), key=lambda path: path.stem)]
-
-
-def names(paths: Paths) -> set[str]:
-    """Of every release of the project."""
-    return {path.stem for path in _folder(paths).glob("*.json")}
-
-
-def _folder(paths: Paths) -> Path:
-    return paths.root / "data" / "releases"
+    return [_read(path) for path in sorted(fixed.folder(paths).glob("*.json"), key=lambda path: path.stem)]
 
 
 def open_images(paths: Paths, release: Release) -> tuple[Images, list[str]]:
@@ -173,13 +184,19 @@ def _read(path: Path) -> Release:
 def _keep(paths: Paths, made: Release) -> Release:
     where = leaving.paths_of(paths, made.images)
     values = {"name": made.name, "images": made.images, "new": sorted(made.new), "paths": where}
-    fixed.write(_folder(paths) / f"{made.name}.json", values)
+    fixed.write(fixed.folder(paths) / f"{made.name}.json", values)
     return made
 
 
 def _unseen(folder: Path, images: list[str]) -> frozenset[str]:
-    """Those of `images` that stand in no release yet; none where this is the first release."""
-    before = [_read(path).images for path in folder.glob("*.json")]
+    """Those of `images` that stand in no release yet; none where this is the first release.
+
+    One that was changed tells nothing: a new release is the way out of that.
+    """
+    before = []
+    for path in folder.glob("*.json"):
+        with suppress(DataError):
+            before.append(_read(path).images)
     return frozenset(images).difference(*before) if before else frozenset()
 
 

@@ -151,6 +151,10 @@ class Classify:
         """A column more for each."""
         return widened(answers, classes, value)
 
+    def presence(self, labels: Numbers, classes: int) -> NDArray[Any]:  # noqa: ARG002 — whatever they are
+        """They tell."""
+        return np.asarray(labels)
+
     def figures(self, probabilities: Floats, labels: Numbers, fitted: Fitted) -> NDArray[np.bool_]:  # noqa: ARG002
         """Whether it is right."""
         right: NDArray[np.bool_] = probabilities.argmax(axis=1) == labels
@@ -173,16 +177,15 @@ class Classify:
         """As `log_losses`."""
         return log_losses(labels, probabilities)
 
-    def lost(
+    def gained(
         self,
-        own: Floats,  # noqa: ARG002 — whatever they are
-        labels: Numbers,  # noqa: ARG002
-        other: Floats,  # noqa: ARG002
-        other_labels: Numbers,  # noqa: ARG002
-        groups: Numbers,  # noqa: ARG002
-    ) -> tuple[float, float] | None:
-        """The figures show all."""
-        return None
+        own: Floats,
+        labels: Numbers,
+        other: Floats,
+        other_labels: Numbers,
+        groups: Numbers,
+    ) -> None:
+        """Nothing: the figures show all."""
 
     def said(self, figure: float) -> str:
         """How often it is right."""

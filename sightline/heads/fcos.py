@@ -161,7 +161,7 @@ def decode(raw: Tensor, size: int) -> Tensor:
         order = order[best > LEAST_SCORE]
         label, row = order % classes, order.div(classes, rounding_mode="floor")
         found = boxes[number, row].clamp(0, size)
-        kept = nms_of_classes(found, flat[order], label, OVERLAP)[:MOST]
+        kept = nms_of_classes(found, flat[order], label, OVERLAP, MOST)
         answers[number, : len(kept)] = torch.cat(
             [found[kept], label[kept, None].to(found), flat[order][kept, None]], dim=1
         )

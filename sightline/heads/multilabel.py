@@ -175,6 +175,10 @@ class Multilabel:
         """A column more for each."""
         return widened(answers, classes, value)
 
+    def presence(self, labels: Numbers, classes: int) -> NDArray[Any]:  # noqa: ARG002 — whatever they are
+        """They tell."""
+        return np.asarray(labels)
+
     def figures(self, probabilities: Floats, labels: Numbers, fitted: Fitted) -> NDArray[np.float64]:
         """F1 of its labels; a class that the model does not know is missed."""
         limits = np.full(probabilities.shape[1], NEVER)
@@ -209,16 +213,15 @@ class Multilabel:
         losses: NDArray[np.float64] = -np.log(true).sum(axis=1) / max(1.0, float(there.sum(axis=1).mean()))
         return losses
 
-    def lost(
+    def gained(
         self,
-        own: Floats,  # noqa: ARG002 — whatever they are
-        labels: Numbers,  # noqa: ARG002
-        other: Floats,  # noqa: ARG002
-        other_labels: Numbers,  # noqa: ARG002
-        groups: Numbers,  # noqa: ARG002
-    ) -> tuple[float, float] | None:
-        """The figures show all."""
-        return None
+        own: Floats,
+        labels: Numbers,
+        other: Floats,
+        other_labels: Numbers,
+        groups: Numbers,
+    ) -> None:
+        """Nothing: the figures show all."""
 
     def said(self, figure: float) -> str:
         """The mean F1 of an image's labels."""

@@ -6,12 +6,15 @@ import torch
 from torch import Tensor
 
 
-def nms(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
-    """Greedy non-maximum suppression: boxes (N, 4) as x1 y1 x2 y2, scores (N,) → indices kept, best first."""
+def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, most: int | None = None) -> Tensor:
+    """Greedy non-maximum suppression: boxes (N, 4) as x1 y1 x2 y2, scores (N,) → indices kept, best first.
+
+    `most`: the search ends with so many.
+    """
     order = scores.argsort(descending=True)
     area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
-    kept = []
-    while len(order):
+    kept: list[Tensor] = []
+    while len(order) and (most is None or len(kept) < most):
         best, rest = order[0], order[1:]
         kept.append(best)
         corner = torch.maximum(boxes[best, :2], boxes[rest, :2])
@@ -21,10 +24,12 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
     return torch.stack(kept) if kept else order
 
 
-def nms_of_classes(boxes: Tensor, scores: Tensor, classes: Tensor, iou_threshold: float) -> Tensor:
+def nms_of_classes(
+    boxes: Tensor, scores: Tensor, classes: Tensor, iou_threshold: float, most: int | None = None
+) -> Tensor:
     """The same, where a box suppresses those of its own class (N,) alone."""
     if not len(boxes):
         return boxes.new_zeros(0, dtype=torch.int64)
     # Far from one another, boxes of two classes never overlap.
     apart = classes.to(boxes)[:, None] * (boxes.max() - boxes.min() + 1)
-    return nms(boxes + apart, scores, iou_threshold)
+    return nms(boxes + apart, scores, iou_threshold, most)

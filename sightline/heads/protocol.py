@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from sightline.heads.answer import Answer, Fitted
+    from sightline.heads.gained import Gained
 
     Floats = NDArray[np.floating[Any]]
     Numbers = NDArray[np.number[Any]]
@@ -127,6 +128,10 @@ class Head(Protocol):
         """Answers of a model over all `classes`, with `value` for those that it does not know."""
         ...
 
+    def presence(self, labels: Numbers, classes: int) -> NDArray[Any]:
+        """The labels without places: (N,) the class, or (N, classes) 1 for each that is there."""
+        ...
+
     def figures(self, probabilities: Floats, labels: Numbers, fitted: Fitted) -> NDArray[Any]:
         """The figure of each image (N,), 0 … 1, from probabilities of the `indexed` classes."""
         ...
@@ -147,10 +152,10 @@ class Head(Protocol):
         """What each answer (N,) costs, nats."""
         ...
 
-    def lost(
+    def gained(
         self, own: Floats, labels: Numbers, other: Floats, other_labels: Numbers, groups: Numbers
-    ) -> tuple[float, float] | None:
-        """What is lost against another model that the figures of images do not show, and the p of "nothing is".
+    ) -> Gained | None:
+        """By how much the score is higher than another model's, where that does not follow from the figures of images.
 
         Both are probabilities and labels of the same images, of which those of one group (N,) belong together. None
         where the figures show all.

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from sightline.data import manifest
 from sightline.data.labels import exchange
 from sightline.data.versions import archive
-from sightline.evaluate import release
+from sightline.evaluate import fixed, release
 from sightline.heads.labels import LABELS
 from sightline.labelling import adding, sheet
 from sightline.monitor import audit
@@ -67,7 +67,7 @@ def take(paths: Paths, table: Path) -> Taken:
     fresh = {digest: data for digest, data in whole.items() if digest not in held}
     files, unable = adding.files(paths, {digest: (labels[digest], data) for digest, data in fresh.items()})
     entries = {digest: label for digest, label in labels.items() if digest in held or (digest in fresh and not unable)}
-    before = release.names(paths)
+    before = fixed.names(paths)
     done = exchange.put(paths, "target", rows, entries, table.name, files)
     audited = audit.hand_in(
         paths, [audit.Label(request=one.request, place=one.place, label=one.label) for one in answers]

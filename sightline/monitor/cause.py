@@ -8,7 +8,7 @@ import numpy as np
 
 from sightline.monitor.outcome import Cause, Moved
 from sightline.monitor.prevalence import LEVEL, OF_TASK, SHARE, each_p
-from sightline.monitor.shift import SOFTMAX, STATISTICS, compare
+from sightline.monitor.shift import BOXES, SOFTMAX, STATISTICS, compare
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,19 +36,23 @@ def explain(reference: Reference, scores: Scores, window: Window) -> Cause:
     line, values = made[rows], window.scores
     tested = compare(line, values, scores.groups)
     kind = told_apart(reference, scores, window.probabilities, values) if tested.p < LEVEL else None
-    moved = [
-        Moved(name=name, p=_times(p, len(scores.names)), before=float(before), now=float(now))
-        for name, group, p, before, now in zip(
-            scores.names, scores.groups, tested.columns, line.mean(axis=0), values.mean(axis=0), strict=True
-        )
-        if group == STATISTICS
-    ]
+    moved = {
+        wanted: [
+            Moved(name=name, p=_times(p, len(scores.names)), before=float(before), now=float(now))
+            for name, group, p, before, now in zip(
+                scores.names, scores.groups, tested.columns, line.mean(axis=0), values.mean(axis=0), strict=True
+            )
+            if group == wanted
+        ]
+        for wanted in (STATISTICS, BOXES)
+    }
     far = scores.unlike(values) > np.quantile(scores.unlike(line, own=1), 1 - FAR)
     return Cause(
         kind=kind,
         images=len(window),
         groups=tested.groups,
-        statistics=_shown(moved),
+        statistics=_shown(moved[STATISTICS]),
+        boxes=_shown(moved[BOXES]),
         classes=_classes(reference, of_task(reference), window.probabilities) if kind in {"prevalence", "both"} else (),
         cameras=_places(window.camera, far),
         sites=_places(window.site, far),
@@ -74,7 +78,7 @@ def told_apart(reference: Reference, scores: Scores, probabilities: Floats, valu
     changed = p < LEVEL and of.distance(shares, now) > SHARE
     if after.p >= LEVEL:
         return "prevalence" if changed else None
-    others = scores.groups != SOFTMAX
+    others = ~np.isin(scores.groups, (SOFTMAX, BOXES))
     nearer = float((before.distances - after.distances)[others].mean())
     return "both" if changed and nearer > NEARER else "covariate"
 
@@ -87,7 +91,7 @@ def of_task(reference: Reference) -> Prevalence:
 def _classes(reference: Reference, of: Prevalence, probabilities: Floats) -> tuple[Moved, ...]:
     answers = of.called(reference.probabilities[reference.apart]), of.called(probabilities)
     before, after = of.shares(reference, probabilities)
-    names = reference.classes[: probabilities.shape[1]]
+    names = reference.known
     return _shown(
         [
             Moved(name=name, p=_times(p, len(names)), before=float(share), now=float(then))

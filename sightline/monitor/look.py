@@ -141,7 +141,7 @@ def _enter(state: State, store: Store, watched: Watched) -> list[str]:
     trouble = []
     for name in state.new(watched.digest):
         try:
-            images = Images.of(read(store, name, COLUMNS))
+            images = Images.of(read(store, name, COLUMNS), watched.reference.known)
             watched.check(images)
         except (DataError, ValueError, OSError) as error:
             trouble.append(_unread(name, str(error).removeprefix(f"{name}: ")))

@@ -68,7 +68,7 @@ class Cause:
     images: int
     """In the window."""
     groups: dict[str, float]
-    """softmax, embedding and statistics → p, corrected for the numbers in each and for the three."""
+    """softmax, embedding, statistics, and boxes where there are such → p, corrected for all numbers."""
     statistics: tuple[Moved, ...]
     """Of the pixels."""
     classes: tuple[Moved, ...]
@@ -76,6 +76,8 @@ class Cause:
     cameras: tuple[Moved, ...]
     """By the share of their images that are unlike all but 5 % of the reference."""
     sites: tuple[Moved, ...]
+    boxes: tuple[Moved, ...] = ()
+    """Means of how many there are, how sure and how large."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,7 +170,8 @@ class Outcome:
         made["harm"] = Harm(**values["harm"]) if values["harm"] else None
         if values["cause"]:
             cause = dict(values["cause"])
-            lists = ("statistics", "classes", "cameras", "sites")
-            made["cause"] = Cause(**cause | {name: tuple(Moved(**one) for one in cause[name]) for name in lists})
+            # An earlier look knew no boxes.
+            lists = {name: cause.get(name, ()) for name in ("statistics", "boxes", "classes", "cameras", "sites")}
+            made["cause"] = Cause(**cause | {name: tuple(Moved(**one) for one in each) for name, each in lists.items()})
         made |= {name: tuple(Seen(**one) for one in values[name]) for name in ("shifted", "telling")}
         return cls(**made | {"trouble": tuple(values["trouble"])})

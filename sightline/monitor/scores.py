@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from sightline.heads.amounts import amount_names
 from sightline.heads.known import of
 from sightline.models.foreign import statistics_names
-from sightline.monitor.shift import EMBEDDING, SOFTMAX, STATISTICS, compare
+from sightline.monitor.shift import BOXES, EMBEDDING, SOFTMAX, STATISTICS, compare
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -42,6 +43,10 @@ class Described(Protocol):
         """(N, S)."""
 
     @property
+    def boxes(self) -> Floats:
+        """(N, B), or (…, 0) where answers have none."""
+
+    @property
     def energy(self) -> Floats:
         """(N,)."""
 
@@ -56,7 +61,7 @@ class Scores:
 
     names: tuple[str, ...]
     groups: NDArray[np.str_]
-    """(K,) softmax, embedding or statistics."""
+    """(K,) softmax, embedding, statistics or boxes."""
     directions: Floats
     mixing: Floats
     """(C, R) from probabilities to scores."""
@@ -74,8 +79,8 @@ class Scores:
     @classmethod
     def of(cls, reference: Reference) -> Scores:
         """Those of a reference."""
-        known = reference.probabilities.shape[1]
-        classes, few = reference.classes[:known], known <= MOST_CLASSES
+        known, classes = reference.probabilities.shape[1], reference.known
+        few = known <= MOST_CLASSES
         mixing = np.eye(known) if few else np.random.default_rng(0).normal(size=(known, MOST_CLASSES))
         tells = bool(np.isfinite(reference.foreign).all())
         soft = list(classes) if few else [f"mixture {number + 1}" for number in range(MOST_CLASSES)]
@@ -87,6 +92,7 @@ class Scores:
                 *(["foreign"] if tells else []),
             ],
             STATISTICS: list(statistics),
+            BOXES: list(amount_names(classes)) if reference.boxes.shape[1] else [],
         }
         groups = np.array([group for group, names in parts.items() for _ in names])
         nothing = np.empty((0, len(groups)))
@@ -135,6 +141,7 @@ class Scores:
             images.features @ self.directions,
             *([images.foreign[:, None]] if self.tells_foreign else []),
             images.statistics,
+            *([images.boxes] if images.boxes.shape[1] else []),
         ]
         return np.concatenate(parts, axis=1).astype(np.float32)
 

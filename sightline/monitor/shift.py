@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.floating]
 
-SOFTMAX, EMBEDDING, STATISTICS = "softmax", "embedding", "statistics"
-GROUPS = (SOFTMAX, EMBEDDING, STATISTICS)
+SOFTMAX, EMBEDDING, STATISTICS, BOXES = "softmax", "embedding", "statistics", "boxes"
+GROUPS = (SOFTMAX, EMBEDDING, STATISTICS, BOXES)
+"""The last where answers have boxes."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Tested:
     distances: Floats
     """(K,) largest difference of its distribution functions."""
     groups: dict[str, float]
-    """softmax, embedding, statistics → p, corrected (Bonferroni) for its scores and for the three."""
+    """group → p, corrected (Bonferroni) for its scores and for the groups."""
 
     @property
     def p(self) -> float:
@@ -44,12 +45,8 @@ def compare(reference: Floats, window: Floats, groups: NDArray[np.str_], weights
     """
     found = [_ks(reference[:, place], window[:, place], weights) for place in range(reference.shape[1])]
     distances, columns = np.array(found, dtype=np.float64).T
-    inside = {name: columns[groups == name] for name in GROUPS}
-    corrected = {
-        name: float(min(1.0, values.min() * len(values) * len(GROUPS)))
-        for name, values in inside.items()
-        if len(values)
-    }
+    inside = {name: columns[groups == name] for name in GROUPS if (groups == name).any()}
+    corrected = {name: float(min(1.0, values.min() * len(values) * len(inside))) for name, values in inside.items()}
     return Tested(columns, distances, corrected)
 
 

@@ -92,7 +92,7 @@ class Watched:
 
     def check(self, images: Images) -> None:
         """Raise ValueError where the images are not described as the reference is, or by what is no number."""
-        for name in ("probabilities", "features", "statistics"):
+        for name in ("probabilities", "features", "statistics", "boxes"):
             known, found = getattr(self.reference, name).shape[1], getattr(images, name)
             if len(found) and found.shape[1] != known:
                 raise ValueError(f"its {name} are {found.shape[1]} numbers, those of the reference {known}")

@@ -10,14 +10,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sightline.heads.amounts import amounts
+from sightline.heads.answer import Seen
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
 COLUMNS = (
     "at", "request", "place", "version", "digest", "label", "probabilities", "foreign_score", "features", "statistics",
-    "energy", "sha256", "site", "camera",
+    "energy", "sha256", "site", "camera", "boxes", "width", "height",
 )  # fmt: skip
 """Of the captured files that are read: not the pictures."""
 MOST = 1000
@@ -34,16 +37,21 @@ class Images:
     statistics: NDArray[np.float32]
     energy: NDArray[np.float32]
     foreign: NDArray[np.float32]
+    boxes: NDArray[np.float32]
+    """(N, B) how many there are, how sure and how large; of answers without boxes (N, 0)."""
 
     @classmethod
-    def of(cls, table: pa.Table) -> Images:
-        """Those of a captured table; raises ValueError where its rows are not of one length."""
+    def of(cls, table: pa.Table, classes: Sequence[str]) -> Images:
+        """Those of a captured table of a version with these classes.
+
+        Raises ValueError where its rows are not of one length.
+        """
         matrices = {name: _matrix(table[name]) for name in ("probabilities", "features", "statistics")}
         numbers = {
             name: table[column].to_numpy().astype(np.float32)
             for name, column in (("energy", "energy"), ("foreign", "foreign_score"))
         }
-        return cls(table=table, **matrices, **numbers)
+        return cls(table=table, **matrices, **numbers, boxes=_amounts(table, classes))
 
     def take(self, rows: list[int]) -> Images:
         """Some of them."""
@@ -57,6 +65,14 @@ def _matrix(column: pa.ChunkedArray) -> NDArray[np.float32]:
         raise ValueError(f"rows of {sorted(lengths)} numbers stand in one column")
     values: NDArray[np.float32] = pc.list_flatten(column).to_numpy()
     return values.reshape(len(column), lengths[0] if lengths else 0)
+
+
+def _amounts(table: pa.Table, classes: Sequence[str]) -> NDArray[np.float32]:
+    told = table["boxes"].to_pylist()
+    if all(one is None for one in told):
+        return np.empty((len(told), 0), dtype=np.float32)
+    sides = np.column_stack([table[name].to_numpy() for name in ("width", "height")])
+    return amounts([[Seen(**box) for box in one or ()] for one in told], sides, classes)
 
 
 def draws(table: pa.Table) -> NDArray[np.float64]:

@@ -40,7 +40,9 @@ def check_slices(
     """
     missing = [name for name in expected if name not in parts or not (parts[name] & tested).any()]
     if missing:
-        said = f"no test image for {', '.join(missing[:5])}: name a new release that has some (evaluate.release)"
+        said = (
+            f"no test image for {', '.join(missing[:5])}: make a release that has some (`sightline data release NAME`)"
+        )
         return Blessing(name=SLICES, verdict="missing", sentence=said, figures={"missing": missing}, digests=bound)
     if champion is None:
         rows = [{"name": name, **_told(candidate[members])} for name, members in parts.items()]

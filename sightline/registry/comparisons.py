@@ -80,7 +80,8 @@ class Comparisons:
                 if one.digest != digest:
                     raise RegistryError(
                         f"test release {name} is stale: its list of images is not the one that the ledger knows under "
-                        f"this name; bring data/releases/{name}.json back, or name a new release"
+                        f"this name; bring data/releases/{name}.json back, or make a new one "
+                        "(`sightline data release NAME`)"
                     )
                 return
         seen: set[str] = set().union(*(json.loads(one.images) for one in known))

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from sightline.evaluate.metrics import Figures
     from sightline.evaluate.paired import Paired
+    from sightline.heads.gained import Gained
     from sightline.models.predictor import Predictor
     from sightline.params import Gate
     from sightline.registry.blessing import Decision
@@ -121,31 +122,25 @@ def _against_champion(candidate: Candidate) -> Blessing:
         own = candidate.answers
         return rules.first(own.right, own.labels, candidate.limits, bound, own.head)
     pair = paired(candidate.rival.right, candidate.answers.right, candidate.groups)
-    worse = rules.harmed(pair, candidate.champion, bound) or _lost(candidate, candidate.champion, pair)
+    score = candidate.answers.gained(candidate.rival)
+    worse = rules.harmed(pair, candidate.champion, bound, score)
     if worse is not None:
         return worse
     against = objection(candidate, candidate.champion, [name for name in CHECKS if name != names.OVERALL])
     if against is not None:
         return rules.not_asked(against.sentence, pair, bound, against.verdict)
-    return _compared(candidate, candidate.champion, pair)
+    return _compared(candidate, candidate.champion, pair, score)
 
 
-def _lost(candidate: Candidate, champion: str, pair: Paired) -> Blessing | None:
-    """The blessing that is refused where harm is shown that the figures of images do not show; None where it is not."""
-    own, other = candidate.answers, candidate.rival
-    assert other is not None  # noqa: S101 — asked only where there is a champion
-    found = own.head.lost(own.probabilities, own.labels, other.probabilities, other.labels, candidate.groups)
-    return None if found is None else rules.lost(found, pair, champion, candidate.bound)
-
-
-def _compared(candidate: Candidate, champion: str, pair: Paired) -> Blessing:
+def _compared(candidate: Candidate, champion: str, pair: Paired, score: Gained | None) -> Blessing:
     place, level = spend(candidate, champion)
     rule, limits = candidate.request.rule, candidate.limits
-    judged = rules.later(pair, champion, rule, limits, level, candidate.bound)
+    judged = rules.later(pair, champion, rule, limits, level, candidate.bound, score)
     best = best_champion(candidate.ledger, candidate.model, candidate.testing.digest)
     if rule == NO_WORSE and best not in {None, champion, candidate.request.version}:
-        beside = paired(candidate.scored(str(best)).right, candidate.answers.right, candidate.groups)
-        judged = rules.with_best(judged, beside, str(best), limits, level)
+        other = candidate.scored(str(best))
+        beside = paired(other.right, candidate.answers.right, candidate.groups)
+        judged = rules.with_best(judged, beside, str(best), limits, level, candidate.answers.gained(other))
     return replace(judged, figures={**judged.figures, "place": place})
 
 

@@ -35,7 +35,7 @@ SET_BACK = "set back"
 CHANGES = (PROMOTED, ROLLED_BACK)
 ADDED = ("bundle", "seal")
 """Columns that a table of an earlier release lacks."""
-_WAITS: dict[str, dict[str, int]] = {"sqlite": {"timeout": 60}, "postgresql": {"connect_timeout": 20}}
+_WAITS: dict[str, dict[str, int]] = {"sqlite": {"timeout": 60}, "postgresql": {"connect_timeout": 10}}
 """Seconds that a process waits for another one to finish writing a file, or for a server to answer."""
 
 _METADATA = sa.MetaData()

@@ -10,7 +10,7 @@ from sightline.errors import RegistryError
 from sightline.files import replacing
 from sightline.models.bundle import BUNDLE
 from sightline.models.weights import WEIGHTS
-from sightline.tracking.versions import BUNDLE_TAG
+from sightline.tracking.registered import BUNDLE_TAG
 
 if TYPE_CHECKING:
     from sightline.tracking.runs import Tracker

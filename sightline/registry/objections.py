@@ -45,10 +45,14 @@ def objection(candidate: Candidate, champion: str, checks: Sequence[str]) -> Obj
 
 
 def favours(candidate: Scored, champion: Scored, slack: float = 0.0) -> bool:
-    """Whether the candidate is right more often, less often by no more than `slack`, or as often with less log loss."""
+    """Whether the candidate is right more often, less often by no more than `slack`, or as often with less log loss.
+
+    What is gained of a score of its own counts as much as the figures of images.
+    """
     if not len(candidate.labels):
         return True
-    difference = float(candidate.right.mean() - champion.right.mean()) + slack
+    score = candidate.gained(champion)
+    difference = float(candidate.right.mean() - champion.right.mean()) + slack + (score.difference if score else 0.0)
     if difference:
         return difference > 0
     return float(candidate.log_losses.mean()) < float(champion.log_losses.mean())
@@ -62,6 +66,8 @@ def _validation(candidate: Candidate, champion: str) -> Objection | None:
         f"validation does not favour it: {own.head.told(float(own.right.mean()), len(own.labels))}, "
         f"champion version {champion} {other.right.mean():.1%}"
     )
+    if (score := own.gained(other)) is not None:
+        said += f"; {score.seen}"
     return Objection(said, "failed")
 
 

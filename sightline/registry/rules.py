@@ -17,6 +17,7 @@ from sightline.registry.blessing import NOT_APPLICABLE, OVERALL, Blessing
 if TYPE_CHECKING:
     from sightline.evaluate.metrics import Figures, FloatArray, IntArray
     from sightline.evaluate.paired import Paired
+    from sightline.heads.gained import Gained
     from sightline.heads.protocol import Head
     from sightline.params import Gate
     from sightline.registry.blessing import Bound
@@ -29,6 +30,8 @@ POWER = 0.5
 """Below this chance of showing a one-point gain, a release is too small to refuse a candidate by."""
 HARM = 0.05
 """p from which on harm counts as shown."""
+SHARE, SURE = 0.9, 0.01
+"""Of the chance to err, what a score gets where figures of images tell something else; p of its being no lower."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +64,10 @@ class Scored:
         """(N,) what each answer costs, nats."""
         return self.head.log_losses(self.probabilities, self.labels)
 
+    def gained(self, other: Scored) -> Gained | None:
+        """What is gained of the score over another version on the same images, where their figures do not tell."""
+        return self.head.gained(self.probabilities, self.labels, other.probabilities, other.labels, self.groups)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Compared:
@@ -82,31 +89,28 @@ def first(right: Figures, labels: IntArray, limits: Gate, bound: Bound, head: He
     return _overall("failed", f"no champion yet: {said}, below the floor of {floor:.1%}", figures, bound)
 
 
-def later(pair: Paired, name: str, rule: Rule, limits: Gate, level: float, bound: Bound) -> Blessing:
-    """Whether a candidate may follow the champion of that `name`, by the rule that was asked for, at p ≤ `level`."""
-    done = compared(pair, f"version {name}", rule, limits, level)
+def later(
+    pair: Paired, name: str, rule: Rule, limits: Gate, level: float, bound: Bound, score: Gained | None = None
+) -> Blessing:
+    """Whether a candidate may follow the champion of that `name`, by the rule that was asked for, at p ≤ `level`.
+
+    score: what was gained of a score that does not follow from the figures of images.
+    """
+    done = compared(pair, f"version {name}", rule, limits, level, score)
     return _overall(done.verdict, done.sentence, {**done.figures, **accuracies(pair)}, bound)
 
 
-def harmed(pair: Paired, name: str, bound: Bound) -> Blessing | None:
+def harmed(pair: Paired, name: str, bound: Bound, score: Gained | None = None) -> Blessing | None:
     """The blessing that is refused where the candidate is shown to be worse than the champion; None where it is not.
 
     Whoever looks for harm alone spends nothing: it promotes no candidate.
     """
-    if pair.harm > HARM:
-        return None
-    figures = {**_figures(pair), **accuracies(pair), "harm": pair.harm}
-    return _overall("failed", f"worse than champion version {name}: {pair.seen} (p = {pair.harm:.2g})", figures, bound)
-
-
-def lost(found: tuple[float, float], pair: Paired, name: str, bound: Bound) -> Blessing | None:
-    """The same for harm that the figures of images do not show: what is lost, and the p of "nothing is"."""
-    share, p = found
-    if p > HARM:
-        return None
-    figures = {**_figures(pair), **accuracies(pair), "lost_score": share, "harm": p}
-    said = f"worse than champion version {name}: average precision {-100 * share:+.1f} points (p = {p:.2g})"
-    return _overall("failed", said, figures, bound)
+    for one in (pair, score):
+        if one is not None and one.harm <= HARM:
+            figures = {**_figures(pair, score), **accuracies(pair), "harm": one.harm}
+            said = f"worse than champion version {name}: {one.seen} (p = {one.harm:.2g})"
+            return _overall("failed", said, figures, bound)
+    return None
 
 
 def not_asked(said: str, pair: Paired, bound: Bound, verdict: Word = NOT_APPLICABLE) -> Blessing:
@@ -114,12 +118,14 @@ def not_asked(said: str, pair: Paired, bound: Bound, verdict: Word = NOT_APPLICA
     return _overall(verdict, f"{said}; no comparison is spent", {**_figures(pair), **accuracies(pair)}, bound)
 
 
-def with_best(judged: Blessing, pair: Paired, name: str, limits: Gate, level: float) -> Blessing:
+def with_best(
+    judged: Blessing, pair: Paired, name: str, limits: Gate, level: float, score: Gained | None = None
+) -> Blessing:
     """Hold a candidate of rule `no_worse` to the best champion that this release has seen too, not to the last alone.
 
     Without it each of many could be a little worse than the one before.
     """
-    done = compared(pair, f"the best so far, version {name}", NO_WORSE, limits, level)
+    done = compared(pair, f"the best so far, version {name}", NO_WORSE, limits, level, score)
     figures = {**judged.figures, "best": {"version": name, **done.figures}}
     weight = ("passed", "insufficient", "failed")
     both: tuple[Blessing | Compared, ...] = (judged, done)
@@ -127,27 +133,40 @@ def with_best(judged: Blessing, pair: Paired, name: str, limits: Gate, level: fl
     return replace(judged, verdict=worse.verdict, sentence=worse.sentence, figures=figures)
 
 
-def compared(pair: Paired, name: str, rule: Rule, limits: Gate, level: float) -> Compared:
+def compared(pair: Paired, name: str, rule: Rule, limits: Gate, level: float, score: Gained | None = None) -> Compared:
     """Compare two models on the same images by `rule`, at p ≤ `level`."""
-    figures = {**_figures(pair), "rule": rule, "level": level}
+    figures = {**_figures(pair, score), "rule": rule, "level": level}
+    seen = pair.seen if score is None else f"{pair.seen}, {score.seen}"
     if rule == BETTER:
-        p = pair.better
+        p = pair.better if score is None else either(pair, score, limits.margin)
         figures |= {"p": p}
         passed = p <= level
         good, bad = f"better than {name}", f"not shown to be better than {name}"
         asked = f"(p = {p:.2g}, {level:.2g} asked)"
     else:
         done = compare.no_worse(pair, limits.margin, level)
-        figures |= {**asdict(done), "margin": limits.margin}
-        passed = done.passed
+        low = done.low if score is None else min(done.low, score.low(level))
+        figures |= {**asdict(done), "margin": limits.margin, "low": low}
+        passed = done.passed and (score is None or score.above(-limits.margin) <= level)
         good, bad = f"not worse than {name}", f"may be worse than {name}"
-        asked = f"(at worst {100 * done.low:+.2f} points, {-100 * limits.margin:+.2f} allowed)"
+        asked = f"(at worst {100 * low:+.2f} points, {-100 * limits.margin:+.2f} allowed)"
     if passed:
-        return Compared(verdict="passed", sentence=f"{good}: {pair.seen} {asked}", figures=figures)
-    figures |= {"harm": pair.harm}
-    if pair.harm <= HARM:
-        return Compared(verdict="failed", sentence=f"worse than {name}: {pair.seen} {asked}", figures=figures)
-    return _short(pair, f"{bad}: {pair.seen} {asked}", figures, level)
+        return Compared(verdict="passed", sentence=f"{good}: {seen} {asked}", figures=figures)
+    harm = pair.harm if score is None else min(pair.harm, score.harm)
+    figures |= {"harm": harm}
+    if harm <= HARM:
+        return Compared(verdict="failed", sentence=f"worse than {name}: {seen} {asked}", figures=figures)
+    return _short(pair, f"{bad}: {seen} {asked}", figures, level)
+
+
+def either(pair: Paired, score: Gained, margin: float) -> float:
+    """The p of "neither the score nor the figures of images are better": Bonferroni, most of it for the score.
+
+    The figures look at one threshold: a model may answer better there while it ranks, or lies, worse. They count alone
+    only where the score is shown to be lower by less than the margin.
+    """
+    figures = pair.better if score.above(-margin) <= SURE else 1.0
+    return min(1.0, score.better / SHARE, figures / (1 - SHARE))
 
 
 def _short(pair: Paired, sentence: str, figures: dict[str, Any], level: float) -> Compared:
@@ -161,8 +180,9 @@ def _short(pair: Paired, sentence: str, figures: dict[str, Any], level: float) -
     return Compared(verdict="insufficient", sentence=f"{sentence}; {short}", figures={**figures, "needed": needed})
 
 
-def _figures(pair: Paired) -> dict[str, Any]:
-    return {"gained": pair.gained, "lost": pair.lost, "images": pair.images, "groups": len(pair.sums)}
+def _figures(pair: Paired, score: Gained | None = None) -> dict[str, Any]:
+    found = {"gained": pair.gained, "lost": pair.lost, "images": pair.images, "groups": len(pair.sums)}
+    return found if score is None else {**found, "score": asdict(score)}
 
 
 def accuracies(pair: Paired) -> dict[str, float]:

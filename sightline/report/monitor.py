@@ -73,9 +73,15 @@ def _shift(outcome: Outcome) -> list[str]:
 
 def causes(cause: Cause) -> list[str]:
     """What has moved in a window."""
-    named = (("statistics", cause.statistics), ("classes", cause.classes), ("cameras", cause.cameras))
+    named = (
+        ("statistics", cause.statistics),
+        ("boxes", cause.boxes),
+        ("classes", cause.classes),
+        ("cameras", cause.cameras),
+        ("sites", cause.sites),
+    )
     said = [KINDS[cause.kind]]
-    said += [f"{what} that moved: {_moved(moved)}" for what, moved in (*named, ("sites", cause.sites)) if moved]
+    said += [f"{what} that moved: {_moved(moved)}" for what, moved in named if moved]
     return said
 
 

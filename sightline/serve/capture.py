@@ -193,6 +193,7 @@ class Capture(Collector):
             abstain=answer.abstain,
             foreign=answer.foreign,
             foreign_score=answer.foreign_score,
+            boxes=None if answer.boxes is None else tuple(box._asdict() for box in answer.boxes),
             features=numbers[:split],
             statistics=numbers[split:-1],
             energy=float(numbers[-1]),

@@ -166,9 +166,13 @@ def _check(place: Place, handle: Any) -> None:
 def read(store: Store, name: str, columns: Sequence[str]) -> pa.Table:
     """The answers of one file; raises Damaged where it is not whole."""
     try:
-        with store.open(name) as handle:
-            table = pq.read_table(handle, columns=list(columns), page_checksum_verification=True)
-            return table.replace_schema_metadata(None)
+        with store.open(name) as handle, pq.ParquetFile(handle, page_checksum_verification=True) as file:
+            table = file.read(columns=list(columns)).replace_schema_metadata(None)
+            for one in columns:
+                if one not in table.column_names:
+                    # An earlier version of the columns lacks it.
+                    table = table.append_column(SCHEMA.field(one), pa.nulls(len(table), SCHEMA.field(one).type))
+            return table.select(columns)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise Damaged(f"{name}: {_reason(error)}") from None
 

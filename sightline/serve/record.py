@@ -22,13 +22,16 @@ if TYPE_CHECKING:
 
 Role: TypeAlias = Literal["champion", "canary", "shadow"]
 """Who answered: the version that follows the ledger or was named, or a challenger, heard or unheard."""
-VERSION = 1
-"""Of the columns: another one where they mean something else."""
+VERSION = 2
+"""Of the columns: another one where they are others, or mean something else."""
 ABOUT = b"sightline"
 """Key of what a file says of itself."""
 ENDING = 8
 """Bytes that tell how long the part before them is, and that this is Parquet."""
 NUMBERS = pa.list_(pa.float32())
+BOX = pa.struct([("label", pa.string()), *((name, pa.float64()) for name in ("probability", "x1", "y1", "x2", "y2"))])
+BOXES = pa.list_(BOX)
+"""In pixels of the upright image, the surest first."""
 
 
 def _kind(kind: pa.DataType, *, null: bool = False) -> dict[str, Any]:
@@ -74,10 +77,14 @@ class Record:
     """As the caller's headers said."""
     picture: bytes | None = field(metadata=_kind(pa.binary(), null=True))
     """The image file, or a small JPEG of it; null where neither is kept."""
+    boxes: tuple[dict[str, Any], ...] | None = field(metadata=_kind(BOXES, null=True))
+    """That were answered; null where images have none to answer."""
 
 
 COLUMNS = tuple(one.name for one in fields(Record))
 SCHEMA = pa.schema([pa.field(one.name, one.metadata["kind"], nullable=one.metadata["null"]) for one in fields(Record)])
+READ = {1: pa.schema([one for one in SCHEMA if one.name != "boxes"]), VERSION: SCHEMA}
+"""The columns of each version that is read: the first had no boxes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,8 +129,10 @@ def about(schema: pa.Schema) -> About:
     """
     try:
         values = json.loads((schema.metadata or {})[ABOUT])
-        if values["schema"] != VERSION or not schema.remove_metadata().equals(SCHEMA):
-            raise Damaged(f"its columns are of version {values['schema']}, and version {VERSION} is read here")
+        known = READ.get(values["schema"])
+        if known is None or not schema.remove_metadata().equals(known):
+            told = " and ".join(map(str, READ))
+            raise Damaged(f"its columns are of version {values['schema']}, and versions {told} are read here")
         return About(**{**values, "classes": tuple(values["classes"])})
     except (KeyError, TypeError, ValueError):
         raise Damaged("it does not say what it holds: it is no file that `sightline serve` wrote") from None

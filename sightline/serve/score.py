@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from sightline.digests import digest_of
 from sightline.files import replacing, write_atomically
 from sightline.images.reading import UnreadableImage
+from sightline.serve import record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -47,12 +48,7 @@ SCHEMA = pa.schema(
 )
 LABELS = pa.field("labels", pa.list_(pa.string()))
 """A column more, where images have several labels."""
-BOXES = pa.field(
-    "boxes",
-    pa.list_(
-        pa.struct([("label", pa.string()), *((name, pa.float64()) for name in ("probability", "x1", "y1", "x2", "y2"))])
-    ),
-)
+BOXES = pa.field("boxes", record.BOXES)
 """One more, where they have boxes."""
 PLAN = "plan.json"
 

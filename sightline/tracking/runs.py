@@ -14,11 +14,13 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from sightline import servers
 from sightline.errors import RegistryError
 from sightline.processes import has_died, identity
 from sightline.tracking import databases, places, records, store
 from sightline.tracking.records import own_store
-from sightline.tracking.versions import Versions, classifier_of
+from sightline.tracking.registered import Registered
+from sightline.tracking.versions import classifier_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -45,7 +47,7 @@ class Past:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tracker(Versions):
+class Tracker(Registered):
     """The MLflow store of a project, its experiment opened."""
 
     experiment: str
@@ -217,6 +219,10 @@ def connect(paths: Paths) -> Tracker:
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
     given = os.environ.get("MLFLOW_TRACKING_URI")
     uri = given or own_store(paths)
+    if uri.startswith(servers.WEB) or servers.is_slip(uri):
+        trouble = servers.trouble(uri, servers.MLFLOW)
+        if trouble:
+            raise RegistryError(trouble)
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
     if not given:

@@ -68,6 +68,11 @@ class Candidates:
         return choose(self.tuned, self.head, self.plain)
 
 
+def recipes_of(params: Params) -> dict[str, Recipe]:
+    """The recipe of each stage that has one."""
+    return {PRETRAIN: params.pretrain.recipe, FINETUNE: params.finetune.recipe, SCRATCH: params.finetune.scratch}
+
+
 def stages_of(params: Params) -> tuple[str, ...]:
     """The stages of a run: only from scratch where there is neither a source nor given weights."""
     has_backbone = "source" in params.datasets or params.pretrain.init is not None

@@ -22,7 +22,7 @@ from sightline.errors import ConfigError, ModelError
 from sightline.models.device import repeatable
 from sightline.processes import LEASH, die_with
 from sightline.recipe import Recipe
-from sightline.train import group, loop
+from sightline.train import chain, group, loop
 from sightline.train.checkpoint import Checkpoint, Epoch
 from sightline.train.result import CHECKPOINT
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sightline.models.networks import Network
+    from sightline.params import Params
 
 JOB, START, END = "job.json", "start.safetensors", "end.safetensors"
 
@@ -94,6 +95,23 @@ def train(
 def threads_each(workers: int) -> int:
     """Threads that each of the processes computes with."""
     return max(1, torch.get_num_threads() // workers)
+
+
+def check_ahead(params: Params) -> None:
+    """Raise ConfigError, before anything is done, where this machine or a recipe cannot have `train.workers`."""
+    workers, recipes = params.train.workers, chain.recipes_of(params)
+    if workers == 1:
+        return
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if not torch.cuda.is_available() and workers > cores:
+        have = "1 processor" if cores == 1 else f"{cores} processors"
+        raise ConfigError(
+            f"train.workers = {workers}: this machine has {have} and no GPU, and each process needs its own; "
+            f"give {cores} at most"
+        )
+    for stage in chain.stages_of(params):
+        if stage in recipes:
+            check(workers, recipes[stage])
 
 
 def check(workers: int, recipe: Recipe) -> None:

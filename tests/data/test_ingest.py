@@ -16,7 +16,7 @@ from PIL import Image
 
 from sightline import project, scaffold
 from sightline.config import load, write_value
-from sightline.data import ingest, manifest
+from sightline.data import contents, ingest, manifest
 from sightline.data.files import thumbnails
 from sightline.data.files.facts import BESIDE, read_bytes
 from sightline.data.files.statistics import THUMBNAIL
@@ -37,8 +37,8 @@ DATASET = Dataset(images="data/raw/target", roles=Fractions(train=0.6, val=0.1, 
 
 def read(folder: Path, limits: Ingest = LIMITS) -> pd.DataFrame:
     """The rows of `folder`, through a cache beside it."""
-    return ingest.read_files(
-        ingest.read_layout(folder), folder, limits, folder.with_name(folder.name + ".cache.parquet")
+    return contents.read_files(
+        contents.read_layout(folder), folder, limits, folder.with_name(folder.name + ".cache.parquet")
     )
 
 
@@ -325,7 +325,7 @@ def test_incremental_is_from_scratch(
             else:
                 draw(content, (200, 10, 10)).save(place)
         grown = read(folder)
-        scratch = ingest.read_files(ingest.read_layout(folder), folder, LIMITS, folder.with_name("no.parquet"))
+        scratch = contents.read_files(contents.read_layout(folder), folder, LIMITS, folder.with_name("no.parquet"))
         one, other = (rows.sort_values("path", ignore_index=True) for rows in (grown, scratch))
         pd.testing.assert_frame_equal(one.drop(columns=THUMBNAIL), other.drop(columns=THUMBNAIL))
         seen = [

@@ -13,7 +13,8 @@ from several import make_sheets
 
 from sightline import config, project, scaffold
 from sightline.data import manifest
-from sightline.data.ingest import ingest, read_layout
+from sightline.data.contents import read_layout
+from sightline.data.ingest import ingest
 from sightline.data.loader import load
 from sightline.data.quality import OF_SETS, findings, sets
 from sightline.data.shards import preprocess, read_index

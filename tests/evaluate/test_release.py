@@ -15,7 +15,7 @@ from sightline.data.loader import load
 from sightline.data.shards import preprocess
 from sightline.data.versions import history
 from sightline.errors import DataError
-from sightline.evaluate import leaving, release
+from sightline.evaluate import fixed, leaving, release
 from sightline.evaluate.evaluation import evaluate
 from sightline.evaluate.robustness import GATE
 from sightline.heads.known import ONE
@@ -115,7 +115,8 @@ def test_release_of_another_name_tells_its_new_part(prepared: Paths) -> None:
     """A release that a user names has as new part what stood in none before."""
     first = release.current(prepared, "r1")
     more_images(prepared, 40, 500)
-    second = release.current(prepared, "r2")
+    second = release.make(prepared, "r2")
+    assert release.current(prepared, "r2") == second
     assert len(second.images) > len(first.images)
     assert second.new == set(second.images) - set(first.images)
     assert second.is_new.sum() == len(second.images) - len(first.images)
@@ -123,6 +124,17 @@ def test_release_of_another_name_tells_its_new_part(prepared: Paths) -> None:
     images, names = release.open_images(prepared, first)
     labels = [images.classes[label] for label in images.labels.tolist()]
     assert labels == [name.split("/")[0] for name in names] == release.labels(prepared, first).tolist()
+
+
+def test_slip_of_the_pen_makes_no_release(prepared: Paths) -> None:
+    """A name that no release has is told with those that there are; a new release is asked for by its own words."""
+    release.current(prepared, "r1")
+    with pytest.raises(DataError, match=r"'r11' \(did you mean r1\?\): .* are r1; .*`sightline data release r11`"):
+        release.current(prepared, "r11")
+    for name, why in (("r1", "already"), ("r1+1", "without \\+"), ("a/b", "part of paths")):
+        with pytest.raises(DataError, match=why):
+            release.make(prepared, name)
+    assert fixed.names(prepared) == {"r1"}
 
 
 def test_release_goes_on_without_an_image_that_left(prepared: Paths) -> None:
@@ -144,7 +156,7 @@ def test_release_goes_on_without_an_image_that_left(prepared: Paths) -> None:
 def test_release_that_was_changed_is_refused(prepared: Paths) -> None:
     """A list cut by hand, another release's file and half a file are told before anything is scored."""
     release.current(prepared, "r1")
-    release.current(prepared, "r2")
+    release.make(prepared, "r2")
     folder = prepared.root / "data" / "releases"
     file = folder / "r1.json"
     whole = file.read_text(encoding="utf-8")
@@ -155,6 +167,7 @@ def test_release_that_was_changed_is_refused(prepared: Paths) -> None:
         file.write_text(damage, encoding="utf-8")
         with pytest.raises(DataError, match=r"r1.json .*fixed for ever.*git checkout"):
             release.current(prepared, "r1")
+    assert release.make(prepared, "r3").images == release.current(prepared, "r2").images
     file.write_text(whole, encoding="utf-8")
     assert len(release.current(prepared, "r1").images) == len(values["images"])
 

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from answering import follower, served
 from boxed import draw, make_coco
 from conftest import enter, make_project
+from traffic import capture
 
 import sightline
 from sightline import config
@@ -22,10 +24,13 @@ from sightline.export.folder import export
 from sightline.heads.labels import DETECT
 from sightline.heads.located import read
 from sightline.images.boxes import iou
+from sightline.images.reading import png
 from sightline.models.predictor import Predictor
+from sightline.monitor.look import look
 from sightline.project import Paths
 from sightline.registry.served import answering
 from sightline.registry.served import served as bundle_of
+from sightline.report.monitor import write_monitor_page
 from sightline.serve.app import application
 from sightline.serve.drawn import draw as draw_answers
 from sightline.serve.files import predict_files
@@ -96,7 +101,25 @@ def test_better_one_follows_it(boxed: tuple[Paths, Summary, Summary]) -> None:
     figures = {one.name: one.figures for one in second.outcome.blessings}
     assert figures["overall"]["p"] <= figures["overall"]["level"]
     assert {"label=green", "label=red"} <= {row["name"] for row in figures["slices"]["slices"]}
-    assert any("does not watch answers with boxes yet" in one for one in second.outcome.messages)
+    assert second.outcome.messages == ()
+
+
+def test_traffic_is_watched_by_its_boxes(boxed: tuple[Paths, Summary, Summary]) -> None:
+    """What was captured holds the boxes; images with fewer squares raise the alarm, and the page says what moved."""
+    paths, calm = boxed[0], [png(draw(seed)[0]) for seed in range(1000, 1160)]
+    capture(paths, calm, "calm")
+    outcome = look(paths)
+    assert (outcome.trouble, outcome.alarm, outcome.entered) == ((), None, 160)
+    file = next((paths.root / "captured").rglob("*.parquet"))
+    assert {box["label"] for some in pq.read_table(file)["boxes"].to_pylist() for box in some} <= {"green", "red"}
+    # Every eighth seed has no square.
+    capture(paths, [png(draw(8 * seed)[0]) for seed in range(200, 320)], "empty")
+    outcome = look(paths)
+    assert outcome.alarm is not None
+    assert outcome.cause is not None
+    assert "boxes" in {one.name for one in outcome.cause.boxes}
+    text = write_monitor_page(paths, outcome).read_text(encoding="utf-8")
+    assert "Boxes, means of images" in text
 
 
 def test_table_of_boxes_lies_beside_the_manifest(boxed: tuple[Paths, Summary, Summary]) -> None:

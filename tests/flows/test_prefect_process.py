@@ -113,16 +113,28 @@ def test_server_ends_with_the_command(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_damaged_database_is_named(tmp_path: Path) -> None:
-    """Where the server does not come up, the command says why and what to do."""
+def test_damaged_database_is_moved_aside(tmp_path: Path) -> None:
+    """Only Prefect's pages need what it holds: the command goes on beside a new one, and says where the old one is."""
     database = tmp_path / "toy" / ".prefect" / "prefect.db"
     database.parent.mkdir(parents=True)
     database.write_bytes(b"no database" * 1000)
     process = command(tmp_path / "toy", tmp_path / "cache")
     _, said = process.communicate()
+    assert process.returncode == 0, said
+    assert "Prefect's database was damaged" in said
+    kept = [one for one in database.parent.iterdir() if one.is_file() and one.read_bytes()[:11] == b"no database"]
+    assert len(kept) == 1
+    assert str(kept[0]) in said
+
+
+@pytest.mark.slow
+def test_server_that_does_not_come_up_is_told_with_its_reason(tmp_path: Path) -> None:
+    (tmp_path / "toy" / ".prefect" / "prefect.db.lock").mkdir(parents=True)
+    process = command(tmp_path / "toy", tmp_path / "cache")
+    _, said = process.communicate()
     assert process.returncode == 1
-    assert "file is not a database" in said
-    assert ".prefect/prefect.db is damaged" in said
+    assert "did not start: " in said
+    assert "prefect.db.lock" in said
     assert "Traceback" not in said
 
 

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import csv
+import json
+import os
+import subprocess
+import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -21,12 +25,23 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+PROMOTERS = 16
+"""People and machines that promote one version at the same moment."""
+ASIDE = [word for check in ("overall", "calibration", "robustness", "cost") for word in ("--override", check)]
+"""Not what is asked here."""
+
+
 class Shared:
     """A project on a server, and the commands that a person gives in it."""
 
     def __init__(self, paths: Paths, images: Path, given: dict[str, str]) -> None:
         self.root, self.images, self.given = paths.root, images, given
         self.asked = partial(asked, paths.root, given=given)
+
+    def promotions(self, version: str) -> int:
+        """How often the ledger says that a version became champion by the gate."""
+        rows = self.asked("history")
+        return sum(row["version"] == version and row["decision"] == "promoted" for row in rows)
 
 
 @pytest.fixture(scope="module")
@@ -54,10 +69,11 @@ def test_whole_chain_works_against_a_server(shared: Shared) -> None:
     assert [one["version"] for one in asked("impact", image)["models"]] == ["1"]
     assert asked("reproduce", "1")["verdict"] == "identical"
     assert asked("run", "--set", "finetune.scratch.min_steps=40")["outcome"]["version"] == "2"
-    aside = [word for check in ("overall", "calibration", "robustness", "cost") for word in ("--override", check)]
-    assert asked("promote", "2", "--reason", "trained longer", *aside)["champion"] == "2"
+    assert asked("promote", "2", "--reason", "trained longer", *ASIDE)["champion"] == "2"
     assert asked("rollback")["champion"] == "1"
     assert asked("predict", image)[0]["version"] == "1"
+    one_of_many_promotes(shared, "2")
+    assert asked("predict", image)[0]["version"] == "2"
     assert relabelled(shared)
     assert all(one["good"] for one in asked("doctor", "--deep"))
     assert {one["version"] for one in asked("history")} == {"1", "2"}
@@ -75,6 +91,29 @@ def test_server_that_knows_nothing_of_a_project_with_runs_is_refused(
         connect(Paths(toy.root))
     toy.mlflow.rename(toy.root / "before")
     assert connect(Paths(toy.root)).experiment
+
+
+def one_of_many_promotes(shared: Shared, version: str) -> None:
+    """Sixteen ask at once: one makes it champion, and the others are told that it is."""
+    before = shared.promotions(version)
+    command = [sys.executable, "-P", "-m", "flows.cli", "promote", version, "--reason", "at once", *ASIDE, "--json"]
+    running = [
+        subprocess.Popen(
+            command,
+            cwd=shared.root,
+            env={**os.environ, **shared.given},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(PROMOTERS)
+    ]
+    for one in running:
+        out, trouble = one.communicate()
+        assert "Traceback" not in trouble
+        assert one.returncode == 0, trouble
+        assert json.loads(out)["champion"] == version
+    assert shared.promotions(version) == before + 1
 
 
 def relabelled(shared: Shared) -> Any:

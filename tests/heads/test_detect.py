@@ -150,3 +150,34 @@ def test_a_card_without_thresholds_is_refused() -> None:
     assert of(DETECT).name == DETECT
     with pytest.raises(ValueError, match="no shift and threshold for each of the 2 classes"):
         Boxed.read(card(decoding={"shifts": (0.0, 0.0), "thresholds": (0.5,), "images": 9}))
+
+
+def test_what_is_gained_is_average_precision() -> None:
+    """Boxes that lie more exactly gain, groups of images count as one each, and a model gains nothing over itself."""
+    rng = np.random.default_rng(0)
+    places = rng.uniform(0, 30, (40, 1, 2))
+    true = truth(*[[(*one, *(one + 20), 0, OBJECT)] for one in places[:, 0]])
+    exact, rough = (
+        answers(*[[(*(one + rng.normal(0, off, 2)), *(one + 20), 0, 0.9)] for one in places[:, 0]]) for off in (0.3, 4)
+    )
+    found = HEAD.gained(exact, true, rough, true, np.arange(40))
+    assert found.difference > 0.2
+    assert found.better < 0.001
+    assert found.groups == 40
+    assert HEAD.figures(exact, true, card()).mean() == pytest.approx(1)
+    four = [np.concatenate([one] * 4) for one in (exact, true, rough)]
+    apart, alike = (
+        HEAD.gained(four[0], four[1], four[2], four[1], groups).error
+        for groups in (np.arange(160), np.arange(160) % 40)
+    )
+    assert alike > 1.5 * apart > 0
+    together = HEAD.gained(exact, true, rough, true, np.arange(40) // 10)
+    assert together.groups == 4
+    assert together.better >= 1 / 16
+    assert HEAD.gained(exact, true, exact, true, np.arange(40)).better == 1
+
+
+def test_presence_is_what_an_image_shows() -> None:
+    """However many boxes of a class it has; an image without any shows none."""
+    true = truth([(0, 0, 10, 10, 1, OBJECT), (5, 5, 9, 9, 1, OBJECT)], [], [(0, 0, 9, 9, 0, OBJECT)])
+    assert HEAD.presence(true, 3).tolist() == [[0, 1, 0], [0, 0, 0], [1, 0, 0]]

@@ -61,6 +61,7 @@ def test_suppression_is_that_of_the_rule(least: float) -> None:
     boxes, scores = boxes_of(80), torch.rand(80, generator=torch.Generator().manual_seed(1))
     assert nms(boxes, scores, least).tolist() == by_rule(boxes, scores, least)
     assert nms(boxes[:0], scores[:0], least).tolist() == []
+    assert nms(boxes, scores, least, 3).tolist() == by_rule(boxes, scores, least)[:3]
 
 
 def test_suppression_is_that_of_the_compiled_operator() -> None:

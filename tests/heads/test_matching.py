@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from sightline.heads.matching import OVERLAPS, SIZES, match, precision, thresholds
+from sightline.heads import matching
+from sightline.heads.matching import OVERLAPS, SIZES, match, precision, precisions, thresholds
 from sightline.heads.targets import CROWD, DIFFICULT, OBJECT
 
 Boxes = list[NDArray[np.float64]]
@@ -180,3 +181,17 @@ def test_thresholds_of_few_answers() -> None:
     assert threshold(1, *mixed) == pytest.approx(0.85)
     ties = [(right[0], 0.9), (wrong[0], 0.9), (wrong[1], 0.9), (right[1], 0.5)]
     assert threshold(2, *ties) == pytest.approx(0.25)
+
+
+def test_many_answers_are_looked_at_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What comes out does not depend on how many there are at a time."""
+    answers, truth = drawn(5)
+    weights = np.random.default_rng(0).integers(0, 3, (7, len(truth)))
+    whole = match(answers, truth, CLASSES)
+    monkeypatch.setattr(matching, "ANSWERS", 5)
+    monkeypatch.setattr(matching, "AT_ONCE", 100)
+    for one, other in zip(match(answers, truth, CLASSES), whole, strict=True):
+        assert all(np.array_equal(mine, theirs) for mine, theirs in zip(one, other, strict=True))
+    each = precisions(whole, weights)
+    assert each.shape == (7, 10, CLASSES)
+    assert np.array_equal(each[3], precision(whole, weights[3]).each, equal_nan=True)

@@ -11,7 +11,7 @@ import pathlib
 import random
 import time
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ from answering import CLASSES, follower, image, served, version
 from PIL import Image
 
 from sightline.errors import ConfigError, Damaged
+from sightline.heads.answer import Seen
 from sightline.models.foreign import describe
 from sightline.params import Capture as Policy
 from sightline.serve import capture as writing
@@ -358,7 +359,7 @@ def test_damaged_files_are_named_and_never_calm(tmp_path: Path, answered: Answer
     empty.write_bytes(b"")
     pq.write_table(pq.read_table(other).replace_schema_metadata(None), other)
     told = pq.read_table(schema)
-    said = told.schema.metadata[b"sightline"].replace(b'"schema": 1', b'"schema": 2')
+    said = told.schema.metadata[b"sightline"].replace(b'"schema": 2', b'"schema": 3')
     pq.write_table(told.replace_schema_metadata({b"sightline": said}), schema)
     data = bytearray(flipped.read_bytes())
     column = pq.ParquetFile(flipped).metadata.row_group(0).column(SCHEMA.names.index("abstain"))
@@ -367,7 +368,7 @@ def test_damaged_files_are_named_and_never_calm(tmp_path: Path, answered: Answer
     (day,), damaged = days(look(Store(tmp_path, "captured")))
     assert day.rows == 1
     assert sorted(damaged) == [f"{path.parent.name}/{path.name}" for path in files[:5]]
-    assert "version 2" in damaged[f"{schema.parent.name}/{schema.name}"]
+    assert "version 3" in damaged[f"{schema.parent.name}/{schema.name}"]
 
 
 def test_no_flipped_bit_changes_what_is_read(tmp_path: Path, answered: Answered) -> None:
@@ -431,3 +432,31 @@ def test_killed_server_leaves_whole_files(tmp_path: Path, answered: Answered) ->
         numbers = [int(row["request"].split()[1]) for row in found if row["request"].startswith(f"{server} ")]
         assert numbers == list(range(len(numbers)))
         assert numbers
+
+
+def test_boxes_of_an_answer_are_recorded(tmp_path: Path, answered: Answered) -> None:
+    """Each with its class, score and edges; an answer without any has an empty list, one of another task null."""
+    boxes = (Seen("red", 0.9, 1.0, 2.0, 30.5, 40.0), Seen("blue", 0.4, 0.0, 0.0, 5.0, 6.0))
+    capture = Capture(Store(tmp_path, "captured"), Policy())
+    for number, some in enumerate((boxes, (), None)):
+        answer = replace(answered.answer, boxes=some)
+        capture.note(Origin(str(number), 0), answered._replace(answer=answer), image())
+    capture.close()
+    first, second, third = sorted(rows(tmp_path), key=lambda row: row["request"])
+    assert [Seen(**box) for box in first["boxes"]] == list(boxes)
+    assert (second["boxes"], third["boxes"]) == ([], None)
+
+
+def test_files_from_before_there_were_boxes_are_read(tmp_path: Path) -> None:
+    """With null in place of them: a month of answers is not lost by an update."""
+    with capturing(tmp_path) as (client, _):
+        assert client.post("/predict", files=[("image", ("1.png", image()))]).status_code == 200
+    (file,) = (tmp_path / "captured").rglob("*.parquet")
+    table = pq.read_table(file)
+    said = table.schema.metadata[b"sightline"].replace(b'"schema": 2', b'"schema": 1')
+    older = file.with_name("120000-older.parquet")
+    pq.write_table(table.drop_columns(["boxes"]).replace_schema_metadata({b"sightline": said}), older)
+    file.unlink()
+    (row,) = rows(tmp_path)
+    assert row["boxes"] is None
+    assert row["label"] in CLASSES

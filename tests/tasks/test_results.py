@@ -128,6 +128,9 @@ def test_task_runs_again_in_place_of_a_planted_result(tmp_path: Path, caplog: py
 
     assert twice() == [(found, True), (found, False)]
     assert json.loads(json.loads(stored.read_text())["result"])["type"] == "LabelErrors"
+    os.utime(page.parent, (0, 0))
+    assert twice()[1] == (found, False)
+    assert page.parent.stat().st_mtime > 0, "its folder says when it was used last"
     stored.write_bytes(PLANTED["pickle"])
     assert twice() == [(found, True), (found, False)]
     assert "is no result that Sightline stored" in caplog.text

@@ -16,6 +16,7 @@ import torch
 from conftest import on_the_cpu
 from safetensors.torch import load_file
 
+from sightline import config
 from sightline.data.loader import Images
 from sightline.data.shards import preprocess
 from sightline.errors import ConfigError
@@ -23,7 +24,7 @@ from sightline.models.weights import WEIGHTS
 from sightline.models.zoo import build
 from sightline.project import Paths
 from sightline.recipe import Recipe
-from sightline.train import group, loop, stages, step
+from sightline.train import distributed, group, loop, stages, step
 from sightline.train.batches import batch_of, class_weights
 
 if TYPE_CHECKING:
@@ -203,3 +204,15 @@ def test_too_small_batches_are_refused(project: Paths) -> None:
     """Where a process would get no image, the message says what to raise."""
     with pytest.raises(ConfigError, match="raise batch_size"):
         train(project, "refused", 9)
+
+
+def test_what_cannot_be_given_each_process_is_told_ahead(toy: Paths) -> None:
+    """More processes than processors, or than a recipe's batches have images for, stop a run before it begins."""
+    cores = len(os.sched_getaffinity(0))
+    distributed.check_ahead(config.load(toy.root))
+    with pytest.raises(ConfigError, match=rf"workers = {cores + 1}: this machine has {cores} .*give {cores} at most"):
+        distributed.check_ahead(config.load(toy.root, {"train.workers": cores + 1}))
+    if cores > 1:
+        small = {"train.workers": 2, "finetune.scratch.batch_size": 1}
+        with pytest.raises(ConfigError, match=r"batches of 1 .*raise batch_size"):
+            distributed.check_ahead(config.load(toy.root, small))

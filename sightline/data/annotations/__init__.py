@@ -15,6 +15,7 @@ from sightline.data.annotations.described import Box, Described
 from sightline.data.annotations.table import Annotations, assemble
 from sightline.data.annotations.tree import Tree
 from sightline.data.sources import scan
+from sightline.data.sources.unpacking import is_archive
 from sightline.errors import DataError
 
 if TYPE_CHECKING:
@@ -98,6 +99,8 @@ def _tree(place: Path) -> Tree:
         return Tree(place)
     if not place.is_file():
         raise DataError(f"{place}: there is no such folder or file of annotations")
+    if is_archive(place):
+        raise DataError(f"{place} is an archive: unpack it and name the folder; `sightline init` takes it as it is")
     for folder in (place.parent, place.parent.parent):
         tree = Tree(folder)
         if tree.images:

@@ -1,4 +1,4 @@
-"""A table as it was saved: which alphabet, what parts its cells, which of our columns it has under which names."""
+"""A table as it was saved: what parts its cells, which of our columns it has under which names."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sightline.data.sources import label_sets
+from sightline.data.sources.decoding import decoded, unreadable
 from sightline.data.sources.label_sets import BY_COLUMNS, PLURAL, SEVERAL
 from sightline.errors import DataError
 from sightline.words import from_cell, to_cell
@@ -50,9 +51,6 @@ LABEL = "label"
 WANTED = ("path", LABEL)
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 BLANK = {" ": "blanks"}
-UTF16, MARK = (b"\xff\xfe", b"\xfe\xff"), "\ufeff"
-NO_TEXT = (b"PK\x03\x04", b"%PDF")
-"""How files begin that are read as text by mistake, though no zero stands in their beginning."""
 EXCEL = re.compile(r"sep=(.)\r?\n", re.IGNORECASE)
 """First line by which Excel is told what parts the cells."""
 
@@ -79,7 +77,7 @@ def sheet(
     columns and `is_file` says that the first cell is one, they are path and label. Raises DataError where it cannot be
     read, or lacks a column; the rows do so where one is broken, with its line.
     """
-    text, alphabet = _decoded(table)
+    text, alphabet = decoded(table)
     if table.suffix.lower() in {".jsonl", ".json"}:
         objects = _lines(text) if table.suffix.lower() == ".jsonl" else _whole(table, text, wanted)
         return Sheet(alphabet, _objects(table, objects, columns, wanted))
@@ -234,7 +232,7 @@ def _rows(table: Path, text: str, columns: _Columns, skipped: int) -> Iterator[t
                 )
             yield line, cells
     except csv.Error as error:
-        raise _unreadable(table, error) from None
+        raise unreadable(table, error) from None
 
 
 def _lines(text: str) -> Iterator[tuple[int, Any]]:
@@ -265,7 +263,7 @@ def _objects(
         except StopIteration:
             return
         except ValueError as error:
-            raise _unreadable(table, error) from None
+            raise unreadable(table, error) from None
         named = known(list(row), columns, wanted) if isinstance(row, dict) else {}
         if not named:
             raise DataError(f"{table}, line {number}: not an object with {' and '.join(wanted)}: {str(row)[:80]}")
@@ -282,44 +280,3 @@ def _told(label: Any, column: str, where: str) -> dict[str, Any]:
         text, several = label_sets.of_text(label, column)
         return {LABEL: text, SEVERAL: True} if several else {}
     return {}
-
-
-def _unreadable(table: Path, error: Exception) -> DataError:
-    return DataError(f"{table} cannot be read: {error}; save it as UTF-8 text, one image per line")
-
-
-def _decoded(table: Path) -> tuple[str, str]:
-    """The text, and how it was saved where that was not as UTF-8.
-
-    UTF-16 with its mark or by its zeros, as spreadsheets save it, or else the alphabet of Western Windows.
-    """
-    data = table.read_bytes()
-    for alphabet, zeros in (("utf-16-le", data[1:200:2]), ("utf-16-be", data[0:200:2])):
-        if data[:2] in UTF16 or (zeros and not zeros.strip(b"\0")):
-            try:
-                text = data.decode("utf-16" if data[:2] in UTF16 else alphabet)
-                return text.removeprefix(MARK), "as UTF-16"
-            except UnicodeDecodeError as error:
-                raise _unreadable(table, error) from None
-    if b"\0" in data[:4096] or data.startswith(NO_TEXT):
-        raise DataError(f"{table} is no text, but {_kind(data)}")
-    try:
-        return data.decode().removeprefix(MARK), ""
-    except UnicodeDecodeError:
-        pass
-    try:
-        return data.decode("cp1252"), "as text of Western Windows (cp1252)"
-    except UnicodeDecodeError as error:
-        raise _unreadable(table, error) from None
-
-
-def _kind(data: bytes) -> str:
-    if data.startswith(b"PK") and b"xl/" in data:
-        return "an Excel workbook: save the sheet as CSV"
-    if data.startswith((b"PK", b"\x1f\x8b", b"Rar!", b"7z", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")):
-        return "an archive: unpack it first"
-    if data.startswith(b"PAR1"):
-        return "a Parquet file: save it as CSV"
-    if data.startswith(b"%PDF"):
-        return "a PDF document; name a folder of images, or a table of them"
-    return "a binary file; name a folder of images, or a table of them"

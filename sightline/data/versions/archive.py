@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from sightline import yamls
 from sightline.data.manifest import COLUMNS
+from sightline.data.versions import remote
 from sightline.data.versions.dvc import opened
 from sightline.digests import git
 from sightline.errors import DataError
@@ -156,18 +157,18 @@ def _from_cache(repo: Any, raw: str, wanted: dict[str, str]) -> dict[str, bytes]
 
 def fetched(repo: Any, digest: str) -> Path:
     """The file of the cache that holds `digest`, pulled from the remote where it is missing or damaged."""
-    from dvc.config import NoRemoteError, RemoteConfigError
     from dvc_data.hashfile.hash_info import HashInfo
-    from dvc_objects.errors import ObjectDBError
 
     path = Path(repo.cache.local.oid_to_path(digest))
     if not is_whole(path, digest):
         # DVC pulls what is not there.
         path.unlink(missing_ok=True)
+        if (trouble := remote.trouble(repo)) is not None:
+            raise _gone(digest, trouble)
         try:
             repo.cloud.pull([HashInfo("md5", digest)])
-        except (NoRemoteError, RemoteConfigError, ObjectDBError, OSError) as error:
-            raise _gone(digest, f"the remote could not be asked: {error}") from None
+        except Exception as error:  # noqa: BLE001 — every kind of store fails in words of its own
+            raise _gone(digest, remote.failed(repo, _line(error))) from None
     if not is_whole(path, digest):
         raise _gone(digest, "the remote does not hold it either")
     return path

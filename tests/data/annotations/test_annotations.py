@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import json
+import shutil
 import tarfile
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from boxed import make_coco
 from commands import asked, call
 from conftest import SHARED
 from PIL import Image
 
 from sightline.data.annotations import Annotations, coco, conversion, read, tells_boxes, voc, yolo
 from sightline.data.annotations.table import BOXES, IMAGES
-from sightline.data.sources import scan
+from sightline.data.sources import arrival, scan
 from sightline.errors import DataError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 WIDTH, HEIGHT = 80, 60
 EXIF_TURNED = 6
@@ -515,3 +515,16 @@ def test_a_folder_that_is_there_is_not_written_into(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot be copied"):
         conversion.write(found, tmp_path / "in", tmp_path / "new", "voc")
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("ending", ["zip", "tar"])
+@pytest.mark.parametrize("top", ["", "export"])
+def test_archives_of_annotated_images_are_unpacked(tmp_path: Path, ending: str, top: str) -> None:
+    """As annotation tools hand them out, with a folder around everything or without."""
+    make_coco(tmp_path / "images" / top if top else tmp_path / "images", 3)
+    archive = Path(shutil.make_archive(str(tmp_path / "given"), ending, tmp_path / "images"))
+    arrival.bring(archive, tmp_path / "raw")
+    assert tells_boxes(tmp_path / "raw")
+    assert len(read(tmp_path / "raw").images) == 3
+    with pytest.raises(DataError, match=f"{archive.name} is an archive: unpack it"):
+        read(archive)

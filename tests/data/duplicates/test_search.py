@@ -11,13 +11,14 @@ import pytest
 from pictures import part, picture
 from PIL import Image
 
+from sightline.data.contents import read_files, read_layout
 from sightline.data.duplicates import pairs, search
 from sightline.data.duplicates.around import components
 from sightline.data.duplicates.crowds import Near
 from sightline.data.embedded import write
 from sightline.data.files import thumbnails
 from sightline.data.files.statistics import SIDE, THUMBNAIL, statistics
-from sightline.data.ingest import decide, read_files, read_layout
+from sightline.data.ingest import decide
 from sightline.data.manifest import CROWD
 from sightline.data.quality import findings
 from sightline.params import Dataset, Fractions, Ingest, Validate

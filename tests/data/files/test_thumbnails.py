@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from conftest import make_images
 
+from sightline.data.contents import read_files, read_layout
 from sightline.data.files import thumbnails
 from sightline.data.files.statistics import THUMBNAIL
-from sightline.data.ingest import read_files, read_layout
 from sightline.params import Ingest
 
 if TYPE_CHECKING:

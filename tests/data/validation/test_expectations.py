@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from pictures import picture
 
-from sightline.data import ingest
+from sightline.data import contents, ingest
 from sightline.data.duplicates import pairs
 from sightline.data.files import thumbnails
 from sightline.data.files.facts import BESIDE
@@ -356,7 +356,7 @@ def test_what_a_given_test_set_shows_is_left_out_and_the_run_goes_on(tmp_path: P
 def looked_at(folder: Path) -> tuple[pd.DataFrame, Verdict]:
     """Ingest `raw` below the folder as at the first time, and validate."""
     raw, cache = folder / "raw", folder / "cache.parquet"
-    rows = ingest.read_files(ingest.read_layout(raw), raw, Ingest(), cache)
+    rows = contents.read_files(contents.read_layout(raw), raw, Ingest(), cache)
     near = pairs.find(rows, raw, Ingest(), folder / "near.parquet", thumbnails.beside(cache))
     rows = ingest.decide(rows.drop(columns=[THUMBNAIL, *BESIDE]), DATASET, None, near)
     return rows, judged(rows, folder / "docs")

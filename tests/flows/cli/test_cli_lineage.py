@@ -123,10 +123,10 @@ def test_ledger_answers_where_the_registry_does_not(trained: Paths, monkeypatch:
     found = asked("lineage")
     jsonschema.validate(found, json.loads(trace.schema_path().read_text()))
     assert found["gate"]["decision"] == "promoted"
-    assert "does not answer" in found["missing"][0]
+    assert "nothing listens at" in found["missing"][0]
     touched = asked("impact", str(trained.raw("target") / "red" / "0001.png"))
     assert len(touched["data"]) == 1
-    assert "does not answer" in touched["unknown"][0]
+    assert "nothing listens at" in touched["unknown"][0]
 
 
 def test_impact_of_an_image(trained: Paths, tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import pty
 import subprocess
 import sys
 import time
@@ -79,3 +81,31 @@ def test_command_that_ends_at_once_gives_none(tmp_path: object) -> None:
     words = [sys.executable, "-P", "-m", "flows.cli", "history"]
     done = subprocess.run(words, cwd=str(tmp_path), capture_output=True, text=True, check=False)
     assert "at work" not in done.stderr
+
+
+SLOW = """
+import os, sys, time
+from flows.cli import pulse
+from flows.cli.__main__ import main
+pulse.FIRST, pulse.STEP = 0.05, 0.01
+class Slow:
+    def find_spec(self, name, path=None, target=None):
+        if name == "typer":
+            time.sleep(1)
+            os.write(2, b"(imported)")
+sys.meta_path.insert(0, Slow())
+sys.argv = ["sightline", "--version"]
+main()
+"""
+
+
+def test_terminal_shows_life_while_libraries_are_imported() -> None:
+    """On a busy machine that alone takes many seconds; nothing of it stays before the answer."""
+    ours, theirs = pty.openpty()
+    done = subprocess.run([sys.executable, "-P", "-c", SLOW], stdout=subprocess.PIPE, stderr=theirs, check=True)
+    os.close(theirs)
+    said = os.read(ours, 65536).decode()
+    os.close(ours)
+    assert "sightline --version: at work, 0 s" in said.partition("(imported)")[0]
+    assert said.endswith(CLEAR)
+    assert done.stdout.startswith(b"sightline ")
