@@ -108,9 +108,13 @@ def planned(images: int, seconds: float, times: float) -> tuple[tuple[str, int],
         paths = make_project(Path(scratch))
         beside = overhead.expected(machine.runs, 0.0, images)
         learned = round(ROLES["train"] * images)
-        chosen = plan.choose(machine.runs, seconds, paths.params, {}, learned, beside)
-        params = config.load(paths.root, chosen)
         counts = {"target": {role: round(share * images) for role, share in ROLES.items()}}
+
+        def answering(network: str, size: int) -> float:
+            return overhead.answers(machine.runs, network, size).seconds(counts["target"])
+
+        chosen = plan.choose(machine.runs, seconds, paths.params, {}, learned, beside, answering)
+        params = config.load(paths.root, chosen)
         rung = (params.pretrain.network, params.preprocess.size)
         answers = overhead.answers(machine.runs, *rung)
         began = time.time() - beside.head

@@ -27,6 +27,7 @@ from sightline.models.device import best_device, has_bf16
 from sightline.models.zoo import build
 from sightline.recipe import Recipe
 from sightline.train import batches, loop, optim
+from sightline.train.step import Step
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,6 +82,7 @@ def production(network: str, images: Images, batch: int, recipe: Recipe = RECIPE
     torch.manual_seed(0)
     state = loop.begin(build(network, CLASSES, images.pixels.shape[2]), recipe)
     state.model.train()
+    learn = Step(state, recipe)
 
     def step() -> Tensor:
         generator = batches.generator_for(0, 0, state.step)
@@ -88,7 +90,7 @@ def production(network: str, images: Images, batch: int, recipe: Recipe = RECIPE
         optim.set_rate(state.optimiser, recipe, 1.0, 1.0)
         pixels, targets = batches.batch_of(images, rows, recipe, generator)
         state.step += 1
-        return loop.learn(state, pixels, targets, recipe, None)
+        return learn(pixels, targets)
 
     return step
 

@@ -57,7 +57,13 @@ class Clock:
             # A run that is repeated, or one with other values: its data are ready, or nearly.
             beside = replace(beside, head=0.0)
         learned = max(1, round(dataset.roles.train * images))
-        given |= plan.choose(paths.runs, self.budget, params, given, learned, beside)
+        counts = {"test": round(dataset.roles.test * images)}
+        counts["other"] = images - counts["test"]
+
+        def answering(network: str, size: int) -> float:
+            return overhead.answers(paths.runs, network, size).seconds(counts)
+
+        given |= plan.choose(paths.runs, self.budget, params, given, learned, beside, answering)
         plan.check(paths.runs, self.budget, config.load(paths.root, given), beside)
         return given
 

@@ -49,6 +49,7 @@ class Recorder:
         self.tracker, self.run, self.stage, self._score = tracker, run, stage, score
         self._logger = get_run_logger()
         self._artifact: UUID | None = None
+        self._warned = False
 
     def on_epoch(self, epoch: Epoch) -> None:
         """Log one pass, and say how it was."""
@@ -59,7 +60,8 @@ class Recorder:
             f"val loss {epoch.val_loss:.3f}  val {self._score} {epoch.val_accuracy:.3f}  "
             f"{epoch.images_per_second:,.0f} images/s  {left:.0f} s left"
         )
-        if epoch.data_share > WAITING:
+        if epoch.data_share > WAITING and not self._warned:
+            self._warned = True
             self._logger.warning(
                 f"{self.stage}: {epoch.data_share:.0%} of the time goes into augmentation, not into the network; "
                 "a recipe without trivial, rotate and scale takes less of it, and so does a smaller preprocess.size"
@@ -72,7 +74,10 @@ class Recorder:
         self.tracker.log(self.run, values, step=epoch.epoch)
 
     def on_progress(self, done: Progress) -> None:
-        """Say how far a long pass is."""
+        """Say how far a long pass is, or what happened in it."""
+        if done.remark:
+            self._logger.info(f"{self.stage}: {done.remark}")
+            return
         self._logger.info(
             f"{self.stage}: epoch {done.epoch}/{done.epochs}, step {done.step:,}/{done.steps:,}  "
             f"train loss {done.train_loss:.3f}  {done.images_per_second:,.0f} images/s"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, replace
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from sightline import stored
@@ -78,11 +79,18 @@ def check_stages(params: Params, stages: Iterable[str]) -> None:
 
 
 def choose(
-    runs: Path, seconds: float, params: Params, given: Mapping[str, Any], images: int, beside: Overhead
+    runs: Path,
+    seconds: float,
+    params: Params,
+    given: Mapping[str, Any],
+    images: int,
+    beside: Overhead,
+    answering: Callable[[str, int], float] = lambda *_: 0.0,
 ) -> dict[str, Any]:
     """Network, image size and rate for a budget as values of `params.yaml`; what `given` sets already is kept.
 
-    `images` is about the number of training images of the target, `beside` what the run takes beside training.
+    `images` is about the number of training images of the target, `beside` what the run takes beside training, and
+    `answering` the seconds of its evaluation's answers by a network at an image size.
     """
     fixed: dict[str, Any] = {key: given[key] for key in ("pretrain.network", "preprocess.size") if key in given}
     if params.pretrain.init is not None and is_shipped(params.pretrain.init):
@@ -100,13 +108,22 @@ def choose(
     owned = {recipe for recipe, _, field in (name.rpartition(".") for name in given) if field in STEP}
 
     def decide() -> dict[str, Any]:
-        left = (seconds - beside.head - beside.tail) * shares(params)["scratch"]
-        best, _ = rungs[0]
+        (best, _), began, rate = rungs[0], perf_counter(), math.inf
+
+        def holds(passes: int, rate: float, answers: float) -> bool:
+            spent = perf_counter() - began
+            left = (seconds - spent - beside.head - beside.tail - answers) * shares(params)["scratch"]
+            return left * rate >= passes * images
+
         for rung, passes in rungs[1:]:
+            # It is no faster than the one before, which is known already.
+            if not holds(passes, rate, 0.0):
+                break
             network, size, workers = rung["pretrain.network"], rung["preprocess.size"], params.train.workers
             recipe = _recipe_of(rung, params.finetune.scratch, owned)
-            found = remembered(runs, network, size, recipe, workers, SHORTEST)
-            if left * found.rate < passes * images:
+            rate = remembered(runs, network, size, recipe, workers, SHORTEST).rate
+            # How fast it answers is only measured where it could be trained.
+            if not (holds(passes, rate, 0.0) and holds(passes, rate, answering(network, size))):
                 break
             best = rung
         return best

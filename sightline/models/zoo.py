@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from sightline.errors import ModelError
-from sightline.models import hub, shipped, smallmaps
+from sightline.models import hub, shipped, smallmaps, stem
 from sightline.models.operators import ensure
 
 
@@ -182,13 +182,15 @@ def _mend(convolution: nn.Conv2d, inputs: tuple[Tensor, ...]) -> None:
 
     A convolution that strides over a map of one pixel gets the stride 1: the bf16 gradient of its weights would read
     foreign memory (values up to 1e38 in weights that should have none). Where the map has few pixels, that gradient
-    is slow.
+    is slow. What a GPU does badly with three colours is gone round in the same way.
     """
     centred = convolution.padding == tuple(side // 2 for side in convolution.kernel_size)
     if inputs[0].shape[-2:] == (1, 1) and centred:
         convolution.stride = (1, 1)
     if type(convolution) is nn.Conv2d and smallmaps.fits(convolution, inputs[0]):
         convolution.__class__ = smallmaps.SmallMapConv2d
+    elif type(convolution) is nn.Conv2d and stem.fits(convolution, inputs[0]):
+        convolution.__class__ = stem.StemConv2d
 
 
 def load_init(model: nn.Module, init: str, network: str) -> None:

@@ -1,4 +1,4 @@
-"""Threads that make the next batches while the network works on this one."""
+"""The next batches, made while the network works on this one: by other threads, or on a GPU beside the network."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from threading import Barrier
 from typing import TYPE_CHECKING, TypeVar
 
 import torch
+from torch import Tensor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 T = TypeVar("T")
+Batch = tuple[Tensor, Tensor]
 
 
 @contextmanager
@@ -41,6 +43,40 @@ def ahead(read: Callable[[int], T], end: int, readers: int) -> Iterator[Callable
             yield take
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def aside(make: Callable[[int], Batch], end: int) -> Iterator[Callable[[int], Batch]]:
+    """Give `make`, which a GPU computes, but for consecutive steps below `end`, and asked for one step ahead.
+
+    The network leaves parts of the card idle: what is made on a stream beside it takes little time from it. It is made
+    at most two steps ahead, however far ahead Python asks, or batches would fill the memory.
+    """
+    network, stream = torch.cuda.current_stream(), torch.cuda.Stream()
+    stream.wait_stream(network)
+    made: dict[int, tuple[Batch, torch.cuda.Event]] = {}
+    passed = network.record_event()
+
+    def begin(step: int) -> None:
+        nonlocal passed
+        stream.wait_event(passed)
+        passed = network.record_event()
+        with torch.cuda.stream(stream):
+            made[step] = make(step), stream.record_event()
+
+    def take(step: int) -> Batch:
+        if step not in made:
+            begin(step)
+        batch, done = made.pop(step)
+        network.wait_event(done)
+        for one in batch:
+            # Its memory is used again once the network is through with it as well.
+            one.record_stream(network)
+        if step + 1 < end:
+            begin(step + 1)
+        return batch
+
+    yield take
 
 
 def _alone() -> None:

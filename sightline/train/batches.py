@@ -7,6 +7,7 @@ before it.
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from sightline.data.loader import Stored
 from sightline.heads.known import of
 from sightline.models.device import best_device
 from sightline.train import group
-from sightline.train.ahead import ahead
+from sightline.train.ahead import ahead, aside
 from sightline.train.augment import augment
 from sightline.train.boxes import augment_located
 from sightline.train.draws import Draws
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 
 READERS = 8
 """Threads that make batches ahead, at most; no more than torch computes with."""
+
+CARD_SHARE = 1 / 3
+"""Share of a GPU's free memory up to which the images of a run are held there: the network takes the most."""
 
 
 def batch_of(images: Images, rows: Tensor, recipe: Recipe, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -72,19 +76,31 @@ def _changed(
     return batch, targets
 
 
+def held(images: Images) -> Images:
+    """The images on the GPU, where there is one and they take little of its memory; else as they are."""
+    pixels = images.pixels
+    if best_device().type != "cuda" or isinstance(pixels, Stored):
+        return images
+    if pixels.numel() > CARD_SHARE * torch.cuda.mem_get_info()[0]:
+        return images
+    return replace(images, pixels=pixels.to(best_device()), labels=images.labels.to(best_device()))
+
+
 @contextmanager
 def reader(
     images: Images, recipe: Recipe, schedule: Schedule, seed: int
 ) -> Iterator[Callable[[int], tuple[Tensor, Tensor]]]:
     """What gives the batch of a step, made ahead where that takes no time from the network.
 
-    On a GPU the pixels are read ahead, and changed there; on the CPU images on the disk are changed ahead too.
+    On a GPU pixels that do not lie there are read ahead, and all are changed there while it works on the network; on
+    the CPU images on the disk are changed ahead too.
     """
     side, readers = needed(recipe, images.pixels.shape[2]), min(torch.get_num_threads(), READERS)
+    given, images = images, held(images)
 
     @lru_cache(maxsize=2)
     def order(epoch: int) -> Tensor:
-        return order_of(images, recipe, generator_for(seed, epoch, -1))
+        return order_of(given, recipe, generator_for(seed, epoch, -1)).to(images.labels.device)
 
     def rows(step: int) -> Tensor:
         epoch, number = divmod(step, schedule.steps_per_epoch)
@@ -99,9 +115,15 @@ def reader(
     def whole(step: int) -> tuple[Tensor, Tensor]:
         return batch_of(images, rows(step), recipe, generator(step))
 
-    if best_device().type == "cuda":
-        with ahead(pinned, schedule.steps, readers) as take:
-            yield lambda step: _changed(*take(step), images, recipe, generator(step))
+    if images.labels.is_cuda:
+        with aside(whole, schedule.steps) as take:
+            yield take
+    elif best_device().type == "cuda":
+        with (
+            ahead(pinned, schedule.steps, readers) as read,
+            aside(lambda step: _changed(*read(step), images, recipe, generator(step)), schedule.steps) as take,
+        ):
+            yield take
     elif isinstance(images.pixels, Stored):
         with ahead(whole, schedule.steps, readers) as take:
             yield take

@@ -11,21 +11,23 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from sightline.heads.known import ONE, of
+from sightline.heads.known import of
 from sightline.models.device import best_device, precision
 from sightline.train import group, optim
 from sightline.train.batches import class_weights, generator_for, reader
 from sightline.train.checkpoint import Checkpoint, Epoch, State
 from sightline.train.memory import keep_freed
 from sightline.train.schedule import Schedule, plan, rate_at
+from sightline.train.step import Step
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from torch import Tensor
+
     from sightline.data.loader import Images
-    from sightline.heads.protocol import Head
     from sightline.recipe import Recipe
 
 REPORTS = 30
@@ -46,6 +48,8 @@ class Progress:
     epochs: int
     train_loss: float
     images_per_second: float
+    remark: str = ""
+    """What happened, where that is why it is told."""
 
 
 def quiet(_: Progress) -> None:
@@ -129,8 +133,16 @@ def _go(state: State, run: Run, read: Callable[[int], tuple[Tensor, Tensor]]) ->
     """Take the steps that are left; `read` gives the batch of a step and its targets."""
     recipe, schedule = run.recipe, run.schedule
     stride = schedule.steps_per_epoch * -(-schedule.epochs // REPORTS)
-    head, weights = of(run.images.task), class_weights(run.images) if recipe.balance == "weights" else None
     watch = _Watch(state.step)
+    weights = class_weights(run.images) if recipe.balance == "weights" else None
+    learn = Step(
+        state,
+        recipe,
+        weights,
+        of(run.images.task),
+        left=schedule.steps - state.step,
+        tell=lambda words: run.on_progress(_progress(state, schedule, watch, words)),
+    )
     learning = False
     while state.step < schedule.steps and not _waited_enough(state, recipe):
         epoch, number = divmod(state.step, schedule.steps_per_epoch)
@@ -143,7 +155,7 @@ def _go(state: State, run: Run, read: Callable[[int], tuple[Tensor, Tensor]]) ->
         watch.data += time.perf_counter() - began
         # Dropout draws from the global state, so that is tied to the step as well, and differs between processes.
         torch.manual_seed(generator_for(run.seed, epoch, number).initial_seed() + group.number())
-        state.loss += learn(state, batch, targets, recipe, weights, head)
+        state.loss += learn(batch, targets)
         state.step += 1
         if state.step % stride == 0 or state.step == schedule.steps:
             _report(state, run, watch)
@@ -169,36 +181,6 @@ class _Watch:
         self.first = step
         self.started = self.saved = self.notified = time.perf_counter()
         self.data = self.cost = 0.0
-
-
-def learn(
-    state: State, batch: Tensor, targets: Tensor, recipe: Recipe, weights: Tensor | None, head: Head = ONE
-) -> Tensor:
-    """One step in `accumulate` parts on this process's share of a batch; the mean loss over the whole batch.
-
-    `batch` and `targets` are as from `batch_of`.
-    """
-    total = torch.zeros((), device=batch.device)
-    dtype = precision(batch.device, recipe)
-    state.model.zero_grad(set_to_none=True)
-    whole = head.counts(targets, weights)
-    shares = [group.part(wanted) for wanted in targets.chunk(recipe.accumulate)]
-    for images, mine in zip(batch.split([len(one) for one in shares]), shares, strict=True):
-        with torch.autocast(batch.device.type, dtype=dtype, enabled=dtype != torch.float32):
-            logits = state.learning(images)
-        loss = head.loss(logits.float(), mine, weights, recipe.label_smoothing)
-        share = head.counts(mine, weights) / whole
-        # The mean over the processes is taken where the sum is meant.
-        state.scaler.scale(loss * share * group.members()).backward()
-        total += loss.detach() * share
-    if recipe.clip:
-        state.scaler.unscale_(state.optimiser)
-        nn.utils.clip_grad_norm_(state.model.parameters(), recipe.clip)
-    state.scaler.step(state.optimiser)
-    state.scaler.update()
-    if state.average is not None:
-        state.average.update_parameters(state.model)
-    return group.summed(total)
 
 
 def _report(state: State, run: Run, watch: _Watch) -> None:
@@ -235,14 +217,15 @@ def _waited_enough(state: State, recipe: Recipe) -> bool:
     return len(state.history) - 1 - state.history.index(kept(state.history, recipe)) >= recipe.patience
 
 
-def _progress(state: State, schedule: Schedule, watch: _Watch) -> Progress:
+def _progress(state: State, schedule: Schedule, watch: _Watch, remark: str = "") -> Progress:
     return Progress(
         step=state.step,
         steps=schedule.steps,
         epoch=state.step // schedule.steps_per_epoch + 1,
         epochs=schedule.epochs,
-        train_loss=float(state.loss) / (state.step - state.reported),
+        train_loss=float(state.loss) / max(1, state.step - state.reported),
         images_per_second=(state.step - watch.first) * schedule.batch / (time.perf_counter() - watch.started),
+        remark=remark,
     )
 
 

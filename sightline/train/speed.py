@@ -16,7 +16,7 @@ import torch
 from sightline.data.loader import Images
 from sightline.errors import ConfigError, ModelError
 from sightline.recipe import Recipe
-from sightline.train import batches, distributed, group, loop, optim
+from sightline.train import batches, distributed, group, loop, optim, step
 
 TRIED = 2
 """Steps that tell how many make up the time of a measurement."""
@@ -74,13 +74,14 @@ def measure(network: str, size: int, recipe: Recipe, seconds: float) -> float:
     images = Images(pixels, torch.arange(recipe.batch_size) % 2, ("a", "b"))
     state = loop.begin(group.share_statistics(build(network, 2, size)), recipe)
     state.model.train()
-    generator, rows = torch.Generator().manual_seed(0), torch.arange(recipe.batch_size)
+    learn, images = step.Step(state, recipe), batches.held(images)
+    generator, rows = torch.Generator().manual_seed(0), torch.arange(recipe.batch_size, device=images.labels.device)
 
     def timed(steps: int) -> float:
         began = time.perf_counter()
         for _ in range(steps):
             optim.set_rate(state.optimiser, recipe, 0.0, 1.0)
-            loss = loop.learn(state, *batches.batch_of(images, rows, recipe, generator), recipe, None)
+            loss = learn(*batches.batch_of(images, rows, recipe, generator))
         float(loss)  # a GPU is through only then
         # The members agree, or one would wait for a step that another does not make.
         return float(group.summed(torch.tensor(time.perf_counter() - began, device=loss.device))) / group.members()

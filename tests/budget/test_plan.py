@@ -186,6 +186,19 @@ def test_fast_machine_climbs_the_ladder(paths: Paths, tmp_path: Path, rates: Cal
     assert taken == [("resnet18", 128), ("resnet50", 192), ("resnet50", 224)]
 
 
+def test_slow_answers_take_a_smaller_network(paths: Paths, tmp_path: Path, rates: Callable[[float], None]) -> None:
+    """A rung whose evaluation would leave no time to train is not taken, and answers are asked for no rung above it."""
+    rates(50)
+    asked: list[tuple[str, int]] = []
+
+    def answering(network: str, size: int) -> float:
+        asked.append((network, size))
+        return 40.0 if network == "resnet18" else 2.0
+
+    assert rung(plan.choose(tmp_path, 60.0, paths.params, {}, 1000, BESIDE, answering)) == ("cnn", 64)
+    assert asked == [("cnn", 48), ("cnn", 64), ("resnet18", 96)]
+
+
 def test_fast_machine_trains_most_of_the_time(paths: Paths, tmp_path: Path, rates: Callable[[float], None]) -> None:
     """What is fixed takes as long as on two cores; at least three fifths of three minutes and more are for training."""
     rates(50)

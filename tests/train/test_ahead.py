@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import torch
 
-from sightline.train.ahead import ahead
+from sightline.train.ahead import ahead, aside
 
 
 def test_next_steps_are_read_while_this_one_is_used() -> None:
@@ -60,3 +60,27 @@ def test_error_of_the_reader_reaches_the_one_who_waits() -> None:
         take(0)
         take(1)
     assert not [one for one in threading.enumerate() if one.name.startswith("reader")]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_batches_made_beside_the_network_are_whole() -> None:
+    """Each is that of its step, made once, though the memory of those before is used again."""
+    made = []
+
+    def make(step: int) -> tuple[torch.Tensor, torch.Tensor]:
+        made.append(step)
+        batch = torch.full((1000, 1000), float(step), device="cuda")
+        for _ in range(50):
+            batch = batch * 1.0
+        return batch, torch.full((4,), step, device="cuda")
+
+    busy = torch.randn(2000, 2000, device="cuda")
+    sums = []
+    with aside(make, 40) as take:
+        for step in range(3, 40):
+            batch, targets = take(step)
+            busy = (busy @ busy).tanh()
+            sums.append(((batch - step).abs().max() + (targets - step).abs().max()).clone())
+            del batch, targets
+    assert made == list(range(3, 40))
+    assert not any(float(one) for one in sums)

@@ -10,7 +10,7 @@ import torch
 from sightline.heads.known import ONE
 from sightline.images.normalise import MEAN, STD, normalise
 from sightline.recipe import Recipe
-from sightline.train.augment import augment, rectangles
+from sightline.train.augment import augment, fetched, rectangles
 from sightline.train.draws import Draws
 from sightline.train.mixing import mix
 from sightline.train.trivial import OPERATIONS, change
@@ -61,6 +61,13 @@ def test_flip_mirrors_about_half() -> None:
     turned = [torch.equal(one, other.flip(2)) for one, other in zip(mirrored, plain, strict=True)]
     assert all(one != other for one, other in zip(same, turned, strict=True))
     assert 70 < sum(same) < 130
+
+
+@pytest.mark.parametrize(("crop", "flip"), [(0.1, True), (0.0, True), (0.4, False)])
+def test_pixels_fetched_at_once_are_those_of_two_copies(crop: float, flip: bool) -> None:  # noqa: FBT001 — a parameter
+    """What a GPU does for crop and mirror gives each image as on the CPU, from the same draws."""
+    wanted = augment(batch(), Recipe(epochs=1, crop=crop, flip=flip), seeded())
+    assert torch.equal(normalise(fetched(batch(), crop, flip, seeded())), wanted)
 
 
 def test_erase_blanks_one_rectangle() -> None:

@@ -24,7 +24,7 @@ from sightline.models.weights import WEIGHTS
 from sightline.models.zoo import build
 from sightline.project import Paths
 from sightline.recipe import Recipe
-from sightline.train import distributed, group, loop, stages
+from sightline.train import distributed, group, loop, stages, step
 from sightline.train.batches import batch_of, class_weights
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ def gradients(recipe: Recipe) -> dict[str, Tensor]:
     state = loop.begin(build("cnn", 2, 16), recipe)
     state.model.eval()
     batch, targets = batch_of(images, torch.arange(18), recipe, torch.Generator().manual_seed(1))
-    loop.learn(state, batch, targets, recipe, class_weights(images))
+    step.learn(state, batch, targets, recipe, class_weights(images))
     return {name: parameter.grad for name, parameter in state.model.named_parameters() if parameter.grad is not None}
 
 

@@ -11,16 +11,16 @@ import pytest
 STEPS = """
 import resource, torch
 from sightline.recipe import Recipe
-from sightline.train import loop
+from sightline.train import loop, step
 from sightline.models.zoo import build
 
 recipe = Recipe(epochs=1, batch_size=64)
 state = loop.begin(build("cnn", 2, 64), recipe)
 batch, targets = torch.zeros(64, 3, 64, 64), torch.arange(64) % 2
-for step in range(9):
-    if step == 6:
+for number in range(9):
+    if number == 6:
         before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    loop.learn(state, batch, targets, recipe, None)
+    step.learn(state, batch, targets, recipe, None)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
