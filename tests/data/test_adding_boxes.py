@@ -89,6 +89,9 @@ def test_image_that_waits_is_brought_with_its_boxes(tmp_path: Path, monkeypatch:
     paths = project(tmp_path, monkeypatch)
     more = make_coco(tmp_path / "more", 2, first=100)
     shutil.copyfile(more / "00100.png", paths.raw("target") / "waits.png")
+    # The other one has a name by which an annotation of before could mean it.
+    (more / "00101.png").rename(more / "00001.png")
+    (more / "coco.json").write_text((more / "coco.json").read_text().replace("00101.png", "00001.png"))
     history.ingest(paths, "target")
     rows = manifest.read(paths.manifest("target"))
     assert rows.loc[rows["path"] == "waits.png", "reason"].str.startswith("no label").all()
