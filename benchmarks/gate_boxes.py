@@ -70,7 +70,7 @@ class Ready:
 def main() -> None:
     """Draw, print a table, then one line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help=f"{QUICK} series instead of {SERIES:,}")
+    parser.add_argument("--quick", action="store_true", help=f"{QUICK} series instead of {SERIES:,}, few images")
     series = QUICK if parser.parse_args().quick else SERIES
     began = time.process_time()
     rows = []
@@ -85,7 +85,8 @@ def main() -> None:
 
 def measured(series: int) -> Iterator[Measured]:
     """The rows of the table; of those that cost most there are fewer series."""
-    for images, most in ((FEW, series), (MANY, QUICK)):
+    sizes = [(FEW, series), (MANY, QUICK)] if series > QUICK else [(FEW, series)]
+    for images, most in sizes:
         for name, kind in {"equal": CHAMPION, **worse()}.items():
             count = min(most, EQUAL) if kind is CHAMPION else most
             found = ships(kind, images, count)
@@ -98,7 +99,8 @@ def measured(series: int) -> Iterator[Measured]:
         count = min(series, EQUAL)
         share = ships(shifted(CHAMPION, name, 0.05), FEW, count)[rules.BETTER]
         said = f"{count:,} series of {FEW} images, 5 points better, {name}: passes"
-        yield Measured(what=said, share=share, at_least=0.5)
+        # Of few series a share is not more exact than that.
+        yield Measured(what=said, share=share, at_least=0.5 if count == EQUAL else 0.35)
 
 
 @cache

@@ -36,7 +36,7 @@ def captured(folder: Path, *, audit: bool, queue: bool, count: int, form: Form, 
         raise ConfigError("--suggest does not go with --audit: who sees the answer tends to agree with it")
     paths = enter()
     if LABELS[paths.params.task_of("target")].are_boxes:
-        raise ConfigError("no page draws boxes yet: annotate captured images elsewhere, and add them to the raw folder")
+        raise ConfigError("no page draws boxes yet: annotate captured images elsewhere, then `sightline data add`")
     from sightline.data import manifest
     from sightline.labelling import chosen, sheet
     from sightline.words import counted

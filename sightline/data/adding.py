@@ -12,7 +12,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from sightline.data import manifest
+from sightline.data import adding_boxes, manifest
+from sightline.data.annotations import arriving, tells_boxes
+from sightline.data.annotations import read as read_boxes
+from sightline.data.annotations.table import OK, UNLABELLED
 from sightline.data.sources import LAYOUTS, arrival, classes, copying, scan, tables
 from sightline.data.sources.label_sets import SEVERAL
 from sightline.data.versions import archive, external, history
@@ -24,6 +27,8 @@ from sightline.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+    import pandas as pd
 
     from sightline.data.sources import Item
     from sightline.project import Paths
@@ -61,17 +66,20 @@ def add(paths: Paths, use: str, given: Path) -> Added:
             f"{given}: there is no such folder or table; name one with more images, as for `sightline init`"
         )
     external.check_folders(paths)
-    below, unable = place(paths, use)
+    boxed = LABELS[paths.params.task_of(use)].are_boxes
+    below, unable = ("", _outside(paths, use)) if boxed else place(paths, use)
     if unable:
         raise DataError(f"{use}: {unable}")
     scratch = paths.cache(use).parent
     scratch.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix="adding-", dir=scratch) as name:
         stage = Path(name, "images")
+        if boxed:
+            return _add_boxes(paths, use, given, stage)
         said = arrival.bring(given, stage)
         found = [item for item in scan(stage) if not item.closed and (stage / item.path).is_file()]
         fresh, known = _fresh(paths, use, stage, [item for item in found if item.label])
-        before = _labels(paths, use)
+        before = set(_rows(paths, use)["label"].dropna())
         if fresh:
             _take(paths, use, stage, below, fresh, f"{counted(len(fresh), 'image')} added from {given}")
     return Added(
@@ -84,13 +92,47 @@ def add(paths: Paths, use: str, given: Path) -> Added:
     )
 
 
+def _add_boxes(paths: Paths, use: str, given: Path, stage: Path) -> Added:
+    is_file = given.is_file() and tells_boxes(given)
+    said = arriving.bring(given, stage) if is_file else arrival.bring(given, stage)
+    found, rows = read_boxes(stage), _rows(paths, use)
+    # An image that waits for its boxes, or has some that cannot be used, is brought with them.
+    names = adding_boxes.fresh(found, stage, set(rows.loc[rows["label"].notna(), "sha256"]))
+    before = {name for text in rows["label"].dropna() for name in LABELS[paths.params.task_of(use)].names(text)}
+    now = {box.label for image, boxes in found.each() if image.path in names for box in boxes}
+    usable, folder = int((found.images["status"] == OK).sum()), adding_boxes.unused(paths.raw(use), FOLDER)
+    if names:
+        try:
+            adding_boxes.write(found, stage, names, folder)
+            history.ingest(paths, use, f"{counted(len(names), 'image')} added from {given}")
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+    return Added(
+        added=len(names),
+        known=usable - len(names),
+        unlabelled=int((found.images["reason"] == UNLABELLED).sum()),
+        said=(*said, *arriving.refused(found)),
+        new_classes=tuple(sorted(now - before)) if before else (),
+        version=archive.current(paths, use).digest,
+    )
+
+
+def _outside(paths: Paths, use: str) -> str:
+    """Why a raw folder that lies elsewhere takes nothing; empty where it lies in the project."""
+    if not external.is_external(paths, use):
+        return ""
+    raw = paths.raw(use)
+    return f"the images lie in {raw}, which is never changed: put them there yourself, then run `sightline run`"
+
+
 def place(paths: Paths, use: str) -> tuple[str, str]:
     """The part of the raw folder in which more images may lie, with a slash at its end; or why it takes none."""
     raw = paths.raw(use)
     if LABELS[paths.params.task_of(use)].are_boxes:
-        return "", f"images with boxes are not added this way yet: put them and their annotations into {raw} yourself"
-    if external.is_external(paths, use):
-        return "", f"the images lie in {raw}, which is never changed: put them there yourself, then run `sightline run`"
+        return "", f"boxes are drawn elsewhere: bring images and annotations with `sightline data add`, or into {raw}"
+    if said := _outside(paths, use):
+        return "", said
     layout = next(one for one in LAYOUTS if one.fits(raw))
     below = "" if tables.find(raw) else classes.unsplit(raw) if layout is classes else None
     if below is None:
@@ -118,7 +160,7 @@ def _object(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def _fresh(paths: Paths, use: str, stage: Path, labelled: Sequence[Item]) -> tuple[list[Item], int]:
     """Those whose content the set does not hold, each content once; and the number of the others."""
-    held = _digests(paths, use)
+    held = set(_rows(paths, use)["sha256"])
     fresh = []
     for item in labelled:
         digest = file_digest(stage / item.path)
@@ -128,14 +170,12 @@ def _fresh(paths: Paths, use: str, stage: Path, labelled: Sequence[Item]) -> tup
     return fresh, len(labelled) - len(fresh)
 
 
-def _digests(paths: Paths, use: str) -> set[str]:
-    place = paths.manifest(use)
-    return set(manifest.read(place)["sha256"]) if place.is_file() else set()
+def _rows(paths: Paths, use: str) -> pd.DataFrame:
+    """Of the manifest; none where nothing was ingested yet."""
+    import pandas as pd
 
-
-def _labels(paths: Paths, use: str) -> set[str]:
     place = paths.manifest(use)
-    return set(manifest.read(place)["label"].dropna()) if place.is_file() else set()
+    return manifest.read(place) if place.is_file() else pd.DataFrame(columns=["sha256", "label"])
 
 
 def _take(paths: Paths, use: str, stage: Path, below: str, fresh: Sequence[Item], note: str) -> None:

@@ -27,6 +27,8 @@ LEAST = 1e-6
 """Of a score, whose logarithm is taken."""
 MISSED = 0.02
 """Probability that an object was answered with which no box shows: what the network lets pass."""
+LIKELY = 0.5
+"""Boxes of this probability and more are a claim."""
 SAME = 0.9
 """Overlap from which on two boxes are one."""
 
@@ -110,6 +112,17 @@ def matched(answers: Floats, truth: NDArray[Any], overlaps: NDArray[np.float64] 
     """What became of the answers, class by class."""
     numbers = [int(rows[..., CLASS].max(initial=0)) for rows in (answers, truth)]
     return match(list(answers), list(truth), max(numbers) + 1, overlaps=overlaps)
+
+
+def log_losses(probabilities: Floats, truth: NDArray[Any]) -> NDArray[np.float64]:
+    """-ln p of each box, of its being wrong where it is, and of each missed object, as a share of the objects (N,)."""
+    scores, right, images = outcomes(matched(probabilities, truth, FIFTY))
+    costs = -np.log(np.clip(np.where(right, scores, 1 - scores), LEAST, 1.0))
+    there = objects(truth)
+    missed = there - np.bincount(images[right], minlength=len(truth))
+    total = np.bincount(images, weights=costs, minlength=len(truth)) - np.log(MISSED) * missed
+    losses: NDArray[np.float64] = total / max(1.0, float(there.mean()))
+    return losses
 
 
 def apart(rows: Floats, others: Floats) -> float:

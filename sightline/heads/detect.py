@@ -14,46 +14,40 @@ import numpy as np
 from sightline.errors import ModelError
 from sightline.heads.answer import Answer, Seen
 from sightline.heads.boxed import (
-    LEAST,
-    MISSED,
+    LIKELY,
     Boxed,
     answered,
     apart,
     calibrated,
     f1,
     kept,
+    log_losses,
     matched,
     objects,
     outcomes,
     sureness,
 )
+from sightline.heads.detect_pages import Pages
+from sightline.heads.detect_training import Training
 from sightline.heads.gained import Gained
 from sightline.heads.labels import DETECT, joined, names_of
-from sightline.heads.located import read, targets_of, told
+from sightline.heads.located import read, targets_of
 from sightline.heads.matching import FIFTY, MOST, SCORE, means, precision, precisions, resampled
-from sightline.heads.shares import certainty, percent
+from sightline.heads.shares import certainty
 from sightline.heads.targets import CLASS, WIDTH
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from numpy.typing import NDArray
-    from torch import Tensor, nn
+    from torch import Tensor
 
     from sightline.heads.answer import Fitted
     from sightline.heads.protocol import Floats, Numbers
 
-HEAVIEST = 10.0
-"""Largest weight of a class."""
-LIKELY = 0.5
-"""Boxes of this probability and more are a claim."""
 DRAWS, PAIRED = 100, 400
 """Of images, for an interval and for a comparison."""
-RIGHT, WRONG, MISSING = (22, 163, 74), (220, 38, 38), (250, 204, 21)
-"""Colours of boxes that found an object, that did not, and of objects as they are."""
 
 
-class Detect:
+class Detect(Training, Pages):
     """Each image shows any number of objects, each somewhere."""
 
     name = DETECT
@@ -62,81 +56,6 @@ class Detect:
     titles = ("Mean average precision at an overlap of 0.5", "F1 of an image's boxes")
     is_exclusive = False
     is_located = True
-
-    def begin(self, network: nn.Module, labels: Tensor) -> None:
-        """Nothing: a detector begins with next to no box, as most places have none."""
-
-    def loss(self, logits: Tensor, targets: Tensor, weights: Tensor | None, smoothing: float) -> Tensor:  # noqa: ARG002 — the focal loss has its own
-        """Classes, boxes and centredness."""
-        from sightline.heads import fcos
-
-        return fcos.loss_of(logits, targets, weights)
-
-    def counts(self, targets: Tensor, weights: Tensor | None) -> float | Tensor:  # noqa: ARG002 — they do not matter
-        """Its objects, and each image as one more."""
-        from sightline.heads import fcos
-
-        return fcos.counts(targets)
-
-    def class_weights(self, labels: Tensor, classes: int) -> Tensor:
-        """The inverse of a class's share of the objects, on average 1 for an object."""
-        import torch
-
-        numbers = labels[..., CLASS].long().flatten()
-        objects = torch.bincount(numbers[numbers >= 0], minlength=classes)
-        there = int((objects > 0).sum())
-        return (objects.sum() / (max(1, there) * objects.clamp(min=1))).clamp(1 / HEAVIEST, HEAVIEST).float()
-
-    def chances(self, labels: Tensor, classes: int) -> Tensor:
-        """By the rarest class that an image shows; one without objects as the commonest."""
-        import torch
-
-        weights = self.class_weights(labels, classes).double()
-        numbers = labels[..., CLASS].long()
-        shown = torch.where(numbers >= 0, weights[numbers.clamp(min=0)], weights.min())
-        return shown.amax(1) if labels.shape[1] else torch.ones(len(labels), dtype=torch.float64)
-
-    def shares(self, labels: Tensor, classes: int) -> Tensor:
-        """1 where an image shows the class; boxes themselves cannot be blended."""
-        import torch
-        import torch.nn.functional as F  # noqa: N812
-
-        numbers = labels[..., CLASS].long()
-        each = F.one_hot(numbers.clamp(min=0), classes) * (numbers >= 0)[..., None]
-        return each.amax(1).float() if labels.shape[1] else torch.zeros(len(labels), classes)
-
-    def rated(self, logits: Tensor, labels: Tensor) -> tuple[float, float]:
-        """What is missing of the mAP 50:95, and the mAP 50."""
-        found = precision(matched(logits.numpy(), labels.numpy()))
-        return 1 - found.mean, found.mean50
-
-    def fitted_loss(self, logits: Tensor, labels: Tensor) -> float:
-        """What is missing of the mAP 50:95: precision is read at every threshold."""
-        return self.rated(logits, labels)[0]
-
-    def losses(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """As `log_losses`, of the scores as they are."""
-        import torch
-
-        return torch.from_numpy(self.log_losses(logits.numpy(), labels.numpy()))
-
-    def hits(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """F1 of the boxes that are likelier right than not."""
-        import torch
-
-        answers = logits.numpy()
-        return torch.from_numpy(f1(kept(answers, answers[..., SCORE] >= LIKELY), labels.numpy()))
-
-    def strata(self, labels: Tensor) -> Tensor:
-        """The class of most objects of an image; those without any are one more kind."""
-        import torch
-
-        numbers = labels[..., CLASS].long()
-        classes = int(numbers.max()) + 1 if numbers.numel() else 0
-        counts = torch.stack([(numbers == one).sum(1) for one in range(classes)], 1) if classes else None
-        return (
-            numbers.new_zeros(len(labels)) if counts is None else torch.where(counts.any(1), counts.argmax(1), classes)
-        )
 
     def check(self, fitted: Fitted) -> None:
         """A shift and a threshold for each class."""
@@ -241,16 +160,8 @@ class Detect:
         return precision(found).mean50, float(low), float(high)
 
     def log_losses(self, probabilities: Floats, labels: Numbers) -> NDArray[np.float64]:
-        """-ln p of each box, of its being wrong where it is, and of each missed object, as a share of the objects."""
-        truth = np.asarray(labels)
-        found = matched(probabilities, truth, FIFTY)
-        scores, right, images = outcomes(found)
-        costs = -np.log(np.clip(np.where(right, scores, 1 - scores), LEAST, 1.0))
-        there = objects(truth)
-        missed = there - np.bincount(images[right], minlength=len(truth))
-        total = np.bincount(images, weights=costs, minlength=len(truth)) - np.log(MISSED) * missed
-        losses: NDArray[np.float64] = total / max(1.0, float(there.mean()))
-        return losses
+        """Of each box and each missed object, as a share of the objects."""
+        return log_losses(probabilities, np.asarray(labels))
 
     def gained(self, own: Floats, labels: Numbers, other: Floats, other_labels: Numbers, groups: Numbers) -> Gained:
         """The mAP 50:95, by a paired bootstrap over groups: the figures look at one threshold and one overlap."""
@@ -292,50 +203,3 @@ class Detect:
     def audited(self, wrong: float, labels: int, bound: float) -> str:
         """Their mean F1."""
         return f"{labels} labelled audit images have a mean F1 of {1 - wrong / labels:.1%}, {1 - bound:.1%} would do"
-
-    def summary(self, probabilities: Floats, fitted: Fitted) -> str:
-        """How many boxes of each class."""
-        numbers = probabilities[answered(probabilities, fitted), CLASS].astype(int).tolist()
-        return told(fitted.classes[number] for number in numbers)
-
-    def pictured(
-        self, pixels: NDArray[np.uint8], probabilities: Floats, labels: Numbers, fitted: Fitted
-    ) -> NDArray[np.uint8]:
-        """True boxes below, the answered ones above: what is right covers what is true."""
-        from sightline.images.outlined import Outline, outlined
-
-        mine, truth = kept(probabilities, answered(probabilities, fitted)), np.asarray(labels)
-        boxes = [Outline(tuple(row[:CLASS]), MISSING) for row in truth[truth[:, CLASS] >= 0].tolist()]
-        for number, found in enumerate(matched(mine[None], truth[None], FIFTY)):
-            # In the order of `match`.
-            rows = mine[mine[:, CLASS] == number]
-            rows = rows[np.argsort(-rows[:, SCORE], kind="stable")]
-            fine = found.right[0] | found.ignored[0]
-            boxes += [
-                Outline(tuple(row[:CLASS]), RIGHT if is_fine else WRONG)
-                for row, is_fine in zip(rows.tolist(), fine.tolist(), strict=True)
-            ]
-        return outlined(pixels, boxes)
-
-    def cards(self, found: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-        """Average precision, by size too, and what is decided at the thresholds."""
-        sizes, boxes = found["map_by_size"], found["boxes"]
-        known = [f"{name} {percent(value)}" for name, value in sizes.items() if value is not None]
-        return [
-            (percent(found["map50"]), "Test mAP 50", "average precision at an overlap of 0.5, mean of the classes"),
-            (percent(found["map"]), "mAP 50:95", ", ".join(["mean over overlaps of 0.5 to 0.95", *known])),
-            (percent(found["accuracy"]), "F1 of an image", "its boxes at the thresholds, mean over the test images"),
-            (percent(found["averages"]["micro"]["precision"]), "Precision", "of all boxes that are answered"),
-            (percent(found["averages"]["micro"]["recall"]), "Recall", "of all objects"),
-            (f"{boxes['answered']:.2f}", "Boxes an image", f"{boxes['true']:.2f} are there"),
-        ]
-
-    def lines(self, found: Mapping[str, Any]) -> list[tuple[str, str]]:
-        """The same."""
-        exact, share = (found["averages"]["micro"][name] for name in ("precision", "recall"))
-        sizes = ", ".join(f"{name} {value:.3f}" for name, value in found["map_by_size"].items() if value is not None)
-        return [
-            ("mAP 50", f"{found['map50']:.3f}, 50:95 {found['map']:.3f}"),
-            ("by size", sizes or "no object"),
-            ("F1", f"{found['accuracy']:.3f} of an image, precision {exact:.3f}, recall {share:.3f}"),
-        ]

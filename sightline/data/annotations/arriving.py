@@ -79,10 +79,18 @@ def described(folder: Path) -> list[str]:
     waiting = int((found.images["reason"] == UNLABELLED).sum())
     if waiting:
         said.append(f"{waiting:,} without annotations are left out")
-    refused = found.images[(found.images["status"] != OK) & (found.images["reason"] != UNLABELLED)]
-    said += _reasons(refused["path"].tolist(), refused["reason"].tolist(), "image")
-    broken = found.boxes[found.boxes["status"] == QUARANTINED]
-    return said + _reasons(broken["path"].tolist(), broken["reason"].tolist(), "box")
+    return said + refused(found)
+
+
+def refused(found: Annotations) -> list[str]:
+    """Which images and boxes are left out, and why."""
+    images = found.images[(found.images["status"] != OK) & (found.images["reason"] != UNLABELLED)]
+    boxes = found.boxes[found.boxes["status"] == QUARANTINED]
+    return [
+        sentence
+        for table, what in ((images, "image"), (boxes, "box"))
+        for sentence in _reasons(table["path"].tolist(), table["reason"].tolist(), what)
+    ]
 
 
 def _reasons(paths: list[str], reasons: list[str], what: str) -> list[str]:

@@ -43,6 +43,11 @@ def rules(limits: Validate, rows: pd.DataFrame, task: str) -> list[Demand]:
     """List the rules, the most basic first."""
     used = rows.loc[rows["status"] == IN_USE, "label"]
     classes = sorted(LABELS[task].each(used).unique().tolist())
+    return [*_places(), *_boxes(classes), *_shares(limits)]
+
+
+def _places() -> list[Demand]:
+    """Of the edges of a box in its image."""
     return [
         *(
             demand(
@@ -81,6 +86,12 @@ def rules(limits: Validate, rows: pd.DataFrame, task: str) -> list[Demand]:
             )
             for _, high in EDGES
         ),
+    ]
+
+
+def _boxes(classes: list[str]) -> list[Demand]:
+    """Of a box among the others."""
+    return [
         demand(
             "box-class-known",
             gxe.ExpectColumnValuesToBeInSet,
@@ -98,6 +109,12 @@ def rules(limits: Validate, rows: pd.DataFrame, task: str) -> list[Demand]:
             column_list=["path", "label", "x1", "y1", "x2", "y2"],
             row_condition=USABLE,
         ),
+    ]
+
+
+def _shares(limits: Validate) -> list[Demand]:
+    """Of all boxes together."""
+    return [
         demand(
             "few-boxes-quarantined",
             gxe.ExpectColumnValuesToNotBeInSet,

@@ -1,0 +1,1 @@
+"""Defects with their sizes, and which parts pass, from photographs of parts."""
