@@ -12,7 +12,7 @@ import pytest
 from figures import evaluation_figures, png, run_report
 from PIL import Image
 
-from sightline.report.axis import axis, time_axis
+from sightline.report.axis import axis, risk_axis, time_axis
 from sightline.report.page import (
     Curve,
     RunReport,
@@ -270,6 +270,12 @@ def test_axis_has_round_ticks_around_the_values(values: list[float], ticks: list
     scale = axis(values, 100, 0)
     assert scale.ticks == ticks
     assert (scale.at(ticks[0]), scale.at(ticks[-1])) == (100, 0)
+
+
+def test_without_a_wrong_answer_the_axis_of_risk_is_no_negative_one() -> None:
+    """Its line lies on the bottom."""
+    sure = {"risk_coverage": [{"risk": 0.0}], "abstention": {"accuracy": 1.0}}
+    assert (risk_axis(sure).low, risk_axis(sure).high) == (0.0, 0.01)
 
 
 def test_time_axis_ends_with_the_run() -> None:
