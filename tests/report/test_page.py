@@ -193,6 +193,15 @@ def test_run_without_mistakes_champion_or_calibration(tmp_path: Path) -> None:
     assert "Dividing the logits" not in page.text
 
 
+def test_image_of_no_class_is_told_in_words(tmp_path: Path) -> None:
+    """The text of an empty set of labels is a mark for files, not for people."""
+    report = run_report(["cat", "dog"])
+    wrong = replace(report.mistakes[0], true=";", predicted="cat;dog")
+    _, page = _written(replace(report, mistakes=(wrong,)), tmp_path)
+    assert "says cat;dog" in page.text
+    assert "is none of the classes" in page.text
+
+
 def test_accuracy_that_cannot_be_promised_is_told(tmp_path: Path) -> None:
     """Where no threshold is shown to keep the wanted accuracy, the page says so, and what so many images can show."""
     evaluation = evaluation_figures(["cat", "dog"], [[5, 1], [0, 5]])
