@@ -32,7 +32,7 @@ from quality_jig import Jig
 from quality_planted import Found, Given, plant, unpack
 
 from sightline.data import ingest, manifest
-from sightline.data.labels.confident_learning import suspects
+from sightline.data.labels.label_errors import suspects
 from sightline.data.labels.texture import texture
 from sightline.data.quality import findings
 from sightline.params import Validate

@@ -37,7 +37,7 @@ def _label_errors(
 ) -> Finding | None:
     import numpy as np
 
-    from sightline.data.labels.confident_learning import find_label_errors
+    from sightline.data.labels.label_errors import find_label_errors
     from sightline.data.labels.texture import texture
     from sightline.images.reading import open_image, to_rgb
 

@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 
 from sightline.data import manifest
-from sightline.data.labels import confident_learning
+from sightline.data.labels import label_errors
 from sightline.data.labels.texture import texture
 from sightline.data.loader import Images, load
 from sightline.errors import DataError
@@ -61,7 +61,7 @@ def find_label_errors(paths: Paths, data: DataRef, backbone: Trained | None) -> 
     if len(data.classes) * features.size > MOST:
         sentence = "Too many to ask in a run: `sightline data quality` does."
         return Suspected(finding=None, rows=listed, sentence=sentence)
-    found = confident_learning.find_label_errors(listed, features, data.task)
+    found = label_errors.find_label_errors(listed, features, data.task)
     sentence = found.sentence if found else f"None of {len(listed):,} labels looks wrong."
     return Suspected(finding=found, rows=listed, sentence=sentence)
 

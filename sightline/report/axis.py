@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
+LEAST_RISK = 0.01
+"""Share of wrong answers that a plot of them reaches to, however few there are."""
+
+
 @dataclass(frozen=True)
 class Axis:
     """A linear scale from `low` … `high` to the pixels `start` … `end`."""
@@ -40,7 +44,8 @@ def axis(values: Sequence[float], start: float, end: float) -> Axis:
 def risk_axis(evaluation: Mapping[str, Any]) -> Axis:
     """Axis of the shares of wrong answers in a risk-coverage curve."""
     risks = [row["risk"] for row in evaluation["risk_coverage"]]
-    return axis([0.0, *risks, 1 - (evaluation["abstention"]["accuracy"] or 1.0)], 282, 12)
+    # Where no answer is wrong the line lies on the bottom of a plot that could show some.
+    return axis([0.0, *risks, 1 - (evaluation["abstention"]["accuracy"] or 1.0), LEAST_RISK], 282, 12)
 
 
 def time_axis(values: Sequence[float], start: float, end: float) -> Axis:

@@ -10,10 +10,11 @@ from sightline.errors import DataError
 from sightline.files import write_atomically
 from sightline.heads.known import of
 from sightline.monitor.look import last
-from sightline.report.axis import Axis, axis
+from sightline.report.axis import Axis, axis, time_axis
 from sightline.report.rendering import templates
 from sightline.serve.history import read
 from sightline.serve.store import Store
+from sightline.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,7 +66,7 @@ def _shift(outcome: Outcome) -> list[str]:
         return []
     if outcome.alarm is None:
         bet = f"a bet against it stands at {outcome.wealth:.3g} of {outcome.threshold:,.0f}"
-        return [f"no shift is shown: {bet}, after {outcome.entered:,} images"]
+        return [f"no shift is shown: {bet}, after {counted(outcome.entered, 'image')}"]
     since = f"{outcome.alarm.since[:19].replace('T', ' ')} UTC"
     said = f"the traffic has shifted, since {since} at the latest (alarm {outcome.alarm.number})"
     return [said, *(causes(outcome.cause) if outcome.cause else [])]
@@ -153,7 +154,7 @@ def _wealth(looks: Sequence[Outcome]) -> Line | None:
         return None
     points = [(one.entered, log10(one.wealth)) for one in shown]
     limit = log10(shown[-1].threshold)
-    return Line(_over(points), axis([0.0, limit, *(y for _, y in points)], 180, 12), points, limit, [])
+    return Line(_over(points), axis([0.0, limit, *(y for _, y in points)], 180, 16), points, limit, [])
 
 
 def _guessed(looks: Sequence[Outcome]) -> Line | None:
@@ -167,4 +168,4 @@ def _guessed(looks: Sequence[Outcome]) -> Line | None:
 
 
 def _over(points: Sequence[tuple[float, float]]) -> Axis:
-    return axis([0.0, max(1.0, *(x for x, _ in points), 1.0)], 60, 700)
+    return time_axis([x for x, _ in points], 44, 348)

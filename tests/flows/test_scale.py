@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import sys
 import threading
 import time
@@ -111,6 +112,35 @@ def test_ray_runs_its_replicas(project: Path, tmp_path: Path) -> None:
             time.sleep(1)
         assert reply.json()["answers"][0]["version"] == "1"
         assert client.get(f"http://127.0.0.1:{port}/healthz", headers={"host": "evil.example"}).status_code == 400
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_replica_of_compose_starts_and_tells_its_health(project: Path) -> None:
+    """Its command in a process that has no git, as the image has none; its health check, while it answers and after."""
+    replica = YAML(typ="safe").load(DOCS / "scale" / "compose.yaml")["services"]["replica-1"]
+    port, python = free_port(), [sys.executable, "-P"]
+    env = {"PATH": "/nowhere", "HOME": str(project), "PYTHONPATH": str(DOCS.parent), "SIGHTLINE_TOKEN": "sesame"}
+    assert replica["command"][0] == "sightline"
+    words = [*python, "-m", "flows.cli", *replica["command"][1:], "--version", "1", "--port", str(port)]
+    (kind, name, *rest) = replica["healthcheck"]["test"]
+    assert (kind, name) == ("CMD", "python")
+    check = [*python, *(word.replace("8000", str(port)) for word in rest)]
+    with started(words, port, project, env=env):
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+            assert client.post("/predict", content=image()).status_code == 401
+            told = client.post("/predict", content=image(), headers={"Authorization": "Bearer sesame"}).json()
+        assert told["answers"][0]["version"] == "1"
+        subprocess.run(check, check=True, env=env, timeout=60)
+    assert subprocess.run(check, check=False, env=env, timeout=60, capture_output=True).returncode
+
+
+def test_compose_leaves_the_project_where_it_is() -> None:
+    """At its own path: else MLflow's store would follow it into the container, and back, at each turn."""
+    replica = YAML(typ="safe").load(DOCS / "scale" / "compose.yaml")["services"]["replica-1"]
+    ((here, there),) = [volume.split(":") for volume in replica["volumes"]]
+    assert here == there == "${PROJECT}"
+    assert replica["working_dir"].startswith("${PROJECT:?")
 
 
 def test_compose_has_two_replicas_and_no_default_token() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sightline.images.reading import EXTENSIONS, MAX_PIXELS, UnreadableImage, decode, inspect, open_image
+from sightline.images.reading import EXTENSIONS, MAX_PIXELS, UnreadableImage, decode, inspect, open_image, to_rgb
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -117,6 +117,17 @@ def test_sixteen_bits_are_scaled_to_eight(kind: str, mode: str) -> None:
     data = saved(image, kind)
     assert open_image(data).mode == mode
     assert square(data)[0].tolist() == [[127] * 3, [255] * 3]
+
+
+@pytest.mark.parametrize(("kind", "mode"), [("PNG", "I;16"), ("TIFF", "I;16"), ("TIFF", "I;16B")])
+def test_twelve_bits_in_sixteen_use_the_range(kind: str, mode: str) -> None:
+    """In either kind of file the white of the data set, or of the image alone, becomes 255; brighter levels too."""
+    levels = np.full((16, 16), 4095 // 2, dtype=">u2" if mode == "I;16B" else "<u2")
+    levels[:, 8:] = 4095
+    data = saved(Image.frombytes(mode, (16, 16), levels.tobytes()), kind)
+    assert decode(data, 16, white=4095)[0, [0, 15]].tolist() == [[127] * 3, [255] * 3]
+    assert np.asarray(to_rgb(open_image(data)))[0, [0, 15]].tolist() == [[127] * 3, [255] * 3]
+    assert decode(data, 16, white=2047)[0, [0, 15]].tolist() == [[255] * 3, [255] * 3]
 
 
 @pytest.mark.parametrize("mode", ["I", "F"])

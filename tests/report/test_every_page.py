@@ -143,6 +143,23 @@ def test_fits_the_window_without_an_error(browser: Browser, pages: dict[str, str
     assert browser.errors == []
 
 
+HARD = """JSON.stringify([
+[...document.querySelectorAll('svg text')].filter((one) => {
+    const height = one.getBoundingClientRect().height; return height && height < 10; }).length,
+[...document.querySelectorAll('nav a, summary, button')].filter((one) => {
+    const height = one.getBoundingClientRect().height; return height && height < 24; }).length,
+[...document.querySelectorAll('section')].filter((one) => one.scrollWidth > one.clientWidth + 1).length])"""
+
+
+@browsing.needed
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "lineage"])
+def test_a_phone_shows_it_whole(browser: Browser, pages: dict[str, str], name: str) -> None:
+    """The words of plots can be read, links be hit, and nothing be pushed aside to read on; lineage's graph is wide."""
+    browser.open(pages[name], 390)
+    small_words, small_targets, cut = json.loads(browser.run(HARD))
+    assert (small_words, small_targets, cut) == (0, 0, 0)
+
+
 @browsing.needed
 @pytest.mark.parametrize("name", NAMES)
 def test_no_link_is_dead(browser: Browser, pages: dict[str, str], name: str) -> None:

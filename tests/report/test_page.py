@@ -12,7 +12,7 @@ import pytest
 from figures import evaluation_figures, png, run_report
 from PIL import Image
 
-from sightline.report.axis import axis, time_axis
+from sightline.report.axis import axis, risk_axis, time_axis
 from sightline.report.page import (
     Curve,
     RunReport,
@@ -193,6 +193,15 @@ def test_run_without_mistakes_champion_or_calibration(tmp_path: Path) -> None:
     assert "Dividing the logits" not in page.text
 
 
+def test_image_of_no_class_is_told_in_words(tmp_path: Path) -> None:
+    """The text of an empty set of labels is a mark for files, not for people."""
+    report = run_report(["cat", "dog"])
+    wrong = replace(report.mistakes[0], true=";", predicted="cat;dog")
+    _, page = _written(replace(report, mistakes=(wrong,)), tmp_path)
+    assert "says cat;dog" in page.text
+    assert "is none of the classes" in page.text
+
+
 def test_accuracy_that_cannot_be_promised_is_told(tmp_path: Path) -> None:
     """Where no threshold is shown to keep the wanted accuracy, the page says so, and what so many images can show."""
     evaluation = evaluation_figures(["cat", "dog"], [[5, 1], [0, 5]])
@@ -270,6 +279,12 @@ def test_axis_has_round_ticks_around_the_values(values: list[float], ticks: list
     scale = axis(values, 100, 0)
     assert scale.ticks == ticks
     assert (scale.at(ticks[0]), scale.at(ticks[-1])) == (100, 0)
+
+
+def test_without_a_wrong_answer_the_axis_of_risk_is_no_negative_one() -> None:
+    """Its line lies on the bottom."""
+    sure = {"risk_coverage": [{"risk": 0.0}], "abstention": {"accuracy": 1.0}}
+    assert (risk_axis(sure).low, risk_axis(sure).high) == (0.0, 0.01)
 
 
 def test_time_axis_ends_with_the_run() -> None:

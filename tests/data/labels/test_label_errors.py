@@ -7,7 +7,7 @@ from conftest import SHARED
 from pictures import picture
 from PIL import Image
 
-from sightline.data.labels.confident_learning import Suspect, find_label_errors, finding, suspects
+from sightline.data.labels.label_errors import Suspect, find_label_errors, finding, suspects
 from sightline.data.labels.texture import texture
 
 NAMES = np.array(["bolt", "nut", "screw"], dtype=object)
@@ -44,6 +44,25 @@ def test_copies_do_not_vouch_for_one_another() -> None:
     given, groups = labels.copy(), alone(labels)
     features[:4], given[:4], groups[:4] = features[0] + 1, "nut", "g0"
     assert {0, 1, 2, 3} <= {one.position for one in suspects(features, given, groups)}
+
+
+def test_classes_that_look_alike_are_no_errors() -> None:
+    """Where the features tell classes apart in one image of two, right labels are left alone."""
+    rng = np.random.default_rng(1)
+    truth = np.repeat(np.arange(12), 25)
+    features = np.eye(12)[truth] * 2 + rng.normal(size=(len(truth), 12))
+    labels = np.array([f"class {number}" for number in truth], dtype=object)
+    assert len(suspects(features, labels, alone(labels))) <= 0.01 * len(labels)
+
+
+def test_one_class_taken_for_another_is_found() -> None:
+    """Errors of habit, which a classifier half learns: nearly all of them, and hardly any other."""
+    features, labels = clouds(150)
+    given = labels.copy()
+    given[:24] = "nut"
+    found = {one.position for one in suspects(features, given, alone(labels))}
+    assert len(found & set(range(24))) >= 22
+    assert len(found) <= 27
 
 
 def test_small_and_single_classes_are_not_judged() -> None:

@@ -1,9 +1,8 @@
-"""Likely label errors by confident learning (Northcutt, Jiang, Chuang 2021): labels that other images contradict.
+"""Likely label errors: labels that other images contradict.
 
-A linear classifier on frozen features predicts each image without having seen it or its group. Cleanlab's estimate of
-the joint distribution of given and true labels then says how many labels of each class are wrong, and which. The most
-suspect ones are left out and the whole is done once more: a classifier that learned from fewer errors sees the others
-more clearly.
+A linear classifier on frozen features predicts each image without having seen it or its group; `noise` tells from that
+how likely each label is wrong. The most suspect ones are left out and the whole is done once more: a classifier that
+learned from fewer errors sees the others more clearly.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from sightline.data.labels import noise
 from sightline.data.quality.finding import LOOK, Finding
 from sightline.heads.labels import CLASSIFY, LABELS
 from sightline.words import counted
@@ -27,6 +27,9 @@ FOLDS = 5
 ROUNDS = 2
 UNSEEN = 0.1
 """Share of the images beyond which doubts about one of several labels say that the features do not show it."""
+LEAST = 0.2
+"""Chance that a label is wrong from which somebody should look at it: four in five that are told are errors where these
+are random, and more where one class is taken for another."""
 STRENGTH = 0.03
 """Inverse of the L2 penalty on standardised features: weak enough that a wrong label is not learned by heart."""
 
@@ -60,7 +63,7 @@ def suspects(
     trusted = np.ones(len(known), dtype=bool)
     for _ in range(ROUNDS):
         probabilities = _out_of_fold(features[known], given, groups[known], trusted, seed)
-        wrong = _wrong(given, probabilities)
+        wrong = noise.chances(given, probabilities) >= LEAST
         trusted = ~wrong
     likely = probabilities.argmax(1)
     rows = np.arange(len(known))
@@ -73,7 +76,7 @@ def suspects(
 def find_label_errors(rows: pd.DataFrame, features: Floats, task: str = CLASSIFY) -> Finding | None:
     """Look for likely label errors among the images of the manifest's `rows` (N), described by `features` (N, D).
 
-    Of several labels each is asked about by itself, as cleanlab does; a class that the features do not show is not.
+    Of several labels each is asked about by itself; a class that the features do not show is not.
     """
     groups = rows["group"].fillna(rows["sha256"]).to_numpy(dtype=object)
     labels = LABELS[task]
@@ -129,10 +132,3 @@ def _out_of_fold(
             model.fit(features[seen], given[seen])
             probabilities[np.ix_(outside, model.classes_)] = model.predict_proba(features[outside])
     return probabilities
-
-
-def _wrong(given: NDArray[np.intp], probabilities: Floats) -> NDArray[np.bool_]:
-    from cleanlab.filter import find_label_issues
-
-    wrong: NDArray[np.bool_] = find_label_issues(given, probabilities, filter_by="prune_by_noise_rate", n_jobs=1)
-    return wrong
