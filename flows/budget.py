@@ -11,9 +11,9 @@ from prefect.logging import get_run_logger
 
 from sightline import config, project
 from sightline.budget import overhead, plan
-from sightline.errors import ConfigError
 from sightline.heads.labels import LABELS
 from sightline.tracking.runs import connect
+from sightline.train import chain
 
 if TYPE_CHECKING:
     from sightline.data.reference import DataRef
@@ -45,25 +45,25 @@ class Clock:
             return given
         paths = project.Paths(config.find_root())
         params = config.load(paths.root, given)
-        if LABELS[params.task_of("target")].are_boxes:
-            raise ConfigError("--budget plans no detectors yet: set presets.boxes.scratch.steps and finetune.steps")
         if isinstance(self.budget, dict):
             plan.check_stages(params, self.budget)
             return given
         dataset = params.datasets["target"]
-        images = plan.count_files(paths.raw("target"))
+        images = sum(1 for path in paths.raw("target").rglob("*") if path.is_file())
         beside = overhead.expected(paths.runs, self.entered - self.began, images)
         if paths.manifest("target").is_file():
             # A run that is repeated, or one with other values: its data are ready, or nearly.
             beside = replace(beside, head=0.0)
         learned = max(1, round(dataset.roles.train * images))
-        counts = {"test": round(dataset.roles.test * images)}
-        counts["other"] = images - counts["test"]
+        # Whoever looks for small objects says how many pixels they need: of detectors the budget decides the steps.
+        if not LABELS[params.task_of("target")].are_boxes:
+            counts = {"test": round(dataset.roles.test * images)}
+            counts["other"] = images - counts["test"]
 
-        def answering(network: str, size: int) -> float:
-            return overhead.answers(paths.runs, network, size).seconds(counts)
+            def answering(network: str, size: int) -> float:
+                return overhead.answers(paths.runs, network, size).seconds(counts)
 
-        given |= plan.choose(paths.runs, self.budget, params, given, learned, beside, answering)
+            given |= plan.choose(paths.runs, self.budget, params, given, learned, beside, answering)
         plan.check(paths.runs, self.budget, config.load(paths.root, given), beside)
         return given
 
@@ -77,7 +77,7 @@ class Clock:
         if isinstance(self.budget, float):
             end, images = self.began + self.budget, sum(counts["target"].values())
             beside = overhead.expected(paths.runs, self.entered - self.began, images)
-            answers = overhead.answers(paths.runs, params.pretrain.network, params.preprocess.size)
+            answers = _answers(paths, params)
             made = plan.resolve(paths.runs, self.budget, lambda: end - time.time(), params, counts, beside, answers)
         else:
             made = plan.resolve_stages(paths.runs, self.budget, params, counts)
@@ -106,7 +106,13 @@ class Clock:
             return
         paths, counts = journal.context.paths, dict(data.counts)
         trained = sum(row.seconds for name, row in ran.items() if name in TRAINING)
-        answering = overhead.answers(paths.runs, params.pretrain.network, params.preprocess.size).seconds(counts)
+        answering = _answers(paths, params).seconds(counts)
         head = self.ready - self.began if "ingest" in ran else None
         tail = time.time() - self.ready - trained
         overhead.remember(paths.runs, head, tail, answering, sum(counts.values()))
+
+
+def _answers(paths: project.Paths, params: Params) -> overhead.Answers:
+    """How fast this machine answers with the network of a run."""
+    task = chain.learned(params, chain.SCRATCH)
+    return overhead.answers(paths.runs, params.pretrain.network, params.preprocess.size, task)

@@ -16,6 +16,9 @@ from sightline.digests import digest_of
 from sightline.errors import Damaged
 from sightline.evaluate import robustness
 from sightline.files import write_atomically
+from sightline.heads.known import of
+from sightline.heads.labels import CLASSIFY
+from sightline.heads.located import text_of
 from sightline.project import machine_cache
 from sightline.train.inference import predict
 from sightline.train.machine import machine
@@ -95,30 +98,34 @@ def remember(runs: Path, head: float | None, tail: float, answering: float, imag
     write_atomically(_place(runs), stored.seal({"runs": rows}))
 
 
-def answers(runs: Path, network: str, size: int) -> Answers:
+def answers(runs: Path, network: str, size: int, task: str = CLASSIFY) -> Answers:
     """How fast this machine answers with that network; measured once."""
-    found = once(runs, ["answers", network, size], lambda: asdict(_measured(network, size)))
+    found = once(runs, ["answers", network, size, task], lambda: asdict(_measured(network, size, task)))
     return Answers(**found)
 
 
-def _measured(network: str, size: int) -> Answers:
+def _measured(network: str, size: int, task: str) -> Answers:
+    from sightline.evaluate.measures import MEASURES
     from sightline.models.bundle import Card
+    from sightline.models.networks import build
     from sightline.models.predictor import Predictor
-    from sightline.models.zoo import build
 
     torch.manual_seed(0)
-    model = build(network, 2, size).eval()
+    head, model = of(task), build(task, network, 2, size).eval()
     pixels = torch.randint(0, 256, (ANSWERED, 3, size, size), dtype=torch.uint8)
     # What begins only once is no part of a speed.
     predict(model, pixels[:2], exact=True)
     began = time.perf_counter()
     predict(model, pixels, exact=True)
     plain = ANSWERED / (time.perf_counter() - began)
-    served = Predictor(Card(network, size, ("a", "b"), 1.0, ""), model.cpu())
+    # Fitted on no image at all: what is decided takes the same time.
+    fitted = MEASURES[task].fit(head.none(2), np.zeros(0, dtype=np.int64), 0.9, 2)
+    card = Card(network, size, ("a", "b"), 1.0, "", task=task, decoding=fitted.decoding)
+    served, label = Predictor(card, model.cpu()), text_of(size, size, ()) if head.is_located else "a"
     few = pixels[:CORRUPTED].permute(0, 2, 3, 1).contiguous().numpy()
-    robustness.right(served, few[:2], np.array(["a", "b"]))
+    robustness.right(served, few[:2], np.array([label] * 2))
     began = time.perf_counter()
-    robustness.right(served, few, np.array(["a"] * CORRUPTED))
+    robustness.right(served, few, np.array([label] * CORRUPTED))
     return Answers(plain=plain, corrupted=CORRUPTED * len(robustness.GATE) / (time.perf_counter() - began))
 
 

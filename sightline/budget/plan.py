@@ -16,6 +16,7 @@ from sightline.budget.ladder import LADDER, PASSES, SIZES, STEP, STEPS
 from sightline.digests import digest_of
 from sightline.errors import ConfigError, Damaged
 from sightline.files import write_atomically
+from sightline.heads.known import of
 from sightline.models.shipped import is_shipped
 from sightline.train import chain, loop, probe
 from sightline.train.schedule import plan as schedule_of
@@ -63,11 +64,6 @@ class Plan:
     """Steps of each stage that the budget is for."""
     said: str
     """The plan in a sentence, and what more time would bring."""
-
-
-def count_files(folder: Path) -> int:
-    """Files below it."""
-    return sum(1 for path in folder.rglob("*") if path.is_file())
 
 
 def check_stages(params: Params, stages: Iterable[str]) -> None:
@@ -151,7 +147,7 @@ def _recipe_of(rung: dict[str, Any], recipe: Recipe, owned: Container[str]) -> R
 def check(runs: Path, seconds: float, params: Params, beside: Overhead) -> None:
     """Raise ConfigError, with the least time that would do, where a budget cannot hold the chain."""
     rates = {stage: speed.rate for stage, speed in _speeds(runs, params, list(shares(params)), 0.0).items()}
-    around = beside.head + beside.tail + (PROBE if "finetune" in rates else 0.0)
+    around = beside.head + beside.tail + (PROBE if chain.TRANSFER in chain.stages_of(params) else 0.0)
     least = (around + _fewest(params, rates)) / (1 - RESERVE)
     # A guess may be wrong by half.
     if seconds < least * (1.0 if beside.shown else 0.5):
@@ -192,7 +188,7 @@ def resolve(
         speeds = _speeds(runs, params, list(shares(params)), SAMPLE * seconds)
         rate, now = speeds["scratch"].rate / params.train.workers, left()
         after = beside.tail + answers.seconds(counts["target"])
-        after += _head(counts["target"]["train"], rate) if "finetune" in speeds else 0.0
+        after += _head(counts["target"]["train"], rate) if chain.TRANSFER in chain.stages_of(params) else 0.0
         ready = now - RESERVE * seconds - after
         fewest = _fewest(params, {stage: speed.rate for stage, speed in speeds.items()})
         if ready < fewest:
@@ -230,9 +226,8 @@ def resolve_stages(
 def _speeds(runs: Path, params: Params, stages: Sequence[str], seconds: float) -> dict[str, Speed]:
     network, size, workers = params.pretrain.network, params.preprocess.size, params.train.workers
     length = min(LONGEST, max(SHORTEST, seconds))
-    return {
-        stage: remembered(runs, network, size, chain.recipes_of(params)[stage], workers, length) for stage in stages
-    }
+    tasks, recipes = {stage: chain.learned(params, stage) for stage in stages}, chain.recipes_of(params)
+    return {one: remembered(runs, network, size, recipes[one], workers, length, tasks[one]) for one in stages}
 
 
 def _steps(
@@ -304,11 +299,12 @@ def recorded(runs: Path, key: Any, decide: Callable[[], dict[str, Any]]) -> dict
 def _said(seconds: float, params: Params, steps: Mapping[str, int], counts: Mapping[str, Mapping[str, int]]) -> str:
     batch = schedule_of(params.finetune.scratch, counts["target"]["train"]).batch
     passes = steps["scratch"] * batch / counts["target"]["train"]
-    rung = (params.pretrain.network, params.preprocess.size)
+    rung, ladder = (params.pretrain.network, params.preprocess.size), list(LADDER)
     listed = ", ".join(f"{stage} {number:,} steps" for stage, number in steps.items())
     here = f"{_time(seconds)}: {rung[0]} at {rung[1]} px, {listed}; from scratch that is {passes:.0f} passes"
-    ladder = list(LADDER)
-    higher = ladder[ladder.index(rung) + 1] if rung in ladder[:-1] else None
-    if higher is None or passes < LADDER[higher]:
-        return f"{here}. Twice the time would bring {2 * passes:.0f} passes."
-    return f"{here}. More time would bring {higher[0]} at {higher[1]} px."
+    # Detectors climb no ladder: small objects need the pixels that a person gave.
+    climbs = rung in ladder[:-1] and not of(params.task_of("target")).is_located
+    higher = ladder[ladder.index(rung) + 1] if climbs else None
+    if higher and passes >= LADDER[higher]:
+        return f"{here}. More time would bring {higher[0]} at {higher[1]} px."
+    return f"{here}. Twice the time would bring {2 * passes:.0f} passes."

@@ -136,7 +136,6 @@ def with_best(
 def compared(pair: Paired, name: str, rule: Rule, limits: Gate, level: float, score: Gained | None = None) -> Compared:
     """Compare two models on the same images by `rule`, at p ≤ `level`."""
     figures = {**_figures(pair, score), "rule": rule, "level": level}
-    seen = pair.seen if score is None else f"{pair.seen}, {score.seen}"
     if rule == BETTER:
         p = pair.better if score is None else either(pair, score, limits.margin)
         figures |= {"p": p}
@@ -150,13 +149,15 @@ def compared(pair: Paired, name: str, rule: Rule, limits: Gate, level: float, sc
         passed = done.passed and (score is None or score.above(-limits.margin) <= level)
         good, bad = f"not worse than {name}", f"may be worse than {name}"
         asked = f"(at worst {100 * low:+.2f} points, {-100 * limits.margin:+.2f} allowed)"
+    if score is not None:
+        asked += f"; {score.seen}"
     if passed:
-        return Compared(verdict="passed", sentence=f"{good}: {seen} {asked}", figures=figures)
+        return Compared(verdict="passed", sentence=f"{good}: {pair.seen} {asked}", figures=figures)
     harm = pair.harm if score is None else min(pair.harm, score.harm)
     figures |= {"harm": harm}
     if harm <= HARM:
-        return Compared(verdict="failed", sentence=f"worse than {name}: {seen} {asked}", figures=figures)
-    return _short(pair, f"{bad}: {seen} {asked}", figures, level)
+        return Compared(verdict="failed", sentence=f"worse than {name}: {pair.seen} {asked}", figures=figures)
+    return _short(pair, f"{bad}: {pair.seen} {asked}", figures, level)
 
 
 def either(pair: Paired, score: Gained, margin: float) -> float:

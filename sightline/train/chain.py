@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from sightline.heads.known import of
+from sightline.heads.labels import CLASSIFY
 from sightline.recipe import Chance
 
 if TYPE_CHECKING:
@@ -81,6 +82,12 @@ def stages_of(params: Params) -> tuple[str, ...]:
     # Boxes are answered by what learns with the backbone: no head can be fitted on frozen features alone.
     located = of(params.task_of("target")).is_located
     return (*(one for one in FROM_BACKBONE if not (located and one == TRANSFER)), SCRATCH)
+
+
+def learned(params: Params, stage: str) -> str:
+    """The task of a stage's network, as far as its speed goes by it: one label or several cost the same."""
+    task = params.task_of("source" if stage == PRETRAIN and "source" in params.datasets else "target")
+    return task if of(task).is_located else CLASSIFY
 
 
 def train(trainer: Trainer, params: Params, stages: Container[str]) -> Candidates:

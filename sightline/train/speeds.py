@@ -13,6 +13,7 @@ from sightline import stored
 from sightline.digests import code_digest, digest_of
 from sightline.errors import Damaged
 from sightline.files import write_atomically
+from sightline.heads.labels import CLASSIFY
 from sightline.project import machine_cache
 from sightline.train import speed
 from sightline.train.machine import machine
@@ -40,11 +41,15 @@ SWITCHES = {
 """Values of a recipe that cost as much however large they are, and one of each."""
 
 
-def remembered(runs: Path, network: str, size: int, recipe: Recipe, workers: int, seconds: float) -> Speed:
+def remembered(
+    runs: Path, network: str, size: int, recipe: Recipe, workers: int, seconds: float, task: str = CLASSIFY
+) -> Speed:
     """The known speed, else what `sightline.train.speed` measures for about so many seconds, written down."""
     step = _step_of(recipe)
     found = once(
-        runs, [network, size, step, workers], lambda: asdict(speed.speed(network, size, step, workers, seconds))
+        runs,
+        [network, size, step, workers, task],
+        lambda: asdict(speed.speed(network, size, step, workers, seconds, task)),
     )
     return Speed(**found)
 
