@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 from sightline import yamls
 from sightline.errors import ConfigError, ProjectError
 from sightline.files import replacing
-from sightline.params import Params, Section
+from sightline.params import Params
+from sightline.params.section import Section
 from sightline.words import suggestion
 
 if TYPE_CHECKING:
