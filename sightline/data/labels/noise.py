@@ -69,7 +69,7 @@ def _at_one_rate(scores: Floats, given: Labels) -> tuple[float, Floats]:
 
 
 def _likely(scores: Floats, given: Labels, sureness: float, rate: float) -> float:
-    """Log likelihood of the labels at one rate of errors, and of that rate (a beta distribution, but for a constant)."""
+    """Log likelihood of the labels at one rate of errors, and of that rate (beta distribution), but for a constant."""
     rate = min(max(rate, TINY), 1 - TINY)
     expected = WEIGHT * (PRIOR * np.log(rate) + (1 - PRIOR) * np.log1p(-rate))
     return _explained(scores, given, sureness, _even(scores.shape[1], rate)) + float(expected)
