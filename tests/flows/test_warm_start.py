@@ -35,10 +35,11 @@ def test_given_weights_start_the_target(toy: Paths) -> None:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("prefect_server")
-def test_shipped_backbone_competes_with_training_from_scratch(toy: Paths) -> None:
+def test_shipped_backbone_competes_with_training_from_scratch(toy: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
     """The backbone that comes with Sightline is named by its digest in the lineage; run again, nothing is trained."""
     from flows.train import train
 
+    monkeypatch.setattr(beginning, "FEW", 100)
     write_value(toy.root, "pretrain.init", FRACTALS)
     summary = train()
     assert len(summary.scores) == len({"scratch", "transfer", "finetune"})
@@ -60,7 +61,7 @@ def test_shipped_backbone_is_left_out_where_labels_are_many(toy: Paths, monkeypa
     """With more images per class than it is worth anything for, the run trains from scratch alone."""
     from flows.train import train
 
-    monkeypatch.setattr(beginning, "FEW", 20)
+    monkeypatch.setattr(beginning, "FEW", 40)
     summary = train({"pretrain.init": FRACTALS})
     assert [score.name for score in summary.scores] == ["from scratch"]
     assert connect(toy).versions("toy-backbone") == []
