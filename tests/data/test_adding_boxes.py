@@ -84,6 +84,7 @@ def test_file_of_annotations_brings_its_images(tmp_path: Path, monkeypatch: pyte
     assert (paths.raw("target") / "added-2" / "annotations.json").is_file()
 
 
+@pytest.mark.slow
 def test_image_that_waits_is_brought_with_its_boxes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that lies in the raw folder without annotation has no label yet: then it has."""
     paths = project(tmp_path, monkeypatch)
@@ -100,6 +101,7 @@ def test_image_that_waits_is_brought_with_its_boxes(tmp_path: Path, monkeypatch:
     assert int((rows["status"] == "ok").sum()) == 26
 
 
+@pytest.mark.slow
 def test_nothing_changes_where_a_version_cannot_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nor where there are no boxes."""
     paths = project(tmp_path, monkeypatch)

@@ -6,6 +6,7 @@ import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+import pytest
 from commands import call
 
 from flows.cli import prefect_tables
@@ -13,13 +14,12 @@ from flows.cli import prefect_tables
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import pytest
-
 
 def kept(home: Path) -> list[Path]:
     return list(home.glob(".cache/sightline/prefect-*.db"))
 
 
+@pytest.mark.slow
 def test_init_makes_prefects_tables_where_they_are_kept_for_the_user(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

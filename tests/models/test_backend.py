@@ -26,6 +26,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write(tmp_path_factory.mktemp("bundle"))
 
 
+@pytest.mark.slow
 def test_answers_stay_the_same(bundle: Path) -> None:
     """Labels, doubts, sets and foreign images are those of torch, for one image and for many, without torch."""
     slow, fast, images = Predictor.load(bundle), Predictor.load(bundle), list(odd_images().values()) * 6

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -13,9 +14,6 @@ from sightline.data.duplicates.crowds import Near
 from sightline.data.manifest import COLUMNS, HELD_BACK, OK, QUARANTINED
 from sightline.data.roles import split, spread
 from sightline.params import Dataset, Fractions
-
-if TYPE_CHECKING:
-    import pytest
 
 FOUR = Fractions(train=0.6, val=0.1, calib=0.1, test=0.2)
 DATASET = Dataset(images="data/raw/target", roles=FOUR)
@@ -273,6 +271,7 @@ def whole(rows: pd.DataFrame) -> bool:
 PROPERTY = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 
 
+@pytest.mark.slow
 @PROPERTY
 @given(images=IMAGES, data=st.data())
 def test_no_image_changes_its_role_while_the_set_grows(images: list[Any], data: st.DataObject) -> None:
