@@ -11,9 +11,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-import pandas as pd
-
-from examples.chain import learn, sightline, values
+from examples.chain import learn, scored, values
 from examples.field.page import Shown, page, sentences
 from examples.field.trends import Values, days, trends
 
@@ -29,11 +27,7 @@ def main() -> None:
     words = parser.parse_args()
     asked, photos = values(words.params, Values), words.photos.absolute()
     learn(words.project, words.labelled, asked.run)
-    table = words.project.absolute() / "field.parquet"
-    sightline("score", str(photos), "--out", str(table), folder=words.project)
-    # Missing answers are None, as in the rest of the table, and not numbers.
-    rows = pd.read_parquet(table).astype(object)
-    plots, strange = days(rows.where(rows.notna(), None).to_dict("records"), photos, asked)
+    plots, strange = days(scored(words.project, photos, "field"), photos, asked)
     if not plots:
         raise SystemExit(f"no photograph in {photos} is named as {asked.names}, in {words.params}")
     shown = Shown(plots, trends(plots, asked.least), strange, asked.least)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 
-from examples.field.trends import diseases, interval
+from examples.chain import interval
+from examples.field.trends import diseases
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass, field
-from datetime import date
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
+from examples.chain import day_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from datetime import date
 
 LEVEL = 0.05
 """p, corrected for all plots and diseases, below which a trend is told."""
@@ -63,7 +65,7 @@ def days(
     for row in answers:
         path = PurePath(row["path"]).relative_to(folder).as_posix()
         named = re.search(values.names, path)
-        when = _date(named["date"]) if named else None
+        when = day_of(named["date"]) if named else None
         if named is None or when is None:
             strange.append(path)
             continue
@@ -79,24 +81,9 @@ def days(
     return {plot: dict(sorted(of.items())) for plot, of in sorted(found.items())}, strange
 
 
-def _date(text: str) -> date | None:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        return None
-
-
 def diseases(plots: Mapping[str, Mapping[date, Day]]) -> list[str]:
     """Every disease that any photograph shows."""
     return sorted({name for of in plots.values() for day in of.values() for name in day.ill})
-
-
-def interval(ill: int, photos: int) -> tuple[float, float]:
-    """Where the share lies with 95 % confidence (Wilson 1927)."""
-    from scipy.stats import binomtest
-
-    found = binomtest(ill, photos).proportion_ci(0.95, method="wilson")
-    return float(found.low), float(found.high)
 
 
 def trends(plots: Mapping[str, Mapping[date, Day]], least: int) -> list[Trend]:

@@ -12,9 +12,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-import pandas as pd
-
-from examples.chain import learn, sightline, values
+from examples.chain import learn, scored, values
 from examples.inspection.page import Report, draw, page, sentences, table
 from examples.inspection.parts import Values, days
 
@@ -30,13 +28,10 @@ def main() -> None:
     words = parser.parse_args()
     asked, photos = values(words.params, Values), words.photos.absolute()
     learn(words.project, words.labelled, asked.run)
-    answers = words.project.absolute() / "inspection.parquet"
-    sightline("score", str(photos), "--out", str(answers), folder=words.project)
-    rows = pd.read_parquet(answers).astype(object)
-    if "boxes" not in rows:
+    answers = scored(words.project, photos, "inspection")
+    if any("boxes" not in one for one in answers):
         raise SystemExit(f"{words.project} answers without boxes: make one from images with boxes around defects")
-    # Missing answers are None, as in the rest of the table, and not numbers.
-    found, strange = days(rows.where(rows.notna(), None).to_dict("records"), photos, asked)
+    found, strange = days(answers, photos, asked)
     if not found:
         raise SystemExit(f"no photograph in {photos} is named as {asked.names}, in {words.params}")
     pictures = draw(found, asked.allowed, photos, words.out / "pictures")

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from PIL import Image, ImageDraw, ImageOps
 
-from examples.inspection.parts import FAILED, PASSED, interval
+from examples.chain import interval
+from examples.inspection.parts import FAILED, PASSED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

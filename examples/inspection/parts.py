@@ -9,6 +9,8 @@ from datetime import date
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
+from examples.chain import day_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -100,7 +102,7 @@ def days(answers: Iterable[Mapping[Any, Any]], folder: PurePath, values: Values)
     for row in answers:
         path = PurePath(row["path"]).relative_to(folder).as_posix()
         named = re.search(values.names, path)
-        when = _date(named["date"]) if named else None
+        when = day_of(named["date"]) if named else None
         if named is None or when is None:
             strange.append(path)
             continue
@@ -124,18 +126,3 @@ def _defect(photo: str, box: Mapping[str, Any], scale: float) -> Defect:
         longest_mm=longest,
         shortest_mm=shortest,
     )
-
-
-def _date(text: str) -> date | None:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        return None
-
-
-def interval(some: int, parts: int) -> tuple[float, float]:
-    """Where the share lies with 95 % confidence (Wilson 1927)."""
-    from scipy.stats import binomtest
-
-    found = binomtest(some, parts).proportion_ci(0.95, method="wilson")
-    return float(found.low), float(found.high)

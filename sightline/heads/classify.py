@@ -13,7 +13,8 @@ import numpy as np
 from sightline.heads.answer import Answer
 from sightline.heads.conformal import answered_sets
 from sightline.heads.labels import CLASSIFY
-from sightline.heads.shares import certainty, percent, widened, wilson
+from sightline.heads.rows import Rows
+from sightline.heads.shares import certainty, percent, wilson
 from sightline.heads.temperature import fit_temperature, softmax
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from sightline.heads.protocol import Floats, Numbers
 
 
-class Classify:
+class Classify(Rows):
     """Labels are class numbers (N,); of probabilities (N, classes) the rows sum to 1."""
 
     name = CLASSIFY
@@ -129,31 +130,11 @@ class Classify:
             foreign_score=foreign,
         )
 
-    def none(self, classes: int) -> NDArray[np.float32]:
-        """(0, classes)."""
-        return np.empty((0, classes), dtype=np.float32)
-
-    def off(self, answers: Floats, others: Floats) -> float:
-        """The largest difference."""
-        return float(np.abs(answers - others).max(initial=0))
-
-    def evidence(self, outputs: Floats, classes: int) -> Floats:  # noqa: ARG002 — the logits tell
-        """The logits."""
-        return outputs
-
     def indexed(self, fitted: Fitted, texts: NDArray[np.str_]) -> tuple[list[str], NDArray[np.int64]]:
         """Labels (N,)."""
         names = list(fitted.classes) + sorted(set(texts.tolist()) - set(fitted.classes))
         place = {name: number for number, name in enumerate(names)}
         return names, np.array([place[label] for label in texts.tolist()], dtype=np.int64)
-
-    def widened(self, answers: Floats, classes: int, value: float) -> Floats:
-        """A column more for each."""
-        return widened(answers, classes, value)
-
-    def presence(self, labels: Numbers, classes: int) -> NDArray[Any]:  # noqa: ARG002 — whatever they are
-        """They tell."""
-        return np.asarray(labels)
 
     def figures(self, probabilities: Floats, labels: Numbers, fitted: Fitted) -> NDArray[np.bool_]:  # noqa: ARG002
         """Whether it is right."""
@@ -176,16 +157,6 @@ class Classify:
     def log_losses(self, probabilities: Floats, labels: Any) -> NDArray[np.float64]:
         """As `log_losses`."""
         return log_losses(labels, probabilities)
-
-    def gained(
-        self,
-        own: Floats,
-        labels: Numbers,
-        other: Floats,
-        other_labels: Numbers,
-        groups: Numbers,
-    ) -> None:
-        """Nothing: the figures show all."""
 
     def said(self, figure: float) -> str:
         """How often it is right."""

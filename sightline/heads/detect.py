@@ -29,11 +29,11 @@ from sightline.heads.boxed import (
 )
 from sightline.heads.detect_pages import Pages
 from sightline.heads.detect_training import Training
+from sightline.heads.each import Each, alike
 from sightline.heads.gained import Gained
 from sightline.heads.labels import DETECT, joined, names_of
 from sightline.heads.located import read, targets_of
 from sightline.heads.matching import FIFTY, MOST, SCORE, means, precision, precisions, resampled
-from sightline.heads.shares import certainty
 from sightline.heads.targets import CLASS, WIDTH
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ DRAWS, PAIRED = 100, 400
 """Of images, for an interval and for a comparison."""
 
 
-class Detect(Training, Pages):
+class Detect(Training, Pages, Each):
     """Each image shows any number of objects, each somewhere."""
 
     name = DETECT
@@ -182,23 +182,9 @@ class Detect(Training, Pages):
         """Of so many images."""
         return f"mean F1 of the boxes {figure:.1%} of {images} images"
 
-    def confidence(self, probabilities: Floats) -> Floats:
-        """Of the least sure class, by its best box (N, classes), were each taken at one half."""
-        return np.asarray(np.maximum(probabilities, 1 - probabilities).min(axis=1))
-
-    def lead(self, probabilities: Floats) -> Floats:
-        """Of that decision over its contrary."""
-        return np.asarray(2 * self.confidence(probabilities) - 1)
-
-    def certainty(self, probabilities: Floats) -> Floats:
-        """Of all classes, added up."""
-        return certainty(np.concatenate([probabilities, 1 - probabilities], axis=1))
-
     def agreement(self, answer: str, truth: str) -> float:
         """F1 of the classes that are shown: the answer tells no places."""
-        given, there = set(names_of(answer)), {box.name for box in read(truth)[2]}
-        total = len(given) + len(there)
-        return 2 * len(given & there) / total if total else 1.0
+        return alike(set(names_of(answer)), {box.name for box in read(truth)[2]})
 
     def audited(self, wrong: float, labels: int, bound: float) -> str:
         """Their mean F1."""

@@ -12,9 +12,11 @@ import numpy as np
 from sightline.heads import decisions
 from sightline.heads.answer import Answer
 from sightline.heads.decisions import Decisions
+from sightline.heads.each import Each, alike
 from sightline.heads.labels import MULTILABEL, joined, members_of, names_of
 from sightline.heads.ranking import interval, mean_average_precision
-from sightline.heads.shares import certainty, percent, widened
+from sightline.heads.rows import Rows
+from sightline.heads.shares import percent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +35,7 @@ NEVER = 2.0
 """Threshold of a class that a model does not know."""
 
 
-class Multilabel:
+class Multilabel(Rows, Each):
     """Labels are (N, classes), 1 where an image shows the class; each class has a probability of its own."""
 
     name = MULTILABEL
@@ -153,31 +155,11 @@ class Multilabel:
             labels=tuple(name for name in ordered if name in inside),
         )
 
-    def none(self, classes: int) -> NDArray[np.float32]:
-        """(0, classes)."""
-        return np.empty((0, classes), dtype=np.float32)
-
-    def off(self, answers: Floats, others: Floats) -> float:
-        """The largest difference."""
-        return float(np.abs(answers - others).max(initial=0))
-
-    def evidence(self, outputs: Floats, classes: int) -> Floats:  # noqa: ARG002 — the logits tell
-        """The logits."""
-        return outputs
-
     def indexed(self, fitted: Fitted, texts: NDArray[np.str_]) -> tuple[list[str], NDArray[np.uint8]]:
         """Labels (N, classes)."""
         known = {name for text in set(texts.tolist()) for name in names_of(text)}
         names = list(fitted.classes) + sorted(known - set(fitted.classes))
         return names, members_of(texts.tolist(), names)
-
-    def widened(self, answers: Floats, classes: int, value: float) -> Floats:
-        """A column more for each."""
-        return widened(answers, classes, value)
-
-    def presence(self, labels: Numbers, classes: int) -> NDArray[Any]:  # noqa: ARG002 — whatever they are
-        """They tell."""
-        return np.asarray(labels)
 
     def figures(self, probabilities: Floats, labels: Numbers, fitted: Fitted) -> NDArray[np.float64]:
         """F1 of its labels; a class that the model does not know is missed."""
@@ -213,16 +195,6 @@ class Multilabel:
         losses: NDArray[np.float64] = -np.log(true).sum(axis=1) / max(1.0, float(there.sum(axis=1).mean()))
         return losses
 
-    def gained(
-        self,
-        own: Floats,
-        labels: Numbers,
-        other: Floats,
-        other_labels: Numbers,
-        groups: Numbers,
-    ) -> None:
-        """Nothing: the figures show all."""
-
     def said(self, figure: float) -> str:
         """The mean F1 of an image's labels."""
         return f"mean F1 {figure:.1%}"
@@ -231,23 +203,9 @@ class Multilabel:
         """Of so many images."""
         return f"mean F1 {figure:.1%} of {images} images"
 
-    def confidence(self, probabilities: Floats) -> Floats:
-        """Of the least sure decision, were each taken at one half."""
-        return np.asarray(np.maximum(probabilities, 1 - probabilities).min(axis=1))
-
-    def lead(self, probabilities: Floats) -> Floats:
-        """Of the least sure decision over its contrary."""
-        return np.asarray(2 * self.confidence(probabilities) - 1)
-
-    def certainty(self, probabilities: Floats) -> Floats:
-        """Of all decisions, added up."""
-        return certainty(np.concatenate([probabilities, 1 - probabilities], axis=1))
-
     def agreement(self, answer: str, truth: str) -> float:
         """F1 of the labels."""
-        answered, there = set(names_of(answer)), set(names_of(truth))
-        total = len(answered) + len(there)
-        return 2 * len(answered & there) / total if total else 1.0
+        return alike(set(names_of(answer)), set(names_of(truth)))
 
     def audited(self, wrong: float, labels: int, bound: float) -> str:
         """Their mean F1."""

@@ -29,6 +29,11 @@ ANSWERS = Answers(plain=1000.0, corrupted=500.0)
 COUNTS = {"target": {"train": 108, "val": 18, "calib": 18, "test": 36}}
 
 
+def at_once(_network: str, _size: int) -> float:
+    """Seconds of the answers of an evaluation that takes no time."""
+    return 0.0
+
+
 @pytest.fixture(scope="module", autouse=True)
 def _speeds_of_a_cpu() -> Iterator[None]:
     """What fits a budget depends on the device; and two processes would want two GPUs."""
@@ -171,8 +176,8 @@ def rung(chosen: dict[str, Any]) -> tuple[str, int]:
 def test_rung_rises_with_the_budget(paths: Paths, tmp_path: Path, rates: Callable[[float], None]) -> None:
     """Little time takes the small network, much of it a larger one on larger images, each with its own rate."""
     rates(1)
-    small = plan.choose(tmp_path, 50.0, paths.params, {}, 10_000, BESIDE)
-    large = plan.choose(tmp_path, 3600.0, paths.params, {}, 1000, BESIDE)
+    small = plan.choose(tmp_path, 50.0, paths.params, {}, 10_000, BESIDE, at_once)
+    large = plan.choose(tmp_path, 3600.0, paths.params, {}, 1000, BESIDE, at_once)
     rate, clip = "finetune.scratch.learning_rate", "finetune.scratch.clip"
     assert small == {"pretrain.network": "cnn", "preprocess.size": 32, rate: 0.3, clip: 1.0}
     tuned = {"finetune.recipe.learning_rate": 0.03, "finetune.recipe.clip": 0.0}
@@ -182,7 +187,7 @@ def test_rung_rises_with_the_budget(paths: Paths, tmp_path: Path, rates: Callabl
 def test_fast_machine_climbs_the_ladder(paths: Paths, tmp_path: Path, rates: Callable[[float], None]) -> None:
     """Fifty times as fast it trains ResNets in the minutes in which two cores train the small network."""
     rates(50)
-    taken = [rung(plan.choose(tmp_path, 60.0 * time, paths.params, {}, 1000, BESIDE)) for time in (1, 5, 10)]
+    taken = [rung(plan.choose(tmp_path, 60.0 * time, paths.params, {}, 1000, BESIDE, at_once)) for time in (1, 5, 10)]
     assert taken == [("resnet18", 128), ("resnet50", 192), ("resnet50", 224)]
 
 
@@ -206,7 +211,7 @@ def test_fast_machine_trains_most_of_the_time(paths: Paths, tmp_path: Path, rate
     answers = Answers(plain=30_000.0, corrupted=500.0)
     beside = Overhead(head=overhead.HEAD, tail=overhead.TAIL, shown=False)
     for seconds in (180.0, 600.0):
-        chosen = plan.choose(tmp_path, seconds, paths.params, {}, 900, beside)
+        chosen = plan.choose(tmp_path, seconds, paths.params, {}, 900, beside, at_once)
         params = config.load(paths.root, chosen)
         made = plan.resolve(tmp_path, seconds, lambda left=seconds: left - 20, params, counts, beside, answers)  # type: ignore[misc]
         trained = made.steps["scratch"] * params.finetune.scratch.batch_size / made.rates["scratch"]
@@ -233,22 +238,25 @@ def test_given_values_are_kept(paths: Paths, tmp_path: Path, rates: Callable[[fl
     """What the user sets is not chosen: neither the network, the size nor the rate."""
     rates(1)
     given = {"pretrain.network": "vgg11_bn", "preprocess.size": 48}
-    assert plan.choose(tmp_path, 1e7, paths.params, given, 10, BESIDE) == {}
+    assert plan.choose(tmp_path, 1e7, paths.params, given, 10, BESIDE, at_once) == {}
     # A rate of one's own comes without the clipping that goes with another.
     given = {"preprocess.size": 96, "finetune.scratch.learning_rate": 0.07}
     tuned = {"finetune.recipe.learning_rate": 0.03, "finetune.recipe.clip": 0.0}
-    assert plan.choose(tmp_path, 1e7, paths.params, given, 10, BESIDE) == {"pretrain.network": "resnet18", **tuned}
+    assert plan.choose(tmp_path, 1e7, paths.params, given, 10, BESIDE, at_once) == {
+        "pretrain.network": "resnet18",
+        **tuned,
+    }
 
 
 @pytest.mark.slow
 def test_network_of_the_weights_gets_images_by_the_time(paths: Paths, tmp_path: Path) -> None:
     """Little time takes small images for a backbone's network, whose size from scratch the ladder would not take."""
     params = replace(paths.params, pretrain=Pretrain(network="resnet18", recipe=Recipe(epochs=1), init="weights.pt"))
-    small, large = (plan.choose(tmp_path, time, params, {}, 1000, BESIDE) for time in (50.0, 1e7))
+    small, large = (plan.choose(tmp_path, time, params, {}, 1000, BESIDE, at_once) for time in (50.0, 1e7))
     assert (small["preprocess.size"], large["preprocess.size"]) == (64, 128)
     assert small["pretrain.network"] == "resnet18"
     given = {"pretrain.network": "vgg11_bn"}
-    assert plan.choose(tmp_path, 50.0, paths.params, given, 9, BESIDE) == {"preprocess.size": 64}
+    assert plan.choose(tmp_path, 50.0, paths.params, given, 9, BESIDE, at_once) == {"preprocess.size": 64}
 
 
 def test_steps_leave_time_to_score() -> None:
@@ -264,4 +272,4 @@ def test_shipped_backbone_fixes_no_network(paths: Paths, tmp_path: Path) -> None
     """Weights that came along unasked leave network and size to the time, as if there were none."""
     begun = replace(paths.params, pretrain=replace(paths.params.pretrain, init=FRACTALS))
     given = {"preprocess.size": 96}
-    assert plan.choose(tmp_path, 1e7, begun, given, 10, BESIDE)["pretrain.network"] == "resnet18"
+    assert plan.choose(tmp_path, 1e7, begun, given, 10, BESIDE, at_once)["pretrain.network"] == "resnet18"
