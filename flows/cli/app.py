@@ -171,8 +171,9 @@ def run(
         from sightline.duration import parse
 
         time_given = parse(budget)
-    from flows.cli.console import show_summary, use_plain_lines
+    from flows.cli.console import use_plain_lines
     from flows.cli.repetition import forget, repeated
+    from flows.cli.show import show_summary
 
     use_plain_lines()
     check_given(paths.root)
@@ -237,7 +238,8 @@ def evaluate(
         from sightline.tracking.runs import check_version
 
         check_version(paths, version)
-    from flows.cli.console import counted_steps, show_evaluation
+    from flows.cli.console import counted_steps
+    from flows.cli.show import show_evaluation
     from sightline.evaluate.corruptions import CELLS
     from sightline.evaluate.registered import evaluate_version
     from sightline.registry.promotion import champion
@@ -272,7 +274,7 @@ def doctor(
     if as_json:
         typer.echo(json.dumps([asdict(one) for one in diagnoses]))
     else:
-        from flows.cli.console import show_diagnoses
+        from flows.cli.show import show_diagnoses
 
         show_diagnoses(diagnoses)
     if not all(one.good for one in diagnoses):

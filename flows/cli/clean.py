@@ -39,7 +39,7 @@ def clean(
         return
     from rich.filesize import decimal
 
-    from flows.cli.console import show_unused
+    from flows.cli.show import show_unused
 
     show_unused(found)
     total = decimal(sum(one.bytes for one in found))

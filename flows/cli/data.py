@@ -38,7 +38,7 @@ def log(
     if as_json:
         typer.echo(json.dumps(found))
         return
-    from flows.cli.console import show_versions
+    from flows.cli.show import show_versions
 
     for name, entries in found.items():
         show_versions(name, entries)

@@ -41,7 +41,7 @@ def lineage(
     if as_json:
         typer.echo(json.dumps(found))
         return
-    from flows.cli.console import show_lineage
+    from flows.cli.show import show_lineage
 
     show_lineage(found)
     say(f"page: {page}")
@@ -66,7 +66,7 @@ def impact(
     if as_json:
         typer.echo(json.dumps(asdict(found)))
         return
-    from flows.cli.console import show_impact
+    from flows.cli.show import show_impact
 
     show_impact(found)
 

@@ -105,7 +105,7 @@ def history(as_json: AsJson = False) -> None:
     if as_json:
         typer.echo(json.dumps(found))
         return
-    from flows.cli.console import show_history
+    from flows.cli.show import show_history
 
     show_history(found)
 
@@ -114,6 +114,6 @@ def _show(outcome: Outcome, *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(asdict(outcome)))
         return
-    from flows.cli.console import show_outcome
+    from flows.cli.show import show_outcome
 
     show_outcome(outcome)

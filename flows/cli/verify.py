@@ -25,7 +25,7 @@ def verify(
     if as_json:
         typer.echo(json.dumps([asdict(one) for one in found]))
     else:
-        from flows.cli.console import show_found
+        from flows.cli.show import show_found
 
         show_found(found)
     if any(one.state == DAMAGED for one in found):
