@@ -3,9 +3,9 @@
 `--data FOLDER` holds each set as FOLDER/SET/SET.tar, class folders inside, and FOLDER/SET/manifest.json, whose `files`
 have `path`, `label` and perhaps `group`. Planted on steel and on the source: 3 % exact copies, 3 % near copies (resized
 to 0.5 … 1, JPEG quality 50 … 95, or cropped by at most 10 % a side), 2 % blank images and 2 % damaged files; on steel
-and apple: 5 % flipped labels, in three draws. Turned: rotated and mirrored copies on steel and the source. Jig: 2,000
-made photographs of one kind of part with 60 copies (`quality_jig.py`). Then all sets as they are. `--peer PYTHON`, of
-an environment made with `pip install cleanvision imagededup`, runs the peers.
+and apple: 5 % flipped labels, and 15 % of one class given as another, three draws each. Turned: rotated and mirrored
+copies on steel and the source. Jig: 2,000 made photographs of one kind of part with 60 copies (`quality_jig.py`). Then
+all sets as they are. `--peer PYTHON`, of an environment made with `pip install cleanvision imagededup`, runs the peers.
 
 Precision of near copies: share of the joined pairs with a planted image that were planted; the pairs that a set had
 before are counted beside it.
@@ -40,6 +40,8 @@ from sightline.params import Validate
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from numpy.typing import NDArray
+
     from sightline.project import Paths
 
 SETS = {
@@ -48,7 +50,7 @@ SETS = {
     "signs": "target_traffic_signs",
     "source": "source_tiny_imagenet",
 }
-FLIPPED, DRAWS = 0.05, 3
+FLIPPED, MIXED, DRAWS = 0.05, 0.15, 3
 MARKS = {
     "near_recall": 0.95,
     "near_precision": 0.95,
@@ -78,7 +80,7 @@ def main() -> None:
             figures[f"turned_{name}"] = quality_copies.turned(name, sets[name].folder, files, given.peer)
         figures["jig"] = quality_copies.jig(Jig(parts=300, copies=20) if given.quick else Jig())
         for name in ("steel",) if given.quick else ("steel", "apple"):
-            figures[f"labels_{name}"] = flipped(name, sets[name], 1 if given.quick else DRAWS)
+            figures |= wrong_labels(name, sets[name], 1 if given.quick else DRAWS)
         for name, one in sets.items():
             figures[f"{name}_as_it_is"] = as_it_is(one)
         if not given.quick:
@@ -94,7 +96,7 @@ def wanted(given: argparse.Namespace) -> tuple[str, ...]:
 def met(figures: dict[str, Any]) -> bool:
     """Whether every figure keeps its mark."""
     sets = [figures[name] for name in ("steel", "source") if name in figures]
-    labels = [row for name, row in figures.items() if name.startswith("labels_")]
+    labels = [row for name, row in figures.items() if name.startswith(("labels_", "habit_"))]
     return (
         all(row["near"]["recall"] >= MARKS["near_recall"] for row in sets)
         and all(row["near"]["precision"] >= MARKS["near_precision"] for row in sets)
@@ -218,27 +220,42 @@ def beside(figures: dict[str, Any], theirs: Found, truth: Found, suspected: froz
     return {"cleanvision": rows, "rows_below_cleanvision": below}
 
 
-def flipped(name: str, given: Given, draws: int) -> dict[str, float]:
-    """Recall and precision of the likely label errors, where 5 % of the labels were changed at random."""
+def wrong_labels(name: str, given: Given, draws: int) -> dict[str, dict[str, float]]:
+    """Recall and precision of the likely label errors, where labels were changed at random, and by a habit."""
     truth = np.array([one["label"] for one in given.files], dtype=object)
     groups = np.array([one.get("group") or one["path"] for one in given.files], dtype=object)
-    features = np.stack([texture(Image.open(given.folder / one["path"])) for one in given.files])
-    names = np.unique(truth)
-    recalls, precisions = [], []
-    for seed in range(draws):
-        rng = np.random.default_rng(seed)
-        wrong = rng.choice(len(truth), round(FLIPPED * len(truth)), replace=False)
-        labels = truth.copy()
-        for row in wrong:
-            labels[row] = rng.choice(names[names != truth[row]])
-        found = {one.position for one in suspects(features.astype(np.float64), labels, groups)}
-        right = len(found & set(wrong.tolist()))
-        recalls.append(right / len(wrong))
-        precisions.append(right / max(1, len(found)))
-    figures = {"recall": round(float(np.mean(recalls)), 3), "precision": round(float(np.mean(precisions)), 3)}
-    figures |= {"recall_std": round(float(np.std(recalls)), 3), "precision_std": round(float(np.std(precisions)), 3)}
-    print(f"{name}: flipped labels", figures)
+    features = np.stack([texture(Image.open(given.folder / one["path"])) for one in given.files]).astype(np.float64)
+    figures: dict[str, dict[str, float]] = {}
+    for kind, change in (("labels", at_random), ("habit", by_habit)):
+        rows = []
+        for seed in range(draws):
+            labels = change(truth, np.random.default_rng(seed))
+            found = {one.position for one in suspects(features, labels, groups)}
+            wrong = set(np.flatnonzero(labels != truth).tolist())
+            right = len(found & wrong)
+            rows.append((right / len(wrong), right / max(1, len(found))))
+        (recall, precision), spread = np.mean(rows, 0).round(3).tolist(), np.std(rows, 0).round(3).tolist()
+        row = {"recall": recall, "precision": precision, "recall_std": spread[0], "precision_std": spread[1]}
+        figures[f"{kind}_{name}"] = row
+        print(f"{name}: {kind}", row)
     return figures
+
+
+def at_random(truth: NDArray[Any], rng: np.random.Generator) -> NDArray[Any]:
+    """The labels, 5 % of them changed to any other class."""
+    labels, names = truth.copy(), np.unique(truth)
+    for row in rng.choice(len(truth), round(FLIPPED * len(truth)), replace=False):
+        labels[row] = rng.choice(names[names != truth[row]])
+    return labels
+
+
+def by_habit(truth: NDArray[Any], rng: np.random.Generator) -> NDArray[Any]:
+    """The labels, 15 % of one class given as another one, as by a person who mixes them up."""
+    labels = truth.copy()
+    one, other = rng.choice(np.unique(truth), 2, replace=False)
+    rows = np.flatnonzero(truth == one)
+    labels[rng.choice(rows, round(MIXED * len(rows)), replace=False)] = other
+    return labels
 
 
 def as_it_is(given: Given) -> dict[str, int]:
