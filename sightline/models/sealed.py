@@ -30,6 +30,8 @@ PACKAGE = Path(__file__).parents[1]
 """Our own code, as it is installed."""
 LIBRARIES = ("torch", "torchvision", "pillow", "numpy", "pandas", "safetensors")
 """What whoever serves the model needs beside MLflow."""
+TIMM = "timm"
+"""And where the network is one of its."""
 LARGEST = 2**20
 """Bytes of a file that describes the model; those with images and weights may be larger."""
 DESCRIBING = ("MLmodel", "conda.yaml", "python_env.yaml", REQUIREMENTS, META)
@@ -152,7 +154,7 @@ def _check_descriptions(folder: Path) -> None:
     if flavors is None or flavors.keys() != {"python_function"} or _plain(flavors["python_function"]) != FLAVOR:
         raise ModelError(f"{folder / 'MLmodel'} has MLflow load something else than our serving: {REMEDY}")
     libraries = (folder / REQUIREMENTS).read_text(encoding="utf-8").split("\n")
-    pins = re.compile(rf"({'|'.join(('mlflow', *LIBRARIES))})==[\w.]+")
+    pins = re.compile(rf"({'|'.join(('mlflow', *LIBRARIES, TIMM))})==[\w.]+")
     if not all(pins.fullmatch(line) for line in libraries if line):
         raise ModelError(f"{folder / REQUIREMENTS} asks for something else than our serving needs: {REMEDY}")
     conda, virtualenv = _yaml(folder / "conda.yaml"), _yaml(folder / "python_env.yaml")

@@ -68,7 +68,7 @@ class Registered(Versions):
                 artifacts={"bundle": str(bundle)},
                 signature=ModelSignature(Schema([ColSpec("binary", "image")]), Schema(outputs)),
                 input_example=example,
-                pip_requirements=_requirements(),
+                pip_requirements=_requirements(card["network"]),
                 code_paths=[str(sealed.PACKAGE)],
             )
         # Read back from where it is stored: what cannot be had again as it was written is not registered.
@@ -177,6 +177,9 @@ def _recorded(tag: str) -> dict[str, str]:
     return found if isinstance(found, dict) else {}
 
 
-def _requirements() -> list[str]:
+def _requirements(network: str) -> list[str]:
     """What the logged model needs to answer, at the versions in use; a local build tag such as +cpu is dropped."""
-    return [f"{name}=={installed(name).partition('+')[0]}" for name in sealed.LIBRARIES]
+    from sightline.models.hub import is_of_timm
+
+    names = [*sealed.LIBRARIES, *([sealed.TIMM] if is_of_timm(network) else [])]
+    return [f"{name}=={installed(name).partition('+')[0]}" for name in names]

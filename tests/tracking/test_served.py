@@ -63,3 +63,15 @@ def test_served_answers_say_what_is_foreign(toy: Paths, tmp_path: Path) -> None:
     assert set(served["version"]) == {version}
     assert set(served["digest"]) == {tree_digest(tmp_path / "bundle")}
     assert served["foreign_score"][0] <= 1 < served["foreign_score"][1]
+
+
+@pytest.mark.parametrize("network", ["cnn", "timm:test_resnet"])
+def test_version_asks_for_the_libraries_of_its_network(toy: Paths, tmp_path: Path, network: str) -> None:
+    """An environment that MLflow makes for it can build a network of timm, and needs none of it for ours."""
+    (tmp_path / "training").mkdir()
+    card = Card(network, 32, ("cat", "dog"), 1.0, save_weights(build(network, 2, 32).eval(), tmp_path / "training"))
+    write_bundle(tmp_path / "bundle", card, tmp_path / "training" / WEIGHTS, [png(noise(0, 100, 1, 0)[0])])
+    tracker = connect(toy)
+    version = tracker.register_classifier(tracker.start("toy", {}), tmp_path / "bundle", {})
+    wanted = (tracker.files(tracker.classifier_model, version) / "requirements.txt").read_text(encoding="utf-8")
+    assert ("timm==" in wanted) == (network != "cnn")
