@@ -38,6 +38,7 @@ from sightline import config
 from sightline.budget import overhead, plan
 from sightline.budget.ladder import LADDER
 from sightline.budget.overhead import Answers
+from sightline.errors import ConfigError
 from sightline.train import speed, speeds
 from sightline.train.speed import Speed
 
@@ -118,9 +119,13 @@ def planned(images: int, seconds: float, times: float) -> tuple[tuple[str, int],
         rung = (params.pretrain.network, params.preprocess.size)
         answers = overhead.answers(machine.runs, *rung)
         began = time.time() - beside.head
-        made = plan.resolve(
-            machine.runs, seconds, lambda: began + seconds - time.time(), params, counts, beside, answers
-        )
+        try:
+            made = plan.resolve(
+                machine.runs, seconds, lambda: began + seconds - time.time(), params, counts, beside, answers
+            )
+        except ConfigError as error:
+            # A busy machine may not hold a short budget; the plan of the faster one is looked at all the same.
+            return rung, 0.0, str(error)
         trained = made.steps["scratch"] * params.finetune.scratch.batch_size / made.rates["scratch"]
         return rung, trained / seconds, made.said
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 STARTS, WORKERS, MINUTES = 8, 2, 5.0
-DEPLOYMENTS = ("train/manual", "retrain/nightly", "monitor/hourly")
+DEPLOYMENTS = ("train/manual", "train/nightly", "monitor/hourly")
 WAITING = 3
 """Flow runs that wait or run at a time, at most."""
 PATIENCE = 600
