@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sightline import stored
 from sightline.data.files import thumbnails
+from sightline.data.labels.change import UNDO
 from sightline.data.versions import archive, history
 from sightline.data.versions.dvc import opened
 from sightline.digests import dvc_digest, git
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from sightline.project import Paths
 
 ANEW = "the next run makes it anew"
+LOST = "the last import of labels stays; `git log data/labels` tells of all"
 
 
 def findings(paths: Paths, *, fix: bool) -> Iterator[Finding]:
@@ -113,7 +115,7 @@ def _caches(paths: Paths, *, fix: bool) -> Iterator[Finding]:
 
         def forget(path: Path = path) -> str:
             path.unlink()
-            return f"it is gone, and {ANEW}"
+            return f"it is gone, and {LOST if path.suffix == UNDO else ANEW}"
 
         yield settled("cache", path.relative_to(folder).as_posix(), trouble, forget, fix=fix)
 
@@ -123,7 +125,7 @@ def _is_whole_cache(path: Path) -> bool:
         return thumbnails.is_whole(path)
     if path.suffix == ".decoded":
         return path.stat().st_size in {0, 64}
-    if path.suffix in {".json", ".inputs"}:
+    if path.suffix in {".json", ".inputs", UNDO}:
         try:
             stored.unseal(path)
         except Damaged:

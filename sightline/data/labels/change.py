@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from sightline.project import Paths
 
+UNDO = ".undo"
+"""Ending of what is kept for the way back."""
+
 
 def make(paths: Paths, use: str, files: Mapping[Path, bytes | None], note: str) -> None:
     """Put the files in place, keep what was there for `undo`, and make the new version; or leave all as it was."""
@@ -84,4 +87,4 @@ def _put(files: Mapping[Path, bytes | None]) -> None:
 
 def _place(paths: Paths, use: str) -> Path:
     """Beside what else this machine alone knows."""
-    return paths.cache(use).with_name(f"{use}.undo")
+    return paths.cache(use).with_suffix(UNDO)

@@ -11,6 +11,8 @@ from sightline.data import manifest
 from sightline.data.labels import change, exchange
 from sightline.data.versions import history
 from sightline.errors import DataError
+from sightline.verify.data import findings as verify
+from sightline.verify.finding import HEALED, WHOLE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,3 +68,16 @@ def test_labels_changed_since_are_not_thrown_away(ingested: Paths, tmp_path: Pat
     with pytest.raises(DataError, match="was changed since the import"):
         change.undo(ingested, "target")
     assert ingested.labels("target").read_text() == text
+
+
+def test_what_is_kept_for_the_way_back_is_verified(ingested: Paths, tmp_path: Path) -> None:
+    """As it was written it is whole; damaged, it is taken away and no import can be undone by it."""
+    imported(ingested, tmp_path / "one.csv", "violet")
+    assert [one for one in verify(ingested, fix=False) if one.state != WHOLE] == []
+    kept = ingested.cache("target").with_suffix(change.UNDO)
+    kept.write_bytes(kept.read_bytes().replace(b"one.csv", b"two.csv"))
+    healed = [one for one in verify(ingested, fix=True) if one.state != WHOLE]
+    assert [(one.which, one.state) for one in healed] == [("target.undo", HEALED)]
+    assert "the last import of labels stays" in healed[0].said
+    with pytest.raises(DataError, match="nothing to undo"):
+        change.undo(ingested, "target")
