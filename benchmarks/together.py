@@ -4,8 +4,9 @@
 
 *starts*: eight `sightline run` at once in a project that never ran. *workers*: a Prefect server and two workers, by the
 README's commands; for so many minutes (5; --quick: 1) its deployments are called as fast as they are answered, while
-labels are imported and `sightline run` is given by hand. Every command must end well, every flow run COMPLETED, and
-afterwards no lock is held, no run RUNNING, and `sightline verify` finds all whole.
+labels are imported and `sightline run` is given by hand. Every command must end well (an import that says who is at
+work is given again), every flow run COMPLETED, and afterwards no lock is held, no run RUNNING, and `sightline verify`
+finds all whole.
 """
 
 from __future__ import annotations
@@ -38,6 +39,8 @@ WAITING = 3
 """Flow runs that wait or run at a time, at most."""
 PATIENCE = 600
 """Seconds after which what has not ended counts as lost."""
+REFUSED, BUSY = 2, "wait for its end, then ask again"
+"""How a command that changes data ends while a run is at work."""
 OVER = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 
 
@@ -127,10 +130,23 @@ def relabel(root: Path, environment: dict[str, str], rng: random.Random, wrong: 
 
 
 def command(root: Path, environment: dict[str, str], *words: str, wrong: list[str]) -> None:
-    """Give a command in the project; what is wrong with how it ends."""
+    """Give a command in the project, again while it says that another one is at work; what is wrong with how it ends."""
     given = [sys.executable, "-P", "-m", "flows.cli", *words]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-    done = subprocess.run(given, cwd=root, env=environment, text=True, timeout=PATIENCE, check=False, **pipes)  # type: ignore[call-overload]
+    until = time.monotonic() + PATIENCE
+    while True:
+        done = subprocess.run(
+            given,
+            cwd=root,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+        if done.returncode != REFUSED or BUSY not in done.stdout or time.monotonic() > until:
+            break
+        time.sleep(1)
     if done.returncode or "Traceback" in done.stdout:
         wrong.append(f"sightline {' '.join(words[:3])}: exit status {done.returncode}: {done.stdout[-500:]}")
 
