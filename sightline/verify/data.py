@@ -69,6 +69,11 @@ def _outputs(paths: Paths, *, fix: bool) -> Iterator[Finding]:
         yield settled("version of the data", place, trouble, restore, fix=fix)
 
 
+def _forgotten(path: Path, then: str = ANEW) -> str:
+    path.unlink()
+    return f"it is gone, and {then}"
+
+
 def _removed(path: Path) -> str:
     kept = path.with_name(f"{path.name}.damaged")
     path.replace(kept)
@@ -96,6 +101,9 @@ def _store(paths: Paths, *, fix: bool) -> Iterator[Finding]:
             return "it came back from the remote"
 
         yield settled("DVC's store", name, "its content is not what its name says", replace, fix=fix)
+    for path in sorted((paths.root / ".dvc" / "cache" / "runs").glob("*/*/*")):
+        trouble = None if archive.is_whole_run(path) else "it does not say what its name says"
+        yield settled("DVC's record of a stage", path.name[:16], trouble, lambda path=path: _forgotten(path), fix=fix)  # type: ignore[misc]
 
 
 def _twins(paths: Paths) -> dict[str, Path]:
@@ -114,8 +122,7 @@ def _caches(paths: Paths, *, fix: bool) -> Iterator[Finding]:
         trouble = None if _is_whole_cache(path) else "it is not as it was written"
 
         def forget(path: Path = path) -> str:
-            path.unlink()
-            return f"it is gone, and {LOST if path.suffix == UNDO else ANEW}"
+            return _forgotten(path, LOST if path.suffix == UNDO else ANEW)
 
         yield settled("cache", path.relative_to(folder).as_posix(), trouble, forget, fix=fix)
 

@@ -183,6 +183,20 @@ def is_whole(path: Path, digest: str) -> bool:
     return found == digest.removesuffix(".dir")
 
 
+def is_whole_run(path: Path) -> bool:
+    """Whether DVC's record of a stage that ran is as it was written: its name is the digest of what it says.
+
+    Sizes and numbers of files are no part of that digest, and decide nothing.
+    """
+    from dvc.utils import dict_sha256
+
+    try:
+        said = yamls.read(path)
+    except yamls.Unreadable:
+        return False
+    return dict_sha256(said, exclude=["size", "nfiles"]) == path.name
+
+
 def _line(error: Exception) -> str:
     return " ".join(str(error).split())[:200] or type(error).__name__
 
