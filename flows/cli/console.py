@@ -34,6 +34,8 @@ class Visible(Console):
 CONSOLE = Visible()
 ENGINE = {"flow_engine", "task_engine", "engine", "server", "runner"}
 """Modules of Prefect whose every-run remarks ("Beginning flow run …") a person at a terminal does not need."""
+LEAVING = "Still processing items"
+"""How Prefect tells every four seconds of an end that its last messages are on their way."""
 
 
 def shown(text: str) -> str:
@@ -56,6 +58,8 @@ class Lines(logging.StreamHandler[Any]):
         """Print what a person at a terminal needs."""
         error = record.exc_info[1] if record.exc_info else None
         ours = isinstance(error, SightlineError) or (error is not None and is_about_space(error))
+        if record.getMessage().startswith(LEAVING):
+            return
         if not ours and (record.levelno >= logging.WARNING or record.module not in ENGINE):
             super().emit(record)
 
