@@ -7,7 +7,7 @@ Server and clients share this machine's cores. Every client sends JPEG bodies on
 its own; without photos they are drawn. `bare`: a loop that decodes the same files and answers them in batches by the
 same runtime, with no server at all. `alone`: one client. `captured`: ours, every answer recorded with its features.
 --litserve, --ray: a python of an environment with that library and with what this project needs, for
-`serving_peer.py`. --quick: five seconds, a cnn at 64 px.
+`serving_litserve.py` and `serving_ray.py`. --quick: five seconds, a cnn at 64 px.
 The marks hold for ResNet-18 at 224 px with 32 clients.
 """
 
@@ -129,8 +129,8 @@ def main() -> None:
         found["mlflow"] = loaded([*command, "--port", "{port}"], "/ping", "/invocations", "application/json", bodies)
         for peer, paths in PEERS.items():
             if python := getattr(words, peer):
-                command = [python, str(Path(__file__).with_name("serving_peer.py")), peer, "{port}", words.network]
-                command += [str(words.size), str(words.clients)]
+                script = str(Path(__file__).with_name(f"serving_{peer}.py"))
+                command = [python, script, "{port}", words.network, str(words.size), str(words.clients)]
                 found[peer] = loaded(command, *paths, *sent(peer, images))
     tell(found, one, many)
 

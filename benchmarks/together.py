@@ -130,7 +130,7 @@ def relabel(root: Path, environment: dict[str, str], rng: random.Random, wrong: 
 
 
 def command(root: Path, environment: dict[str, str], *words: str, wrong: list[str]) -> None:
-    """Give a command in the project, again while it says that another one is at work; what is wrong with how it ends."""
+    """Give a command in the project, again while it says that a run is at work; what is wrong with how it ends."""
     given = [sys.executable, "-P", "-m", "flows.cli", *words]
     until = time.monotonic() + PATIENCE
     while True:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 SEAL, FILES = "digest", "files"
 NOTES = Path("data", "cache", "whole")
 """Where a project notes which files were read and found whole."""
+RESULTS = Path(".prefect", "storage")
+"""Where it keeps what tasks returned, in Prefect's records."""
 
 
 def seal(values: Mapping[str, Any]) -> str:
@@ -39,15 +41,38 @@ def unseal(path: Path, before: Collection[str] = ()) -> dict[str, Any]:
     is missing or not as it was written.
     """
     try:
-        values: dict[str, Any] = json.loads(path.read_bytes())
-        told = values.pop(SEAL, None)
+        return opened(path.read_bytes(), path, before)
     except FileNotFoundError:
         raise Damaged(f"{path} is missing") from None
-    except (OSError, ValueError, AttributeError, TypeError, RecursionError) as error:
+    except OSError as error:
         raise Damaged(f"{path} is damaged ({error})") from None
+
+
+def opened(sealed: str | bytes, what: object, before: Collection[str] = ()) -> dict[str, Any]:
+    """What the `sealed` text of `what` says, as `unseal` has it."""
+    try:
+        values: dict[str, Any] = json.loads(sealed)
+        told = values.pop(SEAL, None)
+    except (ValueError, AttributeError, TypeError, RecursionError) as error:
+        raise Damaged(f"{what} is damaged ({error})") from None
     if told != digest_of(values) and not (told is None and values and values.keys() <= set(before)):
-        raise Damaged(f"{path} was changed since it was written")
+        raise Damaged(f"{what} was changed since it was written")
     return values
+
+
+def result(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Prefect's record of what a task returned, and what the sealed document in it says.
+
+    Raises Damaged where it is not the record that was stored under that name.
+    """
+    try:
+        record = json.loads(path.read_bytes())
+        name, sealed = Path(record["metadata"]["storage_key"]).name, record["result"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise Damaged(f"{path} is damaged ({error!r})") from None
+    if name != path.name:
+        raise Damaged(f"{path} was stored as {name}")
+    return record, opened(sealed, path)
 
 
 def write(manifest: Path, names: Iterable[str], **made_from: Any) -> None:

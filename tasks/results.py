@@ -18,7 +18,8 @@ from prefect.logging import get_run_logger
 from prefect.serializers import Serializer
 from pydantic import Field, TypeAdapter
 
-from sightline.errors import SightlineError
+from sightline import stored
+from sightline.errors import Damaged, SightlineError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +33,6 @@ TYPES = {
 }
 """Where the types of results are defined. Imported when one is read: no task depends on what another one returns."""
 ERROR = "error"
-FOLDER = ".prefect/storage"
 
 
 class TypedJson(Serializer):
@@ -44,15 +44,18 @@ class TypedJson(Serializer):
         """The JSON of a result; raises TypeError where it is of another type."""
         name = type(obj).__name__
         if isinstance(obj, BaseException):
-            return json.dumps({"type": ERROR, "value": f"{name}: {obj}"}).encode()
+            return stored.seal({"type": ERROR, "value": f"{name}: {obj}"}).encode()
         if TYPES.get(name) != type(obj).__module__:
             raise TypeError(f"a task returned {name}, which tasks.results.TYPES does not name")
-        return json.dumps({"type": name, "value": asdict(obj)}).encode()
+        return stored.seal({"type": name, "value": asdict(obj)}).encode()
 
     def loads(self, blob: bytes) -> Any:
-        """The result in that JSON; raises ValueError or KeyError where it is of no such type."""
-        stored = json.loads(blob)
-        name, value = stored["type"], stored["value"]
+        """The result in that JSON; raises Damaged, ValueError or KeyError where it is none, or of no such type."""
+        return self.made(stored.opened(blob, "a task's result"))
+
+    def made(self, told: dict[str, Any]) -> Any:
+        """The result that such JSON tells of."""
+        name, value = told["type"], told["value"]
         if name == ERROR:
             return SightlineError(str(value))
         kind = getattr(import_module(TYPES[name]), name)
@@ -76,8 +79,8 @@ class OwnResults(LocalFileSystem):
         if not file.is_file():
             raise ValueError(f"{file} does not exist")
         try:
-            return _checked(file.read_bytes())
-        except (ValueError, TypeError, KeyError, RecursionError):
+            return _checked(file)
+        except (Damaged, ValueError, TypeError, KeyError):
             get_run_logger().warning(f"{file} is no result that Sightline stored: it is not read, and made anew")
             raise ValueError(f"{file} is no result that Sightline stored") from None
 
@@ -92,19 +95,19 @@ def typed_results(root: Path) -> Iterator[None]:
     flow = FlowRunContext.get()
     if flow is None:
         raise RuntimeError("results are kept for the tasks of a flow; there is no flow here")
-    files = OwnResults(basepath=str(root / FOLDER))
+    files = OwnResults(basepath=str(root / stored.RESULTS))
     store = flow.result_store.model_copy(update={"result_storage": files, "serializer": TypedJson()})
     with flow.model_copy(update={"result_store": store}):
         yield
 
 
-def _checked(content: bytes) -> bytes:
+def _checked(file: Path) -> bytes:
     """A record with the parts that were looked at, and no others; raises ValueError where it is not one of ours."""
-    record = json.loads(content)
+    record, told = stored.result(file)
     own = {"type": KIND}
     if record.keys() != {"metadata", "result"} or record["metadata"]["serializer"] != own:
         raise ValueError("another serializer")
-    TypedJson().loads(record["result"].encode())
+    TypedJson().made(told)
     kept = {name: record["metadata"].get(name) for name in ("storage_key", "expiration", "prefect_version")}
     return json.dumps({"metadata": {**kept, "serializer": own}, "result": record["result"]}).encode()
 

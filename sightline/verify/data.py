@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sightline import stored
@@ -19,7 +20,6 @@ from sightline.verify.finding import Finding, settled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from sightline.project import Paths
 
@@ -134,10 +134,13 @@ def _is_whole_cache(path: Path) -> bool:
         return path.stat().st_size in {0, 64}
     if path.suffix in {".json", ".inputs", UNDO}:
         try:
-            stored.unseal(path)
+            told = stored.unseal(path)
         except Damaged:
             return False
-        return True
+        # What another data set came of is no note about this one.
+        return path.suffix != ".inputs" or {Path(name).parent.name for name in told.get(stored.FILES, ())} == {
+            path.stem
+        }
     return stored.is_whole(path)
 
 

@@ -24,7 +24,9 @@ ANEW = "it is gone, and the next run makes it anew, from the same inputs the sam
 
 
 def findings(paths: Paths, *, fix: bool) -> Iterator[Finding]:
-    """Everything below `runs/` that says of itself what it is."""
+    """Everything below `runs/` that says of itself what it is, and what tasks returned."""
+    for path in sorted((paths.root / stored.RESULTS).glob("*")):
+        yield settled("result of a task", path.name[:16], _returned(path), lambda path=path: _gone(path), fix=fix)  # type: ignore[misc]
     for path in sorted(paths.runs.glob("features/*.safetensors")):
         trouble = None if stored.is_whole(path) else "it is not as it was written"
         yield settled("features", path.name, trouble, lambda path=path: _gone(path), fix=fix)  # type: ignore[misc]
@@ -39,6 +41,14 @@ def findings(paths: Paths, *, fix: bool) -> Iterator[Finding]:
         else:
             continue
         yield settled(kind, which, trouble, lambda path=path: _gone(path), fix=fix)  # type: ignore[misc]
+
+
+def _returned(path: Path) -> str | None:
+    try:
+        stored.result(path)
+    except Damaged as error:
+        return str(error)
+    return None
 
 
 def _trouble(path: Path) -> str | None:

@@ -19,8 +19,9 @@ from sightline.digests import file_digest
 from sightline.errors import ModelError
 from sightline.evaluate.evaluation import Evaluated
 from sightline.report.label_errors import LabelErrors
+from sightline.stored import RESULTS, seal
 from sightline.train.result import Trained
-from tasks.results import FOLDER, KIND, OwnResults, TypedJson
+from tasks.results import KIND, OwnResults, TypedJson
 from tasks.versioning import run_trusted, work_folder
 
 CANARY = str(Path(tempfile.gettempdir(), f"canary-{os.getpid()}"))
@@ -55,6 +56,15 @@ def record(serializer: Any, result: str | None = None, /, **more: Any) -> bytes:
 
 
 JSON = TypedJson().dumps(TRAINED).decode()
+
+
+def sealed(changed: str) -> str:
+    """The text of a result under a seal of its own, as whoever knows our code would write it."""
+    values = json.loads(changed)
+    values.pop("digest", None)
+    return seal(values)
+
+
 CALL = json.dumps({"__class__": "os.system", "data": COMMAND, "command": COMMAND})
 PLANTED = {
     "pickle": record({"type": "pickle", "picklelib": "cloudpickle"}),
@@ -66,9 +76,11 @@ PLANTED = {
     "json that calls": record({"type": "json", "object_decoder": "builtins.eval"}, CALL),
     "json that builds": record({"type": "json"}, CALL),
     "ours with more": record({"type": KIND, "jsonlib": "planted_library"}, JSON),
-    "ours, of another type": record({"type": KIND}, json.dumps({"type": "Popen", "value": {"args": COMMAND}})),
-    "ours, of a wrong value": record({"type": KIND}, JSON.replace('"size": 16', '"size": "16"')),
-    "ours, with a field": record({"type": KIND}, JSON.replace('"size": 16', '"size": 16, "more": 1')),
+    "ours, of another type": record({"type": KIND}, seal({"type": "Popen", "value": {"args": COMMAND}})),
+    "ours, of a wrong value": record({"type": KIND}, sealed(JSON.replace('"size": 16', '"size": "16"'))),
+    "ours, with a field": record({"type": KIND}, sealed(JSON.replace('"size": 16', '"size": 16, "more": 1'))),
+    "ours, changed": record({"type": KIND}, JSON.replace('"size": 16', '"size": 32')),
+    "ours, of another key": record({"type": KIND}, JSON).replace(b'"key"', b'"another"'),
     "bare pickle": pickled().encode(),
     "nested": b"[" * 10**6,
     "nothing": b"",
@@ -110,7 +122,7 @@ def test_planted_record_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 @pytest.mark.usefixtures("prefect_server")
 def test_task_runs_again_in_place_of_a_planted_result(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """What a task returned is used again; exchanged for a pickle under its key it is not, which a warning tells."""
-    stored = tmp_path / FOLDER / "key"
+    stored = tmp_path / RESULTS / "key"
 
     def find() -> LabelErrors:
         return found
@@ -151,7 +163,7 @@ def test_error_of_a_task_is_kept_without_a_pickle(tmp_path: Path, caplog: pytest
             run_trusted(fail, tmp_path)
 
     failing()
-    stored = list((tmp_path / FOLDER).iterdir())
+    stored = list((tmp_path / RESULTS).iterdir())
     assert stored
     for path in stored:
         assert json.loads(path.read_text())["metadata"]["serializer"] == {"type": "sightline"}

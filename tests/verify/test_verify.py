@@ -39,6 +39,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 KINDS = {
     ".dvc/cache/files/md5/??/*": "DVC's store",
     ".dvc/cache/runs/??/*/*": "DVC's record of a stage",
+    ".prefect/storage/*": "result of a task",
     "data/manifests/target/manifest.parquet": "version of the data",
     "data/validation/source/verdict.json": "version of the data",
     "data/shards/target/train-00000.npy": "version of the data",

@@ -194,7 +194,8 @@ def is_whole_run(path: Path) -> bool:
         said = yamls.read(path)
     except yamls.Unreadable:
         return False
-    return dict_sha256(said, exclude=["size", "nfiles"]) == path.name
+    digest: str = dict_sha256(said, exclude=["size", "nfiles"])
+    return digest == path.name
 
 
 def _line(error: Exception) -> str:
