@@ -27,6 +27,8 @@ NOTES = Path("data", "cache", "whole")
 """Where a project notes which files were read and found whole."""
 RESULTS = Path(".prefect", "storage")
 """Where it keeps what tasks returned, in Prefect's records."""
+BEFORE = ("type", "value")
+"""What a task's result said before it was sealed."""
 
 
 def seal(values: Mapping[str, Any]) -> str:
@@ -72,7 +74,7 @@ def result(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         raise Damaged(f"{path} is damaged ({error!r})") from None
     if name != path.name:
         raise Damaged(f"{path} was stored as {name}")
-    return record, opened(sealed, path)
+    return record, opened(sealed, path, BEFORE)
 
 
 def write(manifest: Path, names: Iterable[str], **made_from: Any) -> None:

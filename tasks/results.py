@@ -51,7 +51,7 @@ class TypedJson(Serializer):
 
     def loads(self, blob: bytes) -> Any:
         """The result in that JSON; raises Damaged, ValueError or KeyError where it is none, or of no such type."""
-        return self.made(stored.opened(blob, "a task's result"))
+        return self.made(stored.opened(blob, "a task's result", stored.BEFORE))
 
     def made(self, told: dict[str, Any]) -> Any:
         """The result that such JSON tells of."""
