@@ -44,7 +44,7 @@ def lift(root: Path) -> None:
     if not note.is_file():
         return
     try:
-        kept = stored.unseal(note)
+        kept = stored.unseal(note, needed=["written", "before"])
     except Damaged:
         kept = {}
     if kept and place.read_text(encoding="utf-8") == kept["written"]:

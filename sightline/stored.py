@@ -22,7 +22,7 @@ from sightline.files import write_atomically
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
-SEAL, FILES = "digest", "files"
+SEAL, FILES, KEY = "digest", "files", "key"
 NOTES = Path("data", "cache", "whole")
 """Where a project notes which files were read and found whole."""
 RESULTS = Path(".prefect", "storage")
@@ -36,21 +36,23 @@ def seal(values: Mapping[str, Any]) -> str:
     return json.dumps({**values, SEAL: digest_of(values)}, indent=1) + "\n"
 
 
-def unseal(path: Path, before: Collection[str] = ()) -> dict[str, Any]:
+def unseal(path: Path, before: Collection[str] = (), needed: Collection[str] = ()) -> dict[str, Any]:
     """What the sealed document at `path` says.
 
     One that says nothing but what stood in it `before` such documents were sealed counts too. Raises Damaged where it
-    is missing or not as it was written.
+    is missing or not as it was written, or says nothing of what is `needed`: another document lies in its place.
     """
     try:
-        return opened(path.read_bytes(), path, before)
+        return opened(path.read_bytes(), path, before, needed)
     except FileNotFoundError:
         raise Damaged(f"{path} is missing") from None
     except OSError as error:
         raise Damaged(f"{path} is damaged ({error})") from None
 
 
-def opened(sealed: str | bytes, what: object, before: Collection[str] = ()) -> dict[str, Any]:
+def opened(
+    sealed: str | bytes, what: object, before: Collection[str] = (), needed: Collection[str] = ()
+) -> dict[str, Any]:
     """What the `sealed` text of `what` says, as `unseal` has it."""
     try:
         values: dict[str, Any] = json.loads(sealed)
@@ -59,6 +61,25 @@ def opened(sealed: str | bytes, what: object, before: Collection[str] = ()) -> d
         raise Damaged(f"{what} is damaged ({error})") from None
     if told != digest_of(values) and not (told is None and values and values.keys() <= set(before)):
         raise Damaged(f"{what} was changed since it was written")
+    if not values.keys() >= set(needed):
+        raise Damaged(f"{what} is about something else")
+    return values
+
+
+def keep(path: Path, key: str, values: Mapping[str, Any]) -> None:
+    """Write what belongs to `key` as a sealed document that says so."""
+    write_atomically(path, seal({KEY: key, **values}))
+
+
+def kept(path: Path, key: str) -> dict[str, Any]:
+    """What `keep` wrote at `path` for `key`.
+
+    One without a key, from before such documents had any, counts too. Raises Damaged as `unseal`, and where it was
+    written for another key.
+    """
+    values = unseal(path)
+    if values.pop(KEY, key) != key:
+        raise Damaged(f"{path} is about something else")
     return values
 
 

@@ -63,6 +63,22 @@ def test_document_from_before_counts_where_it_says_no_more(document: Path) -> No
             stored.unseal(document, before)
 
 
+def test_document_in_the_place_of_another_is_refused(document: Path) -> None:
+    """Whole as it is, it says nothing of what is asked."""
+    assert stored.unseal(document, needed=["size"])["size"] == 16
+    with pytest.raises(Damaged, match="is about something else"):
+        stored.unseal(document, needed=["size", "weights"])
+
+
+def test_document_of_another_key_is_refused(document: Path) -> None:
+    """It names the key that it was written for; one from before documents did so counts."""
+    assert stored.kept(document, "one") == stored.unseal(document)
+    stored.keep(document, "one", VALUES)
+    assert stored.kept(document, "one") == json.loads(json.dumps(VALUES))
+    with pytest.raises(Damaged, match="is about something else"):
+        stored.kept(document, "another")
+
+
 def test_manifest_knows_its_files(tmp_path: Path) -> None:
     """A changed, a missing and a further file are told by name."""
     (tmp_path / "a.bin").write_bytes(b"one")

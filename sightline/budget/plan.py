@@ -15,7 +15,6 @@ from sightline import stored
 from sightline.budget.ladder import LADDER, PASSES, SIZES, STEP, STEPS
 from sightline.digests import digest_of
 from sightline.errors import ConfigError, Damaged
-from sightline.files import write_atomically
 from sightline.heads.known import of
 from sightline.models.shipped import is_shipped
 from sightline.train import chain, loop, probe
@@ -288,12 +287,13 @@ def _time(seconds: float) -> str:
 
 def recorded(runs: Path, key: Any, decide: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """What was decided for `key` before, else what `decide` says now, written down."""
-    path = runs / "plans" / f"{digest_of(key)[:16]}.json"
+    digest = digest_of(key)
+    path = runs / "plans" / f"{digest[:16]}.json"
     try:
-        return stored.unseal(path)
+        return stored.kept(path, digest)
     except Damaged:
-        write_atomically(path, stored.seal(decide()))
-    return stored.unseal(path)
+        stored.keep(path, digest, decide())
+    return stored.kept(path, digest)
 
 
 def _said(seconds: float, params: Params, steps: Mapping[str, int], counts: Mapping[str, Mapping[str, int]]) -> str:

@@ -115,7 +115,7 @@ def _last(paths: Paths, use: str) -> dict[str, Any]:
     """What was noted of the last ingestion, where manifest and quarantine list stand as it left them; else nothing."""
     note = paths.ingested(use)
     with suppress(Damaged):
-        said = stored.unseal(note)
+        said = stored.unseal(note, needed=[stored.FILES])
         stored.check(note.parent, said[stored.FILES])
         return said
     return {}

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+INDEXED = ("size", "classes", "shards")
+"""What an index of shards says; one from before it held digests, nothing else."""
 MEMORY_SHARE = 0.25
 """Share of the machine's memory up to which the images of a role are held there."""
 
@@ -160,7 +162,7 @@ def load_any(folder: Path, role: str) -> Images:
 def _verified(folder: Path, role: str) -> tuple[dict[str, Any], list[str], str]:
     """The index, the shards of `role`, and the digest of their files, which are as they were written."""
     try:
-        index = stored.unseal(folder / "index.json", ("size", "classes", "shards"))
+        index = stored.unseal(folder / "index.json", INDEXED, INDEXED)
         names = [shard["name"] for shard in index["shards"] if shard["role"] == role]
         files = index.get(stored.FILES)
         if files is None:

@@ -155,7 +155,7 @@ def read_index(folder: Path) -> Index:
 
 def _told(folder: Path) -> dict[str, Any]:
     try:
-        return stored.unseal(folder / INDEX, BEFORE)
+        return stored.unseal(folder / INDEX, BEFORE, BEFORE)
     except Damaged as error:
         raise DataError(f"{error}: the shards are not whole; run `sightline run` or `dvc repro`") from None
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from sightline import stored
 from sightline.digests import code_digest, digest_of
 from sightline.errors import Damaged
-from sightline.files import write_atomically
 from sightline.heads.labels import CLASSIFY
 from sightline.project import machine_cache
 from sightline.train import speed
@@ -59,10 +58,10 @@ def once(runs: Path, what: list[Any], measure: Callable[[], dict[str, Any]]) -> 
     key = digest_of([machine(), code_digest(speed.__name__), *what])
     path = (machine_cache() or runs) / "speeds" / f"{key[:16]}.json"
     try:
-        return stored.unseal(path)
+        return stored.kept(path, key)
     except Damaged:
         found = measure()
-    write_atomically(path, stored.seal(found))
+    stored.keep(path, key, found)
     return found
 
 

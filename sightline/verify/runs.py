@@ -65,7 +65,7 @@ def _trained(folder: Path) -> str | None:
     except Damaged as error:
         return str(error)
     weights = folder / WEIGHTS
-    if not weights.is_file() or file_digest(weights) != told["weights"]:
+    if not weights.is_file() or file_digest(weights) != told.get("weights"):
         return f"{weights.name} is missing or was changed since training"
     return None
 

@@ -123,6 +123,24 @@ def test_flipped_byte_is_told_then_mended(trained: Paths, pattern: str) -> None:
     shutil.move(copy, home)
 
 
+@pytest.mark.parametrize(
+    ("place", "other"),
+    [
+        ("runs/scratch/*/result.json", "data/cache/complete.json"),
+        ("data/cache/target.inputs", "data/cache/source.inputs"),
+        ("data/cache/target.inputs", "data/cache/complete.json"),
+    ],
+)
+def test_sealed_document_in_the_place_of_another_is_told(trained: Paths, place: str, other: str) -> None:
+    """Whole as it is, it is about something else."""
+    file, taken = (next(iter(trained.root.glob(pattern))) for pattern in (place, other))
+    whole = file.read_bytes()
+    file.write_bytes(taken.read_bytes())
+    found = [one for one in everything(trained) if one.state != WHOLE]
+    assert [one.state for one in found] == [DAMAGED]
+    file.write_bytes(whole)
+
+
 def test_damaged_champion_is_mended_by_the_next_run(trained: Paths) -> None:
     """MLflow's copy comes back from the project's or from that of the evaluation, and the outcome says so."""
     copies = bundles(trained)

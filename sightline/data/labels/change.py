@@ -40,7 +40,7 @@ def undo(paths: Paths, use: str) -> str:
     Raises DataError where there is none, or where one of its files was changed since.
     """
     try:
-        said = stored.unseal(_place(paths, use))
+        said = stored.unseal(_place(paths, use), needed=["note", "files"])
     except Damaged:
         raise DataError(
             f"{use}: there is nothing to undo: no label was imported on this machine since the last undo; "
