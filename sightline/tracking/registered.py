@@ -16,8 +16,8 @@ from sightline.models import sealed
 from sightline.models.bundle import BUNDLE, GOLDEN
 from sightline.models.weights import WEIGHTS
 from sightline.tracking import bundles
+from sightline.tracking.artifacts import Artifacts
 from sightline.tracking.digest_tag import SEALS_TAG, folded
-from sightline.tracking.versions import Versions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,7 +29,7 @@ BUNDLE_TAG = "bundle"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Registered(Versions):
+class Registered(Artifacts):
     """The registered models of a project, with their files."""
 
     def register_classifier(self, run: str, bundle: Path, tags: Mapping[str, str]) -> str:
@@ -78,7 +78,8 @@ class Registered(Versions):
 
     def register_backbone(self, run: str, folder: Path, tags: Mapping[str, str]) -> str:
         """Store the backbone's files with its run and register them; the version."""
-        self.client.log_artifacts(run, str(folder), "backbone")
+        for file in sorted(folder.iterdir()):
+            self.artifact(run, file, "backbone")
         return self._register(self.backbone_model, f"{self.client.get_run(run).info.artifact_uri}/backbone", run, tags)
 
     def _register(self, model: str, source: str, run: str, tags: Mapping[str, str], logged: str | None = None) -> str:

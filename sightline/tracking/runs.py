@@ -50,8 +50,6 @@ class Past:
 class Tracker(Registered):
     """The MLflow store of a project, its experiment opened."""
 
-    experiment: str
-
     def start(self, name: str, tags: Mapping[str, str], parent: str | None = None) -> str:
         """Start a run; its id."""
         own = {PROCESS: identity(), **({"mlflow.parentRunId": parent} if parent else {})}
@@ -101,12 +99,6 @@ class Tracker(Registered):
 
         self.client.log_batch(run, params=[Param(key, str(value)[:6000]) for key, value in params.items()])
 
-    def tag(self, run: str, tags: Mapping[str, str]) -> None:
-        """Set tags of a run in one call."""
-        from mlflow.entities import RunTag
-
-        self.client.log_batch(run, tags=[RunTag(key, value) for key, value in tags.items()])
-
     def dataset(self, run: str, name: str, digest: str, source: str, profile: Mapping[str, Any], context: str) -> None:
         """Log a data set as an input of a run, with its DVC digest."""
         from mlflow.entities import Dataset, DatasetInput, InputTag
@@ -119,10 +111,6 @@ class Tracker(Registered):
             profile=json.dumps(dict(profile)),
         )
         self.client.log_inputs(run, [DatasetInput(entity, [InputTag("mlflow.data.context", context)])])
-
-    def artifact(self, run: str, path: Path, folder: str | None = None) -> None:
-        """Store a file with a run."""
-        self.client.log_artifact(run, str(path), folder)
 
     def address(self, run: str, path: str) -> str | None:
         """Of the page that shows the artifact at `path`; None beside a store that no server shows."""

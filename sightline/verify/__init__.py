@@ -6,7 +6,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 from sightline import stored
-from sightline.verify import answered, data, registered, runs
+from sightline.verify import answered, artifacts, data, registered, runs
 from sightline.verify.finding import DAMAGED as DAMAGED
 from sightline.verify.finding import Finding, shortened
 
@@ -20,5 +20,5 @@ def everything(paths: Paths, *, fix: bool = False) -> list[Finding]:
     What is whole is counted by kind, what is or was not is told one by one. Nothing is changed unless `fix`.
     """
     shutil.rmtree(paths.root / stored.NOTES, ignore_errors=True)
-    rooms = (data, runs, registered, answered)
+    rooms = (data, runs, registered, artifacts, answered)
     return shortened(one for room in rooms for one in room.findings(paths, fix=fix))
