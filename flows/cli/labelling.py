@@ -98,11 +98,13 @@ def _tell(page: Path, images: int, left: int, but: str, *, as_json: bool, **numb
 
 
 def _nothing(paths: Paths, found: Choice, *, audit: bool) -> str:
+    from sightline.words import counted
+
     policy, boxed = paths.params.capture, LABELS[paths.params.task_of("target")].are_boxes
     if found.bare:
         small = "no edge can be drawn exactly on thumbnails" if boxed else "thumbnails do for the verdict alone"
         return (
-            f"no {'whole ' if boxed else ''}picture was kept of {found.bare:,} answers: set capture.keep = images in "
+            f"no {'whole ' if boxed else ''}picture was kept of {counted(found.bare, 'answer')}: set capture.keep = images in "
             f"params.yaml (it is {policy.keep}; {small}), and restart `sightline serve`"
         )
     if audit:
