@@ -103,9 +103,10 @@ def _nothing(paths: Paths, found: Choice, *, audit: bool) -> str:
     policy, boxed = paths.params.capture, LABELS[paths.params.task_of("target")].are_boxes
     if found.bare:
         small = "no edge can be drawn exactly on thumbnails" if boxed else "thumbnails do for the verdict alone"
+        what = "whole picture" if boxed else "picture"
         return (
-            f"no {'whole ' if boxed else ''}picture was kept of {counted(found.bare, 'answer')}: set capture.keep = images in "
-            f"params.yaml (it is {policy.keep}; {small}), and restart `sightline serve`"
+            f"no {what} was kept of {counted(found.bare, 'answer')}: set capture.keep = images in params.yaml (it is "
+            f"{policy.keep}; {small}), and restart `sightline serve`"
         )
     if audit:
         return "no image of the audit sample waits for a label: `sightline monitor` draws from what was captured since"

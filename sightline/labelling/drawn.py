@@ -63,7 +63,7 @@ def read(paths: Paths, table: Path) -> Drawn:
     told = _json(table)
     try:
         by_task = rectangles.answered(told) if isinstance(told, list) else None
-        names = by_task or [str(one["file_name"]) for one in told["images"]]
+        names = [str(one["file_name"]) for one in told["images"]] if by_task is None else list(by_task)
     except (TypeError, KeyError, AttributeError) as error:
         raise DataError(f"{table} tells no boxes of such pictures ({error!r}): {WANTED}") from None
     known = _known(paths, table, names)

@@ -12,7 +12,7 @@ import browsing
 import pandas as pd
 import pytest
 import torch
-from boxed import CLASSES, draw, make_coco
+from boxed import CLASSES, draw, make_coco, make_yolo
 from capturing import draw_audit, note
 from conftest import copy_project, enter, make_project
 from PIL import Image
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 RUNNER = CliRunner()
 FIRST = 5000
 """Seed of the first image of the traffic: none of the data set."""
-ANSWERED = 24
+COUNT, ANSWERED = 40, 24
 SIZE = 64
 
 
@@ -74,7 +74,7 @@ def drawn_once(tmp_path_factory: pytest.TempPathFactory) -> Paths:
     """A project of 40 squares, ingested, with recorded answers; to be copied."""
     home = tmp_path_factory.mktemp("drawn")
     with pytest.MonkeyPatch.context() as patch:
-        paths = enter(make_project(home / "toy project", make_coco(home / "squares", 40)), patch)
+        paths = enter(make_project(home / "toy project", make_coco(home / "squares", COUNT)), patch)
         history.ingest(paths, "target")
         write_value(paths.root, "capture.keep", "images")
         write_value(paths.root, "monitor.audit", 0.3)
@@ -105,9 +105,11 @@ def told(folder: Path) -> dict[str, Any]:
 
 
 def number_of(folder: Path, name: str) -> int:
-    """Which image of the traffic the file shows."""
-    data = (folder / name).read_bytes()
-    return next(number for number in range(ANSWERED) if picture(number) == data)
+    """Which image of the traffic the file shows; one of the data set has a negative number."""
+    with Image.open(folder / name) as image:
+        pixels = image.tobytes()
+    seeds = (*range(FIRST, FIRST + ANSWERED), *range(COUNT))
+    return next(seed for seed in seeds if draw(seed)[0].tobytes() == pixels) - FIRST
 
 
 def answered(folder: Path, place: Path, names: Sequence[str] | None = None) -> Path:
@@ -306,15 +308,22 @@ def test_images_of_the_set_wait_and_are_corrected(drawn: Paths, tmp_path: Path) 
     """Those without boxes leave without --queue; with --all every one; what comes back counts more."""
     raw = drawn.raw("target")
     (raw / "waits.png").write_bytes(picture(3))
+    file = raw / "coco.json"
+    given = json.loads(file.read_text())
+    given["annotations"][0]["category_id"] = 9
+    file.write_text(json.dumps(given))
     history.ingest(drawn, "target")
+    broken = given["images"][given["annotations"][0]["image_id"]]["file_name"]
+    rows = manifest.read(drawn.manifest("target")).set_index("path")
+    assert "there is no category 9" in rows.loc[broken, "reason"]
     assert "name a new folder" in call("export", tmp_path / "todo.csv", fails=True)
-    assert "1 image to label" in call("export", tmp_path / "todo")
-    (one,) = told(tmp_path / "todo")["images"]
-    assert (tmp_path / "todo" / one["file_name"]).read_bytes() == picture(3)
+    assert "2 images to label" in call("export", tmp_path / "todo")
     said = json.loads(call("import", answered(tmp_path / "todo", tmp_path / "answers.json"), "--json"))
-    assert (said["changed"], said["added"], said["audited"]) == (1, 0, 0)
+    assert (said["changed"], said["added"], said["audited"]) == (2, 0, 0)
     rows = manifest.read(drawn.manifest("target"))
-    assert rows.set_index("path").loc["waits.png", ["label", "status"]].tolist() == [truth(3), "ok"]
+    assert (rows["status"] == "ok").all()
+    labels = rows.set_index("path")["label"]
+    assert (labels["waits.png"], labels[broken]) == (truth(3), truth(int(broken.partition(".")[0]) - FIRST))
     assert "waits for boxes" in call("export", tmp_path / "none", fails=True)
 
     assert "21 images to label, 20 more wait" in call("export", tmp_path / "some", "--all", "--count", "21")
@@ -325,11 +334,53 @@ def test_images_of_the_set_wait_and_are_corrected(drawn: Paths, tmp_path: Path) 
     found["annotations"][0]["bbox"] = [1, 2, 10, 11]
     (tmp_path / "corrected.json").write_text(json.dumps(found))
     said = json.loads(call("import", tmp_path / "corrected.json", "--json"))
-    assert (said["given"], said["changed"], said["added"]) == (41, 1, 0)
+    assert (said["given"], said["changed"], said["added"]) == (COUNT + 1, 1, 0)
     now = manifest.read(drawn.manifest("target"))
     assert (now["label"] != rows["label"]).sum() == 1
     boxes = pd.read_parquet(drawn.boxes("target"))
     assert len(boxes[(boxes["x1"] == 1) & (boxes["y2"] == 13)]) == 1
+
+
+def test_turned_photo_is_drawn_on_as_it_stands(drawn: Paths, tmp_path: Path) -> None:
+    """Its file says that it lies on its side; what is drawn on the upright one stays there."""
+    out, exif = BytesIO(), Image.Exif()
+    exif[0x0112] = 6
+    pixels = draw(FIRST + 101)[0]
+    Image.fromarray(pixels).save(out, "JPEG", exif=exif)
+    shutil.rmtree(drawn.root / "captured")
+    write_value(drawn.root, "monitor.audit", 1e-9)
+    note(Paths(drawn.root), detector(), [out.getvalue()])
+    call("export", tmp_path / "queue", "--queue")
+    found = told(tmp_path / "queue")
+    (image,) = found["images"]
+    assert (image["height"], image["width"]) == pixels.shape[1::-1]
+    del found["info"]
+    found["annotations"] = [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 2, 30, 40]}]
+    (tmp_path / "answers.json").write_text(json.dumps(found))
+    call("import", tmp_path / "answers.json")
+    rows = manifest.read(drawn.manifest("target"))
+    (label,) = rows.loc[rows["path"].str.startswith("captured/"), "label"]
+    assert label == f"{pixels.shape[0]}x{pixels.shape[1]};1 2 31 42 green"
+
+
+def test_set_of_yolo_takes_drawn_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a missing file of labels means no box, the boxes that were drawn count."""
+    paths = enter(make_project(tmp_path / "toy project", make_yolo(tmp_path / "squares", 16)), monkeypatch)
+    history.ingest(paths, "target")
+    write_value(paths.root, "capture.keep", "images")
+    write_value(paths.root, "monitor.audit", 1e-9)
+    paths = Paths(paths.root)
+    note(paths, detector(), [picture(number) for number in range(3)])
+    call("export", tmp_path / "queue", "--queue")
+    call("import", answered(tmp_path / "queue", tmp_path / "answers.json"))
+    rows = manifest.read(paths.manifest("target"))
+    added = rows.loc[rows["path"].str.startswith("captured/"), "label"]
+    assert sorted(added) == sorted(truth(number) for number in range(3))
+    file = tmp_path / "answers.json"
+    file.write_text('{"images": [], "annotations": [], "categories": []}')
+    assert "0 answers read, 0 new or changed" in call("import", file)
+    file.write_text("[]")
+    assert "0 answers read, 0 new or changed" in call("import", file)
 
 
 @pytest.fixture(scope="module")
