@@ -173,7 +173,8 @@ def _candidates(
 
 def _lead(row: Mapping[str, Any], lead: float) -> float:
     """That of the answer; where it has boxes, of each class's surest one, that of the least sure one."""
-    return min([lead, *(abs(2 * box["probability"] - 1) for box in row["boxes"] or ())])
+    each: list[float] = [abs(2 * box["probability"] - 1) for box in row["boxes"] or ()]
+    return min([lead, *each])
 
 
 def _in_turns(best: Mapping[str, Sequence[Chosen]]) -> list[Chosen]:

@@ -10,7 +10,6 @@ from sightline.data import manifest
 from sightline.data.annotations import coco
 from sightline.data.annotations.described import Box
 from sightline.data.annotations.table import Image
-from sightline.data.files.facts import read_bytes
 from sightline.data.labels.exchange import needs_label
 from sightline.files import write_atomically
 from sightline.heads.located import read
@@ -52,19 +51,19 @@ def of_set(
     """
     rows = manifest.read(paths.manifest("target"))
     rows = rows[~rows["sha256"].duplicated() & (needs_label(rows) | everything)]
-    sound = rows[rows["format"].notna()]
-    chosen, folder = sound.head(most), paths.raw("target")
-    files = [folder / path for path in chosen["path"]]
-    answers: Sequence[Mapping[str, Any]] = suggest(files) if suggest else [{}] * len(chosen)
+    folder = paths.raw("target")
+    is_there = rows["path"].map(lambda path: (folder / path).is_file()).astype(bool)
+    sound = rows[is_there & rows["format"].notna()]
+    chosen = sound.head(most)
+    answers: Sequence[Mapping[str, Any]] = [{}] * len(chosen)
+    if suggest:
+        answers = suggest([folder / path for path in chosen["path"]])
     drawings = []
-    for path, digest, label, answer in zip(
-        chosen["path"], chosen["sha256"], chosen["label"].astype(object), answers, strict=True
-    ):
-        data = read_bytes(folder, path)
-        known = label if isinstance(label, str) else None
-        one = _drawing(name_of(digest, data), data, path, known)
-        boxes = one.boxes if known else tuple(_box(box) for box in answer.get("boxes", ()))
-        drawings.append(replace(one, boxes=boxes))
+    facts = chosen[["path", "sha256", "label", "reason"]].astype(object).where(chosen.notna(), None)
+    for (path, digest, known, reason), answer in zip(facts.itertuples(index=False), answers, strict=True):
+        data = (folder / path).read_bytes()
+        one = _drawing(name_of(digest, data), data, f"{path}{f' · {reason}' if reason else ''}", known)
+        drawings.append(one if known else replace(one, boxes=tuple(map(_box, answer.get("boxes", ())))))
     return drawings, len(sound) - len(chosen), len(rows) - len(sound)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
@@ -24,7 +25,7 @@ from sightline.data.labels.exchange import refuse
 from sightline.data.sources.item import suffix_of
 from sightline.errors import DataError
 from sightline.heads.located import SEPARATOR, text_of
-from sightline.images.reading import EXTENSIONS, SUFFIXES
+from sightline.images.reading import EXTENSIONS, SUFFIXES, UnreadableImage
 from sightline.labelling import drawings, pictures, rectangles
 from sightline.labelling.sheet import Answer
 from sightline.serve.history import AT
@@ -49,8 +50,8 @@ class Drawn:
 
     answers: tuple[Answer, ...]
     """Their labels are boxes; those about images of the data set name no request."""
-    pictures: tuple[bytes, ...]
-    """Of each of them the file."""
+    pictures: tuple[bytes | None, ...]
+    """What was kept of each of them."""
     said: tuple[str, ...]
     """What a person should know of it."""
 
@@ -112,22 +113,23 @@ def _known(paths: Paths, table: Path, names: Iterable[str]) -> dict[str, tuple[A
     rows, damaged = pictures.captured(paths, times, "at", pa.array(times, AT))
     captured = {(row["at"], row["sha256"][: pictures.DIGITS]): row for row in rows}
     held = manifest.read(paths.manifest("target")).drop_duplicates("sha256")
-    held.index = held["sha256"].str[: pictures.DIGITS]  # type: ignore[assignment]
+    held.index = held["sha256"].str[: pictures.DIGITS]
     found, bad = {}, []
     for name, (at, digits) in meant.items():
-        row, data = captured.get((at, digits)), None
+        row, data = captured.get((at, digits)), b""
         one = Answer(sha256="", label="", request="", place=0, at="")
         if row is not None:
             about = {key: row[key] for key in ("request", "place", "sha256")}
-            one, data = Answer(label="", at=row["at"].isoformat(), **about), row["picture"]
+            one, data = Answer(label="", at=row["at"].isoformat(), **about), row["picture"] or b""
         elif digits in held.index:
             one = replace(one, sha256=str(held.loc[digits, "sha256"]))
         if not pictures.is_whole(one.sha256, data) and digits in held.index:
-            data = read_bytes(paths.raw("target"), str(held.loc[digits, "path"]))
+            with suppress(OSError, UnreadableImage):
+                data = read_bytes(paths.raw("target"), str(held.loc[digits, "path"]))
         if not one.sha256:
             bad.append(f"{name} is no captured answer and no image of the data set{damaged}: {_remedy(digits)}")
         elif not pictures.is_whole(one.sha256, data):
-            bad.append(f"of {name} no whole picture is kept: capture.keep: images keeps those of later answers")
+            bad.append(f"of {name} no whole picture is there: capture.keep: images keeps those of later answers")
         else:
             found[_as_image(name, data)] = one, data
     refuse(table, bad)
