@@ -19,6 +19,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from flows.cli.app import app
+from flows.retrain import _queue
 from sightline.config import write_value
 from sightline.data import manifest
 from sightline.data.status import look as status
@@ -184,6 +185,14 @@ def test_queue_asks_first_where_two_detectors_disagree(drawn: Paths, tmp_path: P
     note(drawn, detector("2", seed=3), [picture(number) for number in range(ANSWERED)], "shadow")
     call("export", tmp_path / "queue", "--queue", "--count", "2")
     assert "two models disagree" in (tmp_path / "queue" / "index.html").read_text()
+
+
+def test_run_that_asks_for_labels_links_a_page_of_boxes(drawn: Paths) -> None:
+    """As for classes, with as many images as were asked for."""
+    page = _queue(drawn, 5)
+    assert page is not None
+    assert len(told(page.parent)["images"]) == 5
+    assert 'id="stage"' in page.read_text()
 
 
 def test_bad_boxes_change_nothing(drawn: Paths, tmp_path: Path) -> None:
@@ -518,7 +527,7 @@ def test_boxes_are_drawn_on_the_page(
 @browsing.needed
 @pytest.mark.usefixtures("drawn")
 def test_suggested_boxes_are_taken_over_or_corrected(tmp_path: Path, browser: Browser) -> None:
-    """Enter takes them over as they are; without it they are nobody's answer; a crowd stays one."""
+    """Enter takes them over as they are; without it they are nobody's answer."""
     call("export", tmp_path / "queue", "--queue", "--suggest")
     found = told(tmp_path / "queue")
     hand = Hand(browser, finger=False)
@@ -530,7 +539,9 @@ def test_suggested_boxes_are_taken_over_or_corrected(tmp_path: Path, browser: Br
     assert number[0] > 1, "the random detector shows too few boxes"
     assert len(hand.boxes()) == number[0]
     assert browser.run("document.querySelector('#save').disabled")
-    hand.press("Enter", "ArrowLeft", " ", "Delete", "ArrowRight", "ArrowRight")
+    hand.press("Enter")
+    assert browser.run("document.querySelector('#said').textContent") == f"1 of {len(number)} labelled"
+    hand.press("ArrowLeft", " ", "Delete", "ArrowRight", "ArrowRight")
     assert browser.run("document.querySelector('#said').textContent") == f"1 of {len(number)} labelled"
     answers = download(browser, tmp_path / "downloads")
     assert len(answers["annotations"]) == number[0] - 1

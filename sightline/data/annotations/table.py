@@ -44,7 +44,7 @@ UNLABELLED = "no label: no annotation is about it"
 SAME = 1.5
 """Pixels by which the edges that two files give one box may differ: some round to whole ones."""
 EXACT = 0.005
-"""Pixels that labels do not tell: left edge and width may add up to so much more than the image has."""
+"""Pixels that labels do not tell: an edge that was a share of the image's may come back beyond it by less."""
 DUPLICATE = 0.95
 """Overlap from which on two boxes of a class are one that was drawn twice."""
 
