@@ -415,9 +415,20 @@ class Hand:
         )
         return found[0], found[1]
 
-    def drag(self, *points: tuple[float, float], shift: bool = False) -> None:
+    def tap(self, selector: str) -> None:
+        """Click what is there, scrolled to."""
+        one = f"document.querySelector('{selector}')"
+        self.browser.run(f"({one}.scrollIntoView(), true)")
+        found = self.browser.run(
+            f"((at) => [at.x + at.width / 2, at.y + at.height / 2])({one}.getBoundingClientRect())"
+        )
+        self._go((found[0], found[1]))
+
+    def drag(self, *points: tuple[float, float]) -> None:
         """From the first of these pixels over the others; of one it is a click."""
-        places = [self.on_screen(*one) for one in points]
+        self._go(*[self.on_screen(*one) for one in points])
+
+    def _go(self, *places: tuple[float, float]) -> None:
         names = ["mousePressed", *["mouseMoved"] * (len(places) - 1), "mouseReleased"]
         touches = ["touchStart", *["touchMove"] * (len(places) - 1), "touchEnd"]
         for name, touch, (x, y) in zip(names, touches, [*places, places[-1]], strict=True):
@@ -425,7 +436,7 @@ class Hand:
                 at = [] if touch == "touchEnd" else [{"x": x, "y": y}]
                 self.browser("Input.dispatchTouchEvent", type=touch, touchPoints=at)
             else:
-                more = {"button": "left", "clickCount": 1, "buttons": 1, "modifiers": 8 * shift}
+                more = {"button": "left", "clickCount": 1, "buttons": 1}
                 self.browser("Input.dispatchMouseEvent", type=name, x=x, y=y, **more)
 
     def press(self, *keys: str, modifiers: int = 0) -> None:
@@ -503,7 +514,8 @@ def test_boxes_are_drawn_on_the_page(
     assert [name for name, _ in hand.boxes()] == ["red", "red"]
     hand.press("Enter")
     # Nothing on the second; the third passed over; a box by keys alone on the fourth, of a new class.
-    hand.press("-", "Enter", "ArrowRight", "/", *"blue", "Enter", "+", "Enter")
+    hand.tap("#none")
+    hand.press("Enter", "ArrowRight", "/", *"blue", "Enter", "+", "Enter")
     assert browser.run("document.querySelector('#said').textContent") == f"3 of {len(images)} labelled"
     found = download(browser, tmp_path / "downloads")
     assert [one["file_name"] for one in found["images"]] == [images[number]["file_name"] for number in (0, 1, 3)]
