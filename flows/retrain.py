@@ -13,13 +13,11 @@ from flows.start import in_turn
 from flows.summary import Summary  # noqa: TC001 — Prefect reads the annotations of a flow
 from flows.train import train
 from sightline import config, project
-from sightline.data import manifest
 from sightline.data.versions import history
-from sightline.heads.labels import LABELS
-from sightline.labelling import chosen, sheet
+from sightline.labelling import chosen
 from sightline.monitor.facts import gather
 from sightline.monitor.policy import decide
-from sightline.report.labelling import write_labelling
+from sightline.report.labelling import write_captured
 from tasks.pages import link
 
 if TYPE_CHECKING:
@@ -58,12 +56,8 @@ def _queue(paths: Paths, count: int) -> Path | None:
     page = folder / "index.html"
     if page.is_file():
         return page
-    # No page draws boxes yet.
-    boxed = LABELS[paths.params.task_of("target")].are_boxes
-    images = () if boxed else chosen.for_champion(paths, count).images
+    images = chosen.for_champion(paths, count).images
     if not images:
         return None
-    sheet.write(folder, images, suggest=False)
-    task, title = paths.params.task_of("target"), f"{paths.params.project.name}: images to label"
-    classes = manifest.classes(manifest.read(paths.manifest("target")), task)
-    return write_labelling(folder, images, classes, LABELS[task], title, suggest=False)
+    title = f"{paths.params.project.name}: images to label"
+    return write_captured(paths, folder, images, title, suggest=False)

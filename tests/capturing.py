@@ -14,12 +14,17 @@ from sightline.monitor.state import State
 from sightline.serve.batcher import Answered
 from sightline.serve.capture import Capture, Origin
 from sightline.serve.history import look
+from sightline.serve.record import as_label
 from sightline.serve.store import Store
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sightline.project import Paths
+    from sightline.serve.batcher import Version
     from sightline.serve.record import Role
 
+COLUMNS = ("request", "place", "at", "label", "sha256", "boxes", "width", "height")
 FIRST = 500_000
 """Seeds of images that no data set holds."""
 
@@ -38,8 +43,12 @@ def truth(number: int) -> str:
 
 def record(paths: Paths, count: int, *, role: Role = "champion", seed: int = 0, first: int = 0) -> None:
     """Answers of a random network to so many toys, request by request: image `number` in the request of that name."""
-    policy, one = paths.params.capture, version("1", seed)
-    files = [picture(number) for number in range(first, first + count)]
+    note(paths, version("1", seed), [picture(number) for number in range(first, first + count)], role, first)
+
+
+def note(paths: Paths, one: Version, files: Sequence[bytes], role: Role = "champion", first: int = 0) -> None:
+    """Answers of the version to these files, a request each, named by numbers."""
+    policy = paths.params.capture
     answers, described = one.predictor.described(files, np.stack([one.predictor.decode(data) for data in files]))
     capture = Capture(Store(paths.root, policy.folder), policy)
     for number, (answer, numbers, data) in enumerate(zip(answers, described, files, strict=True), start=first):
@@ -53,7 +62,7 @@ def draw_audit(paths: Paths) -> list[str]:
     rows = [(one, row) for one in found.files for row in _rows(found.store, one.place.name)]
     for file, row in rows:
         if file.about.role == "champion" and is_drawn(row["request"], row["place"], paths.params.monitor.audit):
-            about = (row["at"].isoformat(), file.about.version, file.about.digest, row["label"], row["sha256"])
+            about = (row["at"].isoformat(), file.about.version, file.about.digest, as_label(row), row["sha256"])
             drawn.append((row["request"], row["place"], *about, file.place.name))
     with State(paths) as state:
         state.draw(drawn)
@@ -63,5 +72,5 @@ def draw_audit(paths: Paths) -> list[str]:
 def _rows(store: Store, name: str) -> list[dict[str, Any]]:
     from sightline.serve.history import read
 
-    rows: list[dict[str, Any]] = read(store, name, ("request", "place", "at", "label", "sha256")).to_pylist()
+    rows: list[dict[str, Any]] = read(store, name, COLUMNS).to_pylist()
     return rows

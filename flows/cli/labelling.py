@@ -1,4 +1,4 @@
-"""The command line: `sightline data label`, as far as it is about captured images."""
+"""The command line: `sightline data label`, as far as it is about captured images and about boxes."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sightline.labelling.chosen import Choice
+    from sightline.labelling.drawings import Suggest
     from sightline.labelling.take import Taken
     from sightline.project import Paths
 
 
 class Form(StrEnum):
-    """What captured images leave as."""
+    """What images leave as."""
 
     page = "page"
     label_studio = "label-studio"
@@ -35,41 +36,77 @@ def captured(folder: Path, *, audit: bool, queue: bool, count: int, form: Form, 
     if audit and suggest:
         raise ConfigError("--suggest does not go with --audit: who sees the answer tends to agree with it")
     paths = enter()
-    if LABELS[paths.params.task_of("target")].are_boxes:
-        raise ConfigError("no page draws boxes yet: annotate captured images elsewhere, then `sightline data add`")
-    from sightline.data import manifest
-    from sightline.labelling import chosen, sheet
-    from sightline.words import counted
+    from sightline.labelling import chosen
 
     found = chosen.audit(paths, count) if audit else chosen.for_champion(paths, count)
     for sentence in found.trouble:
         say(sentence, err=True)
     if not found.images:
         raise DataError(_nothing(paths, found, audit=audit))
+    if form is Form.label_studio:
+        page = _tasks(paths, folder, found, suggest=suggest)
+    else:
+        from sightline.report.labelling import write_captured
+
+        title = f"{paths.params.project.name}: {'audit sample' if audit else 'images that teach most'}"
+        page = write_captured(paths, folder, found.images, title, suggest=suggest)
+    bare = f"no picture was kept of {found.bare:,}" if found.bare else ""
+    _tell(page, len(found.images), found.left, bare, as_json=as_json, bare=found.bare)
+
+
+def _tasks(paths: Paths, folder: Path, found: Choice, *, suggest: bool) -> Path:
+    from sightline.data import manifest
+    from sightline.labelling import drawings, sheet
+
     task = paths.params.task_of("target")
     classes, labels = manifest.classes(manifest.read(paths.manifest("target")), task), LABELS[task]
-    if form is Form.label_studio:
-        page = sheet.write_tasks(folder, found.images, classes, labels, suggest=suggest)
-    else:
-        from sightline.report.labelling import write_labelling
+    if labels.are_boxes:
+        return drawings.write_tasks(folder, drawings.of_captured(found.images, suggest=suggest), classes)
+    return sheet.write_tasks(folder, found.images, classes, labels, suggest=suggest)
 
-        sheet.write(folder, found.images, suggest=suggest)
-        title = f"{paths.params.project.name}: {'audit sample' if audit else 'images that teach most'}"
-        page = write_labelling(folder, found.images, classes, labels, title, suggest=suggest)
+
+def waiting(
+    paths: Paths, folder: Path, *, everything: bool, count: int, form: Form, suggest: Suggest | None, as_json: bool
+) -> None:
+    """Write images of the data set that wait for boxes, or all with those that they have, into the new `folder`."""
+    from sightline.data import manifest
+    from sightline.labelling import drawings
+    from sightline.report.labelling import write_drawing
+
+    found, left, damaged = drawings.of_set(paths, count, everything=everything, suggest=suggest)
+    bare = f"{damaged:,} cannot be read" if damaged else ""
+    if not found:
+        more = f", but for files that cannot be read ({damaged:,})" if damaged else ""
+        raise DataError(f"no image of the data set waits for boxes{more}; --all writes every image with its boxes")
+    classes = manifest.classes(manifest.read(paths.manifest("target")), paths.params.task_of("target"))
+    if form is Form.label_studio:
+        page = drawings.write_tasks(folder, found, classes)
+    else:
+        title = f"{paths.params.project.name}: {'images of the data set' if everything else 'images without boxes'}"
+        page = write_drawing(folder, found, classes, title)
+    _tell(page, len(found), left, bare, as_json=as_json, bare=damaged)
+
+
+def _tell(page: Path, images: int, left: int, but: str, *, as_json: bool, **numbers: int) -> None:
+    from sightline.words import counted
+
     if as_json:
-        typer.echo(json.dumps({"page": str(page), "images": len(found.images), "left": found.left, "bare": found.bare}))
+        typer.echo(json.dumps({"page": str(page), "images": images, "left": left, **numbers}))
         return
-    more = f", {found.left:,} more wait" if found.left else ""
-    bare = f"; no picture was kept of {found.bare:,}" if found.bare else ""
-    say(f"{counted(len(found.images), 'image')} to label{more}{bare}: {page}")
+    more = f", {left:,} more wait" if left else ""
+    say(f"{counted(images, 'image')} to label{more}{f'; {but}' if but else ''}: {page}")
 
 
 def _nothing(paths: Paths, found: Choice, *, audit: bool) -> str:
-    policy = paths.params.capture
+    from sightline.words import counted
+
+    policy, boxed = paths.params.capture, LABELS[paths.params.task_of("target")].are_boxes
     if found.bare:
+        small = "no edge can be drawn exactly on thumbnails" if boxed else "thumbnails do for the verdict alone"
+        what = "whole picture" if boxed else "picture"
         return (
-            f"no picture was kept of {found.bare:,} answers: set capture.keep = images in params.yaml (it is "
-            f"{policy.keep}; thumbnails do for the verdict alone), and restart `sightline serve`"
+            f"no {what} was kept of {counted(found.bare, 'answer')}: set capture.keep = images in params.yaml (it is "
+            f"{policy.keep}; {small}), and restart `sightline serve`"
         )
     if audit:
         return "no image of the audit sample waits for a label: `sightline monitor` draws from what was captured since"
@@ -108,8 +145,8 @@ def _show(done: Taken) -> None:
     )
     if done.audited:
         say(f"{counted(done.audited, 'label')} of the audit sample count from the next `sightline monitor` on")
-    if done.left_out:
-        say(done.left_out)
+    for sentence in filter(None, (*done.said, done.left_out)):
+        say(sentence)
     if done.release:
         say(f"test release {done.release} is made: it has the new test images")
     if done.new_classes:

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from flows.cli.common import AsJson, Use, UseOption, alone, enter, say
-from flows.cli.labelling import Form, captured, is_captured, take_captured
+from flows.cli.labelling import Form, captured, is_captured, take_captured, waiting
+from sightline.errors import ConfigError
+from sightline.heads.labels import LABELS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +26,8 @@ app = typer.Typer(
     "Images of the data set: `sightline data label export todo.csv`, fill in the column `label`, `sightline data label "
     "import todo.csv`.\n\n"
     "Captured ones: `sightline data label export FOLDER --queue` (or `--audit`), label on the page in that folder, "
-    "`sightline data label import answers.csv`.",
+    "`sightline data label import answers.csv`.\n\n"
+    "Boxes (project.task: detect): always a FOLDER, with a page to draw them on; it downloads `answers.json`.",
 )
 
 
@@ -33,7 +36,7 @@ def export_labels(
     out: Annotated[
         Path,
         typer.Argument(
-            metavar="FILE.csv|FOLDER", help="The file, or with --audit or --queue the new folder, to write."
+            metavar="FILE.csv|FOLDER", help="The file to write; for captured images and for boxes the new folder."
         ),
     ],
     use: UseOption = Use.target,
@@ -44,9 +47,9 @@ def export_labels(
     queue: Annotated[
         bool, typer.Option("--queue", help="Captured images whose labels would teach most; never part of that verdict.")
     ] = False,
-    count: Annotated[int, typer.Option(min=1, help="Most captured images to ask about.")] = 200,
+    count: Annotated[int, typer.Option(min=1, help="Most images that a folder asks about.")] = 200,
     form: Annotated[
-        Form, typer.Option("--format", metavar="page|label-studio", help="For captured images: a page, or tasks.")
+        Form, typer.Option("--format", metavar="page|label-studio", help="In a folder: a page, or tasks.")
     ] = Form.page,
     suggest: Annotated[bool, typer.Option("--suggest", help="Add what the champion says, and how sure it is.")] = False,
     as_json: AsJson = False,
@@ -56,6 +59,9 @@ def export_labels(
     CSV: those without a label, and those with two, with the columns path (below the raw folder), sha256, label (to be
     filled in), with --suggest also suggestion, probability. The folder holds index.html, which opens without a server,
     the pictures, and a CSV to fill in instead.
+
+    Boxes: the folder has a page to draw them on, and a COCO JSON that other tools read; without --audit and --queue it
+    asks about images of the data set that wait for boxes, with --all about every one, to correct those that it has.
     """
     from sightline.words import counted
 
@@ -67,14 +73,28 @@ def export_labels(
     from sightline.data.labels.exchange import export
 
     paths = enter()
-    number = export(paths, use.value, out, everything=everything, suggest=_suggester(paths) if suggest else None)
+    suggester = _suggester(paths) if suggest else None
+    if LABELS[paths.params.task_of(use.value)].are_boxes:
+        if use is Use.source:
+            raise ConfigError("--use source: boxes are drawn on images of the target alone")
+        if out.suffix.lower() == ".csv":
+            raise ConfigError(
+                f"{out.name}: boxes are no column of a table: name a new folder, for a page to draw them on"
+            )
+        waiting(paths, out, everything=everything, count=count, form=form, suggest=suggester, as_json=as_json)
+        return
+    number = export(paths, use.value, out, everything=everything, suggest=suggester)
     typer.echo(json.dumps({"file": str(out), "images": number}) if as_json else f"{counted(number, 'image')} in {out}")
 
 
 @app.command("import")
 def import_labels(
     table: Annotated[
-        Path, typer.Argument(metavar="FILE", help="A CSV of `export`, the page's download, or Label Studio's JSON.")
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            help="A CSV of `export`, a page's download, another tool's COCO JSON, or Label Studio's JSON.",
+        ),
     ],
     use: UseOption = Use.target,
     as_json: AsJson = False,
@@ -82,9 +102,9 @@ def import_labels(
     """Take over labels and make the version that has them; the log says who, when and what.
 
     Labels are kept in `data/labels`, by content: no image is moved or renamed. A file with a bad line (unknown image,
-    empty label, two labels for one image) is refused as a whole. Captured images join the data set where the image file
-    was kept; labels of the audit sample count for the verdict on accuracy. Once enough test images have come they make
-    the next test release.
+    empty label, two labels for one image, a box without area) is refused as a whole. Captured images join the data set
+    where the image file was kept; labels of the audit sample count for the verdict on accuracy. Once enough test images
+    have come they make the next test release.
     """
     from sightline.data.labels.exchange import take
     from sightline.words import counted

@@ -66,15 +66,14 @@ def add(paths: Paths, use: str, given: Path) -> Added:
             f"{given}: there is no such folder or table; name one with more images, as for `sightline init`"
         )
     external.check_folders(paths)
-    boxed = LABELS[paths.params.task_of(use)].are_boxes
-    below, unable = ("", _outside(paths, use)) if boxed else place(paths, use)
+    below, unable = place(paths, use)
     if unable:
         raise DataError(f"{use}: {unable}")
     scratch = paths.cache(use).parent
     scratch.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix="adding-", dir=scratch) as name:
         stage = Path(name, "images")
-        if boxed:
+        if LABELS[paths.params.task_of(use)].are_boxes:
             return _add_boxes(paths, use, given, stage)
         said = arrival.bring(given, stage)
         found = [item for item in scan(stage) if not item.closed and (stage / item.path).is_file()]
@@ -129,9 +128,9 @@ def _outside(paths: Paths, use: str) -> str:
 def place(paths: Paths, use: str) -> tuple[str, str]:
     """The part of the raw folder in which more images may lie, with a slash at its end; or why it takes none."""
     raw = paths.raw(use)
-    if LABELS[paths.params.task_of(use)].are_boxes:
-        return "", f"boxes are drawn elsewhere: bring images and annotations with `sightline data add`, or into {raw}"
-    if said := _outside(paths, use):
+    said = _outside(paths, use)
+    if said or LABELS[paths.params.task_of(use)].are_boxes:
+        # Annotations say what images with boxes show, wherever these lie.
         return "", said
     layout = next(one for one in LAYOUTS if one.fits(raw))
     below = "" if tables.find(raw) else classes.unsplit(raw) if layout is classes else None

@@ -56,13 +56,13 @@ def ingest(paths: Paths, use: str) -> pd.DataFrame:
     boxes = found.boxes if found else None
     if previous is not None and last.get("inputs") == _inputs(paths, use, layout, boxes):
         return previous
-    read = _quarantine_beyond(contents.read_files(layout, folder, params.ingest, paths.cache(use)), params.validate)
-    labelled = given.apply(read, paths.labels(use))
+    read = contents.read_files(layout, folder, params.ingest, paths.cache(use))
+    labelled = _quarantine_beyond(given.apply(read, paths.labels(use)), params.validate)
     near = pairs.find(labelled, folder, params.ingest, paths.near(use), thumbnails.beside(paths.cache(use)))
     rows = decide(labelled.drop(columns=[THUMBNAIL, *BESIDE]), params.datasets[use], previous, near, task)
-    traits.write(traits.of(read), paths.traits(use))
+    traits.write(traits.of(labelled), paths.traits(use))
     manifest.write(rows, target)
-    write_boxes(boxes, paths.boxes(use))
+    write_boxes(boxes if boxes is None else given.drawn(boxes, labelled, paths.labels(use)), paths.boxes(use))
     left_out = rows.loc[rows["status"] == QUARANTINED, ["path", "label", "reason"]].map(to_cell, na_action="ignore")
     write_atomically(paths.quarantine(use), left_out.to_csv(index=False, lineterminator="\n"))
     # A file that must be read again next time is not in the cache.
@@ -72,7 +72,7 @@ def ingest(paths: Paths, use: str) -> pd.DataFrame:
 
 
 def write_boxes(boxes: pd.DataFrame | None, path: Path) -> None:
-    """Write the table of boxes beside the manifest: all that were found, with what became of each; or have none."""
+    """Write the table of boxes beside the manifest: all that there are, with what became of each; or have none."""
     if boxes is None:
         path.unlink(missing_ok=True)
         return

@@ -29,10 +29,10 @@ from sightline.heads.boxed import (
 )
 from sightline.heads.detect_pages import Pages
 from sightline.heads.detect_training import Training
-from sightline.heads.each import Each, alike
+from sightline.heads.each import Each
 from sightline.heads.gained import Gained
-from sightline.heads.labels import DETECT, joined, names_of
-from sightline.heads.located import read, targets_of
+from sightline.heads.labels import DETECT, joined
+from sightline.heads.located import read, rows_of, targets_of
 from sightline.heads.matching import FIFTY, MOST, SCORE, means, precision, precisions, resampled
 from sightline.heads.targets import CLASS, WIDTH
 
@@ -183,8 +183,12 @@ class Detect(Training, Pages, Each):
         return f"mean F1 of the boxes {figure:.1%} of {images} images"
 
     def agreement(self, answer: str, truth: str) -> float:
-        """F1 of the classes that are shown: the answer tells no places."""
-        return alike(set(names_of(answer)), {box.name for box in read(truth)[2]})
+        """F1 of its boxes, as `figures` has it: the answer tells them with the surest first."""
+        mine, theirs = read(answer)[2], read(truth)[2]
+        place = {name: number for number, name in enumerate(sorted({box.name for box in (*mine, *theirs)}))}
+        answers = rows_of(mine, place)
+        answers[:, SCORE] = np.arange(len(answers), 0, -1)
+        return float(f1(answers[None], rows_of(theirs, place)[None])[0])
 
     def audited(self, wrong: float, labels: int, bound: float) -> str:
         """Their mean F1."""

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from sightline.heads.targets import CROWD, DIFFICULT, OBJECT, packed
+from sightline.heads.targets import CROWD, DIFFICULT, OBJECT, WIDTH, packed
 from sightline.images.placement import Placement
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import pandas as pd
     from numpy.typing import NDArray
@@ -38,9 +38,17 @@ class Box(NamedTuple):
 
 def text_of(width: int, height: int, boxes: Iterable[Box]) -> str:
     """The label of an image of these sides with these boxes, in one order whatever theirs is."""
-    mark_of = {kind: mark for mark, kind in MARKS.items()}
-    lines = sorted(f"{mark_of[kind]}{' '.join(map(_number, edges))} {name}" for name, edges, kind in boxes)
-    return SEPARATOR.join([f"{width}x{height}", *lines])
+    return SEPARATOR.join([f"{width}x{height}", *sorted(map(_line, boxes))])
+
+
+def answer_of(width: int, height: int, boxes: Iterable[Box]) -> str:
+    """The boxes of an answer in the same form, but in their order: the surest first."""
+    return SEPARATOR.join([f"{width}x{height}", *map(_line, boxes)])
+
+
+def _line(box: Box) -> str:
+    mark = next(mark for mark, kind in MARKS.items() if kind == box.kind)
+    return f"{mark}{' '.join(map(_number, box.edges))} {box.name}"
 
 
 def _number(edge: float) -> str:
@@ -130,7 +138,13 @@ def targets_of(texts: Sequence[str], classes: Sequence[str], size: int) -> NDArr
     images = []
     for text in texts:
         width, height, boxes = read(text)
-        rows = np.array([(*box.edges, place[box.name], box.kind) for box in boxes], dtype=np.float64).reshape(-1, 6)
+        rows = rows_of(boxes, place)
         rows[:, :4] = Placement(width=width, height=height, size=size).into(rows[:, :4])
         images.append(rows)
     return packed(images)
+
+
+def rows_of(boxes: Sequence[Box], place: Mapping[str, int]) -> NDArray[np.float64]:
+    """(k, 6) the boxes as in `targets`, in pixels of the image; `place` numbers the classes, KeyError for another."""
+    found = np.array([(*box.edges, place[box.name], box.kind) for box in boxes], dtype=np.float64)
+    return found.reshape(-1, WIDTH)

@@ -33,8 +33,9 @@ def files(paths: Paths, images: Mapping[str, tuple[str, bytes]]) -> tuple[dict[P
     raw = paths.raw("target")
     named = {digest: f"{below}{FOLDER}/{digest}{_suffix(data)}" for digest, (_, data) in images.items()}
     found = {raw / named[digest]: data for digest, (_, data) in images.items()}
-    if images and (table := tables.find(raw)):
-        several = {SEVERAL: True} if LABELS[paths.params.task_of("target")].are_sets else {}
+    labels = LABELS[paths.params.task_of("target")]
+    if images and not labels.are_boxes and (table := tables.find(raw)):
+        several = {SEVERAL: True} if labels.are_sets else {}
         lines = [{"path": named[digest], "label": label, **several} for digest, (label, _) in images.items()]
         found[table] = longer(table, lines)
     return found, ""

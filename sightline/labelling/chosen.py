@@ -6,7 +6,7 @@ import heapq
 import posixpath
 from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,10 +14,13 @@ import pyarrow.compute as pc
 from sightline.data import manifest
 from sightline.errors import DataError
 from sightline.heads.known import of
+from sightline.heads.labels import LABELS
+from sightline.labelling.pictures import is_whole
 from sightline.monitor.audit import is_drawn, sample
 from sightline.monitor.look import last
 from sightline.registry.ledger import open_ledger
 from sightline.serve.history import look, read
+from sightline.serve.record import as_label
 from sightline.serve.store import Store
 from sightline.tracking.versions import classifier_of
 
@@ -29,12 +32,19 @@ if TYPE_CHECKING:
     from sightline.serve.history import File, Found
 
 AUDIT = "audit"
-REASONS = ("disagree", "foreign", "shifted", "unsure")
-"""Why an image is asked for: a challenger answered otherwise; it is unlike the images of training; the monitor lists it
-as least like its reference; the answer was hardly likelier than another one. They take turns."""
+REASONS = {
+    "disagree": "two models disagree",
+    "foreign": "it is unlike the images that were learned",
+    "shifted": "it is unlike the traffic before",
+    "unsure": "the model was unsure",
+}
+"""Why an image is asked for, and the same in words: a challenger answered otherwise; it is unlike the images of
+training; the monitor lists it as least like its reference; the answer was hardly likelier than another one. They take
+turns."""
 SPARE = 4
 """Times as many are looked at as are asked for: some have no picture, or one of their camera and minute is there."""
-COLUMNS = ("at", "request", "place", "label", "probabilities", "foreign_score", "foreign", "sha256", "camera")
+ANSWERED = ("request", "place", "label", "boxes", "width", "height")
+COLUMNS = (*ANSWERED, "at", "probabilities", "foreign_score", "foreign", "sha256", "camera")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +60,7 @@ class Chosen:
     why: str
     """`audit`, or one of REASONS."""
     answer: str
+    """As a label."""
     probability: float | None
     """Of the answer; None for the audit sample, whose labels nobody may be led to."""
     file: str
@@ -69,7 +80,7 @@ class Choice:
     left: int
     """More that could be asked."""
     bare: int
-    """Those of which no picture was kept."""
+    """Those of which no picture was kept, or none that boxes can be drawn on."""
     trouble: tuple[str, ...] = ()
     """Files that could not be read, and why."""
 
@@ -85,7 +96,7 @@ def audit(paths: Paths, most: int) -> Choice:
         )
         for one in waiting
     ]  # fmt: skip
-    return _with_pictures(Store(paths.root, paths.params.capture.folder), asked, most, {})
+    return _with_pictures(paths, asked, most, {})
 
 
 def for_champion(paths: Paths, most: int) -> Choice:
@@ -121,19 +132,15 @@ def queue(
             if one.sha256 not in known and not is_drawn(one.request, one.place, share):
                 best[one.why].append(one)
         best = {why: heapq.nlargest(SPARE * most, ones, key=lambda one: one.score) for why, ones in best.items()}
-    return _with_pictures(store, _in_turns(best), most, found.damaged)
+    return _with_pictures(paths, _in_turns(best), most, found.damaged)
 
 
 def _candidates(
     found: Found, files: Sequence[File], shifted: Mapping[tuple[str, int], float], head: Head
 ) -> Iterator[Chosen]:
     """A day's images, once for each reason to ask for them."""
-    shadows = [
-        read(found.store, one.place.name, ("request", "place", "label")) for one in files if one.about.role == "shadow"
-    ]
-    others = {
-        (request, place): label for table in shadows for request, place, label in zip(*_lists(table), strict=True)
-    }
+    shadows = [read(found.store, one.place.name, ANSWERED) for one in files if one.about.role == "shadow"]
+    others = {(row["request"], row["place"]): as_label(row) for table in shadows for row in table.to_pylist()}
     for file in files:
         if file.about.role == "shadow":
             continue
@@ -144,27 +151,30 @@ def _candidates(
         sure, margin = head.confidence(probabilities), head.lead(probabilities)
         rows = zip(table.drop_columns("probabilities").to_pylist(), sure, margin, strict=True)
         for row, probability, lead in rows:
-            where = (row["request"], row["place"])
+            where, answer = (row["request"], row["place"]), as_label(row)
             one = Chosen(
                 **{key: row[key] for key in ("request", "place", "sha256", "camera")},
                 at=row["at"].isoformat(),
                 why="unsure",
-                answer=row["label"],
+                answer=answer,
                 probability=float(probability),
                 file=file.place.name,
-                score=-float(lead),
+                score=-_lead(row, float(lead)),
             )
             yield one
             if where in shifted:
                 yield replace(one, why="shifted", score=shifted[where])
             if row["foreign"]:
                 yield replace(one, why="foreign", score=row["foreign_score"])
-            if others.get(where, row["label"]) != row["label"]:
-                yield replace(one, why="disagree", score=float(probability))
+            other = others.get(where, answer)
+            if other != answer and (apart := 1 - head.agreement(answer, other)) > 0:
+                yield replace(one, why="disagree", score=apart * float(probability))
 
 
-def _lists(table: pa.Table) -> list[list[object]]:
-    return [column.to_pylist() for column in table.columns]
+def _lead(row: Mapping[str, Any], lead: float) -> float:
+    """That of the answer; where it has boxes, of each class's surest one, that of the least sure one."""
+    each: list[float] = [abs(2 * box["probability"] - 1) for box in row["boxes"] or ()]
+    return min([lead, *each])
 
 
 def _in_turns(best: Mapping[str, Sequence[Chosen]]) -> list[Chosen]:
@@ -187,8 +197,10 @@ def _marks(one: Chosen) -> set[object]:
     return {one.sha256, *([(one.camera, one.at[:16])] if one.camera else [])}
 
 
-def _with_pictures(store: Store, wanted: Sequence[Chosen], most: int, damaged: Mapping[str, str]) -> Choice:
+def _with_pictures(paths: Paths, wanted: Sequence[Chosen], most: int, damaged: Mapping[str, str]) -> Choice:
     """The first `most` of which a picture was kept, in their order."""
+    store = Store(paths.root, paths.params.capture.folder)
+    boxed = LABELS[paths.params.task_of("target")].are_boxes
     trouble, shown = dict(damaged), []
     looked = wanted[: SPARE * most]
     for name in sorted({one.file for one in looked}):
@@ -200,10 +212,14 @@ def _with_pictures(store: Store, wanted: Sequence[Chosen], most: int, damaged: M
         else:
             shown += [replace(one, picture=pictures.get((one.request, one.place))) for one in of_file]
     place = {(one.request, one.place): number for number, one in enumerate(looked)}
-    having = sorted((one for one in shown if one.picture is not None), key=lambda one: place[one.request, one.place])
+    having = [one for one in shown if (is_whole(one.sha256, one.picture) if boxed else one.picture is not None)]
+    bare, other = len(shown) - len(having), len(wanted) - len(looked)
+    having.sort(key=lambda one: place[one.request, one.place])
+    if boxed:
+        # Nobody draws the same boxes twice: each picture is asked for once at a time.
+        having = list({one.sha256: one for one in reversed(having)}.values())[::-1]
     told = tuple(f"{name} cannot be read, and counts nowhere: {why}" for name, why in trouble.items())
-    bare, left = len(shown) - len(having), len(wanted) - len(looked) + max(0, len(having) - most)
-    return Choice(tuple(having[:most]), left, bare, told)
+    return Choice(tuple(having[:most]), other + max(0, len(having) - most), bare, told)
 
 
 def _pictures(store: Store, name: str, requests: Collection[str]) -> dict[tuple[str, int], bytes]:

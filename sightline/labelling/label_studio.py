@@ -38,13 +38,16 @@ def task(
     line: Mapping[str, Any], why: str, kind: str, picture: bytes, suggested: Sequence[str] | None
 ) -> dict[str, Any]:
     """One image as a task; what tells it apart travels in its data, and comes back in the export."""
-    shown = f"data:image/{kind.lower()};base64,{base64.b64encode(picture).decode('ascii')}"
-    made: dict[str, Any] = {
-        "data": {"image": shown, **{key: value for key, value in line.items() if key != TAG}, "why": why}
-    }
+    about = {key: value for key, value in line.items() if key != TAG}
+    made: dict[str, Any] = {"data": {"image": shown_in(kind, picture), **about, "why": why}}
     if suggested is not None:
         made["predictions"] = [{"model_version": "sightline", "result": [_result(suggested)]}]
     return made
+
+
+def shown_in(kind: str, picture: bytes) -> str:
+    """The picture inside a task, as an address that holds it."""
+    return f"data:image/{kind.lower()};base64,{base64.b64encode(picture).decode('ascii')}"
 
 
 def answers(path: Path, labels: Labels) -> Iterator[tuple[str, dict[str, Any]]]:

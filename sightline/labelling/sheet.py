@@ -13,8 +13,9 @@ from sightline.data.labels.exchange import refuse
 from sightline.data.sources.item import plain
 from sightline.errors import DataError
 from sightline.files import write_atomically
-from sightline.images.reading import EXTENSIONS, open_image
 from sightline.labelling import label_studio
+from sightline.labelling.chosen import REASONS
+from sightline.labelling.pictures import kind, name_of
 from sightline.words import from_cell, to_cell
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from sightline.heads.labels import Labels
     from sightline.labelling.chosen import Chosen
 
-TABLE, PICTURES = "labels.csv", "images"
+TABLE = "labels.csv"
 TASKS, CONFIG = "tasks.json", "config.xml"
 
 
@@ -48,14 +49,13 @@ def write(folder: Path, images: Sequence[Chosen], *, suggest: bool) -> Path:
 
     With `suggest` it says what the model answered, too. Raises DataError where the folder holds something.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise DataError(f"{folder} holds something already: name a new folder, so that no labels are lost")
+    check_new(folder)
     out = io.StringIO()
     names = [*COLUMNS, "why", "picture", *(["suggestion", "probability"] if suggest else [])]
     table = csv.DictWriter(out, names, lineterminator="\n", extrasaction="ignore")
     table.writeheader()
     for one in images:
-        name = picture_name(one)
+        name = name_of(one.sha256, one.picture or b"")
         write_atomically(folder / name, one.picture or b"")
         cells = line(one) | {"why": one.why, "picture": name, "suggestion": one.answer}
         table.writerow({key: to_cell(str(cell)) for key, cell in cells.items()} | {"probability": _share(one)})
@@ -67,17 +67,27 @@ def write_tasks(
     folder: Path, images: Sequence[Chosen], classes: Sequence[str], labels: Labels, *, suggest: bool
 ) -> Path:
     """The same for Label Studio: tasks with their pictures inside, and what its interface is configured with."""
+    tasks = [
+        label_studio.task(line(one), one.why, kind(picture), picture, labels.names(one.answer) if suggest else None)
+        for one in images
+        if (picture := one.picture) is not None
+    ]
+    return write_for_label_studio(folder, tasks, label_studio.config(classes, labels))
+
+
+def write_for_label_studio(folder: Path, tasks: Sequence[dict[str, Any]], config: str) -> Path:
+    """Write the tasks and the configuration; the tasks. Raises DataError where there are some already."""
     if (folder / TASKS).exists():
         raise DataError(f"{folder / TASKS} is there already: name a new folder, so that no labels are lost")
-    tasks = [
-        label_studio.task(
-            line(one), one.why, _kind(one), one.picture or b"", labels.names(one.answer) if suggest else None
-        )
-        for one in images
-    ]
     write_atomically(folder / TASKS, json.dumps(tasks, ensure_ascii=False))
-    write_atomically(folder / CONFIG, label_studio.config(classes, labels))
+    write_atomically(folder / CONFIG, config)
     return folder / TASKS
+
+
+def check_new(folder: Path) -> None:
+    """Raise DataError where the folder holds something."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise DataError(f"{folder} holds something already: name a new folder, so that no labels are lost")
 
 
 def line(one: Chosen) -> dict[str, Any]:
@@ -85,9 +95,10 @@ def line(one: Chosen) -> dict[str, Any]:
     return {"sha256": one.sha256, "label": "", "request": one.request, "place": one.place, "at": one.at}
 
 
-def picture_name(one: Chosen) -> str:
-    """Of its file, below the folder."""
-    return f"{PICTURES}/{one.sha256[:16]}{EXTENSIONS[_kind(one)][0]}"
+def about(one: Chosen) -> str:
+    """What a person is told of the image: when it was answered, and why it is asked for."""
+    why = REASONS.get(one.why)
+    return f"{one.at[:16].replace('T', ' ')}{f' · asked because {why}' if why else ''}"
 
 
 def is_ours(table: Path) -> bool:
@@ -152,10 +163,6 @@ def _has_zone(text: str) -> bool:
         return datetime.fromisoformat(text).tzinfo is not None
     except ValueError:
         return False
-
-
-def _kind(one: Chosen) -> str:
-    return str(open_image(one.picture or b"").format)
 
 
 def _share(one: Chosen) -> str:

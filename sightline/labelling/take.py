@@ -2,33 +2,28 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from sightline.data import manifest
 from sightline.data.labels import exchange
 from sightline.data.versions import archive
 from sightline.evaluate import fixed, release
 from sightline.heads.labels import LABELS
-from sightline.labelling import adding, sheet
+from sightline.labelling import adding, drawn, pictures, sheet
+from sightline.labelling.drawn import Drawn
 from sightline.monitor import audit
-from sightline.serve.history import look
-from sightline.serve.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from sightline.heads.labels import Labels
     from sightline.labelling.sheet import Answer
     from sightline.project import Paths
-
-MOMENT = timedelta(microseconds=1)
-"""The finest that captured times tell apart."""
 
 
 @dataclass(frozen=True)
@@ -51,19 +46,26 @@ class Taken:
     """The test release, where these labels made a new one."""
     left_out: str
     """Why some images did not join the data set; empty where all did."""
+    said: tuple[str, ...] = ()
+    """What else a person should know of the answers."""
 
 
 def take(paths: Paths, table: Path) -> Taken:
-    """Take the answers of `table`, the page's download or an export of Label Studio.
+    """Take the answers of `table`: a page's download, an export of Label Studio, or another tool's boxes.
 
     Raises DataError naming every bad line; then, and where the version cannot be made, nothing has changed.
     """
-    answers = sheet.read(table, LABELS[paths.params.task_of("target")])
+    task = LABELS[paths.params.task_of("target")]
     rows = manifest.read(paths.manifest("target"))
     held = set(rows["sha256"])
-    pictures = _pictures(paths, table, answers)
-    whole = {one.sha256: data for one, data in zip(answers, pictures, strict=True) if data and _is_whole(one, data)}
-    labels = _labels(table, answers)
+    given = drawn.read(paths, table) if task.are_boxes else _labelled(paths, table, task)
+    answers = given.answers
+    whole = {
+        one.sha256: data
+        for one, data in zip(answers, given.pictures, strict=True)
+        if data is not None and pictures.is_whole(one.sha256, data)
+    }
+    labels = _labels(table, answers, task)
     fresh = {digest: data for digest, data in whole.items() if digest not in held}
     files, unable = adding.files(paths, {digest: (labels[digest], data) for digest, data in fresh.items()})
     entries = {digest: label for digest, label in labels.items() if digest in held or (digest in fresh and not unable)}
@@ -83,34 +85,35 @@ def take(paths: Paths, table: Path) -> Taken:
         version=archive.current(paths, "target").digest,
         release=None if made in before else made,
         left_out=adding.sentence(missing, unable) if missing else "",
+        said=given.said,
     )
 
 
-def _labels(table: Path, answers: Sequence[Answer]) -> dict[str, str]:
+def _labelled(paths: Paths, table: Path, task: Labels) -> Drawn:
+    answers = sheet.read(table, task)
+    return Drawn(tuple(answers), tuple(_kept(paths, table, answers)), ())
+
+
+def _labels(table: Path, answers: Sequence[Answer], task: Labels) -> dict[str, str]:
     """Digest → label; the same image may have been answered twice, but not labelled differently."""
     found: dict[str, str] = {}
     bad = []
     for one in answers:
         said = found.setdefault(one.sha256, one.label)
         if said != one.label:
-            bad.append(f"image {one.sha256[:8]} is {said!r} in one line and {one.label!r} in another")
+            first, second = task.shown(said), task.shown(one.label)
+            bad.append(f"image {one.sha256[:8]} is {first!r} in one line and {second!r} in another")
     exchange.refuse(table, bad)
     return found
 
 
-def _pictures(paths: Paths, table: Path, answers: Sequence[Answer]) -> list[bytes | None]:
+def _kept(paths: Paths, table: Path, answers: Sequence[Answer]) -> list[bytes | None]:
     """What was kept of each image. Raises DataError where there was no such answer."""
-    if not answers:
-        return []
-    times = [datetime.fromisoformat(one.at) for one in answers]
-    found = look(Store(paths.root, paths.params.capture.folder), min(times), max(times) + MOMENT)
     requests = pa.array(sorted({one.request for one in answers}), pa.string())
-    kept: dict[tuple[str, int, str], bytes | None] = {}
-    for part in found.tables(("request", "place", "sha256", "picture")):
-        for row in part.filter(pc.is_in(part["request"], requests)).to_pylist():
-            kept[row["request"], row["place"], row["sha256"]] = row["picture"]
+    times = [datetime.fromisoformat(one.at) for one in answers]
+    rows, damaged = pictures.captured(paths, times, "request", requests)
+    kept = {(row["request"], row["place"], row["sha256"]): row["picture"] for row in rows}
     where = [(one.request, one.place, one.sha256) for one in answers]
-    damaged = f" ({len(found.damaged)} files cannot be read)" if found.damaged else ""
     unknown = [
         f"image {one[2][:8]} of request {one[0]} is not among the captured answers{damaged}"
         for one in where
@@ -118,8 +121,3 @@ def _pictures(paths: Paths, table: Path, answers: Sequence[Answer]) -> list[byte
     ]
     exchange.refuse(table, unknown)
     return [kept[one] for one in where]
-
-
-def _is_whole(one: Answer, picture: bytes) -> bool:
-    """Whether the picture is the very file that was answered, not a small one."""
-    return hashlib.sha256(picture).hexdigest() == one.sha256

@@ -26,18 +26,18 @@ class Drawn:
     version: str
     digest: str
     answer: str
-    """Class that was answered."""
+    """What was answered, as a label."""
     sha256: str
     """Of the image file."""
     file: str
     """Captured file that holds its row."""
     label: str | None
-    """The true class, once a person has said it."""
+    """What is true, once a person has said it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Label:
-    """The true class of an image of the audit sample."""
+    """What a person says of an image of the audit sample."""
 
     request: str
     place: int

@@ -20,6 +20,7 @@ from sightline.monitor.window import COLUMNS, Images, times
 from sightline.registry.served import served
 from sightline.serve.history import look as find
 from sightline.serve.history import read
+from sightline.serve.record import as_label
 from sightline.serve.store import Store
 from sightline.tracking.runs import connect
 
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from sightline.params import Monitor, Params
     from sightline.project import Paths
 
+WIDE = ("probabilities", "features", "statistics")
+"""Columns of many numbers, of which an audit wants none."""
 KEPT = 1000
 """Looks that a time line shows."""
 
@@ -184,9 +187,11 @@ def _draw(state: State, table: pa.Table, name: str, share: float) -> None:
     requests, places = table["request"].to_pylist(), table["place"].to_pylist()
     rows = [row for row, one in enumerate(zip(requests, places, strict=True)) if is_drawn(*one, share)]
     part = table.take(pa.array(rows, pa.int64()))
-    columns = [part[column].to_pylist() for column in ("request", "place", "version", "digest", "label", "sha256")]
     at = [moment(one) for one in times(part).tolist()]
-    state.draw((*row[:2], when, *row[2:], name) for when, row in zip(at, zip(*columns, strict=True), strict=True))
+    state.draw(
+        (row["request"], row["place"], when, row["version"], row["digest"], as_label(row), row["sha256"], name)
+        for when, row in zip(at, part.drop_columns(WIDE).to_pylist(), strict=True)
+    )
 
 
 def _told(state: State, watched: Watched, outcome: Outcome) -> Outcome:

@@ -12,9 +12,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sightline.errors import Damaged
+from sightline.heads.located import Box, answer_of
+from sightline.heads.targets import OBJECT
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     import numpy as np
@@ -29,7 +31,8 @@ ABOUT = b"sightline"
 ENDING = 8
 """Bytes that tell how long the part before them is, and that this is Parquet."""
 NUMBERS = pa.list_(pa.float32())
-BOX = pa.struct([("label", pa.string()), *((name, pa.float64()) for name in ("probability", "x1", "y1", "x2", "y2"))])
+EDGES = ("x1", "y1", "x2", "y2")
+BOX = pa.struct([("label", pa.string()), *((name, pa.float64()) for name in ("probability", *EDGES))])
 BOXES = pa.list_(BOX)
 """In pixels of the upright image, the surest first."""
 
@@ -107,6 +110,14 @@ def encode(records: Sequence[Record], about: About) -> bytes:
     out = io.BytesIO()
     pq.write_table(pa.Table.from_arrays(columns, schema=schema), out, compression="zstd", write_page_checksum=True)
     return out.getvalue()
+
+
+def as_label(row: Mapping[str, Any]) -> str:
+    """The answer of a captured row as a label; of boxes as `heads.located` writes them, the surest first."""
+    if row["boxes"] is None:
+        return str(row["label"])
+    boxes = [Box(one["label"], tuple(one[edge] for edge in EDGES), OBJECT) for one in row["boxes"]]
+    return answer_of(row["width"], row["height"], boxes)
 
 
 def mark(ending: bytes) -> str:

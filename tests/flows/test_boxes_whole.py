@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -11,10 +13,11 @@ import pyarrow.parquet as pq
 import pytest
 from answering import follower, served
 from boxed import draw, make_coco
-from conftest import enter, make_project
+from conftest import copy_project, enter, make_project
 from traffic import capture
 
 import sightline
+from flows.cli.labelling import Form, captured
 from sightline import config
 from sightline.data import manifest
 from sightline.data.labels import exchange
@@ -22,15 +25,17 @@ from sightline.data.shards import preprocess
 from sightline.errors import ConfigError, DataError, ModelError
 from sightline.export.folder import export
 from sightline.heads.labels import DETECT
-from sightline.heads.located import read
+from sightline.heads.located import Box, read, text_of
+from sightline.heads.targets import OBJECT
 from sightline.images.boxes import iou
 from sightline.images.reading import png
+from sightline.labelling.take import take
 from sightline.models.predictor import Predictor
 from sightline.monitor.look import look
 from sightline.project import Paths
 from sightline.registry.served import answering
 from sightline.registry.served import served as bundle_of
-from sightline.report.monitor import write_monitor_page
+from sightline.report.monitor import sentences, write_monitor_page
 from sightline.serve.app import application
 from sightline.serve.drawn import draw as draw_answers
 from sightline.serve.files import predict_files
@@ -53,6 +58,13 @@ def run(overrides: dict[str, Any] | None = None) -> Summary:
     from flows.train import train
 
     return train(overrides)
+
+
+def label_of(seed: int) -> str:
+    """What the image with that seed shows, as a label."""
+    pixels, squares = draw(seed)
+    boxes = [Box(one.name, one[1:], OBJECT) for one in squares]
+    return text_of(pixels.shape[1], pixels.shape[0], boxes)
 
 
 def same(found: list[dict[str, Any]], wanted: list[dict[str, Any]]) -> None:
@@ -122,6 +134,48 @@ def test_traffic_is_watched_by_its_boxes(boxed: tuple[Paths, Summary, Summary]) 
     assert "Boxes, means of images" in text
 
 
+def test_people_draw_and_the_verdict_counts_it(
+    boxed: tuple[Paths, Summary, Summary], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a copy of the project: an audit's boxes count as the figure of its images, and the queue's make a version."""
+    paths = copy_project(boxed[0], tmp_path / "toy project", monkeypatch)
+    config.write_value(paths.root, "capture.keep", "images")
+    config.write_value(paths.root, "monitor.audit", 0.5)
+    paths, pictures = Paths(paths.root), {}
+    for seed in range(3000, 3040):
+        data = png(draw(seed)[0])
+        pictures[hashlib.sha256(data).hexdigest()[:16]] = data, label_of(seed)
+    capture(paths, [data for data, _ in pictures.values()], "drawn")
+    assert look(paths).harm is not None
+    audited: list[tuple[bytes, str]] = []
+    for name in ("audit", "queue"):
+        words: dict[str, Any] = {"count": 50, "form": Form.page, "suggest": False, "as_json": False}
+        captured(tmp_path / name, audit=name == "audit", queue=name == "queue", **words)
+        told = json.loads((tmp_path / name / "annotations.json").read_text())
+        drawn = told | {"info": {}, "annotations": []}
+        for image in told["images"]:
+            shown = pictures[image["file_name"].rpartition("-")[2].partition(".")[0]]
+            audited += [shown] * (name == "audit")
+            for box in read(shown[1])[2]:
+                left, top, right, bottom = box.edges
+                (category,) = (one["id"] for one in told["categories"] if one["name"] == box.name)
+                one = {"id": len(drawn["annotations"]), "image_id": image["id"], "category_id": category}
+                drawn["annotations"].append({**one, "bbox": [left, top, right - left, bottom - top]})
+        (tmp_path / f"{name}.json").write_text(json.dumps(drawn))
+        done = take(paths, tmp_path / f"{name}.json")
+        assert (done.added, done.audited) == (len(told["images"]), len(told["images"]) if name == "audit" else 0)
+    harm = look(paths).harm
+    predictor = Predictor.load(bundle_of(paths).bundle)
+    probabilities = predictor.probabilities([data for data, _ in audited])
+    _, truth = predictor.task.indexed(predictor.card, np.array([label for _, label in audited]))
+    wrong = float((1 - predictor.task.figures(probabilities, truth, predictor.card)).sum())
+    assert harm is not None
+    assert harm.labels == len(audited)
+    assert harm.wrong == pytest.approx(wrong, abs=1e-6)
+    assert wrong > 0, "the detector errs nowhere: train it less"
+    assert any("labelled audit images have a mean F1 of" in one for one in sentences(look(paths)))
+
+
 def test_table_of_boxes_lies_beside_the_manifest(boxed: tuple[Paths, Summary, Summary]) -> None:
     """Both say the same, in the same version of the data."""
     paths = boxed[0]
@@ -175,14 +229,14 @@ def test_files_rows_and_requests_get_the_same_boxes(boxed: tuple[Paths, Summary,
 
 
 def test_what_is_not_there_says_so(boxed: tuple[Paths, Summary, Summary], tmp_path: Path) -> None:
-    """Graphs, boxes filled in by hand and squeezed images are refused with one sentence."""
+    """Graphs, boxes filled into a table and squeezed images are refused with one sentence."""
     paths = boxed[0]
     found = bundle_of(paths)
     with pytest.raises(ModelError, match="torch serves it"):
         export(found.bundle, "toy-classifier", found.version, "torch", tmp_path / "out")
     rows = manifest.read(paths.manifest("target"))
     (tmp_path / "todo.csv").write_text(f"sha256,label\n{rows['sha256'][0]},red\n", encoding="utf-8")
-    with pytest.raises(DataError, match="correct the annotations"):
+    with pytest.raises(DataError, match="a page to draw them on"):
         exchange.take(paths, "target", tmp_path / "todo.csv")
     config.write_value(paths.root, "preprocess.fit", "squeeze")
     with pytest.raises(ConfigError, match="boxes would lie elsewhere"):

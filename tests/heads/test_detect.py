@@ -16,6 +16,7 @@ from sightline.heads.targets import CLASS, NOTHING, OBJECT, packed
 from sightline.images.letterbox import placed
 from sightline.images.reading import png
 from sightline.models.bundle import Card
+from sightline.serve.record import EDGES, as_label
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -52,6 +53,27 @@ def test_figure_of_an_image_is_the_f1_of_its_boxes() -> None:
     decoding = {"shifts": (0.0, 0.0), "thresholds": (0.95, 0.5), "images": 9}
     assert HEAD.figures(given, true, card(decoding=decoding)).tolist() == [0.0, 1.0, 1.0, 0.0]
     assert HEAD.floor(true) == 0.5
+
+
+def test_a_captured_answer_has_the_same_figure() -> None:
+    """As a label that tells its boxes, the surest first, beside the label that a person drew."""
+    row = {"boxes": [], "label": ";", "width": 60, "height": 50}
+
+    def agreement(boxes: list[tuple[str, float, tuple[int, ...]]], label: str) -> float:
+        told = [
+            {"label": name, "probability": sure, **dict(zip(EDGES, edges, strict=True))} for name, sure, edges in boxes
+        ]
+        return HEAD.agreement(as_label({**row, "boxes": told}), label)
+
+    assert agreement([], "60x50") == 1.0
+    assert agreement([("green", 0.9, (0, 0, 9, 9))], "60x50") == 0.0
+    assert agreement([("green", 0.9, (0, 0, 10, 10)), ("red", 0.8, (20, 20, 30, 30))], "60x50;0 0 10 9 green") == (
+        pytest.approx(2 / 3)
+    )
+    assert agreement([("red", 0.9, (0, 0, 10, 10))], "60x50;0 0 10 10 green") == 0.0
+    # What is difficult need not be found, and the surest box takes the object.
+    assert agreement([("green", 0.9, (0, 0, 10, 10))], "60x50;0 0 10 10 green;?20 20 30 30 red") == 1.0
+    assert HEAD.agreement("60x50;0 0 10 10 green;0 0 9 10 green", "60x50;0 0 10 10 green") == pytest.approx(2 / 3)
 
 
 def test_boxes_of_another_class_find_nothing() -> None:

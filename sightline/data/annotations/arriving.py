@@ -12,15 +12,12 @@ from sightline.data.sources import copying
 from sightline.data.sources.item import Item
 from sightline.errors import DataError
 from sightline.heads.located import SEPARATOR, text_of
-from sightline.heads.located import Box as Located
-from sightline.heads.targets import CROWD, DIFFICULT, OBJECT
 from sightline.words import counted, tally, visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from sightline.data.annotations.described import Box
     from sightline.data.annotations.table import Annotations
 
 NAMED = 5
@@ -54,12 +51,7 @@ def items(found: Annotations) -> Iterator[Item]:
         if odd is not None:
             yield Item(path, None, given, reason=f"a class is called {odd!r}: rename it without {SEPARATOR!r}")
             continue
-        label = text_of(image.width, image.height, map(_located, boxes))
-        yield Item(path, label, given)
-
-
-def _located(box: Box) -> Located:
-    return Located(box.label, box.edges, CROWD if box.crowd else DIFFICULT if box.difficult else OBJECT)
+        yield Item(path, text_of(image.width, image.height, (box.located for box in boxes)), given)
 
 
 def described(folder: Path) -> list[str]:

@@ -13,10 +13,10 @@ from sightline.errors import DataError
 from sightline.files import write_atomically
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from sightline.data.annotations.table import Annotations
+    from sightline.data.annotations.table import Annotations, Image
     from sightline.data.annotations.tree import Tree
 
 LOOK = 1 << 16
@@ -117,11 +117,16 @@ def _size(image: dict[str, Any]) -> tuple[int, int] | None:
 
 
 def write(found: Annotations, file: Path) -> None:
-    """Write all that can be used as one file, ids from 1 on; `difficult` is a key of our own where it is set."""
-    ids = {name: number for number, name in enumerate(found.classes, start=1)}
+    """Write all that can be used as one file."""
+    write_atomically(file, json.dumps(as_json(found.each(), found.classes), ensure_ascii=False) + "\n")
+
+
+def as_json(each: Iterable[tuple[Image, Sequence[Box]]], classes: Sequence[str]) -> dict[str, Any]:
+    """Images with their boxes in this form, ids from 1 on; `difficult` is a key of our own where it is set."""
+    ids = {name: number for number, name in enumerate(classes, start=1)}
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
-    for number, (image, boxes) in enumerate(found.each(), start=1):
+    for number, (image, boxes) in enumerate(each, start=1):
         images.append({"id": number, "file_name": image.path, "width": image.width, "height": image.height})
         for box in boxes:
             width, height = box.x2 - box.x1, box.y2 - box.y1
@@ -136,9 +141,5 @@ def write(found: Annotations, file: Path) -> None:
                     **({"difficult": 1} if box.difficult else {}),
                 }
             )
-    told = {
-        "images": images,
-        "categories": [{"id": number, "name": name} for name, number in ids.items()],
-        "annotations": annotations,
-    }
-    write_atomically(file, json.dumps(told, ensure_ascii=False) + "\n")
+    categories = [{"id": number, "name": name} for name, number in ids.items()]
+    return {"images": images, "categories": categories, "annotations": annotations}

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Self
+
+from sightline.heads.located import Box as Located
+from sightline.heads.targets import CROWD, DIFFICULT, OBJECT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +27,18 @@ class Box:
     def edges(self) -> tuple[float, float, float, float]:
         """Left, top, right, bottom."""
         return self.x1, self.y1, self.x2, self.y2
+
+    @property
+    def located(self) -> Located:
+        """As a label of the manifest has it."""
+        return Located(self.label, self.edges, CROWD if self.crowd else DIFFICULT if self.difficult else OBJECT)
+
+    @classmethod
+    def of(cls, box: Located) -> Self:
+        """The box of a label."""
+        x1, y1, x2, y2 = box.edges
+        crowd, difficult = box.kind == CROWD, box.kind == DIFFICULT
+        return cls(label=box.name, x1=x1, y1=y1, x2=x2, y2=y2, crowd=crowd, difficult=difficult)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,6 +43,8 @@ OK, CUT, QUARANTINED = "ok", "cut", "quarantined"
 UNLABELLED = "no label: no annotation is about it"
 SAME = 1.5
 """Pixels by which the edges that two files give one box may differ: some round to whole ones."""
+EXACT = 0.005
+"""Pixels that labels do not tell: an edge that was a share of the image's may come back beyond it by less."""
 DUPLICATE = 0.95
 """Overlap from which on two boxes of a class are one that was drawn twice."""
 
@@ -159,9 +161,11 @@ def _checked(path: str, boxes: tuple[Box, ...], width: int, height: int) -> list
             x1, y1, x2, y2 = max(box.x1, 0.0), max(box.y1, 0.0), min(box.x2, float(width)), min(box.y2, float(height))
             if x2 <= x1 or y2 <= y1:
                 status, reason = QUARANTINED, f"outside the image of {width}×{height} pixels"
-            elif (x1, y1, x2, y2) != edges:
-                status, reason = CUT, f"reached out of the image of {width}×{height} pixels: {_words(edges)}"
-                edges = (x1, y1, x2, y2)
+            else:
+                inside = (x1, y1, x2, y2)
+                if max(abs(one - other) for one, other in zip(inside, edges, strict=True)) > EXACT:
+                    status, reason = CUT, f"reached out of the image of {width}×{height} pixels: {_words(edges)}"
+                edges = inside
         if status != QUARANTINED and not box.crowd:
             same = [one for one in kept if one.label == box.label]
             if same and _overlap(edges, same) >= DUPLICATE:

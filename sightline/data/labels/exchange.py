@@ -59,7 +59,7 @@ def export(paths: Paths, use: str, table: Path, *, everything: bool, suggest: Su
     """
     rows = manifest.read(paths.manifest(use))
     if not everything:
-        rows = rows[_needs_label(rows)]
+        rows = rows[needs_label(rows)]
     cells = zip(*(rows[name].fillna("") for name in COLUMNS), strict=True)
     lines: list[dict[str, Any]] = [dict(zip(COLUMNS, values, strict=True)) for values in cells]
     names = list(COLUMNS)
@@ -83,6 +83,11 @@ def take(paths: Paths, use: str, table: Path) -> Imported:
 
     Raises DataError naming every bad line; then, and where the version cannot be made, nothing has changed.
     """
+    if LABELS[paths.params.task_of(use)].are_boxes:
+        raise DataError(
+            f"{table}: boxes are no column of a table; `sightline data label export FOLDER` writes a page to draw them "
+            "on, and what that downloads is imported"
+        )
     rows = manifest.read(paths.manifest(use))
     return put(paths, use, rows, _read(table, paths.raw(use), rows), table.name, {})
 
@@ -95,8 +100,6 @@ def put(
     `rows` are those of the manifest. Where the version cannot be made, nothing has changed.
     """
     labels = LABELS[paths.params.task_of(use)]
-    if labels.are_boxes:
-        raise DataError(f"{origin}: boxes are no column of a table; correct the annotations in {paths.raw(use)}")
     spelled = labels.normal(pd.Series(list(entries.values()), dtype="string"))
     entries = dict(zip(entries, spelled.tolist(), strict=True))
     imported = rows["sha256"].map(entries).astype("string")
@@ -115,7 +118,8 @@ def put(
     return Imported(len(entries), len(changed), new_classes, archive.current(paths, use).digest)
 
 
-def _needs_label(rows: pd.DataFrame) -> pd.Series:
+def needs_label(rows: pd.DataFrame) -> pd.Series:
+    """Which rows of a manifest have no label, or two that contradict one another."""
     reason = rows["reason"].fillna("")
     torn = (rows["status"] == QUARANTINED) & reason.str.startswith(CONTRADICTORY)
     return rows["label"].isna() | torn

@@ -10,8 +10,11 @@ import io
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING
 
-from sightline.data.manifest import NO_LABEL, OK, QUARANTINED
+from sightline.data.annotations.described import Box
+from sightline.data.annotations.table import BOXES
+from sightline.data.manifest import OK, QUARANTINED
 from sightline.errors import DataError
+from sightline.heads import located
 from sightline.words import from_cell, to_cell
 
 if TYPE_CHECKING:
@@ -19,6 +22,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pandas as pd
+
+LONGEST = 1 << 24
+"""Characters of a label: thousands of boxes on an image are more than the `csv` of Python reads by itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +46,7 @@ def read(path: Path) -> dict[str, Label]:
     """
     if not path.is_file():
         return {}
+    csv.field_size_limit(LONGEST)
     with path.open(encoding="utf-8", newline="") as handle:
         rows = csv.DictReader(handle, strict=True)
         try:
@@ -62,17 +69,34 @@ def text(labels: Iterable[Label]) -> str:
 def apply(rows: pd.DataFrame, path: Path) -> pd.DataFrame:
     """Lay the table over freshly read `rows`, before groups and roles are made.
 
-    An image that was in quarantine only for want of a label becomes usable.
+    An image that was in quarantine only for want of a label that can be used becomes usable.
     """
     given = {digest: one.label for digest, one in read(path).items()}
     if not given:
         return rows
     rows = rows.copy()
     people = rows["sha256"].map(given).astype("string")
+    labelled = people.notna() & (rows["status"] == QUARANTINED) & rows["label"].isna()
     rows["label"] = people.fillna(rows["label"])
-    labelled = people.notna() & (rows["status"] == QUARANTINED) & rows["reason"].str.startswith(NO_LABEL)
     # A file that was never decoded has no format: it stays out, for another reason.
     sound = labelled & rows["format"].notna()
     rows.loc[sound, "status"], rows.loc[sound, "reason"] = OK, None
     rows.loc[labelled & ~sound, "reason"] = "labelled, but not readable as an image"
     return rows
+
+
+def drawn(boxes: pd.DataFrame, rows: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """The table of `boxes` (`annotations.table.BOXES`), with what people gave in place of what the folder says."""
+    given = {digest: one.label for digest, one in read(path).items()}
+    labels = rows.set_index("path")["sha256"].map(given).dropna().sort_index()
+    fresh = [
+        {"path": name, "status": OK, "reason": None, **asdict(Box.of(box))}
+        for name, label in labels.items()
+        for box in located.read(label)[2]
+    ]
+    if labels.empty:
+        return boxes
+    import pandas as pd
+
+    added = pd.DataFrame(fresh, columns=list(BOXES)).astype(BOXES)
+    return pd.concat([boxes[~boxes["path"].isin(labels.index)], added], ignore_index=True)

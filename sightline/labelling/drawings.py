@@ -1,0 +1,103 @@
+"""Images on which a person draws boxes, on their way out: as a COCO JSON with the pictures beside it, or as tasks."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from sightline.data import manifest
+from sightline.data.annotations import coco
+from sightline.data.annotations.described import Box
+from sightline.data.annotations.table import Image
+from sightline.data.labels.exchange import needs_label
+from sightline.files import write_atomically
+from sightline.heads.located import read
+from sightline.images.reading import open_image, upright_size
+from sightline.labelling import rectangles, sheet
+from sightline.labelling.drawing import Drawing
+from sightline.labelling.pictures import name_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from sightline.labelling.chosen import Chosen
+    from sightline.project import Paths
+
+    Suggest = Callable[[Sequence[Path]], list[dict[str, Any]]]
+
+JSON = "annotations.json"
+INFO = {"description": "to be labelled: import what the page or another tool makes of it, not this file"}
+"""What the JSON says of itself, so that it is not taken for answers."""
+
+
+def of_captured(images: Sequence[Chosen], *, suggest: bool) -> list[Drawing]:
+    """Captured images; with `suggest` the boxes that were answered are there to begin with."""
+    return [
+        _drawing(name_of(one.sha256, data, one.at), data, sheet.about(one), one.answer if suggest else None)
+        for one in images
+        if (data := one.picture) is not None
+    ]
+
+
+def of_set(
+    paths: Paths, most: int, *, everything: bool, suggest: Suggest | None = None
+) -> tuple[list[Drawing], int, int]:
+    """Images of the data set that wait for boxes, or all with those that they have; `most` of them.
+
+    Beside them how many more there are, and how many whose files cannot be read. `suggest` answers for image files as
+    `predict_files` does: its boxes are there to begin with where there are no others.
+    """
+    rows = manifest.read(paths.manifest("target"))
+    rows = rows[~rows["sha256"].duplicated() & (needs_label(rows) | everything)]
+    folder = paths.raw("target")
+    is_there = rows["path"].map(lambda path: (folder / path).is_file()).astype(bool)
+    sound = rows[is_there & rows["format"].notna()]
+    chosen = sound.head(most)
+    answers: Sequence[Mapping[str, Any]] = [{}] * len(chosen)
+    if suggest:
+        answers = suggest([folder / path for path in chosen["path"]])
+    drawings = []
+    facts = chosen[["path", "sha256", "label", "reason"]].astype(object).where(chosen.notna(), None)
+    for (path, digest, known, reason), answer in zip(facts.itertuples(index=False), answers, strict=True):
+        data = (folder / path).read_bytes()
+        one = _drawing(name_of(digest, data), data, f"{path}{f' · {reason}' if reason else ''}", known)
+        drawings.append(one if known else replace(one, boxes=tuple(map(_box, answer.get("boxes", ())))))
+    return drawings, len(sound) - len(chosen), len(rows) - len(sound)
+
+
+def write(folder: Path, drawings: Sequence[Drawing], classes: Sequence[str]) -> Path:
+    """Write the pictures and a COCO JSON about them into `folder`, which must be new or empty; the JSON.
+
+    Raises DataError where the folder holds something.
+    """
+    sheet.check_new(folder)
+    for one in drawings:
+        write_atomically(folder / one.name, one.picture)
+    images = ((Image(one.name, one.width, one.height, None), one.boxes) for one in drawings)
+    told = {"info": INFO, **coco.as_json(images, classes_of(drawings, classes))}
+    write_atomically(folder / JSON, json.dumps(told, ensure_ascii=False) + "\n")
+    return folder / JSON
+
+
+def write_tasks(folder: Path, drawings: Sequence[Drawing], classes: Sequence[str]) -> Path:
+    """The same for Label Studio, as `sheet.write_tasks`."""
+    tasks = [rectangles.task(one) for one in drawings]
+    return sheet.write_for_label_studio(folder, tasks, rectangles.config(classes_of(drawings, classes)))
+
+
+def classes_of(drawings: Sequence[Drawing], classes: Sequence[str]) -> list[str]:
+    """Those of the data set, and behind them those that only the champion knows."""
+    named = {box.label for one in drawings for box in one.boxes}
+    return [*classes, *sorted(named.difference(classes))]
+
+
+def _drawing(name: str, picture: bytes, about: str, label: str | None) -> Drawing:
+    width, height = upright_size(open_image(picture))
+    boxes = tuple(Box.of(box) for box in read(label)[2]) if label else ()
+    return Drawing(name=name, picture=picture, width=width, height=height, about=about, boxes=boxes)
+
+
+def _box(answered: Mapping[str, Any]) -> Box:
+    return Box(label=answered["label"], **{edge: answered[edge] for edge in ("x1", "y1", "x2", "y2")})
