@@ -15,11 +15,13 @@ from sightline.data.versions import repository
 from sightline.data.versions.external import EXTERNAL
 from sightline.errors import DataError, ProjectError
 from sightline.heads.labels import CLASSIFY, DETECT, LABELS, MULTILABEL
-from sightline.models import shipped
+from sightline.models import at_hand, shipped
 from sightline.names import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from sightline.params import Pretrain
 
 EMBEDDED = "embedded:"
 FILES = ("dvc.yaml", "prefect.yaml")
@@ -68,6 +70,7 @@ BOXES: dict[str, Any] = {
 }
 """And where these have boxes: a small object must still be seen, and recipes for classifiers find none."""
 SHIPPED = "comes with Sightline, learned from no photograph, for few labels; null: without"
+OWN = f"out of {at_hand.VARIABLE}; null: without"
 
 
 def template(name: str) -> Path:
@@ -103,6 +106,7 @@ def init(
         raise ProjectError(f"{folder} lies in the project {above[0]}: name a folder beside that, not one in it")
     if images.startswith(EMBEDDED) and _holds_images(folder):
         raise ProjectError(f"{folder} holds images: `sightline init NEW --images {folder}` makes a project of them")
+    at_hand.folder()
     wanted = {"target": images} | ({"source": source} if source is not None else {})
     for use, given in wanted.items():
         if not given:
@@ -113,12 +117,22 @@ def init(
     outside = {use: Path(given).resolve() for use, given in wanted.items() if external and Path(given).is_dir()}
     with _whole_or_nothing(folder):
         _make(folder, wanted, outside, name, notify, download=download)
-    if config.load(folder).pretrain.init == shipped.FRACTALS:
-        notify(
-            "backbone: where labels are few, one that comes with Sightline, learned from no photograph, beside "
-            "training from scratch; `--set pretrain.init=null` does without, `--source OTHER` pretrains one on images"
-        )
+    if said := _said_of_backbone(config.load(folder).pretrain):
+        notify(said)
     notify(f"{folder / config.PARAMS} holds every value that you may want to change")
+
+
+def _said_of_backbone(pretrain: Pretrain) -> str:
+    """What a new project without a source begins with; empty where nothing was chosen for it."""
+    if pretrain.init is None:
+        return ""
+    if pretrain.init != shipped.FRACTALS:
+        return f"backbone: {pretrain.init}, beside training from scratch; `--set pretrain.init=null` does without"
+    none = f" ({at_hand.VARIABLE} has none for {pretrain.network})" if at_hand.folder() else ""
+    return (
+        f"backbone: where labels are few, one that comes with Sightline{none}, learned from no photograph, beside "
+        "training from scratch; `--set pretrain.init=null` does without, `--source OTHER` pretrains one on images"
+    )
 
 
 @contextmanager
@@ -209,8 +223,9 @@ def _write_params(
         if "source" not in wanted:
             del values["datasets"]["source"]
             if not wanted["target"].startswith(EMBEDDED):
-                values["pretrain"]["init"] = shipped.FRACTALS
-                values["pretrain"].yaml_add_eol_comment(SHIPPED, "init")
+                own = at_hand.newest(values["pretrain"]["network"])
+                values["pretrain"]["init"] = str(own or shipped.FRACTALS)
+                values["pretrain"].yaml_add_eol_comment(OWN if own else SHIPPED, "init")
         elif tasks["source"] != tasks["target"]:
             values["datasets"]["source"]["task"] = tasks["source"]
         for use, place in outside.items():

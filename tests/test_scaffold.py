@@ -18,7 +18,8 @@ from conftest import make_images
 
 from sightline import config, scaffold
 from sightline.data.versions import repository
-from sightline.errors import DataError, ProjectError
+from sightline.errors import ConfigError, DataError, ProjectError
+from sightline.models.shipped import FRACTALS
 from sightline.project import environment
 
 if TYPE_CHECKING:
@@ -307,3 +308,24 @@ def test_own_images_begin_with_the_shipped_backbone(tmp_path: Path, images: Path
         scaffold.init(tmp_path / name, target, source, None, told.append)
         assert config.load(tmp_path / name).pretrain.init is None
         assert not [line for line in told if "pretrain.init" in line]
+
+
+def test_backbones_at_hand_are_what_a_new_project_begins_with(
+    tmp_path: Path, images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The newest for the network, named with its place; without one the shipped one, which is said."""
+    folder, said = tmp_path / "backbones", list[str]()
+    monkeypatch.setenv("SIGHTLINE_BACKBONES", str(folder))
+    with pytest.raises(ConfigError, match=r"SIGHTLINE_BACKBONES = .* is no folder"):
+        init(tmp_path / "p", str(images))
+    assert not (tmp_path / "p").exists()
+    folder.mkdir()
+    scaffold.init(tmp_path / "p", str(images), None, None, said.append)
+    assert config.load(tmp_path / "p").pretrain.init == FRACTALS
+    assert any("SIGHTLINE_BACKBONES has none for cnn" in one for one in said)
+    for age, name in enumerate(("new-cnn", "old-cnn", "newest-resnet18")):
+        (folder / f"{name}.safetensors").touch()
+        os.utime(folder / f"{name}.safetensors", (1000 - age, 1000 - age))
+    scaffold.init(tmp_path / "q", str(images), None, None, said.append)
+    assert config.load(tmp_path / "q").pretrain.init == str(folder / "new-cnn.safetensors")
+    assert any(one.startswith(f"backbone: {folder / 'new-cnn.safetensors'}") for one in said)

@@ -115,7 +115,11 @@ def init(
         bool, typer.Option("--download", help="Let torchvision fetch a set that torchvision:NAME asks for.")
     ] = False,
 ) -> None:
-    """Make a project around a folder of images, under git and DVC. Your images are copied, never changed."""
+    """Make a project around a folder of images, under git and DVC. Your images are copied, never changed.
+
+    Without --source it begins with the backbone that comes with Sightline, or with the newest NAME-NETWORK.safetensors
+    (`runs/pretrain/*/weights.safetensors` of another project, renamed) in the folder that SIGHTLINE_BACKBONES names.
+    """
     from flows.cli.prefect_tables import tables_ready
     from sightline import scaffold
 
