@@ -315,6 +315,7 @@ def test_small_pictures_are_not_drawn_on(drawn: Paths, tmp_path: Path) -> None:
     assert "no whole picture was kept of 3 answers: set capture.keep = images" in said
 
 
+@pytest.mark.slow
 def test_images_of_the_set_wait_and_are_corrected(drawn: Paths, tmp_path: Path) -> None:
     """Those without boxes leave without --queue; with --all every one; what comes back counts more."""
     raw = drawn.raw("target")
@@ -375,6 +376,7 @@ def test_turned_photo_is_drawn_on_as_it_stands(drawn: Paths, tmp_path: Path) -> 
     assert label == f"{pixels.shape[0]}x{pixels.shape[1]};1 2 31 42 green"
 
 
+@pytest.mark.slow
 def test_set_of_yolo_takes_drawn_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a missing file of labels means no box, the boxes that were drawn count."""
     paths = enter(make_project(tmp_path / "toy project", make_yolo(tmp_path / "squares", 16)), monkeypatch)
