@@ -223,9 +223,9 @@ def _write_params(
         if "source" not in wanted:
             del values["datasets"]["source"]
             if not wanted["target"].startswith(EMBEDDED):
-                own = at_hand.newest(values["pretrain"]["network"])
-                values["pretrain"]["init"] = str(own or shipped.FRACTALS)
-                values["pretrain"].yaml_add_eol_comment(OWN if own else SHIPPED, "init")
+                weights = at_hand.newest(values["pretrain"]["network"])
+                values["pretrain"]["init"] = str(weights or shipped.FRACTALS)
+                values["pretrain"].yaml_add_eol_comment(OWN if weights else SHIPPED, "init")
         elif tasks["source"] != tasks["target"]:
             values["datasets"]["source"]["task"] = tasks["source"]
         for use, place in outside.items():
