@@ -255,8 +255,13 @@ async def answered(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, r
     """The status of a request on an open connection, the whole answer read."""
     writer.write(request)
     head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
-    length = next(int(line.partition(":")[2]) for line in head.splitlines() if line.startswith("content-length"))
-    await reader.readexactly(length)
+    told = [int(line.partition(":")[2]) for line in head.splitlines() if line.startswith("content-length")]
+    if told:
+        await reader.readexactly(told[0])
+    else:  # in chunks, each behind its length
+        while length := int(await reader.readline(), 16):
+            await reader.readexactly(length + 2)
+        await reader.readline()
     return int(head.split()[1])
 
 
