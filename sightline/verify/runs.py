@@ -15,7 +15,7 @@ from sightline.train.result import RESULT, Trained
 from sightline.verify.finding import Finding, settled
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from sightline.project import Paths
@@ -26,14 +26,15 @@ ANEW = "it is gone, and the next run makes it anew, from the same inputs the sam
 def findings(paths: Paths, *, fix: bool) -> Iterator[Finding]:
     """Everything below `runs/` that says of itself what it is, and what tasks returned."""
     for path in sorted((paths.root / stored.RESULTS).glob("*")):
-        yield settled("result of a task", path.name[:16], _returned(path), lambda path=path: _gone(path), fix=fix)  # type: ignore[misc]
+        trouble = _trouble(stored.result, path)
+        yield settled("result of a task", path.name[:16], trouble, lambda path=path: _gone(path), fix=fix)  # type: ignore[misc]
     for path in sorted(paths.runs.glob("features/*.safetensors")):
         trouble = None if stored.is_whole(path) else "it is not as it was written"
         yield settled("features", path.name, trouble, lambda path=path: _gone(path), fix=fix)  # type: ignore[misc]
     for path in sorted(paths.runs.glob("*/*")):
         which = path.relative_to(paths.runs).as_posix()
         if path.suffix == ".json" and path.parent.name in {"plans", "speeds"}:
-            kind, trouble = f"{path.parent.name} of a budget", _trouble(path)
+            kind, trouble = f"{path.parent.name} of a budget", _trouble(stored.unseal, path)
         elif (path / RESULT).is_file() or (path / WEIGHTS).is_file():
             kind, trouble = "trained stage", _trained(path)
         elif (path / MANIFEST).is_file():
@@ -43,17 +44,9 @@ def findings(paths: Paths, *, fix: bool) -> Iterator[Finding]:
         yield settled(kind, which, trouble, lambda path=path: _gone(path), fix=fix)  # type: ignore[misc]
 
 
-def _returned(path: Path) -> str | None:
+def _trouble(read: Callable[[Path], object], path: Path) -> str | None:
     try:
-        stored.result(path)
-    except Damaged as error:
-        return str(error)
-    return None
-
-
-def _trouble(path: Path) -> str | None:
-    try:
-        stored.unseal(path)
+        read(path)
     except Damaged as error:
         return str(error)
     return None
