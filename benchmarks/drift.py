@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from gate_marks import Measured
 from pool import joined, pool, rows
+from scipy.stats import ks_2samp
 
 from sightline.monitor.cause import told_apart
 from sightline.monitor.scores import Scores
@@ -73,9 +74,9 @@ class Grid:
 
     def found(self, window: Reference) -> tuple[bool, bool]:
         """Whether ours and theirs say that the window has shifted."""
-        tested = compare(self.line, self.scores.of_images(window), self.scores.groups)
-        soft = tested.columns[: self.classes].min() * self.classes
-        return tested.p < LEVEL, bool(soft < LEVEL)
+        line, values = self.line, self.scores.of_images(window)
+        soft = [ks_2samp(line[:, one], values[:, one], method="asymp").pvalue for one in range(self.classes)]
+        return compare(line, values, self.scores.groups).p < LEVEL, min(soft) * self.classes < LEVEL
 
     def kind(self, size: int, *, prevalence: bool, form: str | None) -> str | None:
         """What a window with or without new shares of the classes, in that form, is called."""

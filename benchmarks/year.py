@@ -82,12 +82,15 @@ class Labelled:
     release: int
     """Images of the release: the first of `test`."""
 
-    def add(self, images: Images, rng: np.random.Generator) -> None:
-        """Labels came."""
+    def add(self, images: Images, rng: np.random.Generator) -> float:
+        """Labels came; how many families of comparisons the release has earned by growing."""
         held = rng.random(len(images.labels)) < TEST
         self.train, self.test = self.train + images.rows(~held), self.test + images.rows(held)
-        if len(self.test.labels) - self.release >= GROWTH * self.release:
-            self.release = len(self.test.labels)
+        came = len(self.test.labels) - self.release
+        if came < GROWTH * self.release:
+            return 0.0
+        self.release += came
+        return came / self.release
 
     @property
     def testing(self) -> Images:
@@ -137,7 +140,7 @@ def live(seed: int) -> Year:
             audit, queue = chosen(recent, champion, rng)
             right = champion.right(audit)
             watch.verdict.enter((str(week), not bool(one)) for one in right)
-            data.add(noisy(audit + queue, rng), rng)
+            earned.append((place, data.add(noisy(audit + queue, rng), rng)))
             fresh, recent = fresh + ASKED, []
         asked = float(level(place + 1, earned, Gate().alpha))
         lost = max(0.0, watch.verdict.wrong / max(1, watch.verdict.labels) - watch.verdict.bound)

@@ -78,6 +78,7 @@ def _answer(
     import uvicorn
 
     from flows.serving import LOCAL, TOKEN, assembled, hosts
+    from sightline.serve.app import finish
     from sightline.serve.protocol import Guarded
 
     token = os.environ.get(TOKEN) or None
@@ -96,7 +97,11 @@ def _answer(
     if host not in LOCAL and TOKEN not in os.environ:
         typer.echo(f"whoever reaches {host} may ask: set {TOKEN} to let in only those who know it", err=True)
     pulse.end()
-    uvicorn.Server(config).run(sockets=[listener])
+    try:
+        uvicorn.Server(config).run(sockets=[listener])
+    finally:
+        # Told twice to end, the server leaves out the application's own end.
+        finish(app)
 
 
 def _listening(host: str, port: int) -> socket.socket:

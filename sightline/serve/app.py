@@ -124,6 +124,13 @@ def application(
     return app
 
 
+def finish(app: FastAPI) -> None:
+    """Record the answers that were given and are not recorded yet; nothing is left to do after an end in order."""
+    service: Service = app.state.service
+    if service.capture is not None:
+        service.capture.close()
+
+
 def _service(request: Request) -> Service:
     service: Service = request.app.state.service
     return service

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import httpx
@@ -131,3 +133,28 @@ def test_server_answers_for_the_champion_until_it_is_told_to_end(trained: Paths)
         process.communicate(timeout=20)
     # uvicorn hands the signal on once it is through, and the command line leaves with the status that shells know.
     assert process.returncode == 128 + signal.SIGTERM
+
+
+def test_server_told_twice_to_end_has_recorded_what_it_answered(trained: Paths) -> None:
+    """Ctrl-C while a caller is still sending, and again, as who waits does: the answers before are captured."""
+    words = [sys.executable, "-P", "-m", "flows.cli", "serve", "--port", "0"]
+    process = subprocess.Popen(words, cwd=trained.root, env={**os.environ}, stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stderr is not None
+        address = next(line for line in process.stderr if "answers at" in line).rpartition(" at ")[2].strip()
+        path = next((trained.raw("target") / "red").iterdir())
+        with httpx.Client(transport=httpx.HTTPTransport(retries=20), timeout=30) as client:
+            assert client.post(f"{address}/predict", content=path.read_bytes()).is_success
+        host, port = address.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port))) as sender:
+            sender.sendall(b"POST /predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 900\r\n\r\n...")
+            time.sleep(0.5)
+            for _ in range(2):
+                process.send_signal(signal.SIGINT)
+                time.sleep(0.5)
+            process.wait(20)
+    finally:
+        process.kill()
+        process.communicate(timeout=20)
+    (file,) = (trained.root / "captured").rglob("*.parquet")
+    assert len(pd.read_parquet(file)) == 1

@@ -86,7 +86,7 @@ def test_more_or_larger_boxes_raise_the_alarm(change: dict[str, float], names: s
     found = explain(reference, scores, window_of(shifted, scores))
     assert names in {one.name for one in found.boxes[:3]}
     assert found.kind == "covariate"
-    assert found.groups[BOXES] < 0.01 < found.groups[STATISTICS]
+    assert found.groups[BOXES] < 0.001 < found.groups[STATISTICS]
     assert any(said.startswith("boxes that moved: ") for said in causes(found))
     told = replace(Outcome(at="2026-01-01T00:00:00+00:00", version="1", digest="", reference="r"), cause=found)
     assert Outcome.from_json(told.as_json()) == told
