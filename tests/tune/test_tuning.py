@@ -140,7 +140,7 @@ def test_luck_of_a_seed_does_not_win(paths: Paths) -> None:
         asked_again.extend([number] * again)
         # The last one is the best from the first seed alone.
         value = (1.5 if number == 5 else 0.5) if again else (0.1 if number == 5 else 1.0 - 0.1 * number)
-        return Attempt(value=value, accuracy=0.5, run="")
+        return Attempt(value=value, score=0.5, run="")
 
     search.search(looking, train, paths.runs, 1, time.time() + 600, 6)
     assert search.found(looking, paths.runs, 1).number == 5
