@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from sightline.heads.known import of
 
@@ -37,7 +37,7 @@ class Objective:
         return self.name == self.score
 
     @property
-    def direction(self) -> str:
+    def direction(self) -> Literal["maximize", "minimize"]:
         """The word that Optuna has for it."""
         return "maximize" if self.is_score else "minimize"
 

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 import boxed
 import numpy as np
 import pytest
-from bundles import odd_images
-from test_folder import ALONE
+from bundles import ALONE, odd_images
 
 from sightline.errors import ModelError
 from sightline.export import formats
