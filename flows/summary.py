@@ -39,7 +39,7 @@ class Tuned:
     pruned: int
     """Trials that were given up early."""
     value: float
-    """Log loss on the validation images at the temperature that fits."""
+    """On the validation images: the log loss at the temperature that fits; of boxes the mAP 50."""
     before: float | None
     """That of the present recipe."""
     page: str

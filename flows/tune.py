@@ -14,8 +14,6 @@ from flows.stages import Tasks, prepare
 from flows.start import begin, in_turn
 from flows.summary import Tuned
 from sightline import config
-from sightline.errors import ConfigError
-from sightline.heads.labels import LABELS
 from sightline.recipe import Chance
 from sightline.registry.backbones import pinned
 from sightline.report.tune import write_tune_page
@@ -62,22 +60,20 @@ def tune(
         context, params = begin("tune", overrides)
         paths, journal = context.paths, Journal(context)
         with ended(context):
-            if LABELS[params.task_of("target")].are_boxes:
-                raise ConfigError("the search tries no detectors yet: change the recipes of presets.boxes yourself")
             data = prepare(journal, params)
             params = begun(params, data.target)
             init = pinned(paths, params.pretrain.init)
             refuse_leaks(paths, params, init)
             stages = [stage for stage in chain.stages_of(params) if stage in {chain.PRETRAIN, chain.TRANSFER}]
-            started = chain.train(Tasks(journal, data, init), params, stages)
+            start = chain.train(Tasks(journal, data, init), params, stages).start
             left = max(1.0, until - time.time())
-            looking = study.open_search(paths, params, overrides or {}, data.target, started.head, left)
+            looking = study.open_search(paths, params, overrides or {}, data.target, start, left)
 
             def train(
                 number: int, origin: int, asked: Asked, hopeless: Callable[[Epoch], bool], again: int = 0
             ) -> Attempt:
                 chance = Chance(seed=params.project.seed + again, deterministic=params.project.deterministic)
-                return trial(context, data.target, number, origin, asked, started.head, chance, hopeless)
+                return trial(context, data.target, number, origin, asked, start, chance, hopeless)
 
             search(looking, train, paths.runs, context.workers, until, trials)
             repeat(looking, train, paths.runs, context.workers, until)

@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import torch
 from PIL import Image
+
+from sightline.heads.labels import DETECT
+from sightline.heads.matching import SCORE
+from sightline.images.reading import png
+from sightline.models import detector
+from sightline.models.bundle import Card
+from sightline.models.foreign import fit
+from sightline.models.predictor import Predictor, write_bundle
+from sightline.models.weights import WEIGHTS, save_weights
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -88,3 +99,29 @@ def make_yolo(folder: Path, count: int, first: int = 0) -> Path:
         ]
         (folder / "labels" / f"{seed:05d}.txt").write_text("".join(lines), encoding="utf-8")
     return folder
+
+
+SIZE = 64
+
+
+def write(home: Path) -> Path:
+    """A detector with random weights whose scores are spread, and which abstains and knows foreign images."""
+    torch.manual_seed(0)
+    model = detector.build("cnn", len(CLASSES), SIZE).eval()
+    with torch.no_grad():
+        model.classes.weight.mul_(60)
+        model.edges.weight.mul_(30)
+    decoding = {"shifts": (0.3, -0.2), "thresholds": (0.5, 0.5), "images": 9}
+    known = {"task": DETECT, "decoding": decoding, "fit": "letterbox"}
+    card = Card("cnn", SIZE, CLASSES, 1.5, save_weights(model, home), 0.9, **known)  # type: ignore[arg-type]
+    files = [png(draw(seed)[0]) for seed in range(60)]
+    predictor = Predictor(card, model)
+    found = predictor.outputs(np.stack([predictor.decode(data) for data in files]))
+    rows = predictor.task.probabilities(found.logits, card)
+    # About three boxes of an image are shown.
+    least = float(np.quantile(np.sort(rows[..., SCORE], axis=1)[:, -4], 0.5))
+    card = replace(card, decoding=decoding | {"thresholds": (least, least + 1e-3)})
+    sure = float(np.median([predictor.task.decided(row, card)[1] for row in rows]))
+    foreign = fit(found.described[:30], np.arange(30) % 2, found.described[30:], model.width)
+    write_bundle(home / "bundle", replace(card, abstain_below=sure + 1e-4), home / WEIGHTS, files[:8], known=foreign)
+    return home / "bundle"

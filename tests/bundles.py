@@ -27,6 +27,17 @@ if TYPE_CHECKING:
 
 SIZE = 16
 CLASSES = ("blue", "green", "red")
+ALONE = """
+import os, runpy, sys
+def refuse(event, _):
+    if event.startswith(("socket.", "subprocess.", "os.fork", "os.posix_spawn")):
+        os.write(2, event.encode()); os._exit(9)
+sys.addaudithook(refuse)
+sys.modules["sightline"] = None
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+"""Runs a client, and ends where it asks for the network, for another process or for us."""
 
 
 def photo(seed: int) -> NDArray[np.uint8]:

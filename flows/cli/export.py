@@ -23,7 +23,7 @@ def export(
     version: Annotated[str | None, typer.Option(help="A version of the classifier; by default the champion.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write the champion (or another version) as a folder that runs without Sightline: pixels in, probabilities out.
+    """Write the champion (or another version) as a folder that runs without Sightline: pixels in, answers out.
 
     It appears only when it answers its golden images as the version does. A README and a client lie in it.
     """

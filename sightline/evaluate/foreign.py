@@ -64,7 +64,8 @@ def _described(model: Network, images: Images) -> tuple[NDArray[np.floating[Any]
     head = of(images.task)
     found = predict(_Both(model), pixels, exact=True).numpy()
     features, outputs = found[:, : model.width], found[:, model.width :]
-    none = head.none(len(images.classes))
-    evidence = head.evidence(outputs.reshape(-1, *none.shape[1:]), len(images.classes))
+    # Rows of boxes are six numbers each, however many there are.
+    apart = outputs.reshape(len(outputs), -1, *head.none(len(images.classes)).shape[2:])
+    evidence = head.evidence(apart, len(images.classes))
     kinds = head.strata(images.labels).numpy()[rows]
     return describe(features, evidence, pixels.permute(0, 2, 3, 1).numpy()), kinds

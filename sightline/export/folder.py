@@ -12,6 +12,7 @@ from sightline.digests import tree_digest
 from sightline.errors import ProjectError
 from sightline.export.formats import FILES, write
 from sightline.files import replacing
+from sightline.images.placement import GROUND
 from sightline.models.bundle import golden
 from sightline.models.parity import parity
 from sightline.models.predictor import Predictor
@@ -96,18 +97,19 @@ def _described(predictor: Predictor) -> dict[str, Any]:
         "conformal",
     )
     more = {} if values["decoding"] is None else {"decoding": values["decoding"]}
+    more |= dict(predictor.task.client)
     return {key: values[key] for key in kept} | more | {"foreign": predictor.known is not None}
 
 
 def _answers(
     predictor: Predictor, images: list[bytes], run: Run
 ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
-    """What the graph answers: probabilities (N, C), and foreign scores (N,) where it can tell."""
+    """What the graph answers: probabilities (N, C) or boxes (N, 100, 6), and foreign scores (N,) where it can tell."""
     pixels = np.stack([predictor.decode(data) for data in images])
     # One image, then the others: the graph must take any number.
     parts = [run(part) for part in (pixels[:1], pixels[1:]) if len(part)]
     probabilities, *scores = (np.concatenate(one) for one in zip(*parts, strict=True))
-    return probabilities, scores[0][:, 0] if scores else None
+    return predictor.task.settled(probabilities), scores[0][:, 0] if scores else None
 
 
 def _page(name: str, told: dict[str, Any]) -> str:
@@ -121,4 +123,4 @@ def _page(name: str, told: dict[str, Any]) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    return environment.get_template(f"{name}.j2").render(told, file=FILES[told["format"]])
+    return environment.get_template(f"{name}.j2").render(told, file=FILES[told["format"]], ground=GROUND)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from torch.export import ExportedProgram
+
     from sightline.models.predictor import Predictor
     from sightline.models.runtimes import Run
 
@@ -43,7 +45,7 @@ def write(form: str, predictor: Predictor, folder: Path, told: Mapping[str, Any]
     graph = file.with_suffix(".onnx")
     write_onnx(program, card.network, graph, module.outputs, texts)
     if form == "onnx":
-        _triton(folder, str(told["model"]), card.size, {name: _width(predictor, name) for name in module.outputs})
+        _triton(folder, str(told["model"]), card.size, dict(zip(module.outputs, _shapes(program), strict=True)))
         return runtimes.onnxruntime(file)
     _to_openvino(graph, file, texts)
     graph.unlink()
@@ -60,11 +62,13 @@ def _to_openvino(graph: Path, file: Path, told: Mapping[str, str]) -> None:
     ov.save_model(model, file, compress_to_fp16=False)
 
 
-def _width(predictor: Predictor, output: str) -> int:
-    return len(predictor.card.classes) if output == "probabilities" else 1
+def _shapes(program: ExportedProgram) -> list[tuple[int, ...]]:
+    """Of what each output has for an image."""
+    (*_, last) = program.graph.nodes
+    return [tuple(map(int, one.meta["val"].shape[1:])) for one in last.args[0]]
 
 
-def _triton(folder: Path, name: str, size: int, outputs: Mapping[str, int]) -> None:
+def _triton(folder: Path, name: str, size: int, outputs: Mapping[str, tuple[int, ...]]) -> None:
     """The layout of a model repository around the graph: Triton is told `--model-repository FOLDER/triton`."""
     place = folder / "triton" / name / "1"
     place.mkdir(parents=True)
@@ -73,7 +77,10 @@ def _triton(folder: Path, name: str, size: int, outputs: Mapping[str, int]) -> N
         os.link(graph, place / graph.name)
     except OSError:
         shutil.copyfile(graph, place / graph.name)  # a file system without links
-    rows = [f'  {{ name: "{key}" data_type: TYPE_FP32 dims: [ {width} ] }}' for key, width in outputs.items()]
+    rows = [
+        f'  {{ name: "{key}" data_type: TYPE_FP32 dims: [ {", ".join(map(str, shape))} ] }}'
+        for key, shape in outputs.items()
+    ]
     lines = [
         f"name: {json.dumps(name, ensure_ascii=False)}",
         'backend: "onnxruntime"',

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from sightline.heads.answer import Fitted
     from sightline.heads.protocol import Floats
 
+OVERLAP, MOST = 0.6, 100
+"""Of two boxes of a class that overlap more the better stays; boxes that are left of an image, at most."""
 LEAST = 1e-6
 """Of a score, whose logarithm is taken."""
 MISSED = 0.02
@@ -138,7 +140,8 @@ def apart(rows: Floats, others: Floats) -> float:
         same = shared.max(axis=1) >= SAME
         edges = np.abs(this[:, :CLASS] - beside[:, :CLASS]).max(axis=1) / max(1.0, float(np.abs(other).max()))
         differ = np.maximum(np.abs(this[:, SCORE] - beside[:, SCORE]), edges)
-        found = max(found, float(np.where(same, differ, this[:, SCORE] - MISSED).max()))
+        # What is no number stays none.
+        found = float(np.maximum(found, np.where(same, differ, this[:, SCORE] - MISSED).max()))
     return found
 
 

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sightline.errors import ModelError
 from sightline.heads.answer import Answer, Seen
 from sightline.heads.boxed import (
+    LEAST,
     LIKELY,
+    MOST,
+    OVERLAP,
     Boxed,
     answered,
     apart,
@@ -33,10 +35,12 @@ from sightline.heads.each import Each
 from sightline.heads.gained import Gained
 from sightline.heads.labels import DETECT, joined
 from sightline.heads.located import read, rows_of, targets_of
-from sightline.heads.matching import FIFTY, MOST, SCORE, means, precision, precisions, resampled
+from sightline.heads.matching import FIFTY, SCORE, means, precision, precisions, resampled
 from sightline.heads.targets import CLASS, WIDTH
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
     from torch import Tensor
 
@@ -56,6 +60,10 @@ class Detect(Training, Pages, Each):
     titles = ("Mean average precision at an overlap of 0.5", "F1 of an image's boxes")
     is_exclusive = False
     is_located = True
+    is_searched_by_score = True
+    unused = frozenset({"label_smoothing", "crop", "rotate", "scale", "erase", "mixup", "cutmix"})
+    graph = "boxes"
+    client: Mapping[str, Any] = {"suppression": {"overlap": OVERLAP, "most": MOST}}
 
     def check(self, fitted: Fitted) -> None:
         """A shift and a threshold for each class."""
@@ -65,9 +73,26 @@ class Detect(Training, Pages, Each):
         """The answers with calibrated scores."""
         return calibrated(logits, fitted.temperature, Boxed.read(fitted).shifts)
 
-    def activation(self, logits: Tensor, fitted: Fitted) -> Tensor:  # noqa: ARG002 — there is none
-        """None: what suppresses boxes is no graph."""
-        raise ModelError("a detector has no graph yet: torch serves it")
+    def activation(self, logits: Tensor, fitted: Fitted) -> Tensor:
+        """The same."""
+        import torch
+
+        # One more for the class -1, which is none.
+        shifts = torch.tensor([*Boxed.read(fitted).shifts, 0.0])
+        number = logits[..., CLASS]
+        shift = shifts[torch.where(number < 0, len(fitted.classes), number).long()]
+        scores = torch.sigmoid((torch.logit(logits[..., SCORE], eps=LEAST) - shift) / fitted.temperature)
+        scores = torch.where(number < 0, 0.0, scores)
+        return torch.cat([logits[..., :SCORE], scores[..., None]], dim=-1)
+
+    def settled(self, found: Floats) -> Floats:
+        """The answers (N, 100, 6) among candidates (N, K, 6)."""
+        import torch
+
+        from sightline.heads import fcos
+
+        kept: Floats = fcos.suppressed(torch.from_numpy(found)).numpy()
+        return kept
 
     def decided(self, probabilities: Floats, fitted: Fitted) -> tuple[str, float]:
         """The classes of the boxes that reach their threshold, and how sure the least sure decision is."""
@@ -110,13 +135,24 @@ class Detect(Training, Pages, Each):
 
         The score of a box that has no other at its place is a difference too: more than what any image lets pass.
         """
-        return max((apart(*pair) for pair in zip(answers, others, strict=True)), default=0.0)
+        return float(np.max([apart(*pair) for pair in zip(answers, others, strict=True)], initial=0.0))
+
+    def rounding(self, own: Floats, right: Floats, fitted: Fitted) -> float:
+        """As far as the calibrated boxes are: a score of the network is no logit, and an edge none at all."""
+        return self.off(self.probabilities(own, fitted), self.probabilities(right, fitted))
 
     def evidence(self, outputs: Floats, classes: int) -> Floats:
         """The best score of each class (N, classes), 0 where it has no box."""
         mine = outputs[..., CLASS, None] == np.arange(classes)
         found: Floats = np.where(mine, outputs[..., SCORE, None], 0.0).max(axis=1)
         return found
+
+    def graph_evidence(self, logits: Tensor, classes: int) -> Tensor:
+        """The same."""
+        import torch
+
+        mine = logits[..., CLASS, None] == torch.arange(classes)
+        return torch.where(mine, logits[..., SCORE, None], 0.0).amax(1)
 
     def indexed(self, fitted: Fitted, texts: NDArray[np.str_]) -> tuple[list[str], NDArray[np.float32]]:
         """Boxes (N, M, 6) in the square that the model takes."""

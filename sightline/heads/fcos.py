@@ -13,7 +13,8 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
-from sightline.heads.nms import nms_of_classes
+from sightline.heads.boxed import MOST, OVERLAP
+from sightline.heads.nms import suppress_in_classes
 from sightline.heads.targets import CLASS, KIND, NOTHING, OBJECT, WIDTH
 
 STRIDES = (8, 16, 32, 64)
@@ -28,10 +29,8 @@ ALPHA, GAMMA = 0.25, 2.0
 """Of the focal loss (Lin et al. 2017)."""
 ANSWERING = 6.0
 """Locations that answer for an object on average: keeps the loss of an image about one."""
-CANDIDATES, MOST = 1000, 100
-"""Answers that suppression looks at, and that are left of them, at most."""
-LEAST_SCORE, OVERLAP = 0.02, 0.6
-"""Answers below the first are none; of two of a class that overlap more than the second the better stays."""
+CANDIDATES, LEAST_SCORE = 1000, 0.02
+"""Answers that suppression looks at, at most; those of a lower score are none."""
 
 
 class Raw(NamedTuple):
@@ -51,9 +50,14 @@ def parts(raw: Tensor) -> Raw:
     return Raw(logits, boxes, centredness[..., 0], places[0])
 
 
-@lru_cache(maxsize=16)
 def places(size: int, device: torch.device) -> Tensor:
     """x, y and stride (L, 3) of all locations of an image of `size` pixels, map by map."""
+    # What is made while a graph is traced holds no numbers, and must not be kept.
+    return _places.__wrapped__(size, device) if torch.compiler.is_exporting() else _places(size, device)
+
+
+@lru_cache(maxsize=16)
+def _places(size: int, device: torch.device) -> Tensor:
     found = []
     for stride in STRIDES:
         steps = (torch.arange(-(-size // stride), device=device) + 0.5) * stride
@@ -144,25 +148,31 @@ def centredness_of(places: Tensor, boxes: Tensor) -> Tensor:
     return (near / far).prod(-1).sqrt()
 
 
-@torch.no_grad()
-def decode(raw: Tensor, size: int) -> Tensor:
-    """Answers (N, 100, 6) of raw ones: edges in pixels of the square, class and score, best first.
+def candidates(raw: Tensor, size: int) -> Tensor:
+    """The likeliest boxes (N, K, 6) of raw answers: edges in pixels of the square, class and score, the best first.
 
-    Rows that are none have the class -1 and the score 0.
+    K is 1,000, or all there are. Rows that are none have the class -1 and the score 0.
     """
     logits, boxes, centredness, _ = parts(raw.float())
     scores = (logits.sigmoid() * centredness.sigmoid()[..., None]).sqrt()
-    count, _, classes = scores.shape
-    answers = raw.new_zeros(count, MOST, WIDTH, dtype=torch.float32)
+    classes = scores.shape[2]
+    best, order = scores.flatten(1).topk(min(CANDIDATES, scores.shape[1] * classes))
+    places = order.div(classes, rounding_mode="floor")[..., None]
+    edges = boxes.gather(1, places.expand(-1, -1, CLASS)).clamp(0, size)
+    there = best > LEAST_SCORE
+    label = torch.where(there, order % classes, NOTHING)
+    return torch.cat([edges, label[..., None].to(edges), torch.where(there, best, 0.0)[..., None]], dim=2)
+
+
+def suppressed(found: Tensor) -> Tensor:
+    """Answers (N, 100, 6) of candidates (N, K, 6): those that no better one of their class overlaps too much.
+
+    What comes first is better. Rows that are none as above.
+    """
+    answers = found.new_zeros(len(found), MOST, WIDTH)
     answers[..., CLASS] = NOTHING
-    for number in range(count):
-        flat = scores[number].flatten()
-        best, order = flat.topk(min(CANDIDATES, len(flat)))
-        order = order[best > LEAST_SCORE]
-        label, row = order % classes, order.div(classes, rounding_mode="floor")
-        found = boxes[number, row].clamp(0, size)
-        kept = nms_of_classes(found, flat[order], label, OVERLAP, MOST)
-        answers[number, : len(kept)] = torch.cat(
-            [found[kept], label[kept, None].to(found), flat[order][kept, None]], dim=1
-        )
+    for number, rows in enumerate(found):
+        there = rows[rows[:, CLASS] >= 0]
+        kept = suppress_in_classes(there[:, :CLASS], there[:, CLASS], OVERLAP, MOST)
+        answers[number, : len(kept)] = there[kept]
     return answers

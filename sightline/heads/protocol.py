@@ -2,7 +2,7 @@
 
 `labels` are what `labels.Labels.targets` makes of a data set: (N,), (N, classes) or boxes (N, M, 6), of NumPy or torch.
 Outputs are logits (N, classes), or of boxes answers (N, 100, 6) as `fcos` decodes them; "probabilities" are these once
-they are calibrated.
+they are calibrated. A graph ends before boxes suppress one another: it has candidates (N, K, 6) in place of answers.
 """
 
 from __future__ import annotations
@@ -29,6 +29,10 @@ class Head(Protocol):
     name: str
     score: str
     """What the number is called by which networks are chosen; the larger the better."""
+    is_searched_by_score: bool
+    """Whether a search for recipes compares their scores; where these are coarse it compares losses, as fitted."""
+    unused: frozenset[str]
+    """Values of a recipe that its training does not look at."""
     is_located: bool
     """Whether labels lie somewhere in their image, and move with what is changed of it."""
     figure: str
@@ -37,6 +41,10 @@ class Head(Protocol):
     """Both as a page's headings have them, the score first."""
     is_exclusive: bool
     """Whether exactly one class is true of each image."""
+    graph: str
+    """What a graph calls the calibrated outputs that it has for an image."""
+    client: Mapping[str, Any]
+    """What a client makes answers of these by, beside the card."""
 
     # Training: torch alone.
 
@@ -98,6 +106,10 @@ class Head(Protocol):
         """The same in torch, for graphs."""
         ...
 
+    def settled(self, found: Floats) -> Floats:
+        """What a graph has for images as outputs, or as probabilities: of boxes those that no better one suppresses."""
+        ...
+
     def decided(self, probabilities: Floats, fitted: Fitted) -> tuple[str, float]:
         """Label and probability of the answer with these probabilities (classes,)."""
         ...
@@ -116,8 +128,16 @@ class Head(Protocol):
         """By how much logits or probabilities differ from others at most, which should be the same."""
         ...
 
+    def rounding(self, own: Floats, right: Floats, fitted: Fitted) -> float:
+        """How far probabilities may be off where outputs in float32 are `own`, and `right` where nothing is rounded."""
+        ...
+
     def evidence(self, outputs: Floats, classes: int) -> Floats:
         """How much speaks for each class (N, classes), as logits do: by little of it foreign images are told."""
+        ...
+
+    def graph_evidence(self, logits: Tensor, classes: int) -> Tensor:
+        """The same in torch, for graphs."""
         ...
 
     def indexed(self, fitted: Fitted, texts: NDArray[np.str_]) -> tuple[list[str], NDArray[Any]]:

@@ -64,9 +64,9 @@ def adopt(predictor: Predictor, bundle: Path, file: Path) -> Parity:
     run, images = onnxruntime(file), golden(bundle)
     other = Predictor(predictor.card, predictor.model, predictor.known, predictor.max_pixels)
     other.run = run
-    answers = other.predict(images)
-    probabilities = np.array([one.probabilities for one in answers])
-    scores = None if predictor.known is None else np.array([one.foreign_score for one in answers])
+    made = other.outputs(np.stack([other.decode(data) for data in images]))
+    probabilities = other.task.probabilities(made.logits, other.card)
+    scores = None if other.known is None else other.known.scores(made.described)
     by_torch = Predictor(predictor.card, predictor.model, predictor.known, predictor.max_pixels)
     found = parity(by_torch, images, probabilities, scores)
     predictor.run = run
@@ -122,7 +122,7 @@ def start(bundle: Path) -> Making:
 
 
 def convert(bundle: Path, file: Path) -> None:
-    """Write the graph of features and logits of the bundle as an ONNX file.
+    """Write the graph of features and logits, or candidates, of the bundle as an ONNX file.
 
     Raises ModelError where the bundle is not whole, or its network cannot be written.
     """

@@ -13,7 +13,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from sightline.errors import ModelError
-from sightline.heads.fcos import STRIDES, decode, places
+from sightline.heads.fcos import STRIDES, candidates, places, suppressed
 from sightline.models import zoo
 
 WIDTH = 96
@@ -64,18 +64,20 @@ class Detector(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Answers, raw ones in training."""
-        return self.raw(self.seen(images)) if self.training else self.described(images)[1]
+        return self.raw(self.seen(images)) if self.training else suppressed(self.described(images)[1])
 
     def described(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Features (N, D) of whole images, the means of the backbone's coarsest map, and answers (N, 100, 6)."""
-        size = images.shape[2]
+        """Features (N, D) of whole images, the means of the backbone's coarsest map, and candidates (N, K, 6)."""
+        if torch.compiler.is_exporting():
+            return self._described(images)
         # A few images at a time: the maps of many would fill the memory.
-        found = []
-        for part in images.split(max(1, PIXELS // size**2)):
-            seen = self.seen(part)
-            found.append((seen[max(seen)].mean((2, 3)).float(), decode(self.raw(seen), size)))
-        features, answers = zip(*found, strict=True)
-        return torch.cat(features), torch.cat(answers)
+        found = [self._described(part) for part in images.split(max(1, PIXELS // images.shape[2] ** 2))]
+        features, boxes = zip(*found, strict=True)
+        return torch.cat(features), torch.cat(boxes)
+
+    def _described(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        seen = self.seen(images)
+        return seen[max(seen)].mean((2, 3)).float(), candidates(self.raw(seen), images.shape[2])
 
     def raw(self, seen: dict[int, Tensor]) -> Tensor:
         """Raw answers to what the backbone has `seen`."""
@@ -85,7 +87,7 @@ class Detector(nn.Module):
         logits, distances, centredness = found[..., :-5], F.softplus(found[..., -5:-1]), found[..., -1:]
         reach = distances * where[:, 2:]
         boxes = torch.cat([where[:, :2] - reach[..., :2], where[:, :2] + reach[..., 2:]], dim=-1)
-        return torch.cat([logits, boxes, centredness, where.expand(len(found), -1, -1)], dim=-1)
+        return torch.cat([logits, boxes, centredness, where.expand(found.shape[0], -1, -1)], dim=-1)
 
     def maps(self, seen: dict[int, Tensor]) -> list[Tensor]:
         """The pyramid: a map (N, 96, S / stride, S / stride) for each stride, each with what the coarser ones saw."""

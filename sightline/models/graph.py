@@ -16,7 +16,6 @@ from sightline.images.normalise import MEAN, STD
 from sightline.models.foreign import CLOSEST, FINEST, HIGHEST, SCALES
 from sightline.models.operators import ensure
 from sightline.models.runtimes import PIXELS
-from sightline.models.zoo import Classifier
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,17 +29,14 @@ if TYPE_CHECKING:
 
 
 class Heads(nn.Module):
-    """Pixels uint8 (N, S, S, 3) → features (N, F) and logits (N, classes)."""
+    """Pixels uint8 (N, S, S, 3) → features (N, F), and logits (N, classes) or candidates (N, K, 6) for boxes."""
 
     outputs = ("features", "logits")
     mean: Tensor
     std: Tensor
 
     def __init__(self, model: Network) -> None:
-        """Raises ModelError for a detector: its suppression of boxes is no graph."""
         super().__init__()
-        if not isinstance(model, Classifier):
-            raise ModelError("no serving form for this network: it finds boxes, and torch serves it")
         self.model = model
         for name, values in (("mean", MEAN), ("std", STD)):
             self.register_buffer(name, torch.tensor(values).mul(255).view(3, 1, 1))
@@ -48,25 +44,30 @@ class Heads(nn.Module):
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Features and logits; `normalise` itself goes over the batch in pieces, which no graph can."""
         colours = pixels.permute(0, 3, 1, 2).to(torch.float32)
-        features = self.model.backbone((colours - self.mean) / self.std)
-        return features, self.model.head(features)
+        return self.model.described((colours - self.mean) / self.std)
 
 
 class Answering(nn.Module):
-    """Pixels → probabilities (N, classes) and, where the bundle can tell, how foreign an image is (N, 1)."""
+    """Pixels → probabilities (N, classes), or calibrated candidates (N, K, 6) for boxes, and how foreign images are.
+
+    The foreign scores (N, 1) are there where the bundle can tell.
+    """
 
     def __init__(self, predictor: Predictor) -> None:
         super().__init__()
-        self.heads = Heads(predictor.model)
-        self.activation = partial(predictor.task.activation, fitted=predictor.card)
+        self.heads, task = Heads(predictor.model), predictor.task
+        self.activation = partial(task.activation, fitted=predictor.card)
+        self.evidence = partial(task.graph_evidence, classes=len(predictor.card.classes))
         self.foreign = None if predictor.known is None else Foreign(predictor.known)
-        self.outputs = ("probabilities",) if self.foreign is None else ("probabilities", "foreign_score")
+        self.outputs = (task.graph,) if self.foreign is None else (task.graph, "foreign_score")
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
         """What a client needs."""
         features, logits = self.heads(pixels)
         probabilities = self.activation(logits)
-        return (probabilities,) if self.foreign is None else (probabilities, self.foreign(features, logits, pixels))
+        if self.foreign is None:
+            return (probabilities,)
+        return probabilities, self.foreign(features, self.evidence(logits), pixels)
 
 
 class Foreign(nn.Module):
@@ -81,9 +82,9 @@ class Foreign(nn.Module):
         self.register_buffer("energy", _tensor(known.energy))
         self.register_buffer("limit", _tensor(known.limit))
 
-    def forward(self, features: Tensor, logits: Tensor, pixels: Tensor) -> Tensor:
+    def forward(self, features: Tensor, evidence: Tensor, pixels: Tensor) -> Tensor:
         """How foreign each image is; above 1 it is called so."""
-        energy = _beside(-torch.logsumexp(logits, dim=1, keepdim=True), self.energy)
+        energy = _beside(-torch.logsumexp(evidence, dim=1, keepdim=True), self.energy)
         total = self.features(features) + self.pixels(_statistics(pixels)) + energy
         return torch.exp(torch.clamp(total - self.limit, max=HIGHEST))
 

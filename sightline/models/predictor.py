@@ -51,7 +51,8 @@ class Predictor:
         self.task = of(card.task)
         """By which outputs become answers."""
         self.run: Run = self._by_torch
-        """Pixels uint8 (N, size, size, 3) → features and logits; another runtime may take torch's place."""
+        """Pixels uint8 (N, size, size, 3) → features, and logits or candidates; another runtime may take torch's
+        place."""
 
     @classmethod
     def load(cls, folder: Path | str, max_pixels: float | None = None) -> Predictor:
@@ -66,7 +67,7 @@ class Predictor:
         logits, described = [], []
         for part in np.array_split(pixels, max(1, -(-len(pixels) // BATCH))):
             features, found = self.run(part)
-            logits.append(found)
+            logits.append(self.task.settled(found))
             described.append(describe(features, self.task.evidence(found, len(self.card.classes)), part))
         return Outputs(np.concatenate(logits), np.concatenate(described))
 

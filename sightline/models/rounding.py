@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import torch
 
+from sightline.heads.rows import EPSILON
 from sightline.images.normalise import normalise
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from sightline.models.predictor import Predictor
+    from sightline.models.predictor import Outputs, Predictor
 
 ROUNDINGS = 50
 """Largest error of the golden logits, in units of the error of this process's own float32 answers; both against double.
@@ -26,7 +27,6 @@ one another. Winograd's convolutions on GPUs err seven times as much (Lavin & Gr
 With the factors of their convolutions rounded to TF32 the same networks are off by 1e-4 to 7e-3: at least 200 times as
 much as in float32.
 """
-EPSILON = float(np.finfo(np.float32).eps)
 
 
 class Reference(NamedTuple):
@@ -36,14 +36,16 @@ class Reference(NamedTuple):
     """(N, classes), in double precision."""
     allowed: float
     """By how much a logit in correct float32 may miss them."""
+    own: Outputs
+    """What this process makes of them in float32."""
 
 
 def reference(predictor: Predictor, images: Sequence[bytes]) -> Reference:
     """The right logits of image files, and the rounding that is no fault."""
     pixels = np.stack([predictor.decode(data) for data in images])
-    own = predictor.logits(pixels)
+    own = predictor.outputs(pixels)
     with torch.no_grad():
         normal = normalise(torch.from_numpy(pixels).permute(0, 3, 1, 2))
         right: NDArray[np.float64] = deepcopy(predictor.model).double()(normal.double()).numpy()
     least = float(np.abs(right).max()) * EPSILON
-    return Reference(right, ROUNDINGS * max(least, predictor.task.off(own, right)))
+    return Reference(right, ROUNDINGS * max(least, predictor.task.off(own.logits, right)), own)

@@ -83,7 +83,7 @@ def _compare(
     if not np.isfinite(found).all():
         raise RegistryError("it answers golden images with NaN, which is no probability")
     before = np.array([one["probabilities"] for one in golden])
-    right, allowed = reference(predictor, files)
+    right, allowed, _ = reference(predictor, files)
     card = predictor.card
     for was, now in (
         (predictor.task.decided(row, card)[0] for row in pair) for pair in zip(before, found, strict=True)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sightline.project import Paths
+    from sightline.tune.objective import Objective
     from sightline.tune.search import Found
     from sightline.tune.study import Search
 
@@ -30,7 +31,7 @@ def write_tune_page(paths: Paths, looking: Search, best: Found) -> Path:
         {
             "number": trial.number,
             "value": trial.value if is_complete(trial) else None,
-            "accuracy": trial.user_attrs.get("accuracy"),
+            "score": trial.user_attrs.get("score"),
             "seconds": trial.user_attrs.get("seconds"),
             "asked": asked_by(looking, trial),
             "values": {name: _shown(value) for name, value in trial.params.items()},
@@ -46,7 +47,7 @@ def write_tune_page(paths: Paths, looking: Search, best: Found) -> Path:
             best=best,
             share=looking.length.share,
             rows=rows,
-            plot=_course(rows),
+            plot=_course(rows, looking.objective),
             importance=_importance(looking),
         )
     )
@@ -59,20 +60,18 @@ def _shown(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def _course(rows: list[dict[str, Any]]) -> dict[str, Any]:
+def _course(rows: list[dict[str, Any]], objective: Objective) -> dict[str, Any]:
     """Every whole trial as a point, and the best so far as a line."""
     whole = [(row["number"], row["value"]) for row in rows if row["value"] is not None]
     left, right, bottom, top = PLOT
     x = axis([0, *(number for number, _ in whole), 1], left, right)
     y = axis([0.0, *(value for _, value in whole)], bottom, top)
-    return {"x": x, "y": y, "points": whole, "line": list(_lowest(whole))}
+    return {"x": x, "y": y, "points": whole, "line": list(_so_far(whole, objective))}
 
 
-def _lowest(whole: list[tuple[int, float]]) -> Iterator[tuple[int, float]]:
-    lowest = float("inf")
-    for number, value in whole:
-        lowest = min(lowest, value)
-        yield number, lowest
+def _so_far(whole: list[tuple[int, float]], objective: Objective) -> Iterator[tuple[int, float]]:
+    for place, (number, _) in enumerate(whole):
+        yield number, min((value for _, value in whole[: place + 1]), key=objective.place)
 
 
 def _importance(looking: Search) -> str | None:

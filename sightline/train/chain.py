@@ -64,6 +64,11 @@ class Candidates:
         """Backbone, head and fine-tuned network: each was made from the one before it."""
         return self.backbone, self.head, self.tuned
 
+    @property
+    def start(self) -> Trained | None:
+        """What fine-tuning begins with: the head, else the backbone."""
+        return self.head or self.backbone
+
     def choose(self) -> tuple[Trained, str]:
         """The best classifier, as `choose` says; of equals the fine-tuned one comes before the head."""
         return choose(self.tuned, self.head, self.plain)

@@ -10,6 +10,9 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from sightline.budget.ladder import LADDER
+from sightline.heads.known import of
+from sightline.heads.labels import CLASSIFY
+from sightline.train.chain import SCRATCH, learned
 from sightline.train.schedule import plan
 from sightline.train.speeds import remembered
 from sightline.tune.space import Asked, Rung
@@ -30,6 +33,8 @@ NEEDED = 0.5
 """Share of the passes of `LADDER` from which a rung is worth a trial: the search may know better."""
 MEASURED = 1.5
 """Seconds for which a speed is measured."""
+STEPS = (-64, 64, 128)
+"""Pixels by which the images of detectors may differ from the present ones, which are multiples of 64."""
 FIXED = {"pretrain.network": "network", "preprocess.size": "size"}
 """Values that are not searched where they are given for the run, and what they are of a rung."""
 SAME = 0.03
@@ -46,6 +51,8 @@ class Length:
     """Training images."""
     rates: dict[str, float]
     """Rung → images a second, with the recipe from scratch as it is."""
+    task: str = CLASSIFY
+    """By which the speeds go."""
 
     def trial(self, runs: Path, space: Space, asked: Asked, workers: int) -> Recipe:
         """The recipe with the steps of a trial."""
@@ -64,7 +71,7 @@ class Length:
         """Steps of a whole training."""
         base, own = space.bases[asked.way], space.rungs[0]
         present, batch = plan(base, self.images), plan(asked.recipe, self.images).batch
-        dearer = _rate(runs, own, base, workers) / _rate(runs, own, asked.recipe, workers)
+        dearer = _rate(runs, own, base, workers, self.task) / _rate(runs, own, asked.recipe, workers, self.task)
         faster = self.rates[str(asked.rung)] / self.rates[str(own)]
         return present.steps * present.batch * faster / dearer / batch
 
@@ -73,37 +80,45 @@ class Length:
         return asdict(self)
 
 
-def measure(runs: Path, params: Params, seconds: float, images: int, rungs: list[Rung]) -> tuple[Length, list[Rung]]:
+def measure(
+    runs: Path, params: Params, seconds: float, images: int, rungs: Mapping[Rung, int]
+) -> tuple[Length, list[Rung]]:
     """The length of the trials of a study with so many `seconds`, and those of the rungs that are worth trying.
 
-    `rungs`: the present one first.
+    `rungs`: the present one first, each with the passes that it needs.
     """
-    recipe, workers = params.finetune.scratch, params.train.workers
+    recipe, workers, task = params.finetune.scratch, params.train.workers, learned(params, SCRATCH)
     own, *others = rungs
-    rates = {str(own): _rate(runs, own, recipe, workers)}
+    rates = {str(own): _rate(runs, own, recipe, workers, task)}
     present = plan(recipe, images)
     whole = present.steps * present.batch / rates[str(own)]
     kept = [own]
     for rung in others:
-        passes = LADDER[rung.network, rung.size]
-        rates[str(rung)] = _rate(runs, rung, recipe, workers)
-        if whole * rates[str(rung)] < NEEDED * passes * images:
+        rates[str(rung)] = _rate(runs, rung, recipe, workers, task)
+        if whole * rates[str(rung)] < NEEDED * rungs[rung] * images:
             break
         kept.append(rung)
-    return Length(share=min(SHARE, seconds / (TRIALS * whole)), images=images, rates=rates), kept
+    return Length(share=min(SHARE, seconds / (TRIALS * whole)), images=images, rates=rates, task=task), kept
 
 
-def rungs(params: Params, given: Mapping[str, Any], *, has_backbone: bool) -> list[Rung]:
-    """The present network and image size, and those of the ladder that are not fixed.
+def rungs(params: Params, given: Mapping[str, Any], *, has_backbone: bool) -> dict[Rung, int]:
+    """The present network and image size, and others that are not fixed, each with the passes that it needs.
 
-    A backbone fixes both, and so does whoever gives them for this run.
+    Those of the ladder; a backbone fixes both, and so does whoever gives them for this run. Where boxes are looked for
+    the network stays, and other sizes are tried: how small the objects are decides that, which no ladder knows.
     """
     own = Rung(network=params.pretrain.network, size=params.preprocess.size)
-    others = [Rung(network=network, size=size) for network, size in LADDER] if not has_backbone else []
-    fixed = [of for key, of in FIXED.items() if key in given]
-    others = [one for one in others if all(getattr(one, of) == getattr(own, of) for of in fixed)]
-    return [own, *(one for one in others if one != own)]
+    others = {Rung(network=network, size=size): passes for (network, size), passes in LADDER.items()}
+    if of(params.task_of("target")).is_located:
+        others = {Rung(network=own.network, size=own.size + step): 0 for step in STEPS if own.size + step > 0}
+    elif has_backbone:
+        others = {}
+    fixed = [part for key, part in FIXED.items() if key in given]
+    kept = {
+        one: passes for one, passes in others.items() if all(getattr(one, part) == getattr(own, part) for part in fixed)
+    }
+    return {own: 0} | {one: passes for one, passes in kept.items() if one != own}
 
 
-def _rate(runs: Path, rung: Rung, recipe: Recipe, workers: int) -> float:
-    return remembered(runs, rung.network, rung.size, recipe, workers, MEASURED).rate
+def _rate(runs: Path, rung: Rung, recipe: Recipe, workers: int, task: str) -> float:
+    return remembered(runs, rung.network, rung.size, recipe, workers, MEASURED, task).rate

@@ -19,14 +19,15 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
     from sightline.train.checkpoint import Epoch
+    from sightline.tune.objective import Objective
     from sightline.tune.study import Search
 
 SHOWN = 4
-"""Digits of a log loss."""
+"""Digits of an objective."""
 REPEATED = 3
-"""Best trials that are trained once more from another seed: of many the lowest loss is low by luck, too."""
+"""Best trials that are trained once more from another seed: of many the best one is good by luck, too."""
 AGAIN = "again"
-"""Attribute of a study, followed by the number of the trial: its log loss from the other seed."""
+"""Attribute of a study, followed by the number of the trial: its objective from the other seed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,8 +35,8 @@ class Attempt:
     """What came of a trial that was trained."""
 
     value: float | None
-    """Log loss on the validation images at the temperature that fits; None where it was given up."""
-    accuracy: float
+    """The objective on the validation images; None where it was given up."""
+    score: float
     run: str
     """MLflow run."""
 
@@ -59,7 +60,7 @@ class Found:
 
     number: int
     value: float
-    """Its log loss, the mean of two seeds where it was trained from both."""
+    """Its objective, the mean of two seeds where it was trained from both."""
     before: float | None
     """That of the present recipe; None where it came to no end."""
     asked: Asked
@@ -68,6 +69,7 @@ class Found:
     """The keys and values of `params.yaml` that differ from the present ones, for a whole training."""
     trials: int
     pruned: int
+    objective: Objective
 
     @property
     def is_present(self) -> bool:
@@ -80,9 +82,11 @@ class Found:
         looked = f"{self.trials} trials, {self.pruned} of them given up early"
         before = "" if self.before is None else f", the present recipe {self.before:.{SHOWN}f}"
         if self.is_present:
-            return f"{looked}: none is better than the present recipe (validation log loss {self.value:.{SHOWN}f})"
+            name = self.objective.name
+            return f"{looked}: none is better than the present recipe (validation {name} {self.value:.{SHOWN}f})"
+        best = f"{self.objective.extreme} validation {self.objective.name}"
         return (
-            f"{looked}: trial {self.number} has the lowest validation log loss, {self.value:.{SHOWN}f}{before}: "
+            f"{looked}: trial {self.number} has the {best}, {self.value:.{SHOWN}f}{before}: "
             f"{self.asked.way}, {self.asked.rung}"
         )
 
@@ -103,13 +107,14 @@ def search(looking: Search, train: Trainer, runs: Path, workers: int, until: flo
         began = time.time()
 
         def hopeless(epoch: Epoch) -> bool:
-            if epoch.step >= recipe.steps or not math.isfinite(epoch.val_fitted_loss):
+            value = looking.objective.value(epoch)
+            if epoch.step >= recipe.steps or not math.isfinite(value):
                 return epoch.step < recipe.steps
-            trial.report(epoch.val_fitted_loss, round(100 * epoch.step / recipe.steps))
+            trial.report(value, round(100 * epoch.step / recipe.steps))
             return trial.should_prune()
 
         done = train(trial.number, origin, replace(asked, recipe=recipe), hopeless)
-        for name, value in (("accuracy", done.accuracy), ("seconds", time.time() - began), ("run", done.run)):
+        for name, value in (("score", done.score), ("seconds", time.time() - began), ("run", done.run)):
             trial.set_user_attr(name, value)
         if done.value is None or not math.isfinite(done.value):
             raise TrialPruned
@@ -121,7 +126,7 @@ def search(looking: Search, train: Trainer, runs: Path, workers: int, until: flo
 
 def repeat(looking: Search, train: Trainer, runs: Path, workers: int, until: float) -> None:
     """Train the best trials, and the present recipes, once more from another seed, as long as there is time."""
-    ranked = sorted(_whole(looking), key=_loss)
+    ranked = sorted(_whole(looking), key=lambda trial: looking.objective.place(_value(trial)))
     own = [trial for trial in ranked if looking.space.has(asked_by(looking, trial))]
     # The present recipe first: without its figure those of the others say nothing.
     for trial in {trial.number: trial for trial in [*own[:1], *ranked[:REPEATED]]}.values():
@@ -143,19 +148,21 @@ def found(looking: Search, runs: Path, workers: int, given: Mapping[str, Any] | 
         raise ModelError("no trial came to its end: give more time, such as --budget 30m, and they go on")
     again = {trial.number: looking.study.user_attrs.get(f"{AGAIN} {trial.number}") for trial in whole}
     twice = {number: value for number, value in again.items() if value is not None}
-    losses = {trial.number: statistics.mean([_loss(trial), twice.get(trial.number, _loss(trial))]) for trial in whole}
-    best = min((one for one in whole if one.number in twice or not twice), key=lambda one: losses[one.number])
+    values = {trial.number: statistics.mean([_value(trial), twice.get(trial.number, _value(trial))]) for trial in whole}
+    compared = [one for one in whole if one.number in twice or not twice]
+    best = min(compared, key=lambda one: looking.objective.place(values[one.number]))
     asked = asked_by(looking, best)
-    own = [losses[trial.number] for trial in whole if looking.space.has(asked_by(looking, trial))]
+    own = [values[trial.number] for trial in whole if looking.space.has(asked_by(looking, trial))]
     length = replace(asked, recipe=looking.length.whole(runs, looking.space, asked, workers))
     return Found(
         number=best.number,
-        value=losses[best.number],
-        before=min(own, default=None),
+        value=values[best.number],
+        before=looking.objective.best(own),
         asked=asked,
         values={} if looking.space.has(asked) else {**(given or {}), **looking.space.values(length)},
         trials=len(ended),
         pruned=len(ended) - len(whole),
+        objective=looking.objective,
     )
 
 
@@ -163,7 +170,7 @@ def _whole(looking: Search) -> list[FrozenTrial]:
     return [trial for trial in finished(looking) if is_complete(trial)]
 
 
-def _loss(trial: FrozenTrial) -> float:
+def _value(trial: FrozenTrial) -> float:
     assert trial.value is not None  # noqa: S101 — it is complete
     return float(trial.value)
 

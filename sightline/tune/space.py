@@ -10,6 +10,7 @@ import json
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
+from sightline.heads.known import of
 from sightline.train.chain import FINETUNE, SCRATCH
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ WAYS = {FINETUNE: "finetune.recipe", SCRATCH: "finetune.scratch"}
 WAY, RUNG, AUGMENTATION = "way", "rung", "augmentation"
 RANGE = 4.0
 """Rates are searched up to so many times above and below the present one."""
-DECAY, SMOOTHING, CROP, FIRST = (5e-5, 5e-3), (0.0, 0.2), (0.0, 0.2), (0.1, 1.0)
+DECAY, SMOOTHING, CROP, ZOOM, FIRST = (5e-5, 5e-3), (0.0, 0.2), (0.0, 0.2), (0.2, 0.8), (0.1, 1.0)
 AVERAGES = (0.0, 0.99, 0.999)
 AUGMENTATIONS: dict[str, dict[str, Any]] = {
     "as it is": {},
@@ -69,6 +70,8 @@ class Space:
     """Way → its present recipe."""
     rungs: tuple[Rung, ...]
     """The present one first."""
+    unused: frozenset[str] = frozenset()
+    """Values of a recipe that the task does not look at."""
 
     @property
     def first(self) -> str:
@@ -86,7 +89,7 @@ class Space:
 
     def _named(self, way: str, rung: Rung) -> dict[str, Any]:
         base = self.bases[way]
-        named = {f"{WAYS[way]}.{name}": getattr(base, name) for name in _searched(way, base)}
+        named = {f"{WAYS[way]}.{name}": getattr(base, name) for name in self._searched(way)}
         named[f"{WAYS[way]}.{AUGMENTATION}"] = next(iter(AUGMENTATIONS))
         choices = {WAY: (way, self.bases), RUNG: (str(rung), self.rungs)}
         return named | {name: value for name, (value, among) in choices.items() if len(among) > 1}
@@ -100,7 +103,7 @@ class Space:
             rung = next(one for one in self.rungs if str(one) == chosen)
         base, stem = self.bases[way], WAYS[way]
         given: dict[str, Any] = {}
-        for name, among in _searched(way, base).items():
+        for name, among in self._searched(way).items():
             own = getattr(base, name)
             if isinstance(among, list):
                 given[name] = trial.suggest_categorical(f"{stem}.{name}", among)
@@ -109,7 +112,8 @@ class Space:
             log = name in {"learning_rate", "weight_decay", "first_layer_rate"} and low > 0
             value = trial.suggest_float(f"{stem}.{name}", low, high, log=log)
             given[name] = own if value == own else rounded(value)
-        added = AUGMENTATIONS[trial.suggest_categorical(f"{stem}.{AUGMENTATION}", list(AUGMENTATIONS))]
+        changes = [name for name, values in AUGMENTATIONS.items() if not self.unused & set(values)]
+        added = AUGMENTATIONS[trial.suggest_categorical(f"{stem}.{AUGMENTATION}", changes)]
         return Asked(way=way, rung=rung, recipe=replace(base, **given, **added))
 
     def values(self, asked: Asked) -> dict[str, Any]:
@@ -125,28 +129,31 @@ class Space:
             found["preprocess.size"] = asked.rung.size
         return found
 
+    def _searched(self, way: str) -> dict[str, tuple[float, float] | list[Any]]:
+        """Field of a recipe → the range, or the choices, that are searched; the present value lies among them."""
+        base = self.bases[way]
+        rate = (base.learning_rate / RANGE, min(base.learning_rate * RANGE, 100.0))
+        found: dict[str, tuple[float, float] | list[Any]] = {
+            "learning_rate": rate,
+            "weight_decay": DECAY,
+            "label_smoothing": SMOOTHING,
+            "batch_size": sorted({max(1, base.batch_size // 2), base.batch_size, 2 * base.batch_size}),
+            "ema": sorted({*AVERAGES, base.ema}),
+        }
+        if not base.zoom:
+            found["crop"] = CROP
+        elif "crop" in self.unused:
+            found["zoom"] = ZOOM
+        if way == FINETUNE:
+            found |= {"first_layer_rate": FIRST, "freeze_statistics": [False, True]}
+        return {name: among for name, among in found.items() if name not in self.unused}
+
 
 def space(params: Params, ways: Sequence[str], rungs: Sequence[Rung]) -> Space:
     """What is searched from these values."""
     recipes = {FINETUNE: params.finetune.recipe, SCRATCH: params.finetune.scratch}
-    return Space(bases={way: recipes[way] for way in ways}, rungs=tuple(rungs))
-
-
-def _searched(way: str, base: Recipe) -> dict[str, tuple[float, float] | list[Any]]:
-    """Field of a recipe → the range, or the choices, that are searched; the present value lies among them."""
-    rate = (base.learning_rate / RANGE, min(base.learning_rate * RANGE, 100.0))
-    found: dict[str, tuple[float, float] | list[Any]] = {
-        "learning_rate": rate,
-        "weight_decay": DECAY,
-        "label_smoothing": SMOOTHING,
-        "batch_size": sorted({max(1, base.batch_size // 2), base.batch_size, 2 * base.batch_size}),
-        "ema": sorted({*AVERAGES, base.ema}),
-    }
-    if not base.zoom:
-        found["crop"] = CROP
-    if way == FINETUNE:
-        found |= {"first_layer_rate": FIRST, "freeze_statistics": [False, True]}
-    return found
+    unused = of(params.task_of("target")).unused
+    return Space(bases={way: recipes[way] for way in ways}, rungs=tuple(rungs), unused=unused)
 
 
 def rounded(value: float) -> float:

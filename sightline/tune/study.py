@@ -21,6 +21,7 @@ from sightline.tracking import databases
 from sightline.train.chain import FINETUNE, SCRATCH
 from sightline.tune import length
 from sightline.tune.length import Length
+from sightline.tune.objective import Objective
 from sightline.tune.space import Rung, Space, space
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class Search:
     study: Study
     space: Space
     length: Length
+    objective: Objective
 
     def claim(self, trial: Trial) -> int:
         """Say that this process works on a trial; its number, or that of the lost one that it repeats."""
@@ -86,6 +88,7 @@ def open_search(
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
     address, folder = address_of(paths.runs), paths.runs / "tune"
     ways = (SCRATCH,) if head is None else (FINETUNE, SCRATCH)
+    objective = Objective.of_task(params.task_of("target"))
     name = f"{params.project.name} {_about(params, given, data, head)}"
 
     def measured() -> tuple[Length, list[Rung]]:
@@ -96,7 +99,9 @@ def open_search(
     databases.check(address, "the store of studies")
     try:
         with FileLock(folder / "study.lock"):
-            study = optuna.create_study(storage=_storage(address), study_name=name, load_if_exists=True)
+            study = optuna.create_study(
+                storage=_storage(address), study_name=name, load_if_exists=True, direction=objective.direction
+            )
             plan = _planned(study) or _plan(study, params, ways, measured)
             _revive(study)
     except (SQLAlchemyError, optuna.exceptions.StorageInternalError, ModuleNotFoundError) as error:
@@ -107,7 +112,7 @@ def open_search(
     study.sampler = optuna.samplers.TPESampler(n_startup_trials=AT_RANDOM, multivariate=True, group=True)
     study.pruner = optuna.pruners.HyperbandPruner(FIRST_LOOK, 100, WIDENING)
     rungs = [Rung(**one) for one in plan["rungs"]]
-    return Search(study, space(params, ways, rungs), Length(**plan["length"]))
+    return Search(study, space(params, ways, rungs), Length(**plan["length"]), objective)
 
 
 def _about(params: Params, given: Mapping[str, Any], data: DataRef, head: Trained | None) -> str:

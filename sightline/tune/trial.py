@@ -11,6 +11,7 @@ from filelock import FileLock
 from sightline.data import shards
 from sightline.train import stages
 from sightline.train.chain import FINETUNE
+from sightline.tune.objective import Objective
 from sightline.tune.search import Attempt
 
 if TYPE_CHECKING:
@@ -66,9 +67,9 @@ def run(
         else:
             done = stages.scratch(place, asked.rung.network, asked.recipe, chance.seed)
     except GivenUp:
-        attempt = Attempt(value=None, accuracy=last[-1].val_accuracy, run=mlflow_run)
+        attempt = Attempt(value=None, score=last[-1].val_accuracy, run=mlflow_run)
     else:
-        attempt = Attempt(value=done.val_fitted_loss, accuracy=done.val_accuracy, run=mlflow_run)
+        attempt = Attempt(value=Objective.of_task(done.task).value(done), score=done.val_accuracy, run=mlflow_run)
     shutil.rmtree(folder)
     return attempt
 

@@ -15,7 +15,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from bundles import CLASSES, SIZE, file, odd_images, photo, write
+from bundles import ALONE, CLASSES, SIZE, file, odd_images, photo, write
 from PIL import Image
 
 from sightline.errors import ModelError, ProjectError
@@ -33,17 +33,6 @@ if TYPE_CHECKING:
     from sightline.images.shape import Fit
 
 
-ALONE = """
-import os, runpy, sys
-def refuse(event, _):
-    if event.startswith(("socket.", "subprocess.", "os.fork", "os.posix_spawn")):
-        os.write(2, event.encode()); os._exit(9)
-sys.addaudithook(refuse)
-sys.modules["sightline"] = None
-sys.argv = sys.argv[1:]
-runpy.run_path(sys.argv[0], run_name="__main__")
-"""
-"""Runs a client, and ends where it asks for the network, for another process or for us."""
 FORMATS = ("onnx", "torch", "openvino")
 
 

@@ -22,8 +22,7 @@ from sightline import config
 from sightline.data import manifest
 from sightline.data.labels import exchange
 from sightline.data.shards import preprocess
-from sightline.errors import ConfigError, DataError, ModelError
-from sightline.export.folder import export
+from sightline.errors import ConfigError, DataError
 from sightline.heads.labels import DETECT
 from sightline.heads.located import Box, read, text_of
 from sightline.heads.targets import OBJECT
@@ -228,12 +227,17 @@ def test_files_rows_and_requests_get_the_same_boxes(boxed: tuple[Paths, Summary,
     assert picture.stat().st_size > 0
 
 
+def test_gate_kept_the_graph_that_answers(boxed: tuple[Paths, Summary, Summary]) -> None:
+    """ONNX Runtime answers as torch does, so that the version is served by it."""
+    (form,) = (one for one in boxed[2].outcome.blessings if one.name == "serving form")
+    assert form.figures["runtime"] == "ONNX Runtime", form.sentence
+    assert bundle_of(boxed[0]).graph is not None
+
+
 def test_what_is_not_there_says_so(boxed: tuple[Paths, Summary, Summary], tmp_path: Path) -> None:
-    """Graphs, boxes filled into a table and squeezed images are refused with one sentence."""
+    """Boxes filled into a table and squeezed images are refused with one sentence."""
     paths = boxed[0]
     found = bundle_of(paths)
-    with pytest.raises(ModelError, match="torch serves it"):
-        export(found.bundle, "toy-classifier", found.version, "torch", tmp_path / "out")
     rows = manifest.read(paths.manifest("target"))
     (tmp_path / "todo.csv").write_text(f"sha256,label\n{rows['sha256'][0]},red\n", encoding="utf-8")
     with pytest.raises(DataError, match="a page to draw them on"):

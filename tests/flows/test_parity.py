@@ -27,12 +27,13 @@ from servers import free_port, started
 
 from sightline import scaffold
 from sightline.export.folder import export
+from sightline.heads.rows import EPSILON
 from sightline.images.normalise import normalise
 from sightline.images.reading import decode
 from sightline.models import runtimes
 from sightline.models.parity import parity
 from sightline.models.predictor import Predictor
-from sightline.models.rounding import EPSILON, ROUNDINGS, reference
+from sightline.models.rounding import ROUNDINGS, reference
 from sightline.models.weights import WEIGHTS
 from sightline.models.zoo import build
 from sightline.project import Paths

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from sightline.heads import fcos
-from sightline.heads.nms import nms, nms_of_classes
+from sightline.heads.nms import nms, suppress, suppress_in_classes
 from sightline.heads.targets import CLASS, CROWD, DIFFICULT, KIND, OBJECT, packed
 from sightline.models.operators import ensure
 
@@ -61,7 +61,8 @@ def test_suppression_is_that_of_the_rule(least: float) -> None:
     boxes, scores = boxes_of(80), torch.rand(80, generator=torch.Generator().manual_seed(1))
     assert nms(boxes, scores, least).tolist() == by_rule(boxes, scores, least)
     assert nms(boxes[:0], scores[:0], least).tolist() == []
-    assert nms(boxes, scores, least, 3).tolist() == by_rule(boxes, scores, least)[:3]
+    order = scores.argsort(descending=True)
+    assert order[suppress(boxes[order], least, 3)].tolist() == by_rule(boxes, scores, least)[:3]
 
 
 def test_suppression_is_that_of_the_compiled_operator() -> None:
@@ -75,14 +76,19 @@ def test_suppression_is_that_of_the_compiled_operator() -> None:
     labels = torch.arange(400) % 3
     for least in (0.2, 0.5, 0.7):
         assert torch.equal(nms(boxes, scores, least), compiled(boxes, scores, least))
-        assert torch.equal(nms_of_classes(boxes, scores, labels, least), batched_nms(boxes, scores, labels, least))
+        order = scores.argsort(descending=True)
+        kept = order[suppress_in_classes(boxes[order], labels[order], least)]
+        assert torch.equal(kept, batched_nms(boxes, scores, labels, least))
 
 
 def test_classes_do_not_suppress_one_another() -> None:
     """Two boxes at one place stay where their classes differ."""
-    boxes, scores = boxes_of(1).expand(3, 4), torch.tensor([0.5, 0.9, 0.7])
-    assert nms_of_classes(boxes, scores, torch.tensor([0, 1, 1]), 0.5).tolist() == [1, 0]
-    assert len(nms_of_classes(boxes[:0], scores[:0], torch.tensor([]), 0.5)) == 0
+    boxes = boxes_of(1).expand(3, 4)
+    assert suppress_in_classes(boxes, torch.tensor([1, 1, 0]), 0.5).tolist() == [0, 2]
+    assert len(suppress_in_classes(boxes[:0], torch.tensor([]), 0.5)) == 0
+    # Nor does what has no area suppress anything.
+    flat = torch.tensor([[5.0, 5, 5, 9], [7, 7, 7, 9], [5, 5, 5, 9]])
+    assert suppress_in_classes(flat, torch.tensor([0, 1, 0]), 0.5).tolist() == [0, 1, 2]
 
 
 def test_losses_are_those_of_torchvision() -> None:
@@ -127,7 +133,7 @@ def test_right_answers_cost_nearly_nothing_and_come_back() -> None:
     targets = targets_of((10, 10, 60, 50, 0, OBJECT), (100, 90, 220, 200, 2, OBJECT), (30, 150, 50, 170, 1, OBJECT))
     raw = ideal(targets)
     right = float(fcos.loss_of(raw, targets, None))
-    answers = fcos.decode(raw, SIZE)[0]
+    answers = fcos.suppressed(fcos.candidates(raw, SIZE))[0]
     found = answers[answers[:, CLASS] >= 0]
     assert found.shape == (3, 6)
     for row in targets[0]:

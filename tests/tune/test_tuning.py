@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING, Any
 import optuna
 import pytest
 from conftest import on_the_cpu
+from tuned import opened, trained
 
 from sightline import config
 from sightline.data import shards
-from sightline.data.reference import describe
 from sightline.errors import ModelError, ProjectError, RegistryError
-from sightline.recipe import Chance
 from sightline.report.tune import write_tune_page
 from sightline.tune import apply, search, study, trial
 from sightline.tune.search import Attempt
@@ -31,8 +30,6 @@ if TYPE_CHECKING:
     from sightline.project import Paths
     from sightline.train.checkpoint import Epoch
     from sightline.tune.study import Search
-
-HEADLESS = None
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -46,21 +43,6 @@ def paths(ingested: Paths) -> Paths:
     """A toy project, decoded."""
     shards.preprocess(ingested, "target")
     return ingested
-
-
-def opened(paths: Paths, given: dict[str, Any] | None = None, seconds: float = 600.0) -> Search:
-    params = config.load(paths.root, given)
-    data = describe(paths, "target", "v1", "", "")
-    return study.open_search(paths, params, given or {}, data, HEADLESS, seconds)
-
-
-def trained(
-    paths: Paths, number: int, origin: int, asked: Asked, hopeless: Callable[[Epoch], bool], again: int = 0
-) -> Attempt:
-    """A trial as the task trains it, without MLflow."""
-    folder = paths.runs / "trial" / str(origin)
-    folder.mkdir(parents=True, exist_ok=True)
-    return trial.run(paths, folder, asked, None, Chance(seed=again), lambda _: None, hopeless, f"run {number}", 1)
 
 
 def look(paths: Paths, looking: Search, trials: int) -> search.Found:
@@ -140,7 +122,7 @@ def test_luck_of_a_seed_does_not_win(paths: Paths) -> None:
         asked_again.extend([number] * again)
         # The last one is the best from the first seed alone.
         value = (1.5 if number == 5 else 0.5) if again else (0.1 if number == 5 else 1.0 - 0.1 * number)
-        return Attempt(value=value, accuracy=0.5, run="")
+        return Attempt(value=value, score=0.5, run="")
 
     search.search(looking, train, paths.runs, 1, time.time() + 600, 6)
     assert search.found(looking, paths.runs, 1).number == 5
@@ -160,7 +142,8 @@ import sys
 from pathlib import Path
 sys.path[:0] = {path!r}
 from sightline.project import Paths
-from test_tuning import look, opened
+from test_tuning import look
+from tuned import opened
 look(paths := Paths(Path({root!r})), opened(paths, {given!r}), {trials})
 """
 
