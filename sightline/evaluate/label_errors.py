@@ -53,7 +53,7 @@ def find_label_errors(paths: Paths, data: DataRef, backbone: Trained | None) -> 
     DataError where shards and manifest disagree.
     """
     rows = manifest.read(paths.manifest(data.use))
-    parts = [(load(paths.shards(data.use), role), _rows_of(rows, role)) for role in ROLES]
+    parts = [(load(paths.shards(data.use), role), rows_of(rows, role)) for role in ROLES]
     if any(len(images) != len(listed) for images, listed in parts):
         raise DataError(f"the shards of {data.use} do not belong to its manifest; run `sightline run` or `dvc repro`")
     listed = pd.concat([part for _, part in parts], ignore_index=True)
@@ -66,7 +66,7 @@ def find_label_errors(paths: Paths, data: DataRef, backbone: Trained | None) -> 
     return Suspected(finding=found, rows=listed, sentence=sentence)
 
 
-def _rows_of(rows: pd.DataFrame, role: str) -> pd.DataFrame:
+def rows_of(rows: pd.DataFrame, role: str) -> pd.DataFrame:
     """The manifest's rows in the order of the shards of `role`."""
     return rows[(rows["role"] == role) & (rows["status"] == manifest.OK)].sort_values("shard", kind="stable")
 
