@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     """The boxes of an image with errors, and what was done to the true ones."""
 
 SHAPES = ("disc", "square", "triangle")
-SIZE, CELLS = 128, 192
+SIZE, CELLS = 64, 192
 """Sides of the squares, pixels."""
 COUNT = 600
 EACH = 0.05
@@ -98,16 +98,16 @@ def shapes(count: int) -> Images:
 
 
 def drawn(rng: np.random.Generator) -> tuple[np.ndarray, Floats]:
-    """Pixels (128, 128, 3), and the boxes (k, 6) of what is on them."""
+    """Pixels (64, 64, 3), and the boxes (k, 6) of what is on them."""
     ground = rng.integers(0, 256, 3)
-    noise = np.clip(ground + rng.normal(0, 25, (SIZE, SIZE, 3)), 0, 255).astype(np.uint8)
+    noise = np.clip(ground + rng.normal(0, 20, (SIZE, SIZE, 3)), 0, 255).astype(np.uint8)
     image = Image.fromarray(noise)
     pen = ImageDraw.Draw(image)
-    for _ in range(4):
-        pen.line(rng.integers(0, SIZE, 4).tolist(), fill=tuple(rng.integers(0, 256, 3).tolist()), width=2)
+    for _ in range(2):
+        pen.line(rng.integers(0, SIZE, 4).tolist(), fill=tuple(rng.integers(0, 256, 3).tolist()))
     boxes: list[tuple[float, ...]] = []
     for _ in range(rng.integers(1, 6)):
-        side, kind = int(rng.integers(16, 44)), int(rng.integers(0, 3))
+        side, kind = int(rng.integers(10, 24)), int(rng.integers(0, 3))
         left, top = rng.integers(0, SIZE - side, 2).tolist()
         box = (left, top, left + side, top + side, kind, OBJECT)
         if boxes and iou(np.array([box[:4]], dtype=float), np.array(boxes, dtype=float)[:, :4]).any():

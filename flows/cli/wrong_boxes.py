@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sightline.data import manifest
-from sightline.errors import DataError, RegistryError
+from sightline.errors import DataError, ModelError, RegistryError
 from sightline.heads.labels import LABELS
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def found(paths: Paths, use: str, rows: pd.DataFrame) -> tuple[list[Finding], st
         return [], ""
     try:
         one = find(paths, use, rows)
-    except RegistryError as error:
+    except (ModelError, RegistryError) as error:
         return [], f"boxes are held against the answers of a champion: {error}"
     return [one] if one else [], ""
 

@@ -14,9 +14,8 @@ import pandas as pd
 from sightline.data import manifest
 from sightline.data.files.facts import read_bytes
 from sightline.data.labels import box_errors
-from sightline.data.loader import load
-from sightline.errors import DataError
-from sightline.evaluate.label_errors import ROLES, Suspected, rows_of
+from sightline.errors import ModelError
+from sightline.evaluate.label_errors import Suspected, opened
 from sightline.images.reading import UnreadableImage
 from sightline.models.predictor import BATCH, Predictor
 
@@ -37,11 +36,7 @@ def find_box_errors(paths: Paths, data: DataRef, bundle: Path) -> Suspected:
 
     Raises DataError where shards and manifest disagree.
     """
-    rows = manifest.read(paths.manifest(data.use))
-    parts = [(load(paths.shards(data.use), role), rows_of(rows, role)) for role in ROLES]
-    if any(len(images) != len(listed) for images, listed in parts):
-        raise DataError(f"the shards of {data.use} do not belong to its manifest; run `sightline run` or `dvc repro`")
-    predictor = Predictor.load(bundle)
+    parts, predictor = opened(paths, data), Predictor.load(bundle)
     listed = pd.concat([part for _, part in parts], ignore_index=True)
     answers = np.concatenate([_answers(predictor, images) for images, _ in parts if len(images)])
     found = box_errors.find_box_errors(listed, answers, predictor.card.classes, predictor.card.size)
@@ -55,9 +50,11 @@ def ask(
     """The same of the image files in `folder` that the manifest's `rows` tell of, by the detector in a `bundle`.
 
     Those without a label, in quarantine or unreadable are passed over. `progress` wraps the paths, to show how far it
-    is.
+    is. Raises ModelError where the bundle answers no boxes.
     """
     predictor = Predictor.load(bundle)
+    if not predictor.task.is_located:
+        raise ModelError("the champion answers no boxes: `sightline run` trains one that does")
     usable = rows[rows["status"].isin([manifest.OK, manifest.HELD_BACK]) & rows["label"].notna()]
     answers: list[NDArray[np.float64]] = []
     kept: list[int] = []

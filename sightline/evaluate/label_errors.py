@@ -52,10 +52,7 @@ def find_label_errors(paths: Paths, data: DataRef, backbone: Trained | None) -> 
     The predictions are made from the features of the frozen `backbone`; without one, of colours and textures. Raises
     DataError where shards and manifest disagree.
     """
-    rows = manifest.read(paths.manifest(data.use))
-    parts = [(load(paths.shards(data.use), role), rows_of(rows, role)) for role in ROLES]
-    if any(len(images) != len(listed) for images, listed in parts):
-        raise DataError(f"the shards of {data.use} do not belong to its manifest; run `sightline run` or `dvc repro`")
+    parts = opened(paths, data)
     listed = pd.concat([part for _, part in parts], ignore_index=True)
     features = np.concatenate([_features(images, backbone, paths.root) for images, _ in parts if len(images)])
     if len(data.classes) * features.size > MOST:
@@ -66,7 +63,19 @@ def find_label_errors(paths: Paths, data: DataRef, backbone: Trained | None) -> 
     return Suspected(finding=found, rows=listed, sentence=sentence)
 
 
-def rows_of(rows: pd.DataFrame, role: str) -> pd.DataFrame:
+def opened(paths: Paths, data: DataRef) -> list[tuple[Images, pd.DataFrame]]:
+    """The images of each role but the test's, with their rows of the manifest.
+
+    Raises DataError where shards and manifest disagree.
+    """
+    rows = manifest.read(paths.manifest(data.use))
+    parts = [(load(paths.shards(data.use), role), _rows_of(rows, role)) for role in ROLES]
+    if any(len(images) != len(listed) for images, listed in parts):
+        raise DataError(f"the shards of {data.use} do not belong to its manifest; run `sightline run` or `dvc repro`")
+    return parts
+
+
+def _rows_of(rows: pd.DataFrame, role: str) -> pd.DataFrame:
     """The manifest's rows in the order of the shards of `role`."""
     return rows[(rows["role"] == role) & (rows["status"] == manifest.OK)].sort_values("shard", kind="stable")
 

@@ -66,7 +66,7 @@ def test_rows_stand_in_the_order_of_the_shards(ready: tuple[Paths, DataRef]) -> 
     paths, data = ready
     for role in ("train", "val", "calib"):
         images = load(paths.shards("target"), role)
-        listed = label_errors.rows_of(manifest.read(paths.manifest("target")), role)
+        listed = label_errors._rows_of(manifest.read(paths.manifest("target")), role)
         assert [data.classes[label] for label in images.labels] == listed["label"].tolist()
 
 
