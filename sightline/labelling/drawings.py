@@ -77,16 +77,17 @@ def of_doubted(paths: Paths, finding: Finding, most: int, *, suggest: bool) -> t
     Beside them how many more there are. They have the boxes that were drawn, with `suggest` as the champion has them.
     """
     errors: dict[str, list[WrongBox]] = {}
-    for one in finding.boxes:
-        errors.setdefault(one.path, []).append(one)
-    rows = manifest.read(paths.manifest("target")).drop_duplicates("path").set_index("path")
+    for error in finding.boxes:
+        errors.setdefault(error.path, []).append(error)
+    rows = manifest.read(paths.manifest("target")).drop_duplicates("path").set_index("path").loc[list(errors)]
+    rows = rows[~rows["sha256"].duplicated()]
     drawings = []
-    for path in list(errors)[:most]:
-        data = (paths.raw("target") / path).read_bytes()
-        about = f"{path} · {', '.join(one.words for one in errors[path])}"
-        one = _drawing(name_of(rows.at[path, "sha256"], data), data, about, rows.at[path, "label"])
-        drawings.append(replace(one, boxes=_corrected(one.boxes, errors[path])) if suggest else one)
-    return drawings, len(errors) - len(drawings)
+    for path, digest, label in rows[["sha256", "label"]].head(most).itertuples():
+        data, wrong = (paths.raw("target") / path).read_bytes(), errors[path]
+        about = f"{path} · {', '.join(error.words for error in wrong)}"
+        one = _drawing(name_of(digest, data), data, about, label)
+        drawings.append(replace(one, boxes=_corrected(one.boxes, wrong)) if suggest else one)
+    return drawings, len(rows) - len(drawings)
 
 
 def _corrected(boxes: tuple[Box, ...], errors: Sequence[WrongBox]) -> tuple[Box, ...]:

@@ -104,7 +104,8 @@ class _Seen:
     def agreed(self) -> Floats:
         """Scores of found boxes that lie on one of their class, of each the surest."""
         found: Floats = self.own[:, self.judged].max(axis=0, initial=0.0)
-        return found[found >= np.maximum(SURE, self.other[:, self.judged].max(axis=0, initial=0.0))]
+        sure: Floats = found[found >= np.maximum(SURE, self.other[:, self.judged].max(axis=0, initial=0.0))]
+        return sure
 
     def doubts(self) -> Iterator[_Doubt]:
         """What contradicts the drawn boxes, and what lies beside all of them."""

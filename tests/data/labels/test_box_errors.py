@@ -13,6 +13,8 @@ from sightline.heads.matching import MOST
 from sightline.heads.targets import CLASS, NOTHING, WIDTH
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sightline.data.quality.finding import Finding, WrongBox
 
 CLASSES = ("cat", "dog")
@@ -83,7 +85,7 @@ def test_crowds_difficult_and_unknown_ones_are_not_judged(mark: str) -> None:
     assert errors(label, CAT, DOG, found) == []
 
 
-def several(*images: tuple[str, list[tuple[float, ...]]]) -> Finding | None:
+def several(*images: tuple[str, Sequence[tuple[float, ...]]]) -> Finding | None:
     """Of images with these labels and found boxes, named by their numbers."""
     labels = [f"{SIDE}x{SIDE}{label}" for label, _ in images]
     rows = pd.DataFrame({"path": [str(number) for number in range(len(images))], "label": labels})
