@@ -13,6 +13,7 @@ from sightline.models.shipped import is_shipped
 from sightline.registry.backbones import fetched
 from sightline.registry.learned import INIT
 from sightline.tracking.versions import CHAMPION
+from tasks.box_errors import find_box_errors
 from tasks.finetuning import finetune, scratch
 from tasks.ingestion import ingest
 from tasks.labels import find_label_errors
@@ -24,6 +25,7 @@ from tasks.validation import validate
 from tasks.versioning import version_of
 
 if TYPE_CHECKING:
+    from sightline.evaluate.evaluation import Evaluated
     from sightline.params import Params, Pretrain, Transfer
     from sightline.project import Paths
     from sightline.recipe import Chance, Recipe
@@ -94,10 +96,15 @@ def prepare(journal: Journal, params: Params) -> Data:
     return Data(ready["target"], ready.get("source"))
 
 
-def label_errors_of(journal: Journal, params: Params, data: Data, trained: Candidates) -> LabelErrors | None:
-    """Labels that look wrong by the features of a backbone that learned from photographs, not from these labels."""
+def label_errors_of(
+    journal: Journal, params: Params, data: Data, trained: Candidates, tested: Evaluated
+) -> LabelErrors:
+    """Labels that look wrong by the features of a backbone that learned from photographs, not from these labels.
+
+    Of boxes those that the answers of the best detector contradict: where an object is no frozen features tell.
+    """
     if LABELS[data.target.task].are_boxes:
-        return None
+        return journal.cached(find_box_errors, data=data.target, detector=tested)
     init = params.pretrain.init or ""
     # What learned from formulas alone has not been shown to see more than colours and textures do.
     neutral = None if init == CHAMPION or (is_shipped(init) and data.source is None) else trained.backbone

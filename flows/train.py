@@ -62,10 +62,12 @@ def train(
             look_ahead(context.paths, params, init)
             params = clock.resolved(journal, params, data.all)
             trained = chain.train(Tasks(journal, data, init), params, chain.stages_of(params))
-            label_errors = None if isinstance(budget, float) else label_errors_of(journal, params, data, trained)
             best, choice = trained.choose()
             tested = journal.cached(
                 evaluate, data=data.target, candidate=best, others=trained.classifiers, params=params.evaluate
+            )
+            label_errors = (
+                None if isinstance(budget, float) else label_errors_of(journal, params, data, trained, tested)
             )
             line = origin.line_of(best, *trained.from_backbone)
             tags = lineage_tags(context.paths, data, trained, choice, init) | origin.training_tags(

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 def counted(number: int, noun: str) -> str:
     """`1 image`, `2 images`, `1,000 classes`."""
-    plural = noun + ("es" if noun.endswith("s") else "s")
+    plural = noun + ("es" if noun.endswith(("s", "x")) else "s")
     return f"{number:,} {noun if number == 1 else plural}"
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.cli import labels
+from flows.cli import labels, wrong_boxes
 from flows.cli.boxes import boxes
 from flows.cli.common import AsJson, Use, UseOption, WhichUse, alone, enter, say
 
@@ -210,7 +210,8 @@ def quality(use: WhichUse = Use.target, as_json: AsJson = False) -> None:
     """Tell what is odd about the images, likely label errors included, and write a page that shows them.
 
     Copies, contradictions, leaks, series without a group, blank, dark, bright and blurred images, odd sizes, uneven
-    classes, shortcuts. Every run finds these too; every label is asked about here alone, which takes longer.
+    classes, shortcuts. Every run finds these too; every label is asked about here alone, which takes longer. Boxes are
+    held against the champion's answers: missing ones, and those around nothing, badly placed or of another class.
     """
     from flows.cli.console import progress
     from sightline.data import manifest
@@ -219,8 +220,11 @@ def quality(use: WhichUse = Use.target, as_json: AsJson = False) -> None:
 
     paths = enter()
     rows = manifest.read(paths.manifest(use.value))
-    found = assess(paths, use.value, rows, progress("looking at the images"))
+    doubted, unasked = wrong_boxes.found(paths, use.value, rows)
+    found = assess(paths, use.value, rows, progress("looking at the images")) + doubted
     page = write_quality(paths, use.value, rows, found)
+    if unasked:
+        say(unasked, err=True)
     if as_json:
         typer.echo(json.dumps({"use": use, "findings": [asdict(one) for one in found], "page": str(page)}))
         return

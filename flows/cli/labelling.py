@@ -14,9 +14,11 @@ from sightline.errors import ConfigError, DataError
 from sightline.heads.labels import LABELS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from sightline.labelling.chosen import Choice
+    from sightline.labelling.drawing import Drawing
     from sightline.labelling.drawings import Suggest
     from sightline.labelling.take import Taken
     from sightline.project import Paths
@@ -51,7 +53,7 @@ def captured(folder: Path, *, audit: bool, queue: bool, count: int, form: Form, 
         title = f"{paths.params.project.name}: {'audit sample' if audit else 'images that teach most'}"
         page = write_captured(paths, folder, found.images, title, suggest=suggest)
     bare = f"no picture was kept of {found.bare:,}" if found.bare else ""
-    _tell(page, len(found.images), found.left, bare, as_json=as_json, bare=found.bare)
+    tell(page, len(found.images), found.left, bare, as_json=as_json, bare=found.bare)
 
 
 def _tasks(paths: Paths, folder: Path, found: Choice, *, suggest: bool) -> Path:
@@ -69,25 +71,33 @@ def waiting(
     paths: Paths, folder: Path, *, everything: bool, count: int, form: Form, suggest: Suggest | None, as_json: bool
 ) -> None:
     """Write images of the data set that wait for boxes, or all with those that they have, into the new `folder`."""
-    from sightline.data import manifest
     from sightline.labelling import drawings
-    from sightline.report.labelling import write_drawing
 
     found, left, damaged = drawings.of_set(paths, count, everything=everything, suggest=suggest)
     bare = f"{damaged:,} cannot be read" if damaged else ""
     if not found:
         more = f", but for files that cannot be read ({damaged:,})" if damaged else ""
         raise DataError(f"no image of the data set waits for boxes{more}; --all writes every image with its boxes")
+    page = write_drawings(
+        paths, folder, found, "images of the data set" if everything else "images without boxes", form
+    )
+    tell(page, len(found), left, bare, as_json=as_json, bare=damaged)
+
+
+def write_drawings(paths: Paths, folder: Path, images: Sequence[Drawing], what: str, form: Form) -> Path:
+    """Write images of the target, which are `what`, into the new `folder`, with the page to draw boxes on; the page."""
+    from sightline.data import manifest
+    from sightline.labelling import drawings
+    from sightline.report.labelling import write_drawing
+
     classes = manifest.classes(manifest.read(paths.manifest("target")), paths.params.task_of("target"))
     if form is Form.label_studio:
-        page = drawings.write_tasks(folder, found, classes)
-    else:
-        title = f"{paths.params.project.name}: {'images of the data set' if everything else 'images without boxes'}"
-        page = write_drawing(folder, found, classes, title)
-    _tell(page, len(found), left, bare, as_json=as_json, bare=damaged)
+        return drawings.write_tasks(folder, images, classes)
+    return write_drawing(folder, images, classes, f"{paths.params.project.name}: {what}")
 
 
-def _tell(page: Path, images: int, left: int, but: str, *, as_json: bool, **numbers: int) -> None:
+def tell(page: Path, images: int, left: int, but: str, *, as_json: bool, **numbers: int) -> None:
+    """Say how many images wait on the page."""
     from sightline.words import counted
 
     if as_json:

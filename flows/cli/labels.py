@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from flows.cli import wrong_boxes
 from flows.cli.common import AsJson, Use, UseOption, alone, enter, say
 from flows.cli.labelling import Form, captured, is_captured, take_captured, waiting
 from sightline.errors import ConfigError
@@ -47,6 +48,9 @@ def export_labels(
     queue: Annotated[
         bool, typer.Option("--queue", help="Captured images whose labels would teach most; never part of that verdict.")
     ] = False,
+    likely_errors: Annotated[
+        bool, typer.Option("--likely-errors", help="Images whose boxes the champion's answers contradict.")
+    ] = False,
     count: Annotated[int, typer.Option(min=1, help="Most images that a folder asks about.")] = 200,
     form: Annotated[
         Form, typer.Option("--format", metavar="page|label-studio", help="In a folder: a page, or tasks.")
@@ -62,11 +66,15 @@ def export_labels(
 
     Boxes: the folder has a page to draw them on, and a COCO JSON that other tools read; without --audit and --queue it
     asks about images of the data set that wait for boxes, with --all about every one, to correct those that it has.
+    With --likely-errors about those on which the champion finds boxes missing, elsewhere, of another class or around
+    nothing; --suggest then puts its boxes in the place of the wrong ones.
     """
     from sightline.words import counted
 
     # Where it goes is said from where the user stands; the project may lie above.
     out = out.absolute()
+    if likely_errors and (audit or queue or everything):
+        raise ConfigError("--likely-errors asks about images of its own: leave out --audit, --queue and --all")
     if audit or queue:
         captured(out, audit=audit, queue=queue, count=count, form=form, suggest=suggest, as_json=as_json)
         return
@@ -81,8 +89,15 @@ def export_labels(
             raise ConfigError(
                 f"{out.name}: boxes are no column of a table: name a new folder, for a page to draw them on"
             )
+        if likely_errors:
+            wrong_boxes.export(paths, out, count=count, form=form, suggest=suggest, as_json=as_json)
+            return
         waiting(paths, out, everything=everything, count=count, form=form, suggest=suggester, as_json=as_json)
         return
+    if likely_errors:
+        raise ConfigError(
+            "--likely-errors is about boxes; `sightline data quality` shows the images whose labels are probably wrong"
+        )
     number = export(paths, use.value, out, everything=everything, suggest=suggester)
     typer.echo(json.dumps({"file": str(out), "images": number}) if as_json else f"{counted(number, 'image')} in {out}")
 

@@ -64,6 +64,10 @@ class Evaluated:
     """Mean figure of an image, as the task has it."""
     task: str = CLASSIFY
 
+    def packed(self, root: Path) -> Path:
+        """The folder of the bundle."""
+        return root / self.path / BUNDLE
+
     @property
     def words(self) -> str:
         """What came out, in a few words."""

@@ -52,10 +52,7 @@ def find_label_errors(paths: Paths, data: DataRef, backbone: Trained | None) -> 
     The predictions are made from the features of the frozen `backbone`; without one, of colours and textures. Raises
     DataError where shards and manifest disagree.
     """
-    rows = manifest.read(paths.manifest(data.use))
-    parts = [(load(paths.shards(data.use), role), _rows_of(rows, role)) for role in ROLES]
-    if any(len(images) != len(listed) for images, listed in parts):
-        raise DataError(f"the shards of {data.use} do not belong to its manifest; run `sightline run` or `dvc repro`")
+    parts = opened(paths, data)
     listed = pd.concat([part for _, part in parts], ignore_index=True)
     features = np.concatenate([_features(images, backbone, paths.root) for images, _ in parts if len(images)])
     if len(data.classes) * features.size > MOST:
@@ -64,6 +61,18 @@ def find_label_errors(paths: Paths, data: DataRef, backbone: Trained | None) -> 
     found = label_errors.find_label_errors(listed, features, data.task)
     sentence = found.sentence if found else f"None of {len(listed):,} labels looks wrong."
     return Suspected(finding=found, rows=listed, sentence=sentence)
+
+
+def opened(paths: Paths, data: DataRef) -> list[tuple[Images, pd.DataFrame]]:
+    """The images of each role but the test's, with their rows of the manifest.
+
+    Raises DataError where shards and manifest disagree.
+    """
+    rows = manifest.read(paths.manifest(data.use))
+    parts = [(load(paths.shards(data.use), role), _rows_of(rows, role)) for role in ROLES]
+    if any(len(images) != len(listed) for images, listed in parts):
+        raise DataError(f"the shards of {data.use} do not belong to its manifest; run `sightline run` or `dvc repro`")
+    return parts
 
 
 def _rows_of(rows: pd.DataFrame, role: str) -> pd.DataFrame:

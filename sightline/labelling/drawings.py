@@ -12,7 +12,9 @@ from sightline.data.annotations.described import Box
 from sightline.data.annotations.table import Image
 from sightline.data.labels.exchange import needs_label
 from sightline.files import write_atomically
+from sightline.heads.located import Box as Located
 from sightline.heads.located import read
+from sightline.heads.targets import OBJECT
 from sightline.images.reading import open_image, upright_size
 from sightline.labelling import rectangles, sheet
 from sightline.labelling.drawing import Drawing
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from sightline.data.quality import Finding
+    from sightline.data.quality.finding import WrongBox
     from sightline.labelling.chosen import Chosen
     from sightline.project import Paths
 
@@ -65,6 +69,32 @@ def of_set(
         one = _drawing(name_of(digest, data), data, f"{path}{f' · {reason}' if reason else ''}", known)
         drawings.append(one if known else replace(one, boxes=tuple(map(_box, answer.get("boxes", ())))))
     return drawings, len(sound) - len(chosen), len(rows) - len(sound)
+
+
+def of_doubted(paths: Paths, finding: Finding, most: int, *, suggest: bool) -> tuple[list[Drawing], int]:
+    """Images of the data set with likely errors among their boxes, the most doubtful first, `most` of them.
+
+    Beside them how many more there are. They have the boxes that were drawn, with `suggest` as the champion has them.
+    """
+    errors: dict[str, list[WrongBox]] = {}
+    for error in finding.boxes:
+        errors.setdefault(error.path, []).append(error)
+    rows = manifest.read(paths.manifest("target")).drop_duplicates("path").set_index("path").loc[list(errors)]
+    rows = rows[~rows["sha256"].duplicated()]
+    drawings = []
+    for path, digest, label in rows[["sha256", "label"]].head(most).itertuples():
+        data, wrong = (paths.raw("target") / path).read_bytes(), errors[path]
+        about = f"{path} · {', '.join(error.words for error in wrong)}"
+        one = _drawing(name_of(digest, data), data, about, label)
+        drawings.append(replace(one, boxes=_corrected(one.boxes, wrong)) if suggest else one)
+    return drawings, len(rows) - len(drawings)
+
+
+def _corrected(boxes: tuple[Box, ...], errors: Sequence[WrongBox]) -> tuple[Box, ...]:
+    """The boxes of an image with those that were found in place of those that are wrong."""
+    wrong = {(one.given, one.drawn) for one in errors}
+    found = [Box.of(Located(one.likely, one.found, OBJECT)) for one in errors if one.likely is not None and one.found]
+    return (*(box for box in boxes if (box.label, box.edges) not in wrong), *found)
 
 
 def write(folder: Path, drawings: Sequence[Drawing], classes: Sequence[str]) -> Path:

@@ -17,7 +17,8 @@ from conftest import copy_project, enter, make_project
 from traffic import capture
 
 import sightline
-from flows.cli.labelling import Form, captured
+from flows.cli import wrong_boxes
+from flows.cli.labelling import Form, captured, waiting
 from sightline import config
 from sightline.data import manifest
 from sightline.data.labels import exchange
@@ -173,6 +174,42 @@ def test_people_draw_and_the_verdict_counts_it(
     assert harm.wrong == pytest.approx(wrong, abs=1e-6)
     assert wrong > 0, "the detector errs nowhere: train it less"
     assert any("labelled audit images have a mean F1 of" in one for one in sentences(look(paths)))
+
+
+def test_wrong_boxes_are_told_shown_and_sent_out(
+    boxed: tuple[Paths, Summary, Summary], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a copy of the project in which a person lost boxes and took classes for one another."""
+    assert "find box errors" in {row.name for row in boxed[1].rows}
+    paths = copy_project(boxed[0], tmp_path / "toy project", monkeypatch)
+    words: dict[str, Any] = {"count": 200, "form": Form.page, "as_json": False}
+    waiting(paths, tmp_path / "all", everything=True, suggest=None, **words)
+    told = json.loads((tmp_path / "all" / "annotations.json").read_text())
+    names = {image["id"]: image["file_name"] for image in told["images"]}
+    # The first box of an image is lost, that of the next one has the other class, and so on.
+    firsts = {one["image_id"]: one for one in reversed(told["annotations"])}
+    lost, swapped = [*firsts.values()][0:60:6], [*firsts.values()][3:60:6]
+    for one in swapped:
+        one["category_id"] = 3 - one["category_id"]
+    left = [one for one in told["annotations"] if one not in lost]
+    changed = {names[one["image_id"]] for one in (*lost, *swapped)}
+    sent = [image for image in told["images"] if image["file_name"] in changed]
+    some = {image["id"] for image in sent}
+    boxes = [one for one in left if one["image_id"] in some]
+    (tmp_path / "answers.json").write_text(json.dumps(told | {"info": {}, "images": sent, "annotations": boxes}))
+    assert take(paths, tmp_path / "answers.json").changed == len(changed)
+    (found,), unasked = wrong_boxes.found(paths, "target", manifest.read(paths.manifest("target")))
+    assert unasked == ""
+    kinds = [one.kind for one in found.boxes]
+    assert kinds.count("missing") >= len(lost) // 2
+    assert kinds.count("class") >= len(swapped) // 2
+    wrong_boxes.export(paths, tmp_path / "todo", suggest=True, **words)
+    asked = json.loads((tmp_path / "todo" / "annotations.json").read_text())
+    shown = {image["file_name"].rpartition("-")[2] for image in asked["images"]}
+    assert len(shown) == found.cases
+    known = {name.rpartition("-")[2] for name in changed}
+    assert len(shown & known) > 0.6 * len(shown)
+    assert (tmp_path / "todo" / "index.html").is_file()
 
 
 def test_table_of_boxes_lies_beside_the_manifest(boxed: tuple[Paths, Summary, Summary]) -> None:

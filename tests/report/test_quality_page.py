@@ -1,12 +1,18 @@
 from __future__ import annotations
 
+import base64
+import io
+import re
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 from pictures import picture
+from PIL import Image
 
 from sightline.data.quality import Finding
-from sightline.report.quality import write_page
+from sightline.data.quality.finding import WrongBox
+from sightline.report.quality import DRAWN, FOUND, write_page
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,6 +47,29 @@ def test_names_of_files_are_escaped_and_nothing_is_loaded(tmp_path: Path) -> Non
     assert "<two>" not in text
     assert "http://" not in text
     assert "<script" not in text
+
+
+def test_boxes_are_drawn_on_their_image(tmp_path: Path) -> None:
+    """The drawn box and the found one, each in its colour, where they lie; and what is wrong in words."""
+    Image.new("RGB", (900, 600), "white").save(tmp_path / "wide.png")
+    rows = pd.DataFrame({"path": ["wide.png"], "label": ["900x600"], "role": ["train"], "status": ["ok"]})
+    edges = ((90.0, 90.0, 300.0, 300.0), (450.0, 300.0, 810.0, 540.0))
+    box = WrongBox(
+        path="wide.png", kind="class", given="cat", likely="<dog>", drawn=edges[0], found=edges[1], doubt=0.8
+    )
+    finding = Finding("boxes", "Boxes", "1 likely error.", 1, (("wide.png",),), (box,))
+    text = write_page([finding], rows, tmp_path, tmp_path / "page.html", "pets").read_text(encoding="utf-8")
+    assert "cat, likely &lt;dog&gt;" in text
+    (data,) = re.findall(r'<img src="data:image/webp;base64,([^"]+)"', text)
+    pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB")).astype(int)
+    scale = pixels.shape[1] / 900
+    for corners, colour in zip(edges, (DRAWN, FOUND), strict=True):
+        # WebP blurs colours: nearer to that of the box than to white.
+        inside = np.abs(pixels - colour).sum(2) < np.abs(pixels - 255).sum(2)
+        inside &= np.abs(pixels - colour).sum(2) < 200
+        rows_of, columns = np.nonzero(inside)
+        found = (columns.min(), rows_of.min(), columns.max(), rows_of.max())
+        assert np.allclose(np.array(found), np.array(corners) * scale, atol=4)
 
 
 def test_nothing_odd_is_said(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from sightline.digests import code_files
 
 ROOT = Path(__file__).parents[2]
 EXPECTED = Path(__file__).with_name("cache_keys.txt")
-TASKS = ("evaluation", "finetuning", "labels", "pretraining", "transfer")
+TASKS = ("box_errors", "evaluation", "finetuning", "labels", "pretraining", "transfer")
 """Those whose results are kept; the others run each time."""
 KEYS = {
     **{f"task {name}": (f"tasks.{name}", "tasks.context") for name in TASKS},

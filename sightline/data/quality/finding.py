@@ -20,6 +20,33 @@ TOGETHER = 6
 """Most images of one group that a finding shows."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class WrongBox:
+    """A drawn box that is probably wrong, or one that is probably missing; edges are pixels of the upright image."""
+
+    path: str
+    kind: str
+    """missing, class, place or nothing: see `labels.box_errors`."""
+    given: str | None
+    """Class of the drawn box; None where nobody drew it."""
+    likely: str | None
+    """Class of what was found; None where nothing was."""
+    drawn: tuple[float, ...] | None
+    """Left, top, right and bottom of the drawn box."""
+    found: tuple[float, ...] | None
+    doubt: float
+    """0 … 1, the more the likelier an error."""
+
+    @property
+    def words(self) -> str:
+        """What is wrong, for people."""
+        if self.given is None:
+            return f"{self.likely} without a box"
+        if self.likely is None:
+            return f"nothing in the box of {self.given}"
+        return f"{self.given}, badly placed" if self.likely == self.given else f"{self.given}, likely {self.likely}"
+
+
 @dataclass(frozen=True)
 class Finding:
     """Something odd, and the images to look at."""
@@ -32,6 +59,8 @@ class Finding:
     """Images, or groups of images, concerned."""
     groups: tuple[tuple[str, ...], ...]
     """Paths of the first images to look at; those of one tuple belong side by side."""
+    boxes: tuple[WrongBox, ...] = ()
+    """All that are probably wrong, where it is about boxes."""
 
     @property
     def examples(self) -> list[str]:
