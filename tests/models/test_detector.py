@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from sightline.errors import ModelError
-from sightline.heads import fcos
+from sightline.heads import boxed, fcos
 from sightline.heads.targets import CLASS
 from sightline.models import zoo
 from sightline.models.detector import build, stages
@@ -31,7 +31,7 @@ def test_raw_answers_in_training_and_boxes_else(network: str) -> None:
     assert raw.shape == (2, len(places), 3 + fcos.REST)
     assert torch.equal(fcos.parts(raw).places, places)
     answers = detector.eval()(images)
-    assert answers.shape == (2, fcos.MOST, 6)
+    assert answers.shape == (2, boxed.MOST, 6)
     assert answers[..., :CLASS].min() >= 0
     assert answers[..., :CLASS].max() <= SIZE
 
