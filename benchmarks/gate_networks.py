@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
+import os
 import shutil
 from contextlib import contextmanager
 from pathlib import Path
@@ -128,7 +129,16 @@ def more_images(cache: Path, data: Path) -> dict[str, Any]:
 
 def pair(name: str, seed: int, cache: Path, data: Path) -> dict[str, Any]:
     """A champion of few images and a candidate of four times as many through the gate, as the flow would put them."""
-    folder = cache / f"{name}-{seed}"
+    before = dict(os.environ)
+    try:
+        return _pair(name, seed, cache / f"{name}-{seed}", data)
+    finally:
+        # A project that was entered stays the one that MLflow is asked for, however many are entered after it.
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def _pair(name: str, seed: int, folder: Path, data: Path) -> dict[str, Any]:
     shutil.rmtree(folder, ignore_errors=True)
     images, files = files_of(name, data, folder)
     write_table(images, listed(files, seed, FEW))
