@@ -33,6 +33,7 @@ def project(home: Path, patch: pytest.MonkeyPatch, *, yolo: bool = False) -> Pat
     return paths
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("yolo", [False, True])
 def test_annotated_images_become_the_next_version(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, yolo: bool
@@ -64,6 +65,7 @@ def test_annotated_images_become_the_next_version(
     assert add(paths, "target", more).added == 0
 
 
+@pytest.mark.slow
 def test_file_of_annotations_brings_its_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A COCO JSON alone, with a class that is new, a box without area and an image that is missing: each is told."""
     paths = project(tmp_path, monkeypatch)

@@ -120,6 +120,7 @@ def test_a_moved_edge_is_another_version(tmp_path: Path) -> None:
     assert paths.manifest("target").read_bytes() != before[0]
 
 
+@pytest.mark.slow
 def test_boxes_are_checked_beside_the_manifest(coco: Paths) -> None:
     """Sound ones pass; one that reaches out, is there twice or of no known class, or many in quarantine, does not."""
     boxes = pd.read_parquet(coco.boxes("target"))

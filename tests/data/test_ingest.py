@@ -306,6 +306,7 @@ def test_a_manifest_comes_back_as_it_was(
     assert place.read_bytes() == first
 
 
+@pytest.mark.slow
 @settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 @given(steps=st.lists(st.lists(st.tuples(st.integers(0, 7), st.integers(0, 5)), max_size=6), min_size=1, max_size=3))
 def test_incremental_is_from_scratch(

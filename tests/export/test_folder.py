@@ -103,6 +103,7 @@ def test_graph_takes_any_number(form: str, bundle: Path, exported: Callable[[str
         assert np.abs(probabilities - wanted).max() < 1e-5
 
 
+@pytest.mark.slow
 def test_openvino_reports_nothing_home(exported: Callable[[str], Path]) -> None:
     """What its import would start to tell of the machine is out of its reach, as for the client above."""
     runtimes.openvino(exported("openvino") / formats.FILES["openvino"])

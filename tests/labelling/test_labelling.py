@@ -164,6 +164,7 @@ def test_queue_asks_first_where_two_models_disagree(captured: Paths, tmp_path: P
     assert (len(whys), set(whys), whys[0]) == (4, {"disagree", "unsure"}, "disagree")
 
 
+@pytest.mark.slow
 def test_a_table_in_the_raw_folder_gets_a_line_for_each_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a labels.csv says which images there are, it says so of the captured ones, too."""
     from conftest import enter, make_images, make_project

@@ -176,6 +176,7 @@ def test_sound_candidate_becomes_the_first_champion(shop: Shop) -> None:
     assert data.startswith(f"{tally(Verdict.from_json(shop.paths.verdict('target').read_text()))}; none of its")
 
 
+@pytest.mark.slow
 def test_form_that_answers_is_chosen_before_the_first_request(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """The gate has it made and compared; it is taken as it is, and torch where it is damaged or decides otherwise."""
     monkeypatch.setitem(runtimes.LIBRARIES, "onnx", ("onnx", "onnxruntime"))

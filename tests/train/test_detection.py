@@ -81,6 +81,7 @@ def run(path: Path, recipe: Recipe = RECIPE, *, dies: bool = False) -> tuple[dic
     return model.state_dict(), [epoch.train_loss for epoch in history]
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_as_if_undisturbed(tmp_path: Path) -> None:
     """With mosaics, colours, sampling by class, averaged weights and batches in parts: the same bits."""
     whole, losses = run(tmp_path / "whole.pt")

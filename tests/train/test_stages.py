@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pytest
 from boxed import make_coco
 from conftest import make_images, make_project
 
@@ -23,10 +24,10 @@ from sightline.train import stages
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import pytest
     from numpy.typing import NDArray
 
 
+@pytest.mark.slow
 def test_other_pixels_give_another_head(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same labels and backbone, all images inverted: the features of before are not taken for theirs."""
     paths = make_project(tmp_path / "toy", make_images(tmp_path / "images", 20))
@@ -63,6 +64,7 @@ def test_other_pixels_give_another_head(tmp_path: Path, monkeypatch: pytest.Monk
     assert len(list((paths.runs / "features").glob("*.safetensors"))) == 2
 
 
+@pytest.mark.slow
 def test_detectors_begin_with_the_backbone_that_is_given(tmp_path: Path) -> None:
     """One that came with Sightline, and one that learned classes: its weights are there before the first step."""
     scaffold.init(tmp_path / "p", str(make_coco(tmp_path / "squares", 24)), None, "toy", lambda _: None)

@@ -35,6 +35,7 @@ def toys(count: int = 64, seed: int = 1) -> Images:
     return Images(pixels.contiguous(memory_format=torch.channels_last), labels, ("r", "g", "b"), task=MULTILABEL)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", [RECIPE, EVERYTHING, replace(RECIPE, balance="sampling")])
 def test_loop_learns_several_labels(tmp_path: Path, recipe: Recipe) -> None:
     """The score of a pass is mAP; mixing, parts of a batch, weights and sampling go with it."""

@@ -53,6 +53,7 @@ def look(paths: Paths, looking: Search, trials: int) -> search.Found:
 SIZE = {"preprocess.size": 16}
 
 
+@pytest.mark.slow
 def test_present_recipe_is_the_first_trial(paths: Paths) -> None:
     """The search begins with the project's own values for half of their steps, and finds nothing worse than them."""
     looking = opened(paths, SIZE)
@@ -75,6 +76,7 @@ def test_no_image_of_the_test_release_is_decoded(paths: Paths) -> None:
     assert shards.read_index(folder).size == 24
 
 
+@pytest.mark.slow
 def test_study_goes_on_where_it_was_left(paths: Paths) -> None:
     """Opened again it counts the trials of before and measures nothing anew; other values are another study."""
     before = look(paths, opened(paths, SIZE), 2)

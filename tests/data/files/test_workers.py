@@ -78,6 +78,7 @@ def test_files_that_crash_hang_or_eat_memory_cost_only_themselves(folder: Path) 
     assert len(seen) == 35
 
 
+@pytest.mark.slow
 def test_a_crash_on_every_file_ends_too(folder: Path) -> None:
     """As many processes as files, and no loop without end."""
     for path in folder.rglob("*.png"):

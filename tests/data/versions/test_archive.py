@@ -80,6 +80,7 @@ def test_damaged_lock_is_told_with_the_remedy(ingested: Paths, text: str) -> Non
     assert archive.current(ingested, "target") == before
 
 
+@pytest.mark.slow
 def test_damaged_manifest_comes_back_from_the_store(ingested: Paths) -> None:
     """Other bytes, half of it, and other roles in it: the version of before is there again, and no new one."""
     place = ingested.manifest("target")

@@ -111,6 +111,7 @@ images = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(images, images)
 @settings(max_examples=60, deadline=None)
 def test_the_way_back_is_the_way_there_reversed(first: list[Row], second: list[Row]) -> None:

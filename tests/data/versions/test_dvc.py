@@ -144,6 +144,7 @@ def test_an_unchanged_code_file_is_left_alone(ingested: Paths) -> None:
     assert ingested.code.stat().st_mtime_ns == written
 
 
+@pytest.mark.slow
 def test_a_refused_data_set_says_why(ingested: Paths) -> None:
     """A class with too few images fails the stage `validate` with its sentences and the page of Data Docs."""
     shutil.rmtree(ingested.raw("target") / "red")

@@ -66,6 +66,7 @@ def test_the_log_is_kept_by_git_and_not_by_dvc(ingested: Paths) -> None:
     }
 
 
+@pytest.mark.slow
 def test_the_command_tells_commit_and_now(ingested: Paths) -> None:
     """Each version stands beside the commit that holds it; the present one is `now`."""
     add_image(ingested, "new")
@@ -104,6 +105,7 @@ def test_a_version_made_by_hand_stands_in_the_log(ingested: Paths) -> None:
     assert len(history.read(ingested, "target")) == 2
 
 
+@pytest.mark.slow
 def test_a_lost_version_does_not_stop_the_log(ingested: Paths) -> None:
     """Where the manifest before is gone from DVC's store, the line says that what changed is unknown."""
     shutil.rmtree(ingested.root / ".dvc" / "cache")
