@@ -34,7 +34,8 @@ def sin(turns: Floats) -> Floats:
 
 def angle(x: Floats, y: Floats) -> Floats:
     """Direction of (x, y) in full turns, float32, rounded to the steps of the table."""
-    steps = np.rint(np.arctan2(y, x) * (TURN / (2 * np.pi)))
+    # In double precision: in single, vector instructions differ by enough to fall on either side of a step.
+    steps = np.rint(np.arctan2(y.astype(np.float64), x.astype(np.float64)) * (TURN / (2 * np.pi)))
     return np.asarray(steps / TURN, np.float32)
 
 
