@@ -154,6 +154,7 @@ def test_where_nothing_may_be_read_no_project_is_left(tmp_path: Path, *, there: 
     assert (tmp_path / "p").exists() == there
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(120)
 def test_what_is_planted_later_stays_unread_too(toy: Paths, tmp_path: Path) -> None:
     """DVC gets no byte from behind what lies in data/raw by hand; the quarantine list names it, and the run goes on."""
@@ -296,6 +297,7 @@ def test_formulas_are_a_source_for_ones_own_images(tmp_path: Path, images: Path)
     assert (set(params.datasets), params.preprocess.size) == ({"source", "target"}, 64)
 
 
+@pytest.mark.slow
 def test_own_images_begin_with_the_shipped_backbone(tmp_path: Path, images: Path) -> None:
     """Without a source it is the one that comes with Sightline, said with how to do without; else none is set."""
     told: list[str] = []

@@ -103,6 +103,7 @@ def test_the_console_shows_names_and_obeys_none(capsys: pytest.CaptureFixture[st
     assert said.count("x1b[2J") == 5
 
 
+@pytest.mark.slow
 def test_names_of_a_class_act_on_nobody(ingested: Paths) -> None:
     """A class named like a formula and one that clears the screen: exported harmless, imported as they are, shown."""
     raw, odd = ingested.raw("target"), f"cat{CLEARS}\n"

@@ -46,6 +46,7 @@ def test_labelled_images_join_their_classes_as_the_next_version(ingested: Paths,
     assert not list(ingested.cache("target").parent.glob("adding-*"))
 
 
+@pytest.mark.slow
 def test_table_gets_a_line_for_each(ingested: Paths, tmp_path: Path) -> None:
     """Where a table says what the images are, it says so of the new ones."""
     raw = ingested.raw("target")

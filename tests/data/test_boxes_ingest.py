@@ -105,6 +105,7 @@ def test_faults_are_quarantined_with_their_reasons(tmp_path: Path) -> None:
     assert "no such image" in refused["gone.png"]
 
 
+@pytest.mark.slow
 def test_a_moved_edge_is_another_version(tmp_path: Path) -> None:
     """And nothing else is: the same annotations once more change no byte."""
     folder = make_coco(tmp_path / "squares", 24)

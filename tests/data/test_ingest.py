@@ -364,6 +364,7 @@ def test_an_external_folder_stays_where_it_is(tmp_path: Path, folder: Path, monk
         write_code_digests(paths)
 
 
+@pytest.mark.slow
 def test_dvc_runs_an_external_set_again_only_when_it_changes(
     tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

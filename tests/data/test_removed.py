@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sightline.project import Paths
 
 
+@pytest.mark.slow
 def test_removed_image_is_told_as_that_and_once(ingested: Paths, capfd: pytest.CaptureFixture[str]) -> None:
     """After it was listed and before it was decoded: its path and the remedy, and no other error beside it."""
     with one_process():

@@ -110,6 +110,7 @@ def test_openvino_reports_nothing_home(exported: Callable[[str], Path]) -> None:
     assert sys.modules["openvino_telemetry"] is None
 
 
+@pytest.mark.slow
 def test_version_travels_with_the_graph(bundle: Path, exported: Callable[[str], Path]) -> None:
     """Classes, size, temperature and thresholds are in model.json, and the same in the metadata of the ONNX file."""
     folder, card = exported("onnx"), Predictor.load(bundle).card

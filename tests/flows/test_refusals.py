@@ -97,6 +97,7 @@ def test_registered_weights_that_saw_the_target_are_refused(tmp_path: Path, monk
     assert not any(paths.runs.glob("*/*/weights.safetensors"))
 
 
+@pytest.mark.slow
 def test_release_that_lost_many_images_is_refused_before_training(toy: Paths) -> None:
     """Where too many test images were deleted, the run stops at once, with their paths and a remedy."""
     from flows.train import train

@@ -101,12 +101,14 @@ def test_second_run_trains_nothing(entered: Paths) -> None:
     assert summary.outcome.champion == "1"
 
 
+@pytest.mark.slow
 def test_changed_finetune_value_runs_finetuning_and_what_follows() -> None:
     """A value of one stage runs that stage and those behind it, no other."""
     summary = run({"finetune.recipe.learning_rate": 0.02})
     assert ran(summary) == {"finetune", "evaluate"}
 
 
+@pytest.mark.slow
 def test_output_that_is_gone_or_damaged_is_made_again(entered: Paths) -> None:
     """A cached result whose weights are gone or changed is not trusted; those beside and after it are."""
     shutil.rmtree(entered.runs / "pretrain")

@@ -152,6 +152,7 @@ def test_folder_holds_pictures_and_what_the_champion_said(drawn: Paths, tmp_path
     assert queue["annotations"], "the random detector shows no box: give it another threshold"
 
 
+@pytest.mark.slow
 def test_drawn_boxes_become_the_next_version(drawn: Paths, tmp_path: Path) -> None:
     """With log, table of boxes and audit labels; the same file again changes nothing, and `undo` takes all back."""
     before = manifest.read(drawn.manifest("target"))

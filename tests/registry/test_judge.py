@@ -198,6 +198,7 @@ def test_form_that_answers_is_chosen_before_the_first_request(shop: Shop, monkey
     assert (served(shop.paths).graph, served(shop.paths).settled) == (None, False)
 
 
+@pytest.mark.slow
 def test_no_form_is_made_of_what_is_refused(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another check speaks against the version: the form is told as not asked, blocks nothing, and nothing goes on."""
     monkeypatch.setitem(runtimes.LIBRARIES, "onnx", ("onnx", "onnxruntime"))

@@ -137,6 +137,7 @@ def test_shipped_backbone_saw_no_photograph(paths: Paths) -> None:
     assert past_of(connect(paths), {"data.target": "now.dir", INIT: FRACTALS}).doubt == ""
 
 
+@pytest.mark.slow
 def test_registered_weights_that_saw_the_target_are_found(paths: Paths) -> None:
     """A backbone of an earlier source is asked for that source, after the folder has gone; it is told whose it was."""
     test = of_role(paths, "test")[0]

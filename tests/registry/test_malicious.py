@@ -334,6 +334,7 @@ def test_rollback_runs_no_code_of_the_champion_before(store: Store, ledger: Ledg
     assert rollback(store.tracker, ledger, "test").champion == "1"
 
 
+@pytest.mark.slow
 def test_answers_are_those_that_mlflow_serves(store: Store, tmp_path: Path) -> None:
     """Others may serve a version without Sightline: from the code that lies in it, to the same bits."""
     program = (

@@ -224,6 +224,7 @@ def test_idle_connections_make_room_for_callers(address: str, monkeypatch: pytes
             one.close()
 
 
+@pytest.mark.slow
 def test_200_at_once_are_answered_or_sent_away(address: str) -> None:
     """Nothing else happens to any of them."""
     with ThreadPoolExecutor(200) as pool:

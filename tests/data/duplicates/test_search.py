@@ -175,6 +175,7 @@ def test_copies_of_one_picture_are_no_siblings() -> None:
     assert len(set(joined)) == 4
 
 
+@pytest.mark.slow
 def test_a_crowd_of_frames_is_told_and_spots_are_nothing() -> None:
     """Frames of one scene cannot be told from parts in one jig; a spot on an even ground tells nothing."""
     scene = picture(5)

@@ -51,6 +51,7 @@ def test_last_import_is_taken_back(ingested: Paths, tmp_path: Path) -> None:
     assert labels(ingested) == ["violet", "violet"] != first
 
 
+@pytest.mark.slow
 def test_first_import_leaves_no_table(ingested: Paths, tmp_path: Path) -> None:
     """Where there was none before, there is none again."""
     first = labels(ingested)

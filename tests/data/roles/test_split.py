@@ -291,6 +291,7 @@ def test_no_image_changes_its_role_while_the_set_grows(images: list[Any], data: 
         known |= now
 
 
+@pytest.mark.slow
 @PROPERTY
 @given(images=IMAGES, data=st.data())
 def test_the_order_of_the_files_decides_nothing(images: list[Any], data: st.DataObject) -> None:
@@ -300,6 +301,7 @@ def test_the_order_of_the_files_decides_nothing(images: list[Any], data: st.Data
     pd.testing.assert_frame_equal(decided(*rows), decided(*shuffled))
 
 
+@pytest.mark.slow
 @PROPERTY
 @given(images=IMAGES)
 def test_an_unchanged_set_gives_an_unchanged_manifest(images: list[Any]) -> None:

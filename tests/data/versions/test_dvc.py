@@ -68,6 +68,7 @@ def made(tmp_path_factory: pytest.TempPathFactory, ingested_once: Paths) -> Iter
         yield paths
 
 
+@pytest.mark.slow
 def test_dvc_repro_by_hand_gives_the_same_bytes(made: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In a project without any output, `dvc repro` makes what the stages made in process, and notes the same."""
     by_hand = copy_project(made, tmp_path / "toy project", monkeypatch)

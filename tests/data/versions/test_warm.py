@@ -51,6 +51,7 @@ def test_stages_share_a_process_and_survive_its_end(ingested: Paths, capfd: pyte
     assert "validate target: " in said.err
 
 
+@pytest.mark.slow
 def test_process_of_another_folder_does_no_stage_here(ingested: Paths, tmp_path: Path) -> None:
     """One that was started ahead for a project on which nothing was done is ended, and another one does it."""
     shutil.rmtree(ingested.root / "data" / "validation", ignore_errors=True)
