@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import httpx
@@ -25,6 +26,7 @@ from sightline.models.weights import WEIGHTS
 from sightline.tracking.runs import connect
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from sightline.project import Paths
@@ -114,13 +116,22 @@ def test_export_leaves_the_champion_elsewhere(trained: Paths, tmp_path: Path) ->
     assert "error: " in refused.stderr
 
 
-def test_server_answers_for_the_champion_until_it_is_told_to_end(trained: Paths) -> None:
-    """As people start it: on a free port, by a request from outside, ended by SIGTERM within seconds."""
+@contextmanager
+def served(paths: Paths) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """`sightline serve` on a free port, as people start it, and its address; gone at the end."""
     words = [sys.executable, "-P", "-m", "flows.cli", "serve", "--port", "0"]
-    process = subprocess.Popen(words, cwd=trained.root, env={**os.environ}, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(words, cwd=paths.root, env={**os.environ}, stderr=subprocess.PIPE, text=True)
     try:
         assert process.stderr is not None
-        address = next(line for line in process.stderr if "answers at" in line).rpartition(" at ")[2].strip()
+        yield process, next(line for line in process.stderr if "answers at" in line).rpartition(" at ")[2].strip()
+    finally:
+        process.kill()
+        process.communicate(timeout=20)
+
+
+def test_server_answers_for_the_champion_until_it_is_told_to_end(trained: Paths) -> None:
+    """As people start it: on a free port, by a request from outside, ended by SIGTERM within seconds."""
+    with served(trained) as (process, address):
         path = next((trained.raw("target") / "red").iterdir())
         transport = httpx.HTTPTransport(retries=20)
         with httpx.Client(transport=transport, timeout=30) as client:
@@ -128,20 +139,15 @@ def test_server_answers_for_the_champion_until_it_is_told_to_end(trained: Paths)
         assert answer["version"] == "1"
         expected = sightline.champion(trained.root).predict(path)[0].probability
         assert answer["probability"] == pytest.approx(expected, abs=1e-5)
-    finally:
         process.terminate()
-        process.communicate(timeout=20)
+        process.wait(20)
     # uvicorn hands the signal on once it is through, and the command line leaves with the status that shells know.
     assert process.returncode == 128 + signal.SIGTERM
 
 
 def test_server_told_twice_to_end_has_recorded_what_it_answered(trained: Paths) -> None:
     """Ctrl-C while a caller is still sending, and again, as who waits does: the answers before are captured."""
-    words = [sys.executable, "-P", "-m", "flows.cli", "serve", "--port", "0"]
-    process = subprocess.Popen(words, cwd=trained.root, env={**os.environ}, stderr=subprocess.PIPE, text=True)
-    try:
-        assert process.stderr is not None
-        address = next(line for line in process.stderr if "answers at" in line).rpartition(" at ")[2].strip()
+    with served(trained) as (process, address):
         path = next((trained.raw("target") / "red").iterdir())
         with httpx.Client(transport=httpx.HTTPTransport(retries=20), timeout=30) as client:
             assert client.post(f"{address}/predict", content=path.read_bytes()).is_success
@@ -153,8 +159,5 @@ def test_server_told_twice_to_end_has_recorded_what_it_answered(trained: Paths) 
                 process.send_signal(signal.SIGINT)
                 time.sleep(0.5)
             process.wait(20)
-    finally:
-        process.kill()
-        process.communicate(timeout=20)
     (file,) = (trained.root / "captured").rglob("*.parquet")
     assert len(pd.read_parquet(file)) == 1
