@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 MOST_HEAD = 64 << 10
 """Bytes of a request's head, and of what may stand between two parts of a body or behind it."""
+MOST_FIELDS = 128
+"""Lines of a head: FastAPI compares each with each, which took ten seconds of everybody's time for 20,000."""
 HEAD_SECONDS = 10.0
 """In which a head must have arrived."""
 LINGER_SECONDS = 5.0
@@ -28,6 +30,7 @@ class Guarded(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._unheard = 0
         """Bytes since the last part of a body: the parser keeps them."""
+        self._fields = 0
         self._timer: TimerHandle | None = None
         self.since: float | None = None
         """When it began to wait for a head; None while there is a request."""
@@ -56,7 +59,24 @@ class Guarded(HttpToolsProtocol):
         """A head begins."""
         if self._timer is None:
             self._await_head()
+        self._fields = 0
         super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a line of the head; what follows a body in that form is read by nobody."""
+        if self.since is None:
+            return
+        self._fields += 1
+        if self._fields > MOST_FIELDS:
+            raise ValueError("too many lines")  # ends the parsing
+        super().on_header(name, value)
+
+    def send_400_response(self, msg: str) -> None:
+        """End a connection whose bytes can't be parsed."""
+        if self._fields > MOST_FIELDS:
+            self._end(LARGE)
+        else:
+            super().send_400_response(msg)
 
     def on_headers_complete(self) -> None:
         """The head is whole: the application looks after the body."""

@@ -210,6 +210,18 @@ def test_endless_heads_are_cut_off(address: str, data: bytes) -> None:
         assert set(statuses(said)) <= {400, 431}
 
 
+def test_heads_of_many_short_lines_are_cut_off(address: str) -> None:
+    """Each is compared with each before the application sees them."""
+    lines = b"".join(b"a%d:\r\n" % n for n in range(protocol.MOST_FIELDS))
+    assert statuses(sent(address, HEAD + lines + b"Content-Length: 0\r\n\r\n")) == [431]
+
+
+def test_lines_behind_a_body_are_no_head(address: str) -> None:
+    """This one would be refused as a tag."""
+    data = b"%x\r\n%b\r\n0\r\nX-Sightline-Site: !\r\n\r\n" % (len(image()), image())
+    assert statuses(sent(address, HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + data)) == [200]
+
+
 def test_idle_connections_make_room_for_callers(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of too many the oldest goes that has not asked for anything."""
     monkeypatch.setattr(protocol, "MOST_CONNECTIONS", 20)
