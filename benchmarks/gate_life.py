@@ -3,6 +3,7 @@
 Half of the candidates are truly 0.5 point worse than the champion, half equal to it. Drawn independently: candidates
 alike would err together, hence in fewer lives. In lives with improvement the candidates of 14 nights in each quarter
 are truly better, and alike: half of what they gain and lose are the same images, until one of them is promoted.
+Releases that grow get a fifth of 300 labels a month, whenever these are enough for the production rule.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from gate_marks import Measured
 from scipy.stats import binom
 
 from sightline.evaluate.paired import mcnemar_p, sign_flip
+from sightline.evaluate.release import GROWTH
 from sightline.params import Gate
 from sightline.registry.ledger import Ledger
 from sightline.registry.rules import HARM
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 NIGHTS, WORSE, WINDOW, ALIKE = 365, 0.005, 14, 0.5
 BETTER_FROM = (45, 136, 227, 318)
 """Nights on which the better candidates of a quarter begin to come."""
+MONTH, MONTHLY = 28, 60
+"""Nights between labels, and how many test images come with them where a release grows."""
 PHOTOS, CHANGED = 12, 0.5
 """Images of a group, and the share of them that change where the models dispute its object."""
 FAMILY = Gate().alpha
@@ -40,6 +44,7 @@ def measure(series: int, rng: np.random.Generator) -> list[Measured]:
         for differ in (0.04, 0.06, 0.08):
             rows += null(Kind(n=n, disagreement=differ), series, rng)
         rows += null(Kind(n=n, disagreement=0.06, photos=PHOTOS), series, rng)
+        rows += null(Kind(n=n, disagreement=0.06, monthly=MONTHLY), series, rng)
     for n, gain in ((1000, 0.03), (360, 0.05)):
         for differ in (0.06, 0.08):
             rows += improving(Kind(n=n, disagreement=differ, gain=gain), series, rng)
@@ -50,6 +55,7 @@ def null(kind: Kind, series: int, rng: np.random.Generator) -> list[Measured]:
     """Lives in which no candidate is better."""
     lived = live(kind, series, rng)
     said = f"n = {kind.n:,}, {kind.disagreement:.0%} differ, groups of {kind.photos}"
+    said += f", {kind.monthly} more a month" if kind.monthly else ""
     return [
         Measured(what=f"{said}: a worse one ships in a year", share=lived.worse, at_most=0.05),
         Measured(what=f"{said}: a worse or equal one ships in a year", share=lived.wrong, at_most=0.05),
@@ -87,6 +93,8 @@ class Kind:
     """Of the better candidates; none come where it is 0."""
     photos: int = 1
     """Images of a group."""
+    monthly: int = 0
+    """Test images that come each month."""
 
     @property
     def values(self) -> IntArray:
@@ -135,17 +143,23 @@ def live(kind: Kind, lives: int, rng: np.random.Generator) -> Lived:
     As `judge` asks: nothing is spent where harm is shown, or where validation does not favour the candidate.
     """
     places, waits = np.zeros(lives, dtype=np.int64), np.zeros(lives, dtype=bool)
+    n, came = kind.n, 0
     earned: list[tuple[IntArray, FloatArray]] = []
     shipped = {"worse": waits.copy(), "wrong": waits.copy()}
     promoted = []
     alike: IntArray = np.zeros((lives, len(kind.values)), dtype=np.int64)
     for night in range(NIGHTS):
+        came += kind.monthly if night % MONTH == MONTH - 1 else 0
+        if came and came >= GROWTH * n:
+            n += came
+            earned.append((places, np.full(lives, came / n)))
+            came = 0
         if kind.gain and night in BETTER_FROM:
             waits = np.ones(lives, dtype=bool)
-            alike = kind.draw(kind.n, np.full(lives, kind.gain), np.full(lives, ALIKE), rng)
+            alike = kind.draw(n, np.full(lives, kind.gain), np.full(lives, ALIKE), rng)
         worse = ~waits & (rng.random(lives) < 0.5)
         truth = np.where(waits, kind.gain, np.where(worse, -WORSE, 0.0))
-        counts = kind.draw(kind.n, truth, np.where(waits, 1 - ALIKE, 1.0), rng) + np.where(waits[:, None], alike, 0)
+        counts = kind.draw(n, truth, np.where(waits, 1 - ALIKE, 1.0), rng) + np.where(waits[:, None], alike, 0)
         asked = favoured(kind, truth, rng)
         asked &= kind.p(counts[:, ::-1], asked) > HARM
         places = places + asked

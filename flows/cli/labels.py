@@ -81,25 +81,40 @@ def export_labels(
     from sightline.data.labels.exchange import export
 
     paths = enter()
-    suggester = _suggester(paths) if suggest else None
     if LABELS[paths.params.task_of(use.value)].are_boxes:
-        if use is Use.source:
-            raise ConfigError("--use source: boxes are drawn on images of the target alone")
-        if out.suffix.lower() == ".csv":
-            raise ConfigError(
-                f"{out.name}: boxes are no column of a table: name a new folder, for a page to draw them on"
-            )
-        if likely_errors:
-            wrong_boxes.export(paths, out, count=count, form=form, suggest=suggest, as_json=as_json)
-            return
-        waiting(paths, out, everything=everything, count=count, form=form, suggest=suggester, as_json=as_json)
+        asked = {"everything": everything, "likely_errors": likely_errors, "suggest": suggest, "as_json": as_json}
+        _boxes(paths, use, out, count=count, form=form, **asked)
         return
     if likely_errors:
         raise ConfigError(
             "--likely-errors is about boxes; `sightline data quality` shows the images whose labels are probably wrong"
         )
-    number = export(paths, use.value, out, everything=everything, suggest=suggester)
+    number = export(paths, use.value, out, everything=everything, suggest=_suggester(paths) if suggest else None)
     typer.echo(json.dumps({"file": str(out), "images": number}) if as_json else f"{counted(number, 'image')} in {out}")
+
+
+def _boxes(
+    paths: Paths,
+    use: Use,
+    out: Path,
+    *,
+    everything: bool,
+    likely_errors: bool,
+    count: int,
+    form: Form,
+    suggest: bool,
+    as_json: bool,
+) -> None:
+    """Write images of the data set into a folder with a page on which boxes are drawn."""
+    if use is Use.source:
+        raise ConfigError("--use source: boxes are drawn on images of the target alone")
+    if out.suffix.lower() == ".csv":
+        raise ConfigError(f"{out.name}: boxes are no column of a table: name a new folder, for a page to draw them on")
+    if likely_errors:
+        wrong_boxes.export(paths, out, count=count, form=form, suggest=suggest, as_json=as_json)
+    else:
+        asked = _suggester(paths) if suggest else None
+        waiting(paths, out, everything=everything, count=count, form=form, suggest=asked, as_json=as_json)
 
 
 @app.command("import")
