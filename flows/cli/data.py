@@ -165,8 +165,9 @@ def release(
 ) -> None:
     """Fix the present test images of the target as a new test release, or list the releases.
 
-    The first one is made by the first run, and the next of its line once a fifth as many test images have come; one of
-    another name is needed where too many images of a release are gone. `--set evaluate.release=NAME` then names it.
+    The first one is made by the first run, and the next of its line once a twentieth as many test images have come;
+    one of another name is needed where too many images of a release are gone, and `--set evaluate.release=NAME` then
+    names it.
     """
     from sightline.evaluate import release as releases
     from sightline.words import counted

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sightline.project import Paths
 
 
-GROWTH = 0.2
+GROWTH = 0.05
 """A release grows once so many further test images are there, as a share of its own."""
 
 
@@ -55,9 +55,9 @@ class Release:
 def current(paths: Paths, name: str) -> Release:
     """The newest release of that `name` of the target; the first of all is made from the present test role.
 
-    A release is fixed for ever. Once a fifth as many test images have come as it holds, the next one, NAME+1 and so on,
-    has its images and, as new part, those. No image of the test role was ever trained on. A name with + means exactly
-    that release. Images with the same bytes count once.
+    A release is fixed for ever. Once a twentieth as many test images have come as it holds, the next one, NAME+1 and so
+    on, has its images and, as new part, those. No image of the test role was ever trained on. A name with + means
+    exactly that release. Images with the same bytes count once.
 
     It goes on without images that have left the test role. Raises DataError where it cannot be made, where there are
     releases of other names alone, or where more have left than `evaluate.kept` allows.

@@ -77,19 +77,19 @@ def more_images(paths: Paths, per_class: int, first: int) -> None:
 def test_release_is_fixed_at_first_use(prepared: Paths) -> None:
     """A few new test images do not join a release that was used already."""
     first = release.current(prepared, "r1")
-    more_images(prepared, 8, 500)
+    more_images(prepared, 3, 500)
     assert release.current(prepared, "r1") == first
-    assert 0 < release.waiting(prepared, first) < 0.2 * len(first.images)
+    assert 0 < release.waiting(prepared, first) < release.GROWTH * len(first.images)
 
 
-def test_release_grows_once_a_fifth_has_come(prepared: Paths) -> None:
+def test_release_grows_once_enough_has_come(prepared: Paths) -> None:
     """The next one has the old images in their order and the new ones as new part; both stay as they are."""
     first = release.current(prepared, "r1")
     more_images(prepared, 40, 500)
     grown = release.current(prepared, "r1")
     assert (grown.name, grown.images[: len(first.images)]) == ("r1+1", first.images)
     assert grown.new == set(grown.images) - set(first.images)
-    assert len(grown.new) >= 0.2 * len(first.images)
+    assert len(grown.new) >= release.GROWTH * len(first.images)
     assert release.current(prepared, "r1") == release.current(prepared, "r1+1") == grown
     assert release.waiting(prepared, grown) == 0
     more_images(prepared, 60, 900)
