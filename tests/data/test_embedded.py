@@ -67,6 +67,7 @@ def test_glyphs_are_36_classes_of_150(glyphs: Path) -> None:
     assert sorted(path.name for path in (glyphs / "Q").iterdir()) == [f"{number:04d}.png" for number in range(150)]
 
 
+@pytest.mark.slow
 def test_glyphs_are_the_same_on_every_run(glyphs: Path, tmp_path: Path) -> None:
     """A second run writes the same bytes."""
     embedded.write("embedded:glyphs", tmp_path)

@@ -108,7 +108,7 @@ def test_init_finds_the_task_and_keeps_the_sets(tmp_path: Path) -> None:
     assert copied == {item.path: item.label for item in scan(images)}
 
 
-@pytest.mark.parametrize("kind", ["symlink", "link"])
+@pytest.mark.parametrize("kind", [pytest.param("symlink", marks=pytest.mark.slow), "link"])
 def test_file_that_is_linked_under_two_classes_shows_both(tmp_path: Path, kind: str) -> None:
     """`init` sees the links; the copies that it makes are one image with both labels, counted once."""
     images = make_images(tmp_path / "images", per_class=8)
@@ -197,6 +197,7 @@ def test_spellings_of_one_name_are_told() -> None:
     assert sets.spellings(rows_of("a;b", "b"), Validate()) is None
 
 
+@pytest.mark.slow
 def test_sets_have_findings_of_their_own(tmp_path: Path) -> None:
     """In the suite of Great Expectations and in what `data quality` tells; one label each has as many as before."""
     limits, dataset = Validate(), project.Paths(ROOT).params.datasets["target"]

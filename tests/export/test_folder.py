@@ -75,7 +75,8 @@ def test_client_decides_as_predict(form: str, bundle: Path, exported: Callable[[
         assert said == {"path": said["path"], **wanted}
 
 
-@pytest.mark.parametrize("shape", ["fold", *(pytest.param(one, marks=pytest.mark.slow) for one in ("pad", "crop"))])
+@pytest.mark.slow
+@pytest.mark.parametrize("shape", ["fold", "pad", "crop"])
 def test_client_makes_images_square_as_the_version_does(shape: Fit, tmp_path: Path) -> None:
     """Images of any shape reach the network as they did in training, from another program too."""
     bundle = write(tmp_path, shape)
@@ -91,7 +92,7 @@ def test_client_makes_images_square_as_the_version_does(shape: Fit, tmp_path: Pa
         assert said["label"] == one.label
 
 
-@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("form", [FORMATS[0], *(pytest.param(one, marks=pytest.mark.slow) for one in FORMATS[1:])])
 def test_graph_takes_any_number(form: str, bundle: Path, exported: Callable[[str], Path]) -> None:
     """One image or more than were traced: the probabilities of the predictor, each image by itself."""
     runs = {"onnx": runtimes.onnxruntime, "torch": runtimes.program, "openvino": runtimes.openvino}

@@ -263,6 +263,7 @@ def rectangle(square: Any, width: int, height: int) -> dict[str, Any]:
     return {"from_name": "label", "to_name": "image", "type": "rectanglelabels", "value": value, **sides}
 
 
+@pytest.mark.slow
 def test_label_studio_takes_rectangles_and_gives_them_back(drawn: Paths, tmp_path: Path) -> None:
     """Per cent both ways; skipped tasks are passed over, turned boxes and people who disagree are refused."""
     call("export", tmp_path / "tasks", "--queue", "--suggest", "--format", "label-studio")
@@ -475,7 +476,7 @@ def download(browser: Browser, folder: Path) -> dict[str, Any]:
 
 
 @browsing.needed
-@pytest.mark.parametrize(("width", "finger"), [(1280, False), (390, True)])
+@pytest.mark.parametrize(("width", "finger"), [(1280, False), pytest.param(390, True, marks=pytest.mark.slow)])
 def test_boxes_are_drawn_on_the_page(
     drawn: Paths, tmp_path: Path, browser: Browser, *, width: int, finger: bool
 ) -> None:

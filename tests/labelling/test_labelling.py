@@ -105,6 +105,7 @@ def test_answers_become_images_audit_labels_and_a_release(captured: Paths, tmp_p
 
 
 @pytest.mark.usefixtures("captured")
+@pytest.mark.slow
 def test_label_studio_takes_tasks_and_gives_them_back(tmp_path: Path) -> None:
     """An export as Label Studio writes it is imported; skipped tasks are passed over, two labels are refused."""
     call("export", tmp_path / "tasks", "--queue", "--format", "label-studio", "--suggest")
@@ -229,7 +230,7 @@ def download(browser: Browser, folder: Path) -> Path:
 
 @browsing.needed
 @pytest.mark.usefixtures("captured")
-@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("width", [1280, pytest.param(390, marks=pytest.mark.slow)])
 def test_page_is_labelled_with_the_keyboard(tmp_path: Path, browser: Browser, width: int) -> None:
     """Number keys, a typed new class, back and none; what it downloads is imported; no network, nothing too wide."""
     call("export", tmp_path / "queue", "--queue", "--suggest")

@@ -70,6 +70,7 @@ def test_shares_of_the_classes_are_estimated() -> None:
     assert np.abs(weights / 3 - UNEVEN).max() < 0.04
 
 
+@pytest.mark.slow
 def test_plain_tests_rarely_alarm_without_a_shift() -> None:
     """Of 400 windows without any shift about one in twenty at most is said to have shifted, weighted or not."""
     rng, plain, weighted = np.random.default_rng(2), 0, 0

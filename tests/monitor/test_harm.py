@@ -13,6 +13,7 @@ def series(rate: float, labels: int, seed: int) -> list[tuple[str, bool]]:
     return [(str(place), bool(one)) for place, one in enumerate(wrong)]
 
 
+@pytest.mark.slow
 def test_what_is_allowed_is_rarely_called_harm() -> None:
     """Of 300 series that err just as often as is allowed few are ever called harmful."""
     called = 0

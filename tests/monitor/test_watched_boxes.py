@@ -92,6 +92,7 @@ def test_more_or_larger_boxes_raise_the_alarm(change: dict[str, float], names: s
     assert Outcome.from_json(told.as_json()) == told
 
 
+@pytest.mark.slow
 def test_calm_boxes_are_called_calm() -> None:
     """Plain tests of twenty windows, each corrected for all numbers: one is wrong now and then."""
     rng = np.random.default_rng(1)

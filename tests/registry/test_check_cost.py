@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import starmap
 
 import numpy as np
+import pytest
 
 from sightline.evaluate.cost import Cost, Rivals
 from sightline.registry.blessing import FAILED, NOT_APPLICABLE, PASSED, Bound
@@ -33,6 +34,7 @@ def test_load_that_meets_both_is_no_fault_of_the_model() -> None:
     assert verdicts == {PASSED}
 
 
+@pytest.mark.slow
 def test_interval_of_the_median_errs_as_seldom_as_it_says() -> None:
     """Either end lies beyond the true median in a thousandth of cases at most; few values bound nothing."""
     draws = np.random.default_rng(0).exponential(size=(20_000, 40))

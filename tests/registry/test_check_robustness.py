@@ -50,6 +50,7 @@ def test_copies_are_one_piece_of_evidence() -> None:
     assert (copied.verdict, judged(many[0], many[1]).verdict) == (PASSED, FAILED)
 
 
+@pytest.mark.slow
 def test_error_at_the_margin_is_the_one_that_is_meant() -> None:
     """A model that loses exactly the margin is blocked in about one case in a hundred, alone and in groups of ten."""
     rng = np.random.default_rng(0)

@@ -121,7 +121,14 @@ def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
     return all(torch.equal(one[name], other[name]) for name in one)
 
 
-@pytest.mark.parametrize(("network", "recipe"), [("cnn", RECIPE), ("mobilenet_v3_small", RECIPE), ("cnn", EVERYTHING)])
+@pytest.mark.parametrize(
+    ("network", "recipe"),
+    [
+        pytest.param("cnn", RECIPE, marks=pytest.mark.slow),
+        pytest.param("mobilenet_v3_small", RECIPE, marks=pytest.mark.slow),
+        ("cnn", EVERYTHING),
+    ],
+)
 def test_resumed_run_equals_undisturbed_run(tmp_path: Path, network: str, recipe: Recipe) -> None:
     """A run that died within a pass and went on ends with the same weights bit for bit, dropout included."""
     undisturbed = weights_after(tmp_path / "a.pt", recipe, network=network)
