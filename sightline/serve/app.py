@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 import hmac
-import json
 import logging
 import time
 import uuid
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import Depends, FastAPI, Header, HTTPException, Request, Response
 from fastapi.responses import JSONResponse
 from fastapi.security import HTTPBearer
-from starlette.datastructures import UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.requests import ClientDisconnect
 
 from sightline.images.reading import UnreadableImage
 from sightline.serve.batcher import Answered, Batcher, Full
+from sightline.serve.bodies import AGAIN, Bodies, Refused, images_of
 from sightline.serve.capture import Origin
 from sightline.serve.challenger import Shadow
 from sightline.serve.metrics import Metrics
@@ -39,19 +34,8 @@ if TYPE_CHECKING:
     from sightline.serve.follow import Follower
     from sightline.serve.record import Role
 
-MOST_BYTES = 32 << 20
-"""Of a request's body."""
-HELD_BYTES = 256 << 20
-"""Of all bodies that are held at a time."""
-MOST_IMAGES = 256
-"""In a request."""
-PIECE = 256 << 10
-"""Bytes of a form that are read before others have their turn."""
-BODY_SECONDS = 30.0
-"""In which a body must have arrived."""
 ANSWER_SECONDS = 60.0
 """After which a caller is told that it took too long."""
-AGAIN = {"Retry-After": "1"}
 TOP = 5
 """Likeliest classes in an answer."""
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
@@ -61,10 +45,6 @@ log = logging.getLogger(__name__)
 def Tag(name: str) -> Any:  # noqa: N802 — it stands for FastAPI's Header
     """A header in which a caller says where an image comes from: short, and of plain characters."""
     return Header(alias=name, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
-
-
-class Refused(HTTPException):
-    """A request that is not answered, with the reason in words."""
 
 
 @dataclass
@@ -78,8 +58,7 @@ class Service:
     capture: Capture | None
     challenger: Challenger | None
     shadow: Shadow | None
-    held: int = 0
-    """Bytes of bodies in memory."""
+    bodies: Bodies = field(default_factory=Bodies)
 
 
 def application(
@@ -178,7 +157,7 @@ async def _predict(
     began, asked = time.perf_counter(), uuid.uuid4().hex
     parts: list[bytes] = []
     try:
-        images = await _images(request, await _body(request, service, parts))
+        images = await images_of(request, await service.bodies.take(request, parts))
         async with asyncio.timeout(ANSWER_SECONDS):
             found = await _all(
                 _one(service, name, data, top, Origin(asked, place, site, camera))
@@ -189,7 +168,7 @@ async def _predict(
     except Full:
         raise Refused(429, "too many images wait: come back in a second", AGAIN) from None
     finally:
-        service.held -= sum(map(len, parts))
+        service.bodies.free(parts)
     if len(found) == 1 and "error" in found[0]:
         raise Refused(422, found[0]["error"])
     took = time.perf_counter() - began
@@ -253,71 +232,3 @@ def told(answered: Answered, top: int) -> dict[str, Any]:
         "version": version.number,
         "digest": version.digest,
     }
-
-
-async def _body(request: Request, service: Service, parts: list[bytes]) -> bytes:
-    """The whole body, never more than the limits; its `parts` count as held from when they arrive."""
-    said = request.headers.get("content-length", "0")
-    if not said.isdecimal() or int(said) > MOST_BYTES:
-        raise Refused(413, f"a body may have {MOST_BYTES >> 20} MiB")
-    size = 0
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            async for part in request.stream():
-                size += len(part)
-                if size > MOST_BYTES:
-                    raise Refused(413, f"a body may have {MOST_BYTES >> 20} MiB")
-                if service.held + max(len(part), int(said) - size + len(part)) > HELD_BYTES:
-                    raise Refused(429, "too many images wait: come back in a second", AGAIN)
-                service.held += len(part)
-                parts.append(part)
-    except TimeoutError:
-        raise Refused(408, f"the body did not arrive within {BODY_SECONDS:.0f} s") from None
-    except ClientDisconnect:
-        raise Refused(400, "the body ended before its end") from None
-    return b"".join(parts)
-
-
-async def _images(request: Request, body: bytes) -> list[tuple[str | None, bytes]]:
-    """Name and bytes of each image in the body."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind == "multipart/form-data":
-        found = await _form(request, body)
-    elif kind == "application/json":
-        found = await asyncio.to_thread(_decoded, body)
-    else:
-        found = [(None, body)]
-    if not found:
-        raise Refused(400, "there is no image in the body: send its bytes, form files, or JSON as /openapi.json says")
-    if len(found) > MOST_IMAGES:
-        raise Refused(413, f"a request may have {MOST_IMAGES} images, not {len(found)}")
-    return found
-
-
-async def _form(request: Request, body: bytes) -> list[tuple[str | None, bytes]]:
-    async def stream() -> AsyncIterator[bytes]:
-        for start in range(0, len(body), PIECE):
-            yield body[start : start + PIECE]
-            await asyncio.sleep(0)
-
-    parser = MultiPartParser(request.headers, stream(), max_files=MOST_IMAGES, max_fields=16)  # type: ignore[arg-type]
-    try:
-        form = await parser.parse()
-    except (MultiPartException, KeyError, ValueError) as error:
-        raise Refused(400, f"the form cannot be read: {error}") from None
-    files = [one for _, one in form.multi_items() if isinstance(one, UploadFile)]
-    found = [(one.filename, await one.read()) for one in files]
-    await form.close()
-    return found
-
-
-def _decoded(body: bytes) -> list[tuple[str | None, bytes]]:
-    # Before it is read: small things in a list take many times their bytes in memory, and base64 has no commas.
-    if body.count(b",") > 2 * MOST_IMAGES:
-        raise Refused(413, f"a request may have {MOST_IMAGES} images")
-    try:
-        values = json.loads(body)
-        texts = values["images"] if "images" in values else [values["image"]]
-        return [(None, base64.b64decode(text, validate=True)) for text in texts]
-    except (ValueError, TypeError, KeyError, binascii.Error, RecursionError):
-        raise Refused(400, 'the JSON must be {"images": ["base64 text of an image file", …]}') from None

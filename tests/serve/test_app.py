@@ -15,8 +15,7 @@ import pytest
 from answering import CLASSES, follower, image, served, version
 
 from sightline.errors import RegistryError
-from sightline.serve import app as serving
-from sightline.serve import batcher, follow
+from sightline.serve import batcher, bodies, follow
 from sightline.serve.app import application
 
 if TYPE_CHECKING:
@@ -125,11 +124,11 @@ def test_other_methods_and_paths_are_refused(api: httpx.Client) -> None:
 
 def test_limits_hold_before_anything_is_decoded(api: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """Bytes by header and as they come, images, those that wait, and bodies that are held."""
-    monkeypatch.setattr(serving, "MOST_BYTES", 2000)
+    monkeypatch.setattr(bodies, "MOST_BYTES", 2000)
     assert api.post("/predict", content=b"x" * 3000).status_code == 413
     assert api.post("/predict", content=(b"x" * 1000 for _ in range(3))).status_code == 413
-    monkeypatch.setattr(serving, "MOST_BYTES", 1 << 20)
-    monkeypatch.setattr(serving, "MOST_IMAGES", 2)
+    monkeypatch.setattr(bodies, "MOST_BYTES", 1 << 20)
+    monkeypatch.setattr(bodies, "MOST_IMAGES", 2)
     text = base64.b64encode(image()).decode()
     assert api.post("/predict", json={"images": [text] * 3}).status_code == 413
     assert api.post("/predict", files=[("image", ("a.png", image()))] * 3).status_code == 400
@@ -137,7 +136,7 @@ def test_limits_hold_before_anything_is_decoded(api: httpx.Client, monkeypatch: 
     full = api.post("/predict", content=image())
     assert (full.status_code, full.headers["retry-after"]) == (429, "1")
     monkeypatch.undo()
-    monkeypatch.setattr(serving, "HELD_BYTES", 10)
+    monkeypatch.setattr(bodies, "HELD_BYTES", 10)
     assert api.post("/predict", content=image()).status_code == 429
     monkeypatch.undo()
     assert api.post("/predict", content=image()).status_code == 200
@@ -145,7 +144,7 @@ def test_limits_hold_before_anything_is_decoded(api: httpx.Client, monkeypatch: 
 
 def test_slow_and_broken_senders_cost_only_themselves(api: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that never ends its body is told so; one that hangs up is forgotten."""
-    monkeypatch.setattr(serving, "BODY_SECONDS", 0.5)
+    monkeypatch.setattr(bodies, "BODY_SECONDS", 0.5)
     place = urlsplit(str(api.base_url))
     head = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n"
     with socket.create_connection((place.hostname, place.port), timeout=20) as slow:

@@ -21,8 +21,7 @@ import pytest
 from answering import image, served
 from PIL import Image
 
-from sightline.serve import app as serving
-from sightline.serve import batcher, protocol
+from sightline.serve import batcher, bodies, protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -180,7 +179,7 @@ def _trickle(caller: socket.socket, head: bytes) -> None:
 
 def test_slow_bodies_are_cut_off(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """With and without a length."""
-    monkeypatch.setattr(serving, "BODY_SECONDS", 0.5)
+    monkeypatch.setattr(bodies, "BODY_SECONDS", 0.5)
     monkeypatch.setattr(protocol, "LINGER_SECONDS", 0.2)
     for rest in (b"Content-Length: 1000\r\n\r\nx", b"Transfer-Encoding: chunked\r\n\r\n5\r\nxx"):
         with connected(address) as caller:
@@ -303,7 +302,7 @@ def test_pipelined_garbage_ends_the_connection(address: str) -> None:
 
 def test_bodies_under_way_are_counted_as_held(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Many slow senders do not fill the memory together."""
-    monkeypatch.setattr(serving, "HELD_BYTES", 100_000)
+    monkeypatch.setattr(bodies, "HELD_BYTES", 100_000)
     callers = [connected(address) for _ in range(8)]
     for one in callers:
         one.sendall(HEAD + b"Transfer-Encoding: chunked\r\n\r\n7530\r\n" + bytes(0x7530))
