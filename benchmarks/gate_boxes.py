@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 HEAD, LIMITS, BOUND = Detect(), Gate(), Bound(data="", code="", weights="", release="")
 CLASSES, SIDE = ("a", "b", "c"), 512
 RULES: tuple[rules.Rule, ...] = (rules.BETTER, rules.NO_WORSE)
-LEVEL = float(level(1, [], LIMITS.alpha))
+LEVEL = float(level(0, 1, [], LIMITS.alpha))
 FEW, MANY = 200, 1_000
 """Test images; half as many are for validation."""
 LARGE, CALIB = 10_000, 300

@@ -43,7 +43,7 @@ def passed(old: int, difference: float, series: int, rng: np.random.Generator) -
     fresh = np.array([asked(old, *one.tolist(), *two.tolist()) for one, two in zip(on_old, on_new, strict=True)])
     everything = on_old + on_new
     won = mcnemar_p(everything[:, 0], everything[:, 1]) <= level(
-        BEFORE + 1, [(BEFORE, NEW / (old + NEW))], Gate().alpha
+        BEFORE, BEFORE + 1, [(BEFORE, NEW / (old + NEW))], Gate().alpha
     )
     return float(fresh.mean()), float((fresh & won).mean())
 

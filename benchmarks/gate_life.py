@@ -76,9 +76,12 @@ def unseen() -> float:
     """Share of the nights on which a real ledger gives no place, or a place at which nothing could be won."""
     with tempfile.TemporaryDirectory() as folder:
         ledger = Ledger(f"sqlite:///{Path(folder) / 'ledger.db'}")
-        places = [ledger.comparisons.spend("m", "r1", str(night + 2), "1", "better") for night in range(NIGHTS)]
+        places = [
+            ledger.comparisons.spend("m", "r1", str(night + 1), "1", "better", night) for night in range(1, NIGHTS + 1)
+        ]
         ledger.close()
-    return float(np.mean(level(np.array(places), [], FAMILY) <= 0))
+    before, after = np.array(places).T
+    return float(np.mean(level(before, after, [], FAMILY) <= 0))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,8 +165,8 @@ def live(kind: Kind, lives: int, rng: np.random.Generator) -> Lived:
         counts = kind.draw(n, truth, np.where(waits, 1 - ALIKE, 1.0), rng) + np.where(waits[:, None], alike, 0)
         asked = favoured(kind, truth, rng)
         asked &= kind.p(counts[:, ::-1], asked) > HARM
-        places = places + asked
-        won = asked & (kind.p(counts, asked) <= level(places, earned, FAMILY))
+        before, places = places, np.where(asked, night + 1, places)
+        won = asked & (kind.p(counts, asked) <= level(before, places, earned, FAMILY))
         if won.any():
             earned.append((places, won.astype(float)))
         shipped["worse"] |= won & worse

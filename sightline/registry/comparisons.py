@@ -90,7 +90,7 @@ class Comparisons:
         try:
             with self._engine.begin() as connection:
                 connection.execute(_RELEASES.insert().values(**values))
-                after = self._places(connection, model)
+                after = self._last(connection, model)
                 earned = {"model": model, "release": name, "place": after, "families": families}
                 connection.execute(_EARNED.insert().values(**earned))
         except sa.exc.IntegrityError:
@@ -102,29 +102,33 @@ class Comparisons:
         with self._engine.connect() as connection:
             return [(int(row.place), float(row.families)) for row in connection.execute(query).all()]
 
-    def spend(self, model: str, release: str, version: str, champion: str, rule: str) -> int:
-        """Take the next place, before looking whether the candidate is better; its number from 1.
+    def spend(
+        self, model: str, release: str, version: str, champion: str, rule: str, night: int = 0
+    ) -> tuple[int, int]:
+        """Take a place, before looking whether the candidate is better; the place taken before it, 0 for none, and it.
 
-        The same comparison asked for again keeps its place.
+        It is that of the `night`, with all that were left before it, and the next where that is taken. The same
+        comparison asked for again keeps its place.
         """
         wanted = {"model": model, "release": release, "version": version, "champion": champion, "rule": rule}
         while True:
             with self._engine.connect() as connection:
                 taken = connection.execute(sa.select(_SPENT.c.place).filter_by(**wanted)).scalar()
-                after = self._places(connection, model)
+                after = self._last(connection, model, taken)
             if taken is not None:
-                return int(taken)
+                return after, int(taken)
+            place = max(after + 1, night)
             try:
                 with self._engine.begin() as connection:
-                    connection.execute(_SPENT.insert().values(**wanted, place=after + 1))
+                    connection.execute(_SPENT.insert().values(**wanted, place=place))
             except sa.exc.IntegrityError:
                 continue  # another process took the place
-            return after + 1
+            return after, place
 
-    def count(self, model: str) -> int:
-        """How many comparisons were made."""
+    def last(self, model: str) -> int:
+        """The place that was taken last; 0 for none."""
         with self._engine.connect() as connection:
-            return self._places(connection, model)
+            return self._last(connection, model)
 
     def made(self, model: str, release: str, champion: str, rule: str) -> dict[str, int]:
         """The versions that were compared with that champion on that release, each with its place."""
@@ -134,9 +138,10 @@ class Comparisons:
             return {str(row.version): int(row.place) for row in connection.execute(query).all()}
 
     @staticmethod
-    def _places(connection: sa.Connection, model: str) -> int:
-        """How many are taken."""
-        last = connection.execute(sa.select(sa.func.max(_SPENT.c.place)).where(_SPENT.c.model == model)).scalar()
+    def _last(connection: sa.Connection, model: str, below: int | None = None) -> int:
+        """The place that was taken last, of those below that one."""
+        query = sa.select(sa.func.max(_SPENT.c.place)).where(_SPENT.c.model == model)
+        last = connection.execute(query if below is None else query.where(_SPENT.c.place < below)).scalar()
         before = sa.select(sa.func.count()).select_from(_EARLIER).where(_EARLIER.c.model == model)
         return int(last) if last is not None else int(connection.execute(before).scalar() or 0)
 

@@ -9,7 +9,7 @@ from sightline.evaluate import compare, power
 from sightline.evaluate.abstention import fewest_images, most_shown
 from sightline.registry.blessing import OVERALL
 from sightline.registry.ledger import open_ledger
-from sightline.registry.wealth import level, promotions
+from sightline.registry.wealth import following
 from sightline.words import counted
 
 if TYPE_CHECKING:
@@ -40,9 +40,7 @@ def _next(paths: Paths, limits: Gate) -> tuple[float, float]:
     model = f"{paths.params.project.name}-classifier"
     ledger = open_ledger(paths)
     try:
-        place = ledger.comparisons.count(model) + 1
-        earned = [*ledger.comparisons.earned(model), *promotions(ledger, model)]
-        return float(level(place, earned, limits.alpha)), _disagreement(ledger, model)
+        return following(ledger, model, limits.alpha), _disagreement(ledger, model)
     finally:
         ledger.close()
 

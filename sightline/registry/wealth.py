@@ -1,11 +1,13 @@
 """At which p a comparison is won, so that the gate errs seldom over the life of a model, and never locks.
 
-The comparisons share one family of errors. The shares fall and never end: no candidate is refused unseen. Each
-promotion earns another family, new test images their share of one.
+The comparisons share one family of errors: a share for each night since the first champion, and those of nights on
+which nothing was compared fall to the next comparison. The shares fall and never end: no candidate is refused unseen.
+Each promotion earns another family, new test images their share of one.
 """
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,33 +27,57 @@ SLOW, FALL = 10, 1.4
 
 
 def level(
-    place: int | IntArray, earned: Sequence[tuple[int | IntArray, float | FloatArray]], family: float
+    before: int | IntArray,
+    place: int | IntArray,
+    earned: Sequence[tuple[int | IntArray, float | FloatArray]],
+    family: float,
 ) -> FloatArray:
-    """The p at which the comparison at `place` (from 1, of any shape) is won: all places together spend what was had.
+    """The p at which a comparison is won that takes the places (from 1) after `before` up to `place`, of one shape.
 
-    earned: after which place how many further families were earned. Generalised alpha-investing (Foster and Stine 2008;
-    Aharoni and Rosset 2014, both Journal of the Royal Statistical Society B) with spending by a series as in LORD
-    (Javanmard and Montanari 2018, Annals of Statistics 46): until something is earned the chance of any false promotion
-    is at most `family`, whatever the candidates have in common; after that it is the expected number for each family.
+    earned: after which place how many further families were earned. All places together spend what was had, however
+    they are taken (by the calendar as in Lan and DeMets 1983, Biometrika 70). Generalised alpha-investing (Foster and
+    Stine 2008; Aharoni and Rosset 2014, both Journal of the Royal Statistical Society B) with spending by a series as
+    in LORD (Javanmard and Montanari 2018, Annals of Statistics 46): until something is earned the chance of any false
+    promotion is at most `family`, whatever the candidates have in common; after that it is the expected number for
+    each family.
     """
-    return family * (_share(place) + sum((much * _share(np.subtract(place, after)) for after, much in earned), 0.0))
+    had = [(0, 1.0), *earned]
+    spent: FloatArray = sum(
+        (much * (_left(np.subtract(before, after)) - _left(np.subtract(place, after))) for after, much in had),
+        np.zeros(()),
+    )
+    return family * spent
 
 
-def _share(place: int | IntArray) -> FloatArray:
-    """Of a family, for the comparison at that place after it was earned; all together are 1."""
+def _left(place: IntArray) -> FloatArray:
+    """What a family has left once that many of its places are taken: (place + 10) ** -1.4 of each, in all 1."""
     from scipy.special import zeta
 
-    at = np.asarray(place, dtype=np.float64)
-    share: FloatArray = np.where(at > 0, (np.maximum(at, 0) + SLOW) ** -FALL, 0.0) / zeta(FALL, SLOW + 1)
-    return share
+    left: FloatArray = zeta(FALL, np.maximum(place, 0) + SLOW + 1.0) / zeta(FALL, SLOW + 1.0)
+    return left
 
 
 def spend(candidate: Candidate, champion: str) -> tuple[int, float]:
     """Take the next place; the place and the p at which this comparison is won."""
     ledger, model, asked = candidate.ledger, candidate.model, candidate.request
-    place = ledger.comparisons.spend(model, candidate.testing.name, asked.version, champion, asked.rule)
+    before, place = ledger.comparisons.spend(
+        model, candidate.testing.name, asked.version, champion, asked.rule, nights(ledger, model)
+    )
     earned = [*ledger.comparisons.earned(model), *promotions(ledger, model)]
-    return place, float(level(place, earned, candidate.limits.alpha))
+    return place, float(level(before, place, earned, candidate.limits.alpha))
+
+
+def following(ledger: Ledger, model: str, family: float) -> float:
+    """The p at which a comparison would be won now."""
+    before = ledger.comparisons.last(model)
+    earned = [*ledger.comparisons.earned(model), *promotions(ledger, model)]
+    return float(level(before, max(before + 1, nights(ledger, model)), earned, family))
+
+
+def nights(ledger: Ledger, model: str) -> int:
+    """Whole days since the model got its first champion; 0 where it has none."""
+    first = next((entry.at for entry in ledger.history(model) if entry.change is not None), None)
+    return (datetime.now(UTC) - datetime.fromisoformat(first)).days if first else 0
 
 
 def promotions(ledger: Ledger, model: str) -> list[tuple[int, float]]:

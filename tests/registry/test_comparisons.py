@@ -28,19 +28,19 @@ def comparisons(tmp_path: Path) -> Iterator[Comparisons]:
 
 def test_places_are_counted_and_never_end(comparisons: Comparisons) -> None:
     """Each comparison takes a place, the thirtieth too, over all releases."""
-    places = [comparisons.spend("m", "r1", str(number), "0", "better") for number in range(1, 31)]
+    places = [comparisons.spend("m", "r1", str(number), "0", "better")[1] for number in range(1, 31)]
     assert places == list(range(1, 31))
-    assert comparisons.spend("m", "r1+1", "31", "0", "better") == 31
-    assert comparisons.spend("other", "r1", "1", "0", "better") == 1
+    assert comparisons.spend("m", "r1+1", "31", "0", "better")[1] == 31
+    assert comparisons.spend("other", "r1", "1", "0", "better")[1] == 1
 
 
 def test_same_comparison_keeps_its_place(comparisons: Comparisons) -> None:
     """Asking again shows nothing new and costs nothing; another champion, rule or release does."""
-    assert comparisons.spend("m", "r1", "2", "1", "better") == 1
-    assert comparisons.spend("m", "r1", "2", "1", "better") == 1
-    assert comparisons.spend("m", "r1", "2", "1", "no_worse") == 2
-    assert comparisons.spend("m", "r1", "2", "9", "better") == 3
-    assert comparisons.spend("m", "r1+1", "2", "1", "better") == 4
+    assert comparisons.spend("m", "r1", "2", "1", "better")[1] == 1
+    assert comparisons.spend("m", "r1", "2", "1", "better")[1] == 1
+    assert comparisons.spend("m", "r1", "2", "1", "no_worse")[1] == 2
+    assert comparisons.spend("m", "r1", "2", "9", "better")[1] == 3
+    assert comparisons.spend("m", "r1+1", "2", "1", "better")[1] == 4
     assert comparisons.made("m", "r1", "1", "better") == {"2": 1}
 
 
@@ -77,6 +77,6 @@ def test_ledger_of_before_goes_on(tmp_path: Path) -> None:
     engine.dispose()
     ledger = Ledger(uri)
     ledger.comparisons.note("m", "r1", "a", ["image0"])
-    assert ledger.comparisons.spend("m", "r1", "40", "1", "better") == 21
-    assert ledger.comparisons.spend("m", "r1", "41", "1", "better") == 22
+    assert ledger.comparisons.spend("m", "r1", "40", "1", "better")[1] == 21
+    assert ledger.comparisons.spend("m", "r1", "41", "1", "better")[1] == 22
     ledger.close()
