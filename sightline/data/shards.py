@@ -49,6 +49,8 @@ BEFORE = ("size", "classes", "shards")
 """What an index said before there were digests in it."""
 DECODERS = ("sightline.images.reading", "sightline.images.jpeg")
 """Modules that make pixels of bytes, and bytes of pixels."""
+BY = "decoders"
+"""Under which a note says what made the shards."""
 
 
 @dataclass(frozen=True)
@@ -125,13 +127,13 @@ def write(
     kept = _kept(folder) if _is_by_this_code(note) else {}
     fresh = [(shard, part) for shard, part in work if kept.get(shard.name) != shard.key]
     (folder / INDEX).unlink(missing_ok=True)
-    write_atomically(note, "")
+    note.unlink(missing_ok=True)
     _write_all(folder, paths.raw(use), fresh, index, params, limit)
     for shard, part in work:
         _write_groups(folder / f"{shard.name}.groups.npy", part["group"])
     _remove_others(folder, {shard.name for shard in index.shards})
     stored.write(folder / INDEX, [path.name for path in folder.glob("*.npy")], **_said(index))
-    write_atomically(note, _code())
+    write_atomically(note, stored.seal({BY: _code()}))
     return index
 
 
@@ -187,7 +189,10 @@ def _kept(folder: Path) -> dict[str, str]:
 
 
 def _is_by_this_code(note: Path) -> bool:
-    return note.is_file() and note.read_bytes() == _code().encode()
+    try:
+        return bool(stored.unseal(note, needed=[BY])[BY] == _code())
+    except Damaged:
+        return False
 
 
 def _code() -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sightline import stored
+from sightline.data import shards
 from sightline.data.files import thumbnails
 from sightline.data.labels.change import UNDO
 from sightline.data.versions import archive, history
@@ -130,11 +131,9 @@ def _caches(paths: Paths, *, fix: bool) -> Iterator[Finding]:
 def _is_whole_cache(path: Path) -> bool:
     if path.suffix == ".thumbnails":
         return thumbnails.is_whole(path)
-    if path.suffix == ".decoded":
-        return path.stat().st_size in {0, 64}
-    if path.suffix in {".json", ".inputs", UNDO}:
+    if path.suffix in {".json", ".inputs", ".decoded", UNDO}:
         try:
-            told = stored.unseal(path)
+            told = stored.unseal(path, needed=[shards.BY] if path.suffix == ".decoded" else [])
         except Damaged:
             return False
         # What another data set came of is no note about this one.

@@ -43,6 +43,7 @@ KINDS = {
     "data/manifests/target/manifest.parquet": "version of the data",
     "data/validation/source/verdict.json": "version of the data",
     "data/shards/target/train-00000.npy": "version of the data",
+    "data/cache/target.decoded": "cache",
     "data/cache/target.parquet": "cache",
     "data/cache/target.thumbnails": "cache",
     "data/cache/complete.json": "cache",
