@@ -30,7 +30,10 @@ class Training:
         return fcos.loss_of(logits, targets, weights)
 
     def counts(self, targets: Tensor, weights: Tensor | None) -> float | Tensor:  # noqa: ARG002 — they do not matter
-        """Its objects, and each image as one more."""
+        """Its objects, and each image as one more.
+
+        Where a network hands back costs, which are means of a part of a batch, that is by what the parts are weighed.
+        """
         from sightline.heads import fcos
 
         return fcos.counts(targets)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 
@@ -17,28 +16,27 @@ def roi_align(
     """What maps (N, C, H, W) show in each box: (K, C, *output_size), as of He et al. (2017) and `torchvision.ops`.
 
     `boxes` (K, 5): the image's number and edges in pixels, which `spatial_scale` makes steps of the map. Each part of a
-    box is the mean of `sampling_ratio`² places in it, each interpolated; an edge of the map goes on beyond it.
+    box is the mean of `sampling_ratio`² places in it, each interpolated; an edge of the map goes on beyond it. Such a
+    mean of means is a product of two matrices with the map, one for each axis.
     """
-    (rows, columns), (height, width) = output_size, input.shape[2:]
+    (rows, columns), (channels, height, width) = output_size, input.shape[1:]
     low = boxes[:, 1:3] * spatial_scale
     sides = (boxes[:, 3:5] * spatial_scale - low).clamp(min=1.0)
-    x = _places(low[:, 0], sides[:, 0], columns * sampling_ratio)
-    y = _places(low[:, 1], sides[:, 1], rows * sampling_ratio)
-    # From the middles of pixels, which torchvision counts from 0, to -1 … 1.
-    x, y = (2 * one.clamp(0, last) / max(1, last) - 1 for one, last in ((x, width - 1), (y, height - 1)))
-    grid = torch.stack([x[:, None, :].expand(-1, y.shape[1], -1), y[:, :, None].expand(-1, -1, x.shape[1])], dim=-1)
-    found = input.new_zeros(len(boxes), input.shape[1], rows, columns)
+    x = _weights(low[:, 0], sides[:, 0], columns, sampling_ratio, width)
+    y = _weights(low[:, 1], sides[:, 1], rows, sampling_ratio, height)
+    found = input.new_zeros(len(boxes), channels, rows, columns)
     for number, one in enumerate(input):
         mine = (boxes[:, 0] == number).nonzero().squeeze(1)
-        if len(mine):
-            wide = grid[mine].flatten(0, 1)[None]
-            seen = F.grid_sample(one[None], wide.to(one.dtype), padding_mode="border", align_corners=True)[0]
-            means = F.avg_pool2d(seen, sampling_ratio).unflatten(1, (len(mine), rows)).transpose(0, 1)
-            found[mine] = means
+        down = y[mine].flatten(0, 1) @ one.transpose(0, 1).reshape(height, channels * width)
+        across = down.view(len(mine), rows * channels, width) @ x[mine].mT
+        found[mine] = across.view(len(mine), rows, channels, columns).transpose(1, 2)
     return found
 
 
-def _places(low: Tensor, sides: Tensor, count: int) -> Tensor:
-    """The middles (K, count) of so many equal parts of each side."""
-    steps = (torch.arange(count, dtype=low.dtype, device=low.device) + 0.5) / count
-    return low[:, None] + steps * sides[:, None]
+def _weights(low: Tensor, sides: Tensor, parts: int, times: int, length: int) -> Tensor:
+    """How much each pixel along an axis of a map counts in each part of a side: (K, parts, length)."""
+    steps = (torch.arange(parts * times, dtype=low.dtype, device=low.device) + 0.5) / (parts * times)
+    places = (low[:, None] + steps * sides[:, None]).clamp(0, length - 1)
+    pixels = torch.arange(length, dtype=low.dtype, device=low.device)
+    near = (1 - (places[..., None] - pixels).abs()).clamp(min=0)
+    return near.unflatten(1, (parts, times)).mean(2)
