@@ -184,9 +184,8 @@ def report(rows: dict[str, list[dict[str, Any]]], network: str, size: int) -> No
         means = {key: statistics.mean(row[key] for row in some) for key in some[0]}
         figures |= {f"{name}_{key}": value for key, value in means.items()}
         said = f"mAP 50 {means['map50']:.3f}  50:95 {means['map']:.3f}"
-        print(
-            f"{name:9} {said}  {means['steps']:.0f} steps in {means['seconds']:.0f} s, {means['cpu_seconds']:.0f} of the processor"
-        )
+        took = f"{means['seconds']:.0f} s, {means['cpu_seconds']:.0f} of the processor"
+        print(f"{name:9} {said}  {means['steps']:.0f} steps in {took}")
     # The marks are leads over other trainers, which are not run here.
     print(json.dumps({"name": "detection", "figures": figures, "marks": {}, "met": None}))
 

@@ -134,7 +134,7 @@ class FasterRCNN(Pyramid):
         return logits, moves
 
 
-class _Proposals(RegionProposalNetwork):  # type: ignore[misc] — torchvision has no types
+class _Proposals(RegionProposalNetwork):  # type: ignore[misc]
     """Where something may be; anchors in what is not to be learned are no example of nothing."""
 
     def assign_targets_to_anchors(self, anchors: list[Tensor], targets: Told) -> tuple[list[Tensor], list[Tensor]]:

@@ -39,4 +39,4 @@ def _weights(low: Tensor, sides: Tensor, parts: int, times: int, length: int) ->
     places = (low[:, None] + steps * sides[:, None]).clamp(0, length - 1)
     pixels = torch.arange(length, dtype=low.dtype, device=low.device)
     near = (1 - (places[..., None] - pixels).abs()).clamp(min=0)
-    return near.unflatten(1, (parts, times)).mean(2)
+    return near.view(len(low), parts, times, length).mean(2)

@@ -114,7 +114,7 @@ def test_classes_weigh_what_they_are_told() -> None:
 def test_what_need_not_be_found_is_no_example(kind: int) -> None:
     """In a crowd or a difficult object neither anchors nor regions are examples of nothing; objects stay examples."""
     model = detector()
-    rows = [(8, 8, 28, 28, 0, OBJECT), (30, 30, 60, 60, 1, kind)]
+    rows: list[tuple[float, ...]] = [(8, 8, 28, 28, 0, OBJECT), (30, 30, 60, 60, 1, kind)]
     seen: list[Tensor] = []
     model.proposals.fg_bg_sampler = _Watched(model.proposals.fg_bg_sampler, seen)
     model.regions.fg_bg_sampler = _Watched(model.regions.fg_bg_sampler, seen)
