@@ -54,7 +54,7 @@ def train(
         with ended(context):
             if not verify and (known := look.unchanged(tracker)) is not None:
                 return told(tracker, context, known)
-            check(context.paths, params.pretrain)
+            check(context.paths, params)
             check_ahead(params)
             data = prepare(journal, params)
             params = begun(params, data.target)

@@ -207,9 +207,9 @@ def _trained(
     from sightline.registry.backbones import check
 
     if any(key.startswith("pretrain.") for key in overrides or ()):
-        check(paths, params.pretrain)  # what was given with the command is told before anything starts
+        check(paths, params)  # what was given with the command is told before anything starts
     with prefect_ready(paths):
-        check(paths, params.pretrain)
+        check(paths, params)
         if isinstance(budget, dict):
             from sightline.budget.plan import check_stages
 

@@ -1,5 +1,7 @@
 """Boxes around objects: labels are those of `targets`, outputs raw answers of `fcos` in training, its answers else.
 
+A network that has seen the targets hands back its costs in training instead, (C + 1,): of each class, and of the rest.
+
 Answers (N, 100, 6) hold edges in pixels of the square, class and score. Their "probabilities" are the same answers with
 scores that were calibrated: of so many boxes with a score of 0.8 eight in ten are right. torch is imported where it
 computes, as for one class.

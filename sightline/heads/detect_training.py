@@ -22,13 +22,18 @@ class Training:
         """Nothing: a detector begins with next to no box, as most places have none."""
 
     def loss(self, logits: Tensor, targets: Tensor, weights: Tensor | None, smoothing: float) -> Tensor:  # noqa: ARG002 — the focal loss has its own
-        """Classes, boxes and centredness."""
+        """Classes, boxes and centredness; or what a network with costs (C + 1,) says of each class and the rest."""
         from sightline.heads import fcos
 
+        if logits.ndim == 1:
+            return logits.sum() if weights is None else logits[:-1] @ weights + logits[-1]
         return fcos.loss_of(logits, targets, weights)
 
     def counts(self, targets: Tensor, weights: Tensor | None) -> float | Tensor:  # noqa: ARG002 — they do not matter
-        """Its objects, and each image as one more."""
+        """Its objects, and each image as one more.
+
+        Where a network hands back costs, which are means of a part of a batch, that is by what the parts are weighed.
+        """
         from sightline.heads import fcos
 
         return fcos.counts(targets)

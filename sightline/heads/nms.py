@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
+
+TOGETHER = 64
+"""Boxes that are compared with all others at a time."""
 
 
 def nms(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
@@ -14,18 +18,24 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
 
 def suppress(boxes: Tensor, iou_threshold: float, most: int | None = None) -> Tensor:
     """The same of boxes that come with the best first; `most`: the search ends with so many."""
-    order = torch.arange(len(boxes), device=boxes.device)
+    left, kept, found = torch.arange(len(boxes), device=boxes.device), [], 0
     area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
-    kept: list[Tensor] = []
-    while len(order) and (most is None or len(kept) < most):
-        best, rest = order[0], order[1:]
-        kept.append(best)
-        corner = torch.maximum(boxes[best, :2], boxes[rest, :2])
-        opposite = torch.minimum(boxes[best, 2:], boxes[rest, 2:])
-        overlap = (opposite - corner).clamp(min=0).prod(dim=1)
+    while len(left) and (most is None or found < most):
+        first, rest = left[:TOGETHER], left[TOGETHER:]
+        corner = torch.maximum(boxes[first, None, :2], boxes[left, :2])
+        opposite = torch.minimum(boxes[first, None, 2:], boxes[left, 2:])
+        overlap = (opposite - corner).clamp(min=0).prod(dim=2)
         # Of two without area the quotient is no number, and neither goes.
-        order = rest[~(overlap / (area[best] + area[rest] - overlap) > iou_threshold)]
-    return torch.stack(kept) if kept else order
+        over = overlap / (area[first, None] + area[left] - overlap) > iou_threshold
+        among, stays = over[:, : len(first)].cpu().numpy(), np.ones(len(first), dtype=bool)
+        for place in range(len(first)):
+            if stays[place]:
+                stays[place + 1 :] &= ~among[place, place + 1 :]
+        mine = torch.from_numpy(stays).to(boxes.device)
+        kept.append(first[mine])
+        found += len(kept[-1])
+        left = rest[~over[mine, len(first) :].any(0)]
+    return torch.cat(kept)[:most] if kept else left
 
 
 def suppress_in_classes(boxes: Tensor, classes: Tensor, iou_threshold: float, most: int | None = None) -> Tensor:

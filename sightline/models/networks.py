@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from sightline.heads.known import of
 
 if TYPE_CHECKING:
-    from sightline.models.detector import Detector
+    from sightline.models.pyramid import Pyramid
     from sightline.models.zoo import Classifier
 
-    Network = Classifier | Detector
+    Network = Classifier | Pyramid
 
 
 def build(task: str, network: str, classes: int, size: int) -> Network:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from sightline.errors import ModelError
 from sightline.models import hub, shipped, smallmaps, stem
+from sightline.models.named import backbone_of
 from sightline.models.operators import ensure
 
 
@@ -75,10 +76,11 @@ def names() -> list[str]:
 def build(network: str, classes: int, size: int) -> Classifier:
     """A fresh `network` for square images of `size` pixels; weights from torch's global random state.
 
-    `timm:NAME` is one of timm's, any other name one of torchvision's.
+    `timm:NAME` is one of timm's, any other name one of torchvision's; how boxes are found does not matter here.
 
     Raises ModelError for an unknown name, or where the network cannot take images of that size.
     """
+    network = backbone_of(network)
     if network == "cnn":
         return Classifier(SmallCNN(), SmallCNN.width, classes)
     if hub.is_of_timm(network):
@@ -94,6 +96,7 @@ def check(network: str, init: str | None) -> None:
 
     Nothing is read or fetched.
     """
+    network = backbone_of(network)
     if hub.is_of_timm(network):
         hub.check(network)
     elif network != "cnn" and network not in names():
@@ -202,6 +205,7 @@ def load_init(model: nn.Module, init: str, network: str) -> None:
     resampled where it was trained at another image size.
     Raises ModelError where the weights are missing or do not fit.
     """
+    network = backbone_of(network)
     check(network, init)
     backbone = model.get_submodule("backbone")
     if shipped.is_shipped(init) or _is_file(init):

@@ -14,7 +14,8 @@ class Pretrain(Section):
     """The backbone."""
 
     network: str
-    """`cnn` (small images), any classification network of torchvision, such as resnet18, or timm:NAME of timm."""
+    """`cnn` (small images), any classification network of torchvision, such as resnet18, or timm:NAME of timm.
+    With fasterrcnn: before its name boxes are found on its maps by Faster R-CNN, else by FCOS."""
     recipe: Recipe
     init: str | None = None
     """Start from a backbone that comes with Sightline (embedded:fractals), a torchvision weights name

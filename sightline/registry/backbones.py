@@ -6,14 +6,16 @@ import shutil
 from typing import TYPE_CHECKING
 
 from sightline.digests import file_digest
-from sightline.errors import RegistryError
+from sightline.errors import ModelError, RegistryError
 from sightline.files import replacing
+from sightline.heads.known import of
+from sightline.models.named import FASTER_RCNN, backbone_of
 from sightline.models.weights import WEIGHTS
 from sightline.tracking.runs import connect
 from sightline.tracking.versions import CHAMPION, find
 
 if TYPE_CHECKING:
-    from sightline.params import Pretrain
+    from sightline.params import Params
     from sightline.project import Paths
 
 SCHEME = "registry:"
@@ -38,15 +40,24 @@ def pinned(paths: Paths, init: str | None) -> str | None:
     return f"{SCHEME}{version.name}/{version.version}"
 
 
-def check(paths: Paths, pretrain: Pretrain) -> None:
-    """Raise ModelError or RegistryError where its network or the weights to begin with do not exist."""
-    init = pretrain.init
+def check(paths: Paths, params: Params) -> None:
+    """Raise ModelError or RegistryError where its network or the weights to begin with do not exist.
+
+    ModelError too for a detector where nothing is located.
+    """
+    init = params.pretrain.init
     if init is not None and (init == CHAMPION or init.startswith(SCHEME)):
         find(connect(paths), _asked(init))
         init = None
     from sightline.models import zoo  # torch is imported once MLflow knows the version
 
-    zoo.check(pretrain.network, init)
+    network, task = params.pretrain.network, params.task_of("target")
+    if network.startswith(FASTER_RCNN) and not of(task).is_located:
+        raise ModelError(
+            f"pretrain.network = {network!r} finds boxes, and project.task is {task}: "
+            f"set pretrain.network to {backbone_of(network)}"
+        )
+    zoo.check(network, init)
 
 
 def _asked(init: str) -> str:

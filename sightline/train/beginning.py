@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sightline.models import shipped
+from sightline.models.named import backbone_of
 
 if TYPE_CHECKING:
     from sightline.params import Params
@@ -21,7 +22,7 @@ def begun(params: Params, images: int, classes: int) -> tuple[Params, str]:
     a network that it has no weights for, and, where it would be the backbone as it is, for a target with many labels.
     Raises ModelError where there is no such backbone.
     """
-    init, network = params.pretrain.init, params.pretrain.network
+    init, network = params.pretrain.init, backbone_of(params.pretrain.network)
     if init is None or not shipped.is_shipped(init):
         return params, ""
     known = shipped.networks(init)

@@ -52,7 +52,8 @@ def gradients(
     shares = [group.part(wanted) for wanted in targets.chunk(recipe.accumulate)]
     for images, mine in zip(batch.split([len(one) for one in shares]), shares, strict=True):
         with torch.autocast(batch.device.type, dtype=dtype, enabled=dtype != torch.float32):
-            logits = state.learning(images)
+            # What lies somewhere may decide what a network looks at.
+            logits = state.learning(images, mine) if head.is_located else state.learning(images)
         loss = head.loss(logits.float(), mine, weights, recipe.label_smoothing)
         share = head.counts(mine, weights) / whole
         # The mean over the processes is taken where the sum is meant.

@@ -12,7 +12,8 @@ from sightline.errors import ModelError
 from sightline.heads import boxed, fcos
 from sightline.heads.targets import CLASS
 from sightline.models import zoo
-from sightline.models.detector import build, stages
+from sightline.models.detector import build
+from sightline.models.pyramid import stages
 from sightline.models.weights import WEIGHTS, save_weights
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def test_few_images_at_a_time_answer_the_same(monkeypatch: pytest.MonkeyPatch) -
     whole = detector(images)
     assert set(together) == {5}
     together.clear()
-    monkeypatch.setattr("sightline.models.detector.PIXELS", 2 * SIZE**2)
+    monkeypatch.setattr("sightline.models.pyramid.PIXELS", 2 * SIZE**2)
     assert torch.allclose(detector(images), whole, atol=1e-4)
     assert set(together) == {1, 2}
 

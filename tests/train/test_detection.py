@@ -72,31 +72,36 @@ class Dying(Checkpoint):
             raise KeyboardInterrupt
 
 
-def run(path: Path, recipe: Recipe = RECIPE, *, dies: bool = False) -> tuple[dict[str, torch.Tensor], list[float]]:
+def run(
+    path: Path, recipe: Recipe = RECIPE, *, dies: bool = False, network: str = "cnn"
+) -> tuple[dict[str, torch.Tensor], list[float]]:
     """Weights and scores of a run of four passes over 24 images."""
     torch.manual_seed(0)
-    model = build("cnn", 2, SIDE)
+    model = build(network, 2, SIDE)
     checkpoint = (Dying if dies else Checkpoint)(path, every=0.0)
     history = train(model, squares(24), squares(8, 1), recipe, 3, checkpoint, lambda _: None)
     return model.state_dict(), [epoch.train_loss for epoch in history]
 
 
 @pytest.mark.slow
-def test_a_killed_run_goes_on_as_if_undisturbed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("network", ["cnn", "fasterrcnn:cnn"])
+def test_a_killed_run_goes_on_as_if_undisturbed(network: str, tmp_path: Path) -> None:
     """With mosaics, colours, sampling by class, averaged weights and batches in parts: the same bits."""
-    whole, losses = run(tmp_path / "whole.pt")
+    whole, losses = run(tmp_path / "whole.pt", network=network)
     with pytest.raises(KeyboardInterrupt):
-        run(tmp_path / "killed.pt", dies=True)
-    resumed, again = run(tmp_path / "killed.pt")
+        run(tmp_path / "killed.pt", dies=True, network=network)
+    resumed, again = run(tmp_path / "killed.pt", network=network)
     assert again == losses
     assert all(torch.equal(value, resumed[name]) for name, value in whole.items())
 
 
 @pytest.mark.slow
-def test_boxes_are_learned(tmp_path: Path) -> None:
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("network", ["cnn", "fasterrcnn:cnn"])
+def test_boxes_are_learned(network: str, tmp_path: Path) -> None:
     """After a hundred steps new squares are found where they are, in their colours."""
     torch.manual_seed(0)
-    model = build("cnn", 2, SIDE)
+    model = build(network, 2, SIDE)
     recipe = Recipe(epochs=1, steps=120, batch_size=8, optimiser="adamw", learning_rate=0.004, zoom=0.7)
     val = squares(24, 1)
     history = train(model, squares(96), val, recipe, 0, Checkpoint(tmp_path / "run.pt"), lambda _: None)
