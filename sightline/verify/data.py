@@ -36,11 +36,27 @@ def findings(paths: Paths, *, fix: bool) -> Iterator[Finding]:
     yield from _caches(paths, fix=fix)
     yield from _releases(paths, fix=fix)
     for use in paths.params.datasets:
-        try:
-            history.read(paths, use)
-            yield settled("log of the data", use, None, None, fix=fix)
-        except DataError as error:
-            yield settled("log of the data", use, str(error), None, fix=fix)
+        yield _log(paths, use, fix=fix)
+
+
+def _log(paths: Paths, use: str, *, fix: bool) -> Finding:
+    """The log of a data set: lines that were committed stay as they are, whatever follows them."""
+    path, trouble = paths.history(use), None
+    held = git(paths.root, "show", f"HEAD:./{path.relative_to(paths.root).as_posix()}").splitlines()
+    lines = path.read_bytes().splitlines() if path.is_file() else []
+    try:
+        history.read(paths, use)
+        if lines[: len(held)] != held:
+            trouble = "it tells of committed versions otherwise than the last commit"
+    except DataError as error:
+        trouble = str(error)
+
+    def restore() -> str:
+        write_atomically(path, b"".join(line + b"\n" for line in [*held, *lines[len(held) :]]))
+        history.read(paths, use)
+        return "the committed lines came back"
+
+    return settled("log of the data", use, trouble, restore if held else None, fix=fix)
 
 
 def _outputs(paths: Paths, *, fix: bool) -> Iterator[Finding]:

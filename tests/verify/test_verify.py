@@ -44,6 +44,7 @@ KINDS = {
     "data/validation/source/verdict.json": "version of the data",
     "data/shards/target/train-00000.npy": "version of the data",
     "data/cache/target.decoded": "cache",
+    "data/history/target.jsonl": "log of the data",
     "data/cache/target.parquet": "cache",
     "data/cache/target.thumbnails": "cache",
     "data/cache/complete.json": "cache",
@@ -115,10 +116,13 @@ def test_flipped_byte_is_told_then_mended(trained: Paths, pattern: str) -> None:
     shutil.copytree(home, copy)
     flip(file)
     found = [one for one in everything(trained) if one.state != WHOLE]
-    assert {(one.what, one.state) for one in found} == {(KINDS[pattern], DAMAGED)}
+    # A backbone is a version, and an artifact of the run that made it.
+    assert KINDS[pattern] in {one.what for one in found} <= {KINDS[pattern], "artifact of a run"}
+    assert {one.state for one in found} == {DAMAGED}
     assert CliRunner().invoke(app, ["verify"]).exit_code == 1
     mended = [one for one in everything(trained, fix=True) if one.state != WHOLE]
-    assert {(one.what, one.state) for one in mended} == {(KINDS[pattern], HEALED)}
+    assert {one.what for one in mended} <= {one.what for one in found}
+    assert {one.state for one in mended} == {HEALED}
     assert {one.state for one in everything(trained)} == {WHOLE}
     shutil.rmtree(home, ignore_errors=True)
     shutil.move(copy, home)

@@ -84,9 +84,8 @@ def read(paths: Paths, use: str) -> list[Revision]:
     path = paths.history(use)
     if not path.is_file():
         return []
-    lines = path.read_text(encoding="utf-8").splitlines()
     try:
-        values = [json.loads(line) for line in lines]
+        values = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
         return [Revision(**{**value, "what": tuple(value["what"])}) for value in values]
     except (ValueError, TypeError, KeyError) as error:
         raise DataError(f"{path} is damaged ({error}): bring it back with `git checkout -- {path.name}`") from None
