@@ -63,15 +63,18 @@ def spend(candidate: Candidate, champion: str) -> tuple[int, float]:
     before, place = ledger.comparisons.spend(
         model, candidate.testing.name, asked.version, champion, asked.rule, nights(ledger, model)
     )
-    earned = [*ledger.comparisons.earned(model), *promotions(ledger, model)]
-    return place, float(level(before, place, earned, candidate.limits.alpha))
+    return place, float(level(before, place, _earned(ledger, model), candidate.limits.alpha))
 
 
 def following(ledger: Ledger, model: str, family: float) -> float:
     """The p at which a comparison would be won now."""
     before = ledger.comparisons.last(model)
-    earned = [*ledger.comparisons.earned(model), *promotions(ledger, model)]
-    return float(level(before, max(before + 1, nights(ledger, model)), earned, family))
+    return float(level(before, max(before + 1, nights(ledger, model)), _earned(ledger, model), family))
+
+
+def _earned(ledger: Ledger, model: str) -> list[tuple[int, float]]:
+    """By new test images and by promotions."""
+    return [*ledger.comparisons.earned(model), *promotions(ledger, model)]
 
 
 def nights(ledger: Ledger, model: str) -> int:
