@@ -108,6 +108,7 @@ def write(home: Path) -> Path:
     """A detector with random weights whose scores are spread, and which abstains and knows foreign images."""
     torch.manual_seed(0)
     model = detector.build("cnn", len(CLASSES), SIZE).eval()
+    assert isinstance(model, detector.Detector)
     with torch.no_grad():
         model.classes.weight.mul_(60)
         model.edges.weight.mul_(30)

@@ -12,7 +12,7 @@ from sightline.errors import ModelError
 from sightline.heads import boxed, fcos
 from sightline.heads.targets import CLASS
 from sightline.models import zoo
-from sightline.models.detector import build
+from sightline.models.detector import Detector, build
 from sightline.models.pyramid import stages
 from sightline.models.weights import WEIGHTS, save_weights
 
@@ -57,6 +57,7 @@ def test_the_last_map_is_that_of_the_classifier(network: str) -> None:
 def test_few_images_at_a_time_answer_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     """Large images are answered a few together, for the memory's sake; that changes no answer."""
     detector = build("cnn", 2, SIZE).eval()
+    assert isinstance(detector, Detector)
     together: list[int] = []
     detector.class_tower.register_forward_pre_hook(lambda _, inputs: together.append(len(inputs[0])))
     images = torch.randn(5, 3, SIZE, SIZE)
