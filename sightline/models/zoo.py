@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from sightline.errors import ModelError
-from sightline.models import hub, shipped, smallmaps, stem
+from sightline.models import hub, published, shipped, smallmaps, stem
 from sightline.models.named import backbone_of
 from sightline.models.operators import ensure
 
@@ -114,7 +114,7 @@ def check(network: str, init: str | None) -> None:
     elif shipped.is_shipped(init):
         shipped.networks(init)
     else:
-        _named(init, network)
+        published.named(init, network)
 
 
 def _is_file(init: str) -> bool:
@@ -200,9 +200,9 @@ def load_init(model: nn.Module, init: str, network: str) -> None:
     """Put the weights that `init` names into the backbone of a classifier or detector.
 
     `init` is a file (.pt, .pth or .safetensors: state of a Classifier, of a backbone, or of a network of torchvision or
-    timm), a backbone that comes with this package (`shipped`), or the name of weights of torchvision or timm, which
-    these look up in their caches and download when they are not there. The positions of a vision transformer are
-    resampled where it was trained at another image size.
+    timm), a backbone that comes with this package (`shipped`), or the name of weights of torchvision (a detector's are
+    its trunk's) or timm, which these look up in their caches and download when they are not there. The positions of a
+    vision transformer are resampled where it was trained at another image size.
     Raises ModelError where the weights are missing or do not fit.
     """
     network = backbone_of(network)
@@ -210,8 +210,10 @@ def load_init(model: nn.Module, init: str, network: str) -> None:
     backbone = model.get_submodule("backbone")
     if shipped.is_shipped(init) or _is_file(init):
         state = _read_state(shipped.weights(init, network) if shipped.is_shipped(init) else Path(init))
+    elif hub.is_of_timm(init):
+        state = hub.weights(init, network, backbone)
     else:
-        state = hub.weights(init, network, backbone) if hub.is_of_timm(init) else _download(init, network)
+        state = published.weights(init, network, backbone.state_dict())
     own = backbone.state_dict()
     given = {name.removeprefix("backbone."): value for name, value in state.items()}
     if network.startswith("vit_") and "encoder.pos_embedding" in given:
@@ -247,27 +249,3 @@ def _read_state(path: Path) -> dict[str, Tensor]:
         raise ModelError(f"{path} holds no weights but {type(state).__name__}: save a state_dict")
     weights: dict[str, Tensor] = state.get("state_dict", state)
     return weights
-
-
-def _named(name: str, network: str) -> Any:
-    """The weights of that name in torchvision; raises ModelError where the network has no such."""
-    if network == "cnn":
-        raise ModelError(f"init {name!r}: cnn has no weights in torchvision; set pretrain.network to whose they are")
-    ensure()
-    from torchvision import models
-
-    enum = models.get_model_weights(network)
-    of, _, short = name.rpartition(".")
-    # Most networks have an IMAGENET1K_V1: without its first half a name would bring those of another one.
-    if of not in {"", enum.__name__} or short not in enum.__members__:
-        known = ", ".join(f"{enum.__name__}.{member}" for member in enum.__members__)
-        raise ModelError(f"init {name!r}: {network} has no such weights, it has {known}; or change pretrain.network")
-    return enum[short]
-
-
-def _download(name: str, network: str) -> dict[str, Tensor]:
-    try:
-        state: dict[str, Tensor] = dict(_named(name, network).get_state_dict(progress=True, check_hash=True))
-    except OSError as error:
-        raise ModelError(f"init {name!r} is not in torch's cache and cannot be downloaded: {error}") from None
-    return state

@@ -19,8 +19,9 @@ class Pretrain(Section):
     recipe: Recipe
     init: str | None = None
     """Start from a backbone that comes with Sightline (embedded:fractals), a torchvision weights name
-    (ResNet18_Weights.IMAGENET1K_V1), timm:NAME or hf-hub:USER/NAME, a .pt/.safetensors file, a registered version
-    (registry:NAME/VERSION or registry:NAME@alias), or the present `champion`, for a warm start."""
+    (ResNet18_Weights.IMAGENET1K_V1, or FasterRCNN_ResNet50_FPN_Weights.COCO_V1: a detector's trunk), timm:NAME or
+    hf-hub:USER/NAME, a .pt/.safetensors file, a registered version (registry:NAME/VERSION or registry:NAME@alias), or
+    the present `champion`, for a warm start."""
 
 
 @dataclass(frozen=True, kw_only=True)
