@@ -38,7 +38,7 @@ def begin(flow: str, overrides: dict[str, Any] | None, *, save: bool = False) ->
     """Enter the project of the working directory and open the MLflow run of this flow run.
 
     Overrides of data sections are written into params.yaml, because DVC reads them there, and taken back at the end of
-    the turn unless `save`; others count without that. Raises ConfigError where one does not fit, RegistryError where
+    the turn; with `save` all are written, and stay. Raises ConfigError where one does not fit, RegistryError where
     ledger or MLflow cannot be reached.
     """
     paths = project.enter(config.find_root())

@@ -45,7 +45,7 @@ def train(
             stages, such as {"pretrain": 1200}: their steps follow from them.
         began: When the budget's clock started, seconds of `time.time()`; by default now.
         verify: Look at everything, although nothing seems to have changed.
-        save: Leave in params.yaml what was overridden of the data's values, image size included.
+        save: Write the overrides into params.yaml, and the network and image size that a budget chose.
     """
     with in_turn("the training flow") as waited:
         clock = Clock(budget, (began or time.time()) + waited)

@@ -1,4 +1,4 @@
-"""Values of one run that DVC reads from `params.yaml`: written there for the run, and taken back at its end.
+"""Values of one run: those that DVC reads from `params.yaml` are written there, and taken back at its end.
 
 What the file held before lies beside Prefect's own files: where a run was killed, the next one takes them back.
 """
@@ -19,11 +19,11 @@ NOTE = ".prefect/params.json"
 
 
 def lay(root: Path, overrides: Mapping[str, Any], *, save: bool) -> list[str]:
-    """Write those of the `overrides` that decide what the data is; their keys. With `save` they stay.
+    """Write those of the `overrides` that decide what the data is, with `save` all of them, to stay; their keys.
 
     Values for which every later command must decide as this one did stay in any case.
     """
-    keys = [key for key in overrides if config.decides_data(key)]
+    keys = [key for key in overrides if save or config.decides_data(key)]
     place = root / config.PARAMS
     stay = [key for key in keys if save or key in config.DATA_KEYS]
     for key in stay:

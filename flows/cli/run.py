@@ -49,7 +49,8 @@ def run(
         typer.Option("--verify", help="Read every file again, although size and times say that it is unchanged."),
     ] = False,
     save: Annotated[
-        bool, typer.Option("--save", help="Leave in params.yaml what --set or --budget changed of the data's values.")
+        bool,
+        typer.Option("--save", help="Write into params.yaml what --set, and of network and image size --budget, says."),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -79,7 +80,7 @@ def run(
     check_given(paths.root)
     if verify:
         forget(paths)
-    summary = None if verify or killed(paths.root) else repeated(paths, overrides, time_given)
+    summary = None if verify or save or killed(paths.root) else repeated(paths, overrides, time_given)
     if summary is None:
         summary = _trained(paths, params, overrides, time_given, began, verify=verify, save=save)
     if as_json:

@@ -31,12 +31,14 @@ def test_value_of_the_data_is_there_for_the_run_alone(toy: Paths, text: str) -> 
 
 
 def test_saved_values_stay(toy: Paths) -> None:
-    """With --save, and those for which each later command must decide alike in any case."""
-    lay(toy.root, {"preprocess.size": 24}, save=True)
+    """With --save all do, and those for which each later command must decide alike in any case."""
+    lay(toy.root, {"preprocess.size": 24, "pretrain.network": "resnet18", "finetune.scratch.epochs": 9}, save=True)
     lay(toy.root, {"evaluate.kept": 0.9}, save=False)
     lift(toy.root)
     held = (toy.root / "params.yaml").read_text()
     assert "size: 24" in held
+    assert "network: resnet18" in held
+    assert "epochs: 9" in held
     assert "kept: 0.9" in held
 
 
