@@ -6,9 +6,10 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from sightline.files import write_atomically
-from sightline.report.axis import axis
+from sightline.report.axis import axis, time_axis
 from sightline.report.rendering import data_address, templates
-from sightline.tune.search import asked_by, finished, is_complete
+from sightline.tune.search import AGAIN, asked_by, finished, is_complete
+from sightline.tune.space import RUNG
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,10 +32,11 @@ def write_tune_page(paths: Paths, looking: Search, best: Found) -> Path:
         {
             "number": trial.number,
             "value": trial.value if is_complete(trial) else None,
+            "again": looking.study.user_attrs.get(f"{AGAIN} {trial.number}"),
             "score": trial.user_attrs.get("score"),
             "seconds": trial.user_attrs.get("seconds"),
             "asked": asked_by(looking, trial),
-            "values": {name: _shown(value) for name, value in trial.params.items()},
+            "values": {name: _shown(value) for name, value in trial.params.items() if name != RUNG},
             "best": trial.number == best.number,
         }
         for trial in sorted(finished(looking), key=lambda trial: trial.number)
@@ -47,6 +49,7 @@ def write_tune_page(paths: Paths, looking: Search, best: Found) -> Path:
             best=best,
             share=looking.length.share,
             rows=rows,
+            is_repeated=any(row["again"] is not None for row in rows),
             plot=_course(rows, looking.objective),
             importance=_importance(looking),
         )
@@ -64,7 +67,7 @@ def _course(rows: list[dict[str, Any]], objective: Objective) -> dict[str, Any]:
     """Every whole trial as a point, and the best so far as a line."""
     whole = [(row["number"], row["value"]) for row in rows if row["value"] is not None]
     left, right, bottom, top = PLOT
-    x = axis([0, *(number for number, _ in whole), 1], left, right)
+    x = time_axis([number for number, _ in whole], left, right)
     y = axis([0.0, *(value for _, value in whole)], bottom, top)
     return {"x": x, "y": y, "points": whole, "line": list(_so_far(whole, objective))}
 
