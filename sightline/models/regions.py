@@ -104,9 +104,7 @@ class FasterRCNN(Pyramid):
     def found(self, seen: dict[int, Tensor], size: int) -> Tensor:
         """Each class that a proposed region may be of is a candidate; none are suppressed yet."""
         if torch.compiler.is_exporting():
-            raise ModelError(
-                "proposals of Faster R-CNN suppress one another inside of it, which no graph of ours can do"
-            )
+            raise ModelError("proposals of Faster R-CNN suppress one another")
         maps = self._named(seen)
         count = len(next(iter(maps.values())))
         proposed, _ = self.proposals(_listed(count, size, maps[str(STRIDES[0])]), maps)
