@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sightline import yamls
-from sightline.data.versions import shut
+from sightline.data.versions import busy, shut
 from sightline.errors import DataError, ValidationFailed
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ def opened(root: Path) -> Iterator[Any]:
     repo = None
     try:
         repo = Repo(os.fspath(root))
+        busy.shed(repo)
         yield repo
     except NotDvcRepoError:
         raise DataError(
