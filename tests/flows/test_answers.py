@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -16,6 +19,7 @@ import httpx
 import numpy as np
 import pandas as pd
 import pytest
+from commands import call
 from conftest import copy_project, enter, make_images, make_project
 from PIL import Image
 
@@ -23,6 +27,7 @@ import sightline
 from sightline.digests import tree_digest
 from sightline.errors import RegistryError
 from sightline.models.weights import WEIGHTS
+from sightline.registry.ledger import INSUFFICIENT
 from sightline.tracking.runs import connect
 
 if TYPE_CHECKING:
@@ -117,9 +122,9 @@ def test_export_leaves_the_champion_elsewhere(trained: Paths, tmp_path: Path) ->
 
 
 @contextmanager
-def served(paths: Paths) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def served(paths: Paths, *given: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """`sightline serve` on a free port, as people start it, and its address; gone at the end."""
-    words = [sys.executable, "-P", "-m", "flows.cli", "serve", "--port", "0"]
+    words = [sys.executable, "-P", "-m", "flows.cli", "serve", "--port", "0", *given]
     process = subprocess.Popen(words, cwd=paths.root, env={**os.environ}, stderr=subprocess.PIPE, text=True)
     try:
         assert process.stderr is not None
@@ -161,3 +166,64 @@ def test_server_told_twice_to_end_has_recorded_what_it_answered(trained: Paths) 
             process.wait(20)
     (file,) = (trained.root / "captured").rglob("*.parquet")
     assert len(pd.read_parquet(file)) == 1
+
+
+def test_promotion_and_rollback_under_load_beside_a_canary(trained: Paths) -> None:
+    """Given by another process: no request fails, and answers and what is captured name the version that answered."""
+    from flows.train import train
+
+    outcome = train({"finetune.scratch.epochs": 20}).outcome
+    assert (outcome.version, outcome.decision) == ("2", INSUFFICIENT), outcome.sentence
+    files = [path.read_bytes() for path in sorted((trained.raw("target") / "red").iterdir())[:8]]
+    expected = {
+        number: [one.probability for one in sightline.load(f"toy-classifier/{number}", trained.root).predict(files)]
+        for number in "12"
+    }
+    assert expected["1"] != expected["2"]
+    asked: list[tuple[int, httpx.Response]] = []
+    ended = threading.Event()
+
+    def ask(address: str, first: int) -> None:
+        with httpx.Client(timeout=30) as client:
+            for number in itertools.count(first):
+                if ended.is_set():
+                    break
+                which = number % len(files)
+                asked.append((which, client.post(f"{address}/predict", content=files[which])))
+
+    def roles(first: int) -> set[tuple[str, str]]:
+        answers = [reply.json()["answers"][0] for _, reply in asked[first:]]
+        return {(one["version"], one["role"]) for one in answers}
+
+    def wait_for(*wanted: tuple[str, str]) -> None:
+        """Until callers hear of all of them, and of nothing else, in a hundred answers in a row."""
+        end = time.monotonic() + 120
+        while len(asked) < 100 or roles(-100) != set(wanted):
+            assert time.monotonic() < end, roles(-100)
+            time.sleep(0.05)
+
+    with served(trained, "--canary", "0.3") as (process, address), ThreadPoolExecutor(4) as pool:
+        try:
+            httpx.Client(transport=httpx.HTTPTransport(retries=20)).get(f"{address}/healthz")
+            under_way = [pool.submit(ask, address, number) for number in range(4)]
+            wait_for(("1", "champion"), ("2", "canary"))
+            call(trained.root, "approve", "2", "--reason", "test")
+            wait_for(("2", "champion"))
+            call(trained.root, "rollback", "--reason", "test")
+            wait_for(("1", "champion"))
+        finally:
+            ended.set()
+        for one in under_way:
+            one.result()
+        process.terminate()
+        process.wait(20)
+    assert {reply.status_code for _, reply in asked} == {200}
+    told = set()
+    for number, reply in asked:
+        (answer,) = reply.json()["answers"]
+        assert answer["probability"] == pytest.approx(expected[answer["version"]][number], abs=1e-5)
+        told.add((reply.json()["request"], answer["version"], answer["digest"], answer["role"]))
+    rows = pd.concat(pd.read_parquet(file) for file in (trained.root / "captured").rglob("*.parquet"))
+    captured = list(rows[["request", "version", "digest", "role"]].itertuples(index=False, name=None))
+    assert len(captured) == len(asked)
+    assert set(captured) == told
