@@ -218,10 +218,10 @@ def one(root: Path, known: list[str], kind: str, path: str, harm: str, rng: rand
             return Case(kind, path, harm, "answer", f"{words[0]} answers otherwise, rc 0")
     if not outcome and (not file.is_file() or file.read_bytes() != damaged):
         outcome = "healed"
-    return Case(kind, path, harm, outcome, said) if outcome else told(root, kind, path, harm)
+    return Case(kind, path, harm, outcome, said) if outcome else told(root, kind, path, harm, damaged)
 
 
-def told(root: Path, kind: str, path: str, harm: str) -> Case:
+def told(root: Path, kind: str, path: str, harm: str, damaged: bytes) -> Case:
     """What `sightline verify` says of a file that no command took notice of."""
     done = call(root, "verify", "--json")
     if "Traceback (most recent call last)" in done.stderr:
@@ -229,6 +229,8 @@ def told(root: Path, kind: str, path: str, harm: str) -> Case:
     said = [one for one in json.loads(done.stdout) if one["state"] == "damaged"]
     if said:
         return Case(kind, path, harm, "told", f"verify: {said[0]['what']}, {said[0]['said']}"[:150])
+    if not (root / path).is_file() or (root / path).read_bytes() != damaged:
+        return Case(kind, path, harm, "healed", "by verify, which drops what is only noted")
     return Case(kind, path, harm, "idle", "")
 
 
