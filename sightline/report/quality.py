@@ -10,6 +10,7 @@ import numpy as np
 
 from sightline.data.files.facts import read_bytes
 from sightline.files import write_atomically
+from sightline.heads.labels import LABELS
 from sightline.images.outlined import Outline, outline
 from sightline.images.reading import UnreadableImage, inspect, open_image, upright_size
 from sightline.report.rendering import templates
@@ -32,6 +33,9 @@ DRAWN, FOUND = (250, 204, 21), (37, 99, 235)
 
 def write_quality(paths: Paths, use: str, rows: pd.DataFrame, found: Sequence[Finding]) -> Path:
     """Show the findings about a data set with the manifest `rows` on its page of quality; its path."""
+    labels = LABELS[paths.params.task_of(use)]
+    told = rows["label"].map(lambda text: text if labels.fault(text) else labels.shown(text), na_action="ignore")
+    rows = rows.assign(label=told.astype(object))
     return write_page(found, rows, paths.raw(use), paths.quality(use), f"{paths.params.project.name}-{use}")
 
 

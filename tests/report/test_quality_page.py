@@ -10,9 +10,11 @@ import pandas as pd
 from pictures import picture
 from PIL import Image
 
+from sightline.config import write_value
 from sightline.data.quality import Finding
 from sightline.data.quality.finding import WrongBox
-from sightline.report.quality import DRAWN, FOUND, write_page
+from sightline.project import Paths
+from sightline.report.quality import DRAWN, FOUND, write_page, write_quality
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,3 +77,18 @@ def test_boxes_are_drawn_on_their_image(tmp_path: Path) -> None:
 def test_nothing_odd_is_said(tmp_path: Path) -> None:
     """An empty page would leave people in doubt."""
     assert "Nothing odd was found." in page(tmp_path)
+
+
+def test_boxes_are_told_by_their_classes(toy: Paths) -> None:
+    """How many of each class an image has, not where; what is no label of boxes stands there as it is."""
+    write_value(toy.root, "project.task", "detect")
+    paths = Paths(toy.root)
+    for name in ("one.png", "two.png"):
+        picture().save(paths.raw("target") / name)
+    rows = pd.DataFrame({"path": ["one.png", "two.png"], "label": ["640x480;1 2 30 40 RBC;5 5 9 9 RBC", "no boxes"]})
+    rows = rows.assign(role="train", status="ok")
+    finding = Finding("dark", "Dark", "Dark.", 2, (("one.png", "two.png"),))
+    html = write_quality(paths, "target", rows, [finding]).read_text(encoding="utf-8")
+    assert "640x480" not in html
+    assert "2 RBC" in html
+    assert "no boxes" in html
