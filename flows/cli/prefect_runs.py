@@ -5,13 +5,14 @@ A command leaves a file with its identity for as long as it has such a server, a
 
 from __future__ import annotations
 
-from contextlib import suppress
+import atexit
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from sightline.processes import has_died, identity
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
+    from collections.abc import Iterator
     from pathlib import Path
 
     from prefect.client.orchestration import SyncPrefectClient
@@ -22,19 +23,33 @@ FOLDER = ".prefect/commands"
 WHY = "its process was killed"
 
 
-def enrol(root: Path) -> Path:
-    """Say that this command has a server; the file that says so, which goes when the server has ended."""
+def enrol(root: Path) -> None:
+    """Say that this command has a server, by a file that goes when the command has ended well."""
     place = root / FOLDER / identity()
     place.parent.mkdir(parents=True, exist_ok=True)
     place.touch()
-    return place
+    atexit.register(_withdraw, place)
 
 
-def mine() -> AbstractContextManager[set[str]]:
-    """Flow runs that are started inside belong to this command."""
+def _withdraw(place: Path) -> None:
+    place.unlink(missing_ok=True)
+
+
+@contextmanager
+def mine() -> Iterator[None]:
+    """Flow runs that are started inside belong to this command.
+
+    Where one fails the command's file stays for the next one: what failed it, such as a full disk, may have kept the
+    server from noting that it ended.
+    """
     from prefect import tags
 
-    return tags(identity())
+    with tags(identity()):
+        try:
+            yield
+        except Exception:
+            atexit.unregister(_withdraw)
+            raise
 
 
 def killed(root: Path) -> list[Path]:

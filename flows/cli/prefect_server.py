@@ -105,11 +105,12 @@ def start(root: Path) -> subprocess.Popen[bytes]:
             pass_fds=[listener.fileno()],
         )
         os.environ[ADDRESS] = f"http://127.0.0.1:{listener.getsockname()[1]}/api"
-    atexit.register(_end, process, enrol(root))
+    enrol(root)
+    atexit.register(_end, process)  # before what `enrol` has left to do
     return process
 
 
-def _end(process: subprocess.Popen[bytes], enrolled: Path) -> None:
+def _end(process: subprocess.Popen[bytes]) -> None:
     """Let the server finish: its standard input ends, as it does when this process is killed."""
     assert process.stdin is not None  # noqa: S101 — it is a pipe
     process.stdin.close()
@@ -118,7 +119,6 @@ def _end(process: subprocess.Popen[bytes], enrolled: Path) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-    enrolled.unlink(missing_ok=True)
 
 
 def _set_aside() -> None:

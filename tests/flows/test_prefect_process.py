@@ -37,6 +37,19 @@ sys.stdin.read()
 leave(0)
 """
 
+FAILING = """
+import sys
+from contextlib import suppress
+from pathlib import Path
+from flows.cli.common import leave
+from flows.cli.prefect_runs import enrol, mine
+enrol(Path.cwd())
+with suppress(OSError), mine():
+    if sys.argv[1:]:
+        raise OSError("the disk is full")
+leave(0)
+"""
+
 RUN = """
 import os, time
 from pathlib import Path
@@ -168,6 +181,21 @@ def test_next_command_settles_what_was_killed(tmp_path: Path) -> None:
     for one in living:
         os.killpg(one.pid, signal.SIGKILL)
         one.communicate()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fails", [False, True])
+def test_command_whose_run_failed_leaves_its_end_to_the_next(tmp_path: Path, fails: bool) -> None:  # noqa: FBT001 — a parameter
+    """A server without space notes no end: whoever comes next asks what became of the runs."""
+    (tmp_path / "toy").mkdir()
+    process = command(tmp_path / "toy", tmp_path / "cache", FAILING, *["fails"] * fails)
+    _, said = process.communicate()
+    assert process.returncode == 0, said
+    assert len(list((tmp_path / "toy" / FOLDER).iterdir())) == fails
+    again = command(tmp_path / "toy", tmp_path / "cache")
+    _, said = again.communicate()
+    assert again.returncode == 0, said
+    assert not list((tmp_path / "toy" / FOLDER).iterdir())
 
 
 def states(project: Path) -> list[str]:
