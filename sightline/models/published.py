@@ -44,7 +44,7 @@ def weights(name: str, network: str, own: dict[str, Tensor]) -> dict[str, Tensor
         return state
     # MobileNets have their maps in a list of their own, which is all that a detector has of them.
     inside = {name.removeprefix("features."): name for name in own}
-    return own | {inside.get(name, name): value for name, value in trunk.items()}
+    return own | {inside[name]: value for name, value in trunk.items()}
 
 
 def _enums(network: str) -> list[Any]:

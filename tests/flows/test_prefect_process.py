@@ -185,9 +185,8 @@ def test_next_command_settles_what_was_killed(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("fails", [False, True])
-def test_command_whose_run_failed_leaves_its_end_to_the_next(tmp_path: Path, fails: bool) -> None:  # noqa: FBT001 — a parameter
+def test_command_whose_run_failed_leaves_its_end_to_the_next(tmp_path: Path, *, fails: bool) -> None:
     """A server without space notes no end: whoever comes next asks what became of the runs."""
-    (tmp_path / "toy").mkdir()
     process = command(tmp_path / "toy", tmp_path / "cache", FAILING, *["fails"] * fails)
     _, said = process.communicate()
     assert process.returncode == 0, said

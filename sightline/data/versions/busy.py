@@ -12,6 +12,9 @@ from sightline.files import write_atomically
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+CLOCKS = 60.0
+"""Seconds by which a process may seem younger than it is: its start is told in whole seconds, and clocks are set."""
+
 
 def shed(repo: Any) -> None:
     """Take out of the list of a DVC repository whoever is not at work any more, and a list that was cut.
@@ -56,6 +59,6 @@ def _lives(entry: Mapping[str, Any], changed: float) -> bool:
     import psutil
 
     try:
-        return bool(psutil.Process(entry["pid"]).create_time() <= changed)
+        return bool(psutil.Process(entry["pid"]).create_time() <= changed + CLOCKS)
     except psutil.NoSuchProcess:
         return False
