@@ -1,32 +1,42 @@
 """How well boxes are found after ten minutes, on the official split of the blood cells.
 
-    python benchmarks/detection.py [--data FOLDER] [--minutes 10 | --steps N] [--backbone FILE] [--quick]
+    python benchmarks/detection.py [--data FOLDER] [--minutes 10 | --steps N] [--backbone FILE] [--peers PYTHON]
+    python benchmarks/detection.py --quick
 
 The production parts: annotations, letterbox, augmentation, detector, loop and average precision. `--data` holds the set
-as FOLDER/detection_blood_cells/detection_blood_cells.tar. The clock of a run starts when the images are in memory: the
-steps are as many as the first ones say fit into the minutes, and its whole seconds are told. The networks begin at
+as FOLDER/detection_blood_cells/detection_blood_cells.tar. The clock of a run holds the reading of its images: the steps
+are as many as the first ones say fit into the rest of the minutes, and its whole seconds are told. Networks begin at
 random, and, where `--backbone` names weights of `--network`, from those too. `--steps` are taken instead where other
 work shares the machine; processor seconds are told beside the clock's. Figures are of the official val images,
-which nothing is chosen by, in pixels of the images. --quick: one seed, one minute, small squares.
+which nothing is chosen by, in pixels of the images. Beside it, where `--peers` names a python that has Ultralytics:
+its smallest network by its own defaults, and torchvision's reference recipe (`detection_peer.py`), from scratch in the
+same minutes. The marks: the lower 95 % bound (t over the seeds) of the lead in mAP 50 over each is above 0.
+--quick: one seed, one minute, small squares.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import platform
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from quality_planted import unpack
+from scipy.stats import t
 
 from sightline.data.annotations import read
+from sightline.data.annotations.conversion import write
 from sightline.data.annotations.pixels import located, moved
 from sightline.heads.matching import SIZES, match, precision
 from sightline.models import zoo
@@ -39,11 +49,13 @@ from sightline.train.loop import train
 if TYPE_CHECKING:
     from torch import nn
 
+    from sightline.data.annotations.table import Annotations
     from sightline.data.loader import Images
     from sightline.images.boxes import Floats
     from sightline.images.placement import Placement
 
 SET = "detection_blood_cells"
+PEERS = ("torchvision", "ultralytics")
 SEEDS = 3
 RECIPE = Recipe(
     epochs=1,
@@ -87,13 +99,16 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=320, help="side of the squares, pixels")
     parser.add_argument("--network", default="cnn", help="whose backbone is under the pyramid")
     parser.add_argument("--backbone", type=Path, help="a file of its weights")
+    parser.add_argument("--peers", help="python of an environment with Ultralytics; other trainers are run as well")
     parser.add_argument("--seeds", type=int, default=SEEDS)
     words = parser.parse_args()
     size, minutes, seeds = (192, 1.0, 1) if words.quick else (words.size, words.minutes, words.seeds)
     with tempfile.TemporaryDirectory() as scratch:
         folder = unpack(words.data / SET, Path(scratch)).folder
+        began = time.perf_counter()
         found = read(folder)
         images, _, _ = located(found, folder, size, lambda image: image.split == "train")
+        length = Length(minutes * 60 - (time.perf_counter() - began), words.steps)
         held = Held(*located(found, folder, size, lambda image: image.split == "val"))
         starts: dict[str, Path | None] = {"scratch": None}
         if words.backbone:
@@ -101,9 +116,12 @@ def main() -> None:
         rows: dict[str, list[dict[str, Any]]] = {name: [] for name in starts}
         for seed in range(seeds):
             for name, start in starts.items():
-                length = Length(minutes * 60, words.steps)
                 row = one(images, held, words.network, start, size, length, seed, Path(scratch))
                 rows[name].append(row)
+                print(f"{name}, seed {seed}: {json.dumps(row)}", flush=True)
+            for name in PEERS if words.peers else ():
+                row = peer(name, words.peers, found, folder, held, minutes * 60, seed, Path(scratch))
+                rows.setdefault(name, []).append(row)
                 print(f"{name}, seed {seed}: {json.dumps(row)}", flush=True)
     report(rows, words.network, size)
 
@@ -165,14 +183,39 @@ def scored(model: nn.Module, held: Held) -> dict[str, Any]:
         moved(rows[rows[:, 5] > 0].astype(float), place.back)
         for rows, place in zip(answers, held.placements, strict=True)
     ]
+    return precisions(back, held)
+
+
+def precisions(answers: list[Floats], held: Held) -> dict[str, Any]:
+    """Average precisions of answers (k, 6) in the pixels of the images."""
     classes = held.images.classes
-    found = {name: precision(match(back, held.truth, len(classes), name)) for name in SIZES}
+    found = {name: precision(match(answers, held.truth, len(classes), name)) for name in SIZES}
     return {
         "map50": found["all"].mean50,
         "map": found["all"].mean,
         **{f"ap50_{name}": float(value) for name, value in zip(classes, found["all"].each[0], strict=True)},
         **{f"map_{name}": one.mean for name, one in found.items() if name != "all"},
     }
+
+
+def peer(
+    name: str, python: str, found: Annotations, folder: Path, held: Held, seconds: float, seed: int, scratch: Path
+) -> dict[str, Any]:
+    """Figures of another trainer, whose folder is written before its clock starts."""
+    given, out = scratch / f"{name} {seed}", scratch / f"{name} {seed}.json"
+    write(found, folder, given, "yolo")
+    script = str(Path(__file__).with_name("detection_peer.py"))
+    words = [python if name == "ultralytics" else sys.executable, "-P", script]
+    words += [name, str(given), str(seconds), str(seed), str(out)]
+    began = os.times()
+    here = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    subprocess.run(words, cwd=scratch, env=here, stdout=sys.stderr, check=True)
+    used = os.times()
+    told = json.loads(out.read_text(encoding="utf-8"))
+    answers = {path: np.array(rows).reshape(-1, 6) for path, rows in told["answers"].items()}
+    back = [answers[image.path] for image, _ in found.each() if image.split == "val"]
+    cpu = used.children_user + used.children_system - began.children_user - began.children_system
+    return {**precisions(back, held), "steps": told["steps"], "seconds": told["seconds"], "cpu_seconds": cpu}
 
 
 def report(rows: dict[str, list[dict[str, Any]]], network: str, size: int) -> None:
@@ -186,8 +229,17 @@ def report(rows: dict[str, list[dict[str, Any]]], network: str, size: int) -> No
         said = f"mAP 50 {means['map50']:.3f}  50:95 {means['map']:.3f}"
         took = f"{means['seconds']:.0f} s, {means['cpu_seconds']:.0f} of the processor"
         print(f"{name:9} {said}  {means['steps']:.0f} steps in {took}")
-    # The marks are leads over other trainers, which are not run here.
-    print(json.dumps({"name": "detection", "figures": figures, "marks": {}, "met": None}))
+    bounds = {f"lead_over_{name}": bound(rows["scratch"], rows[name]) for name in PEERS if name in rows}
+    marks, met = dict.fromkeys(bounds, 0.0), all(one > 0 for one in bounds.values()) if bounds else None
+    print(json.dumps({"name": "detection", "figures": figures | bounds, "marks": marks, "met": met}))
+
+
+def bound(ours: list[dict[str, Any]], theirs: list[dict[str, Any]]) -> float:
+    """Lower 95 % bound of the lead in mAP 50, by Student's t over the seeds; not a number for one seed."""
+    leads = [one["map50"] - other["map50"] for one, other in zip(ours, theirs, strict=True)]
+    if len(leads) < 2:
+        return math.nan
+    return float(statistics.mean(leads) - t.ppf(0.975, len(leads) - 1) * statistics.stdev(leads) / len(leads) ** 0.5)
 
 
 if __name__ == "__main__":

@@ -215,6 +215,7 @@ def write(found: Annotations, folder: Path) -> int:
     for split, lines in listed.items():
         write_atomically(folder / told[split], "".join(lines))
     out = StringIO()
-    YAML(typ="safe").dump({"path": ".", **told, "names": list(found.classes)}, out)
+    # Without `path` Ultralytics looks beside this file; a "." is the folder that its user stands in.
+    YAML(typ="safe").dump({**told, "names": list(found.classes)}, out)
     write_atomically(folder / NAMES, out.getvalue())
     return left_out
