@@ -139,7 +139,10 @@ def one(
         steps = max(10, int(left / tried))
     recipe = replace(RECIPE, steps=steps)
     model = fresh(network, start, images, size, seed)
-    history = train(model, images, nothing, recipe, seed, Checkpoint(scratch / "run.pt"), told)
+    place = scratch / "run.pt"
+    history = train(model, images, nothing, recipe, seed, Checkpoint(place), told)
+    # The next one would go on from it.
+    place.unlink(missing_ok=True)
     took, used = time.perf_counter() - began, time.process_time() - cpu
     return {
         **scored(model, held),

@@ -5,14 +5,15 @@
 FOLDER holds images as Ultralytics reads them (data.yaml, a list for each split); `benchmarks/detection.py` makes it.
 The clock starts at once. torchvision: SSDlite320 on MobileNetV3-Large, the detector for processors of its reference
 scripts, with their values: SGD 0.15 for 192 images in proportion to the batch of 24, momentum 0.9, weight decay 4e-5,
-warm-up over the first pass, cosine, crops by overlap and mirroring; as many passes are planned as the time holds by a
-few timed steps. Ultralytics: its smallest network with its own defaults and its own `time`, which plans by itself.
+warm-up over the first pass, cosine over the time, crops by overlap and mirroring. Ultralytics: its smallest network
+with its own defaults and its own `time`, which plans by itself.
 ANSWERS gets for each val image a list of edges in pixels, class and score, of at most 300 boxes.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 import time
@@ -26,7 +27,6 @@ Found = tuple[int, list[list[list[float]]]]
 STARTED = time.perf_counter()
 NETWORK = "yolo26n.yaml"
 BATCH, RATE, DECAY = 24, 0.15 * 24 / 192, 4e-5
-TIMED = 3
 MOST, LEAST = 300, 0.001
 """Boxes of an image, and the least score of one, as Ultralytics' own evaluation has them."""
 
@@ -70,31 +70,18 @@ def torchvision(_: Path, images: dict[str, list[Path]], seconds: float, seed: in
     from torchvision.models.detection import ssdlite320_mobilenet_v3_large
 
     train = [loaded(path) for path in images["train"]]
-    classes = 1 + max(int(one[1]["labels"].max()) for one in train if len(one[1]["labels"]))
-    model = ssdlite320_mobilenet_v3_large(weights=None, weights_backbone=None, num_classes=1 + classes)
-    fresh = {name: value.clone() for name, value in model.state_dict().items()}
+    last = max(int(one[1]["labels"].max()) for one in train if len(one[1]["labels"]))
+    model = ssdlite320_mobilenet_v3_large(weights=None, weights_backbone=None, num_classes=1 + last)
     optimiser = torch.optim.SGD(model.parameters(), RATE, momentum=0.9, weight_decay=DECAY)
-    end, marks = STARTED + seconds, []
-    for batch in passes(train, 1):
-        step(model, optimiser, batch)
-        marks.append(time.perf_counter())
-        if len(marks) > TIMED:
+    began = time.perf_counter()
+    left, length = STARTED + seconds - began, -(-len(train) // BATCH)
+    for number, batch in enumerate(passes(train)):
+        gone = (time.perf_counter() - began) / left
+        if gone >= 1:
             break
-    each = (marks[-1] - marks[0]) / (len(marks) - 1)  # the first step is slower
-    model.load_state_dict(fresh)
-    optimiser.state.clear()
-    length = -(-len(train) // BATCH)
-    epochs = max(1, int((end - time.perf_counter()) / (each * length)))
-    warm = torch.optim.lr_scheduler.LinearLR(optimiser, 1e-3, total_iters=length - 1)
-    cosine = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs)
-    for number, batch in enumerate(passes(train, epochs), 1):
-        if time.perf_counter() > end:
-            break
+        for group in optimiser.param_groups:
+            group["lr"] = RATE * min(1.0, (number + 1) / length) * (1 + math.cos(math.pi * gone)) / 2
         step(model, optimiser, batch)
-        if number < length:
-            warm.step()
-        if number % length == 0:
-            cosine.step()
     model.eval()
     found = []
     with torch.no_grad():
@@ -104,13 +91,13 @@ def torchvision(_: Path, images: dict[str, list[Path]], seconds: float, seed: in
     return number, found
 
 
-def passes(train: list[Any], epochs: int) -> Any:
-    """Batches of so many passes, each image cropped by the overlap with its boxes and mirrored by chance."""
+def passes(train: list[Any]) -> Any:
+    """Batches without end, each image cropped by the overlap with its boxes and mirrored by chance."""
     import torch
     from torchvision.transforms import v2
 
     change = v2.Compose([v2.RandomIoUCrop(), v2.RandomHorizontalFlip(), v2.SanitizeBoundingBoxes()])
-    for _ in range(epochs):
+    while True:
         order = torch.randperm(len(train)).tolist()
         for start in range(0, len(order), BATCH):
             yield [change(*train[row]) for row in order[start : start + BATCH]]

@@ -23,6 +23,7 @@ from boxes_drawn import Kind, Seen, answers, draw
 from gate_marks import Measured
 
 from sightline.evaluate import boxes
+from sightline.evaluate.confidence import Wanted
 from sightline.evaluate.paired import paired
 from sightline.heads.boxed import matched
 from sightline.heads.detect import Detect
@@ -142,7 +143,7 @@ def ready(kind: Kind) -> Ready:
     """With calibration and thresholds of its own calibration images."""
     rng = np.random.default_rng(3)
     seen = draw(CALIB, rng)
-    fitted = boxes.fit(answers(kind, seen, rng), seen.truth, 0.9, len(CLASSES))
+    fitted = boxes.fit(answers(kind, seen, rng), seen.truth, Wanted(accuracy=0.9), len(CLASSES))
     card = Card("", SIDE, CLASSES, fitted.temperature, "", task=DETECT, decoding=fitted.decoding, fit="letterbox")
     return Ready(kind=kind, card=card)
 

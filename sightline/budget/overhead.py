@@ -105,6 +105,7 @@ def answers(runs: Path, network: str, size: int, task: str = CLASSIFY) -> Answer
 
 
 def _measured(network: str, size: int, task: str) -> Answers:
+    from sightline.evaluate.confidence import Wanted
     from sightline.evaluate.measures import MEASURES
     from sightline.models.bundle import Card
     from sightline.models.networks import build
@@ -119,7 +120,7 @@ def _measured(network: str, size: int, task: str) -> Answers:
     predict(model, pixels, exact=True)
     plain = ANSWERED / (time.perf_counter() - began)
     # Fitted on no image at all: what is decided takes the same time.
-    fitted = MEASURES[task].fit(head.none(2), np.zeros(0, dtype=np.int64), 0.9, 2)
+    fitted = MEASURES[task].fit(head.none(2), np.zeros(0, dtype=np.int64), Wanted(accuracy=0.9), 2)
     card = Card(network, size, ("a", "b"), 1.0, "", task=task, decoding=fitted.decoding)
     served, label = Predictor(card, model.cpu()), text_of(size, size, ()) if head.is_located else "a"
     few = pixels[:CORRUPTED].permute(0, 2, 3, 1).contiguous().numpy()

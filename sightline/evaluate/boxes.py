@@ -13,10 +13,12 @@ from sightline.evaluate.confidence import DRAWS, Confidence, thinned
 from sightline.evaluate.counts import averaged, rates
 from sightline.heads import decisions
 from sightline.heads.boxed import Boxed, calibrated, f1, kept, objects, odds, outcomes, sureness
+from sightline.heads.decisions import Operating
 from sightline.heads.matching import FIFTY, SCORE, SIZES, curve, match, precision, thresholds
 from sightline.heads.targets import CLASS
 
 if TYPE_CHECKING:
+    from sightline.evaluate.confidence import Wanted
     from sightline.evaluate.metrics import BoolArray, FloatArray, IntArray
     from sightline.heads.matching import Matched
 
@@ -26,7 +28,7 @@ FEWEST = 8
 """Objects of a class among the calibration images below which its threshold is that of all classes together."""
 
 
-def fit(logits: FloatArray, labels: IntArray, wanted_accuracy: float, classes: int) -> Confidence:
+def fit(logits: FloatArray, labels: IntArray, wanted: Wanted, classes: int) -> Confidence:
     """Calibration of the scores, and thresholds, from answers (N, 100, 6) and boxes (N, M, 6); N may be 0.
 
     An answer is right, for abstention, where it finds every object of the image and shows no other box.
@@ -40,17 +42,22 @@ def fit(logits: FloatArray, labels: IntArray, wanted_accuracy: float, classes: i
         if right.any():
             temperature, shared = decisions.calibrate(odds(scores)[:, None], right[:, None])
             shifts = tuple(_shift(one, temperature, float(shared[0])) for one in found)
-        raw = odds(np.array(_thresholds(found)))
-        limits = decisions.sigmoid((raw - np.array(shifts)) / temperature)
-        boxes = Boxed(shifts=shifts, thresholds=tuple(limits.tolist()), images=len(logits))
+        limits = [
+            tuple(decisions.sigmoid((odds(np.array(raw)) - np.array(shifts)) / temperature).tolist())
+            for raw in (_thresholds(found, None), _thresholds(found, wanted.precision))
+        ]
+        operating = None
+        if wanted.precision is not None:
+            operating = Operating(wanted_precision=wanted.precision, best=limits[0])
+        boxes = Boxed(shifts=shifts, thresholds=limits[1], images=len(logits), operating=operating)
         answers, shown = _decided(logits, temperature, boxes)
-        abstain_below = least_sure(sureness(answers, shown), _exact(answers, shown, labels), wanted_accuracy)
+        abstain_below = least_sure(sureness(answers, shown), _exact(answers, shown, labels), wanted.accuracy)
     return Confidence(
         temperature=temperature,
-        wanted_accuracy=wanted_accuracy,
+        wanted_accuracy=wanted.accuracy,
         abstain_below=abstain_below,
         conformal=None,
-        decoding=asdict(boxes),
+        decoding=decisions.as_values(boxes),
     )
 
 
@@ -64,7 +71,7 @@ def measured(
     without objects has support 0 and scores 0, and enters no average.
     """
     values = fitted.decoding or {}
-    limits = [*values["thresholds"], *[2.0] * (len(classes) - len(values["thresholds"]))]
+    limits = [*values["thresholds"], *[decisions.NEVER] * (len(classes) - len(values["thresholds"]))]
     shifts = [*values["shifts"], *[0.0] * (len(classes) - len(values["shifts"]))]
     boxes = Boxed(shifts=tuple(shifts), thresholds=tuple(limits), images=values["images"])
     answers, shown = _decided(logits, fitted.temperature, boxes)
@@ -93,6 +100,7 @@ def measured(
         "map": found.mean,
         "map_by_size": _by_size(logits, labels, len(classes), scales),
         "boxes": {"true": float(there.mean()), "answered": float(shown.sum(axis=1).mean())},
+        "wanted_precision": values.get("operating", {}).get("wanted_precision"),
         "per_class": per_class,
         "averages": {
             "micro": rates(*(int(total) for total in totals)),
@@ -127,8 +135,8 @@ def _shift(found: Matched, temperature: float, shared: float) -> float:
     return float(brentq(over, logits.min() - reach, logits.max() + reach))
 
 
-def _thresholds(found: list[Matched]) -> list[float]:
-    """Of the raw scores, for the best F1; a class of few objects has that of all together."""
+def _thresholds(found: list[Matched], wanted_precision: float | None) -> list[float]:
+    """Of the raw scores; a class of few objects has that of all together."""
     scores, right, images = outcomes(found)
     order = np.argsort(-scores, kind="stable")
     total = np.sum([one.objects for one in found], axis=0)
@@ -136,8 +144,8 @@ def _thresholds(found: list[Matched]) -> list[float]:
     together = found[0]._replace(
         scores=scores[order], right=right[None, order], ignored=wrong, images=images[order], objects=total
     )
-    (shared,) = thresholds([together])
-    own = thresholds(found)
+    (shared,) = thresholds([together], wanted_precision)
+    own = thresholds(found, wanted_precision)
     return [one if each.objects.sum() >= FEWEST else shared for one, each in zip(own, found, strict=True)]
 
 

@@ -26,6 +26,22 @@ MOST_POINTS = 100
 
 
 @dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What answers shall keep."""
+
+    accuracy: float
+    """Share of right ones among those that are sure enough."""
+    precision: float | None = None
+    """Share of right ones among the answers of each class, of several labels and of boxes; None: the highest F1."""
+
+    @property
+    def words(self) -> str:
+        """Such as: accuracy 0.99, precision 0.9."""
+        told = f"accuracy {self.accuracy:g}"
+        return told if self.precision is None else f"{told}, precision {self.precision:g}"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Confidence:
     """What the calib images said of a network's answers."""
 

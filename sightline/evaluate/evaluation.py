@@ -14,6 +14,7 @@ from sightline.data.loader import load
 from sightline.data.shards import read_index
 from sightline.digests import file_digest, tree_digest
 from sightline.evaluate import agreement, cost, foreign, release, robustness, slices
+from sightline.evaluate.confidence import Wanted
 from sightline.evaluate.measures import MEASURES
 from sightline.files import replacing, write_atomically
 from sightline.heads.known import of
@@ -63,6 +64,8 @@ class Evaluated:
     accuracy: float
     """Mean figure of an image, as the task has it."""
     task: str = CLASSIFY
+    wanted: str = ""
+    """What its answers shall keep, in words."""
 
     def packed(self, root: Path) -> Path:
         """The folder of the bundle."""
@@ -113,7 +116,8 @@ def evaluate(
     """
     testing = release.current(paths, asked.release)
     rows = release.rows(paths, testing)
-    fitted = _fit(paths, candidate, asked.wanted_accuracy)
+    wanted = Wanted(accuracy=asked.wanted_accuracy, precision=asked.wanted_precision)
+    fitted = _fit(paths, candidate, wanted)
     head = of(candidate.task)
     files, golden = agreement.golden_files(paths), _logits(paths, candidate, agreement.golden_pixels(paths))
     made = read_index(paths.shards("target"))
@@ -158,6 +162,7 @@ def evaluate(
         release=testing.digest,
         accuracy=figures["accuracy"],
         task=candidate.task,
+        wanted=wanted.words,
     )
 
 
@@ -197,11 +202,11 @@ def image_files(paths: Paths, rows: pd.DataFrame) -> list[Path]:
     return [paths.raw("target") / path for path in rows["path"].head(cost.CALLS)]
 
 
-def _fit(paths: Paths, candidate: Trained, wanted_accuracy: float) -> Confidence:
+def _fit(paths: Paths, candidate: Trained, wanted: Wanted) -> Confidence:
     calib = load(paths.shards("target"), "calib")
     classes = len(calib.classes)
     logits = _logits(paths, candidate, calib.pixels) if len(calib) else of(candidate.task).none(classes)
-    return MEASURES[candidate.task].fit(logits, calib.labels.numpy(), wanted_accuracy, classes)
+    return MEASURES[candidate.task].fit(logits, calib.labels.numpy(), wanted, classes)
 
 
 def _write(

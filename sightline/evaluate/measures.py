@@ -8,14 +8,14 @@ from sightline.evaluate import boxes, one, several
 from sightline.heads.labels import CLASSIFY, DETECT, MULTILABEL
 
 if TYPE_CHECKING:
-    from sightline.evaluate.confidence import Confidence
+    from sightline.evaluate.confidence import Confidence, Wanted
     from sightline.evaluate.metrics import FloatArray, IntArray
 
 
 class Measures(Protocol):
     """What is fitted and measured where the task's own head knows no figures."""
 
-    def fit(self, logits: FloatArray, labels: IntArray, wanted_accuracy: float, classes: int) -> Confidence:
+    def fit(self, logits: FloatArray, labels: IntArray, wanted: Wanted, classes: int) -> Confidence:
         """What the calib images' logits (N, C) say, or of boxes their answers (N, 100, 6); N may be 0."""
         ...
 

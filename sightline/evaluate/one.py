@@ -8,13 +8,13 @@ from sightline.evaluate import confidence, metrics
 from sightline.heads.temperature import softmax
 
 if TYPE_CHECKING:
-    from sightline.evaluate.confidence import Confidence
+    from sightline.evaluate.confidence import Confidence, Wanted
     from sightline.evaluate.metrics import FloatArray, IntArray
 
 
-def fit(logits: FloatArray, labels: IntArray, wanted_accuracy: float, classes: int) -> Confidence:  # noqa: ARG001
+def fit(logits: FloatArray, labels: IntArray, wanted: Wanted, classes: int) -> Confidence:  # noqa: ARG001
     """As `confidence.fit`."""
-    return confidence.fit(logits, labels, wanted_accuracy)
+    return confidence.fit(logits, labels, wanted.accuracy)
 
 
 def measured(

@@ -16,26 +16,27 @@ from sightline.heads.decisions import MISSED, Decisions
 from sightline.heads.ranking import average_precisions, mean_average_precision
 
 if TYPE_CHECKING:
+    from sightline.evaluate.confidence import Wanted
     from sightline.evaluate.metrics import BoolArray, FloatArray, IntArray
 
 
-def fit(logits: FloatArray, labels: IntArray, wanted_accuracy: float, classes: int) -> Confidence:  # noqa: ARG001
+def fit(logits: FloatArray, labels: IntArray, wanted: Wanted, classes: int) -> Confidence:  # noqa: ARG001
     """Temperature, shifts and thresholds of logits and labels (N, C); N may be 0.
 
     An answer is right, for abstention, where it has every label of the image and no other.
     """
-    temperature, found = decisions.fit(logits, labels)
+    temperature, found = decisions.fit(logits, labels, wanted.precision)
     abstain_below = None
     if len(logits):
         probabilities, answered = _decided(logits, temperature, found)
         exact = _exact(answered, labels)
-        abstain_below = least_sure(decisions.sureness(probabilities, answered), exact, wanted_accuracy)
+        abstain_below = least_sure(decisions.sureness(probabilities, answered), exact, wanted.accuracy)
     return Confidence(
         temperature=temperature,
-        wanted_accuracy=wanted_accuracy,
+        wanted_accuracy=wanted.accuracy,
         abstain_below=abstain_below,
         conformal=None,
-        decoding=asdict(found),
+        decoding=decisions.as_values(found),
     )
 
 
@@ -70,6 +71,7 @@ def measured(
         "map": mean_average_precision(probabilities, labels),
         "subset_accuracy": float(exact.mean()),
         "hamming_loss": float((answered != there).mean()),
+        "wanted_precision": (fitted.decoding or {}).get("operating", {}).get("wanted_precision"),
         "labels": {"true": float(there.sum(axis=1).mean()), "answered": float(answered.sum(axis=1).mean())},
         "per_class": per_class,
         "averages": {
@@ -136,9 +138,10 @@ def _sets(found: Decisions, probabilities: FloatArray, answered: BoolArray, labe
 
 def _widened(fitted: Confidence, classes: int) -> Decisions:
     """With classes that the model does not know: never answered."""
-    values = fitted.decoding or {}
+    # At which thresholds networks are compared is no figure about answers.
+    values = {name: value for name, value in (fitted.decoding or {}).items() if name != "operating"}
     more = classes - len(values["shifts"])
-    shifts, limits = [*values["shifts"], *[0.0] * more], [*values["thresholds"], *[2.0] * more]
+    shifts, limits = [*values["shifts"], *[0.0] * more], [*values["thresholds"], *[decisions.NEVER] * more]
     return Decisions.read({**values, "shifts": shifts, "thresholds": limits}, classes)
 
 

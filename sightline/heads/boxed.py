@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sightline.heads import decisions
+from sightline.heads.decisions import Operating
 from sightline.heads.matching import FIFTY, OVERLAPS, SCORE, Matched, match
 from sightline.heads.targets import CLASS, KIND, NOTHING, OBJECT
 from sightline.images.boxes import iou
@@ -45,6 +46,8 @@ class Boxed:
     """A box is in the answer from this probability on, for each class."""
     images: int
     """Calibration images behind all of this."""
+    operating: Operating | None = None
+    """None where the thresholds are those of the highest F1."""
 
     @classmethod
     def read(cls, fitted: Fitted) -> Boxed:
@@ -53,7 +56,7 @@ class Boxed:
         numbers = {name: tuple(values[name]) for name in ("shifts", "thresholds")}
         if any(len(one) != len(fitted.classes) or not np.isfinite(one).all() for one in numbers.values()):
             raise ValueError(f"decoding has no shift and threshold for each of the {len(fitted.classes)} classes")
-        return cls(**{**values, **numbers})
+        return cls(**{**values, **numbers, "operating": Operating.read(values, len(fitted.classes))})
 
 
 def odds(scores: Floats) -> NDArray[np.float64]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sightline.heads.boxed import answered, kept, matched
+from sightline.heads.decisions import aimed
 from sightline.heads.located import told
 from sightline.heads.matching import FIFTY, SCORE
 from sightline.heads.shares import percent
@@ -59,7 +60,11 @@ class Pages:
             (percent(found["map50"]), "Test mAP 50", "average precision at an overlap of 0.5, mean of the classes"),
             (percent(found["map"]), "mAP 50:95", ", ".join(["mean over overlaps of 0.5 to 0.95", *known])),
             (percent(found["accuracy"]), "F1 of an image", "its boxes at the thresholds, mean over the test images"),
-            (percent(found["averages"]["micro"]["precision"]), "Precision", "of all boxes that are answered"),
+            (
+                percent(found["averages"]["micro"]["precision"]),
+                "Precision",
+                f"of all boxes answered{aimed(found)}",
+            ),
             (percent(found["averages"]["micro"]["recall"]), "Recall", "of all objects"),
             (f"{boxes['answered']:.2f}", "Boxes an image", f"{boxes['true']:.2f} are there"),
         ]
@@ -71,5 +76,5 @@ class Pages:
         return [
             ("mAP 50", f"{found['map50']:.3f}, 50:95 {found['map']:.3f}"),
             ("by size", sizes or "no object"),
-            ("F1", f"{found['accuracy']:.3f} of an image, precision {exact:.3f}, recall {share:.3f}"),
+            ("F1", f"{found['accuracy']:.3f} of an image, precision {exact:.3f}{aimed(found)}, recall {share:.3f}"),
         ]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from sightline.heads.decisions import cut
 from sightline.heads.targets import CLASS, CROWD, KIND, OBJECT, WIDTH
 from sightline.images.boxes import Floats, areas, paired_iou
 
@@ -249,22 +250,18 @@ def _curves(one: Matched, weights: NDArray[np.integer[Any]]) -> Iterator[tuple[F
         yield best, np.diff(served, axis=1, prepend=0)
 
 
-def thresholds(matched: Sequence[Matched]) -> tuple[float, ...]:
+def thresholds(matched: Sequence[Matched], wanted_precision: float | None = None) -> tuple[float, ...]:
     """For each class the score from which on answers make the best F1 at an overlap of 0.5.
 
-    Half of the way to the next lower answer, so that rounding decides nothing; 1 where nothing is found.
+    With a wanted precision the lowest from which on they have that. Half of the way to the next lower answer, so that
+    rounding decides nothing; 1 where nothing is found, or no score has the precision.
     """
-    return tuple(_threshold(one) for one in matched)
+    return tuple(_threshold(one, wanted_precision) for one in matched)
 
 
-def _threshold(one: Matched) -> float:
+def _threshold(one: Matched, wanted_precision: float | None) -> float:
     counted = ~one.ignored[0]
     scores, right = one.scores[counted], one.right[0][counted]
     if not right.any():
         return 1.0
-    f1 = 2 * np.cumsum(right) / (np.arange(1, len(right) + 1) + one.objects.sum())
-    # Answers of one score come in together.
-    f1[:-1][scores[1:] == scores[:-1]] = 0.0
-    best = int(np.argmax(f1))
-    below = scores[best + 1] if best + 1 < len(scores) else 0.0
-    return float((scores[best] + below) / 2)
+    return cut(scores, right, int(one.objects.sum()), wanted_precision, 1.0)

@@ -31,8 +31,6 @@ HEAVIEST = 20.0
 """Largest weight of the images of a class: a class of one image would else outweigh all others."""
 COMMON = 10
 """Images of a class from which on folds can share them out."""
-NEVER = 2.0
-"""Threshold of a class that a model does not know."""
 
 
 class Multilabel(Rows, Each):
@@ -163,7 +161,7 @@ class Multilabel(Rows, Each):
 
     def figures(self, probabilities: Floats, labels: Numbers, fitted: Fitted) -> NDArray[np.float64]:
         """F1 of its labels; a class that the model does not know is missed."""
-        limits = np.full(probabilities.shape[1], NEVER)
+        limits = np.full(probabilities.shape[1], decisions.NEVER)
         limits[: len(fitted.classes)] = _read(fitted).thresholds
         return decisions.f1(decisions.chosen(probabilities, limits), labels)
 
@@ -229,11 +227,13 @@ class Multilabel(Rows, Each):
     def cards(self, found: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         """What is ranked, what is decided, and the scores that probabilities earn."""
         labels, averages = found["labels"], found["averages"]
+        exact = (percent(averages["micro"]["precision"]), "Precision", f"of all answers{decisions.aimed(found)}")
         return [
             (percent(found["map"]), "Test mAP", "mean average precision of the classes"),
             (percent(found["accuracy"]), "F1 of an image", "mean over the test images"),
             (percent(averages["micro"]["f1"]), "Micro F1", "over all decisions"),
             (percent(averages["macro"]["f1"]), "Macro F1", "mean of the classes"),
+            *([exact] if decisions.aimed(found) else []),
             (percent(found["subset_accuracy"]), "Exact sets", "every label, and no other"),
             (f"{labels['answered']:.2f}", "Labels an image", f"{labels['true']:.2f} are there"),
             (f"{found['log_loss']:.3f}", "Log loss", "nats of all decisions on an image"),
@@ -248,6 +248,7 @@ class Multilabel(Rows, Each):
                 "F1",
                 f"{found['accuracy']:.3f} of an image, micro {micro:.3f}, macro {macro:.3f}",
             ),
+            ("precision", f"{found['averages']['micro']['precision']:.3f} of all answers{decisions.aimed(found)}"),
             ("exact sets", f"{found['subset_accuracy']:.3f}"),
         ]
 

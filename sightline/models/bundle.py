@@ -64,6 +64,21 @@ class Card:
     """What that head fitted besides, as plain values."""
 
     @property
+    def compared(self) -> Card:
+        """With the thresholds of the highest F1: the precision that its users want is no merit of a network."""
+        values = self.decoding or {}
+        if not values.get("operating"):
+            return self
+        best = {"thresholds": values["operating"]["best"]}
+        return replace(self, decoding={name: one for name, one in (values | best).items() if name != "operating"})
+
+    @property
+    def network_alone(self) -> Card:
+        """Without what the calibration images said: equal for two cards of one network."""
+        nothing: dict[str, Any] = dict.fromkeys(("wanted_accuracy", "abstain_below", "conformal", "known", "decoding"))
+        return replace(self, temperature=1.0, **nothing)
+
+    @property
     def told(self) -> dict[str, Any]:
         """What its file says; of the first task nothing that files from before there were others do not say."""
         values = {key: value for key, value in asdict(self).items() if key not in {"task", "decoding"}}

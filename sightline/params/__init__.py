@@ -95,3 +95,8 @@ class Params(Section):
                 )
         if "target" not in self.datasets:
             raise ValueError("datasets has no target: name the images that the model shall learn")
+        if self.evaluate.wanted_precision is not None and self.task_of("target") == "classify":
+            raise ValueError(
+                "evaluate.wanted_precision is for several labels and for boxes: of one class per image each has an "
+                "answer; evaluate.wanted_accuracy says how sure one must be"
+            )

@@ -51,13 +51,17 @@ class Evaluate(Section):
     writes it into params.yaml."""
     wanted_accuracy: float = 0.99
     """Share of right ones among the answers that are sure enough; the others are told as `abstain`."""
+    wanted_precision: float | None = None
+    """Of several labels and of boxes: share of right ones among the answers of each class. None: the highest F1."""
 
     def __post_init__(self) -> None:
         names.check("release", self.release)
         if not 0.5 <= self.kept <= 1:
             raise ValueError(f"kept = {self.kept:g} is outside 0.5 … 1: a release that lost half is another one")
-        if not 0.5 <= self.wanted_accuracy < 1:
-            raise ValueError(f"wanted_accuracy = {self.wanted_accuracy:g} is outside 0.5 … 1: no model is always right")
+        for name in ("wanted_accuracy", "wanted_precision"):
+            value = getattr(self, name)
+            if value is not None and not 0.5 <= value < 1:
+                raise ValueError(f"{name} = {value:g} is outside 0.5 … 1: no model is always right")
 
 
 @dataclass(frozen=True, kw_only=True)

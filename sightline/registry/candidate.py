@@ -120,9 +120,11 @@ class Candidate:
         return release.labels(self.paths, self.testing)
 
     def predictor(self, version: str) -> Predictor:
-        """A version, loaded; raises RegistryError where it cannot be."""
+        """A version, loaded, with the thresholds of comparisons; raises RegistryError where it cannot be."""
         if version not in self._predictors:
-            self._predictors[version] = Predictor.load(self.folder(version), self.paths.params.ingest.max_pixels)
+            found = Predictor.load(self.folder(version), self.paths.params.ingest.max_pixels)
+            found.card = found.card.compared
+            self._predictors[version] = found
         return self._predictors[version]
 
     def folder(self, version: str) -> Path:
@@ -137,6 +139,11 @@ class Candidate:
         known = self.ledger.identity(self.model, version)
         digest, weights = (known.bundle, known.weights) if known else (None, None)
         return self.tracker.bundle(self.model, version, digest, weights)
+
+    def has_the_network_of(self, version: str) -> bool:
+        """Whether both have one network bit for bit, and only what is decided by its answers may differ."""
+        cards = [self.predictor(one).card.network_alone for one in (self.request.version, version)]
+        return cards[0] == cards[1]
 
     def scored(self, version: str) -> Scored:
         """What a version answers for the test images."""

@@ -53,10 +53,11 @@ def register_backbone(tracker: Tracker, run: str, backbone: Trained, tags: Mappi
 
 def register(tracker: Tracker, run: str, best: Trained, evaluated: Evaluated, tags: Mapping[str, str]) -> Registered:
     """Package the candidate with its preprocessing and temperature and register it, unless it is there already."""
-    known = tracker.find_version(tracker.classifier_model, best.weights)
+    known = tracker.find_version(tracker.classifier_model, best.weights, evaluated.wanted)
     if known is not None:
         return Registered(tracker.classifier_model, str(known.version), is_new=False)
-    more = {"weights": best.weights, "evaluation": evaluated.digest, "release": evaluated.release}
+    more = {"weights": best.weights, "wanted": evaluated.wanted}
+    more |= {"evaluation": evaluated.digest, "release": evaluated.release}
     version = tracker.register_classifier(run, tracker.paths.root / evaluated.path / BUNDLE, {**tags, **more})
     return Registered(tracker.classifier_model, version, is_new=True)
 

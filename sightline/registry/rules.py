@@ -118,6 +118,14 @@ def not_asked(said: str, pair: Paired, bound: Bound, verdict: Word = NOT_APPLICA
     return _overall(verdict, f"{said}; no comparison is spent", {**_figures(pair), **accuracies(pair)}, bound)
 
 
+def same_network(pair: Paired, name: str, rule: Rule, bound: Bound) -> Blessing:
+    """The blessing of a candidate with the champion's own network: other decisions are a person's wish, not better."""
+    said = f"the network of champion version {name} with other decisions"
+    if rule == NO_WORSE:
+        return not_asked(said, pair, bound, "passed")
+    return not_asked(f"{said}; if meant, promote it by the rule no_worse", pair, bound, "failed")
+
+
 def with_best(
     judged: Blessing, pair: Paired, name: str, limits: Gate, level: float, score: Gained | None = None
 ) -> Blessing:

@@ -45,10 +45,14 @@ class Versions:
         """Registered name of the classifier."""
         return classifier_of(self.name)
 
-    def find_version(self, model: str, weights: str) -> ModelVersion | None:
-        """The version of `model` that was registered with these weights, the newest where there are several."""
+    def find_version(self, model: str, weights: str, wanted: str = "") -> ModelVersion | None:
+        """The version of `model` that was registered with these weights, the newest where there are several.
+
+        One that says that its answers were wanted otherwise is another one.
+        """
         found = self.client.search_model_versions(f"name = '{model}' and tags.weights = '{weights}'")
-        return unfolded(max(found, key=lambda version: int(version.version), default=None))
+        alike = (one for one in found if one.tags.get("wanted", wanted) == wanted)
+        return unfolded(max(alike, key=lambda version: int(version.version), default=None))
 
     def holding(self, weights: str) -> ModelVersion | None:
         """A version of any registered model that was registered with these weights; of several the oldest."""

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from sightline.evaluate import boxes
+from sightline.evaluate.confidence import Wanted
 from sightline.evaluate.measures import MEASURES
 from sightline.heads.detect import Detect
 from sightline.heads.labels import DETECT
@@ -47,9 +48,22 @@ def drawn(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return answers, packed(rows)
 
 
+def test_wanted_precision_is_kept_by_the_boxes() -> None:
+    """Of each class, on new images about as on the calibration images, above that of the highest F1."""
+    found = {}
+    for wanted in (None, 0.97):
+        fitted = boxes.fit(*drawn(900, 0), Wanted(accuracy=0.8, precision=wanted), 2)
+        found[wanted] = MEASURES[DETECT].measured(fitted, CLASSES, *drawn(900, 1), np.ones(900))
+        assert found[wanted]["wanted_precision"] == wanted
+    for name in CLASSES:
+        assert found[0.97]["per_class"][name]["precision"] == pytest.approx(0.97, abs=0.02)
+        assert found[None]["per_class"][name]["precision"] < 0.95
+        assert found[None]["per_class"][name]["recall"] > found[0.97]["per_class"][name]["recall"] > 0.2
+
+
 def test_figures_are_those_of_the_answers() -> None:
     """Average precision by class, size and over all; counts at the thresholds; everything fits into JSON."""
-    fitted = boxes.fit(*drawn(150, 0), 0.8, 2)
+    fitted = boxes.fit(*drawn(150, 0), Wanted(accuracy=0.8), 2)
     answers, truth = drawn(150, 1)
     found = MEASURES[DETECT].measured(fitted, CLASSES, answers, truth, np.ones(150))
     assert found["map50"] == precision(match(list(answers), list(truth), 2)).mean50
@@ -68,7 +82,7 @@ def test_figures_are_those_of_the_answers() -> None:
 
 def test_scores_are_calibrated_on_the_calibration_images() -> None:
     """Afterwards of boxes with a score of 0.8 eight in ten are right, nearly."""
-    fitted = boxes.fit(*drawn(600, 0), 0.8, 2)
+    fitted = boxes.fit(*drawn(600, 0), Wanted(accuracy=0.8), 2)
     found = boxes.measured(fitted, CLASSES, *drawn(600, 1), np.ones(600))
     assert found["ece_after"] < found["ece_before"]
     assert found["ece_after"] < 0.05
@@ -77,7 +91,7 @@ def test_scores_are_calibrated_on_the_calibration_images() -> None:
 def test_no_image_to_calibrate_on() -> None:
     """The scores stay as they are, and one half decides."""
     answers, truth = drawn(4, 0)
-    fitted = boxes.fit(answers[:0], truth[:0], 0.9, 2)
+    fitted = boxes.fit(answers[:0], truth[:0], Wanted(accuracy=0.9), 2)
     assert (fitted.temperature, fitted.abstain_below) == (1.0, None)
     assert fitted.decoding is not None
     assert fitted.decoding["thresholds"] == (0.5, 0.5)
@@ -87,7 +101,7 @@ def test_a_model_that_finds_nothing_is_measured_all_the_same() -> None:
     """Every figure is a number; a class that it does not know is missed."""
     answers, truth = drawn(20, 0)
     answers[..., CLASS], answers[..., 5] = NOTHING, 0
-    fitted = boxes.fit(answers, truth, 0.9, 2)
+    fitted = boxes.fit(answers, truth, Wanted(accuracy=0.9), 2)
     found = boxes.measured(fitted, [*CLASSES, "blue"], answers, truth, np.ones(20))
     assert (found["map50"], found["averages"]["micro"]["f1"]) == (0, 0)
     assert found["per_class"]["blue"]["support"] == 0

@@ -9,6 +9,7 @@ import pytest
 from sklearn.metrics import average_precision_score, f1_score, hamming_loss, precision_recall_fscore_support
 
 from sightline.evaluate import several
+from sightline.evaluate.confidence import Wanted
 from sightline.evaluate.paired import paired
 from sightline.heads import decisions
 from sightline.heads.shares import wilson
@@ -36,7 +37,7 @@ def answered(fitted: Confidence, logits: NDArray[Any]) -> NDArray[Any]:
 
 def test_figures_are_those_of_scikit_learn() -> None:
     """F1 of the classes, of all decisions and of the images, mAP, exact sets and Hamming loss."""
-    fitted = several.fit(*drawn(300, 0), 0.9, len(CLASSES))
+    fitted = several.fit(*drawn(300, 0), Wanted(accuracy=0.9), len(CLASSES))
     logits, labels = drawn(400, 1)
     found, said = several.measured(fitted, CLASSES, logits, labels, NO_SCALES), answered(fitted, logits)
     for number, name in enumerate(CLASSES):
@@ -53,7 +54,7 @@ def test_figures_are_those_of_scikit_learn() -> None:
 
 def test_calibration_is_told_before_and_after() -> None:
     """Of all decisions; the fit takes away most of the error of logits that are half as large again."""
-    fitted = several.fit(*drawn(2000, 0), 0.9, len(CLASSES))
+    fitted = several.fit(*drawn(2000, 0), Wanted(accuracy=0.9), len(CLASSES))
     found = several.measured(fitted, CLASSES, *drawn(2000, 1), NO_SCALES)
     assert found["ece_after"] < found["ece_null"] < found["ece_before"]
     assert sum(row["count"] for row in found["reliability"]) == 2000 * 3
@@ -62,7 +63,7 @@ def test_calibration_is_told_before_and_after() -> None:
 
 def test_abstention_is_about_whole_sets() -> None:
     """Answers above the threshold have every label and no other as often as was wanted."""
-    fitted = several.fit(*drawn(3000, 0), 0.6, len(CLASSES))
+    fitted = several.fit(*drawn(3000, 0), Wanted(accuracy=0.6), len(CLASSES))
     found = several.measured(fitted, CLASSES, *drawn(3000, 1), NO_SCALES)["abstention"]
     assert found["accuracy"] >= 0.58
     assert 0 < found["coverage"] < 1
@@ -71,7 +72,7 @@ def test_abstention_is_about_whole_sets() -> None:
 def test_without_calibration_images_one_half_decides() -> None:
     """And nothing is promised."""
     logits, labels = drawn(50, 0)
-    fitted = several.fit(logits[:0], labels[:0], 0.9, len(CLASSES))
+    fitted = several.fit(logits[:0], labels[:0], Wanted(accuracy=0.9), len(CLASSES))
     assert (fitted.temperature, fitted.abstain_below) == (1.0, None)
     found = several.measured(fitted, CLASSES, logits, labels, NO_SCALES)
     assert found["conformal"] is None
@@ -80,7 +81,7 @@ def test_without_calibration_images_one_half_decides() -> None:
 
 def test_class_that_the_model_does_not_know_is_missed() -> None:
     """Its F1 is 0, and it lowers the macro average; no figure fails for it."""
-    fitted = several.fit(*drawn(300, 0), 0.9, len(CLASSES))
+    fitted = several.fit(*drawn(300, 0), Wanted(accuracy=0.9), len(CLASSES))
     logits, labels = drawn(200, 1)
     wider = np.pad(logits, ((0, 0), (0, 1)), constant_values=-np.inf)
     more = np.pad(labels, ((0, 0), (0, 1)), constant_values=1)
@@ -88,6 +89,29 @@ def test_class_that_the_model_does_not_know_is_missed() -> None:
     known = several.measured(fitted, CLASSES, logits, labels, NO_SCALES)
     assert found["per_class"]["dog"]["f1"] == 0
     assert found["averages"]["macro"]["f1"] == pytest.approx(0.75 * known["averages"]["macro"]["f1"])
+
+
+@pytest.mark.parametrize("wanted", [0.8, 0.95])
+def test_wanted_precision_is_kept_by_each_class(wanted: float) -> None:
+    """On new images about as on the calibration images, and no more is given away than that asks for."""
+    fitted = several.fit(*drawn(4000, 0), Wanted(accuracy=0.9, precision=wanted), len(CLASSES))
+    best = several.fit(*drawn(4000, 0), Wanted(accuracy=0.9), len(CLASSES))
+    found = several.measured(fitted, CLASSES, *drawn(4000, 1), NO_SCALES)
+    assert found["wanted_precision"] == wanted
+    assert [row["precision"] for row in found["per_class"].values()] == pytest.approx([wanted] * 3, abs=0.05)
+    assert found["accuracy"] < several.measured(best, CLASSES, *drawn(4000, 1), NO_SCALES)["accuracy"]
+    assert (fitted.decoding or {})["operating"]["best"] == (best.decoding or {})["thresholds"]
+
+
+def test_class_without_the_wanted_precision_is_never_answered() -> None:
+    """Where a class cannot be told at all no threshold keeps a high precision."""
+    logits, labels = drawn(2000, 0)
+    labels[:, 1] = np.random.default_rng(2).random(2000) < 0.3
+    logits[:20, 1], labels[:20, 1] = 50, 0
+    fitted = several.fit(logits, labels, Wanted(accuracy=0.9, precision=0.9), len(CLASSES))
+    found = several.measured(fitted, CLASSES, logits, labels, NO_SCALES)["per_class"]
+    assert found["bee"]["recall"] == 0
+    assert found["ant"]["precision"] >= 0.9
 
 
 def test_right_answers_and_figures_of_zero_and_one_compare_alike() -> None:

@@ -456,6 +456,23 @@ def test_override_promotes_and_is_recorded(shop: Shop, monkeypatch: pytest.Monke
     assert history(shop.paths)[-1]["evidence"]["overridden"] == ["cost"]
 
 
+@pytest.mark.slow
+def test_other_decisions_of_the_champions_network_are_a_persons_choice(shop: Shop) -> None:
+    """They are never better; by the rule no_worse the version that wants another accuracy is promoted, once."""
+    assert shop.promote(shop.register()).promoted
+    folder = shop.paths.runs / "evaluation-again"
+    folder.mkdir()
+    done = evaluate(shop.paths, folder, shop.best, replace(shop.paths.params.evaluate, wanted_accuracy=0.8))
+    assert done.bundle != shop.evaluated.bundle
+    again = replace(shop, evaluated=done)
+    version = again.register()
+    refused = again.promote(version)
+    assert not refused.promoted
+    assert "the network of champion version 1 with other decisions; if meant, promote it" in refused.sentence
+    assert again.promote(version, rule="no_worse").promoted
+    assert history(shop.paths)[-1]["version"] == version
+
+
 def test_lost_files_are_blocked(shop: Shop) -> None:
     """A version whose files are gone is blocked with that reason, told once."""
     version = shop.register()
