@@ -101,7 +101,7 @@ def history(as_json: AsJson = False) -> None:
     """Show the promotion ledger: who made which version champion, or did not, when and why."""
     from sightline.registry.ledger import history as rows
 
-    found = rows(enter())
+    found = rows(enter(), lambda said: typer.echo(said, err=True))
     if as_json:
         typer.echo(json.dumps(found))
         return

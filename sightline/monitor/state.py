@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 WAIT = 600.0
 """Seconds that a look waits for another one to end."""
+TABLE = "watched"
+"""One that every such file has."""
 SCHEMA = """
 -- Captured files that were looked at, whole or not at all: where they come late they are still new.
 CREATE TABLE IF NOT EXISTS files (name TEXT PRIMARY KEY, digest TEXT, role TEXT, rows INTEGER, first TEXT,
@@ -63,6 +65,13 @@ class State:
         try:
             self._db = sqlite3.connect(self._file, timeout=WAIT, isolation_level=None)
             self._db.row_factory = sqlite3.Row
+            tables = {name for (name,) in self._db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+            if tables and TABLE not in tables:
+                self._db.close()
+                raise ProjectError(
+                    f"{self._file}, what the monitor remembers, is another database: put a copy of it back, or move it "
+                    "away, and the watch begins anew"
+                )
             # Readers see what was there before a look, however long it takes.
             self._db.execute("PRAGMA journal_mode = WAL")
             # By default WAL does not wait for the disk.

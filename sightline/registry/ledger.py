@@ -25,7 +25,7 @@ from sightline.tracking import databases
 from sightline.tracking.versions import classifier_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from sightline.project import Paths
 
@@ -223,7 +223,7 @@ def open_ledger(paths: Paths) -> Ledger:
     Raises RegistryError where MLflow is remote and no address is given, for want of a shared truth, or where the
     address leads to no database that answers.
     """
-    uri = os.environ.get("SIGHTLINE_LEDGER_URI")
+    uri, table = os.environ.get("SIGHTLINE_LEDGER_URI"), None
     if not uri:
         tracking = os.environ.get("MLFLOW_TRACKING_URI", "")
         if tracking and not tracking.startswith("sqlite:"):
@@ -232,8 +232,9 @@ def open_ledger(paths: Paths) -> Ledger:
                 "set SIGHTLINE_LEDGER_URI to a database that they share too, such as postgresql://…"
             )
         paths.mlflow.mkdir(exist_ok=True)
-        uri = f"sqlite:///{paths.mlflow / 'ledger.db'}"
-    databases.check(uri, "the promotion ledger")
+        # Whoever names an address may keep other tables there.
+        uri, table = f"sqlite:///{paths.mlflow / 'ledger.db'}", _ROWS.name
+    databases.check(uri, "the promotion ledger", table)
     try:
         return Ledger(uri)
     except sa.exc.ArgumentError:
@@ -251,11 +252,25 @@ def open_ledger(paths: Paths) -> Ledger:
         raise RegistryError(f"the ledger at {place} does not answer: {' '.join(why)}") from None
 
 
-def history(paths: Paths) -> list[dict[str, Any]]:
-    """Every row about the project's classifier, oldest first."""
+def uncrowned(paths: Paths, ledger: Ledger) -> str:
+    """Why nothing is champion: not yet, or a ledger that says nothing of what is registered."""
+    model = classifier_of(paths.params.project.name)
+    if not ledger.history(model) and any((paths.mlflow / "versions" / model).glob("*.json")):
+        return (
+            f"the promotion ledger says nothing of {model}, of which versions are registered: where it was lost put a "
+            "copy of it back, else promote one of them (`sightline promote 1 --reason …`)"
+        )
+    return f"{model} has no champion yet: run `sightline run`, or name a version"
+
+
+def history(paths: Paths, warn: Callable[[str], None] = lambda _: None) -> list[dict[str, Any]]:
+    """Every row about the project's classifier, oldest first; `warn` hears why there is none."""
     ledger = open_ledger(paths)
     try:
-        return [asdict(entry) for entry in ledger.history(classifier_of(paths.params.project.name))]
+        found = [asdict(entry) for entry in ledger.history(classifier_of(paths.params.project.name))]
+        if not found:
+            warn(uncrowned(paths, ledger))
+        return found
     finally:
         ledger.close()
 

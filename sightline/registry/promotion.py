@@ -12,7 +12,7 @@ from sightline.registry import mending, strangers
 from sightline.registry.blessing import check_names
 from sightline.registry.champion import answer_requests, approved, rollback, submit, take
 from sightline.registry.judge import Judgement, judge
-from sightline.registry.ledger import open_ledger
+from sightline.registry.ledger import open_ledger, uncrowned
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -113,10 +113,10 @@ def champion(tracker: Tracker) -> str:
     ledger = open_ledger(tracker.paths)
     try:
         crowned = ledger.standing(tracker.classifier_model).champion
+        if crowned is None:
+            raise RegistryError(uncrowned(tracker.paths, ledger))
     finally:
         ledger.close()
-    if crowned is None:
-        raise RegistryError(f"{tracker.classifier_model} has no champion yet: run `sightline run`, or name a version")
     if trouble := strangers.told(tracker, crowned):
         raise RegistryError(trouble)
     return crowned.version

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from sightline.digests import tree_digest
 from sightline.errors import RegistryError
-from sightline.registry.ledger import open_ledger
+from sightline.registry.ledger import open_ledger, uncrowned
 from sightline.tracking import bundles, forms
 from sightline.tracking.versions import classifier_of
 
@@ -46,10 +46,10 @@ def named(paths: Paths) -> str:
     ledger = open_ledger(paths)
     try:
         champion = ledger.standing(model).champion
+        if champion is None:
+            raise RegistryError(uncrowned(paths, ledger))
     finally:
         ledger.close()
-    if champion is None:
-        raise RegistryError(f"{model} has no champion yet: run `sightline run`, or name a version")
     return str(champion)
 
 
@@ -63,7 +63,7 @@ def served(paths: Paths, version: str | None = None) -> Served:
     try:
         number = version or ledger.champion(model)
         if number is None:
-            raise RegistryError(f"{model} has no champion yet: run `sightline run`, or name a version")
+            raise RegistryError(uncrowned(paths, ledger))
         known = ledger.identity(model, number)
         form = ledger.serving(model, number, known.bundle) if known and known.bundle else None
     finally:

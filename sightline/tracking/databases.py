@@ -12,15 +12,16 @@ from sightline.errors import RegistryError
 WAIT = 60
 """Seconds that a process waits for another one to finish writing."""
 TRIES = 25
-EMPTY = "it is empty"
+EMPTY, OTHER = "it is empty", "it holds something else"
 SCHEME = "sqlite:///"
 _seen: dict[Path, tuple[int, int]] = {}
 """Size and time of change of the files that were found whole by this process."""
 
 
-def check(uri: str, what: str) -> None:
-    """Raise RegistryError where the SQLite file at `uri` is damaged; `what` says in words what it is.
+def check(uri: str, what: str, table: str | None = None) -> None:
+    """Raise RegistryError where the SQLite file at `uri` is damaged, or another database.
 
+    `what` says in words what it is, `table` is one that it has where it is whole.
     Other databases, and a file that is not there yet, are left to whoever opens them.
     """
     path = Path(uri.removeprefix(SCHEME).partition("?")[0])
@@ -30,13 +31,13 @@ def check(uri: str, what: str) -> None:
     stamp = known.st_size, known.st_mtime_ns
     if _seen.get(path) == stamp:
         return
-    trouble = damage(path)
+    trouble = damage(path, table)
     for _ in range(TRIES):
-        if trouble != EMPTY:
+        if trouble not in {EMPTY, OTHER}:
             break
         # Another process may be about to make its tables.
         time.sleep(0.2)
-        trouble = damage(path)
+        trouble = damage(path, table)
     if trouble:
         raise RegistryError(
             f"{what} at {path} is damaged ({trouble}). Nothing was done. Put a copy of it back; without one, `sqlite3 "
@@ -54,14 +55,17 @@ def set_aside(path: Path) -> Path:
     return kept
 
 
-def damage(path: Path) -> str | None:
-    """What is wrong with a SQLite file, in a line; None where it is whole."""
+def damage(path: Path, table: str | None = None) -> str | None:
+    """What is wrong with a SQLite file, in a line; None where it is whole, and has the `table` if one is named."""
     try:
         with closing(sqlite3.connect(path, timeout=WAIT)) as store:
             (found,) = store.execute("PRAGMA integrity_check(1)").fetchone()
-            if not store.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            tables = {name for (name,) in store.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+            if not tables:
                 # A file that was cut to nothing is a database to SQLite; one that we or MLflow made has tables.
                 return EMPTY
+            if table is not None and table not in tables:
+                return OTHER
     except sqlite3.OperationalError as error:
         # Locked, or a folder without the right to write: whoever opens it says so better.
         return str(error) if "malformed" in str(error) else None

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
 ALIAS_TRIES = 5
 """Times that a registry is asked to move an alias that another process moves too."""
+USUAL = "accuracy 0.99"
+"""What versions were made to keep that do not say it: backbones, and those older than the tag."""
 VERDICT_TAG = "verdict"
 """Tag that holds what was decided of the version last; the ledger alone decides."""
 
@@ -45,13 +47,13 @@ class Versions:
         """Registered name of the classifier."""
         return classifier_of(self.name)
 
-    def find_version(self, model: str, weights: str, wanted: str = "") -> ModelVersion | None:
+    def find_version(self, model: str, weights: str, wanted: str = USUAL) -> ModelVersion | None:
         """The version of `model` that was registered with these weights, the newest where there are several.
 
         One that says that its answers were wanted otherwise is another one.
         """
         found = self.client.search_model_versions(f"name = '{model}' and tags.weights = '{weights}'")
-        alike = (one for one in found if one.tags.get("wanted", wanted) == wanted)
+        alike = (one for one in found if one.tags.get("wanted", USUAL) == wanted)
         return unfolded(max(alike, key=lambda version: int(version.version), default=None))
 
     def holding(self, weights: str) -> ModelVersion | None:

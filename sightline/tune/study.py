@@ -96,7 +96,7 @@ def open_search(
         return length.measure(paths.runs, params, seconds, dict(data.counts)["train"], among)
 
     folder.mkdir(parents=True, exist_ok=True)
-    databases.check(address, "the store of studies")
+    databases.check(address, "the store of studies", None if os.environ.get(ADDRESS) else "studies")
     try:
         with FileLock(folder / "study.lock"):
             study = optuna.create_study(

@@ -45,7 +45,7 @@ def findings(paths: Paths, *, fix: bool) -> Iterator[Finding]:
     remembered = state.place(paths)
     if remembered.is_file():
         # The labels of the audit and the alarms that were spent are nowhere else: no fix throws them away.
-        trouble = databases.damage(remembered)
+        trouble = databases.damage(remembered, state.TABLE)
         said = trouble and f"{trouble}; {REMEDY}, and the watch begins anew"
         yield settled("what the monitor remembers", remembered.name, said, None, fix=fix)
 

@@ -7,6 +7,7 @@ import os
 import signal
 import sqlite3
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from conftest import copy_project
 from traffic import capture, toys
 
 from sightline.config import write_value
+from sightline.errors import ProjectError
 from sightline.evaluate import reference as references
 from sightline.monitor.audit import Label, hand_in, is_drawn, sample
 from sightline.monitor.look import acknowledge, last, look
@@ -239,6 +241,17 @@ def test_killed_and_started_again_gives_the_same_wealth(watched: Paths) -> None:
     second = look(watched)
     assert first.wealth == second.wealth
     assert (first.entered, first.alarm, first.shifted) == (second.entered, second.alarm, second.shifted)
+
+
+def test_another_database_is_no_new_watch(watched: Paths) -> None:
+    """What an audit cost and which alarms were spent would be lost without a word."""
+    place(watched).parent.mkdir(exist_ok=True)
+    with closing(sqlite3.connect(place(watched))) as store:
+        store.execute("create table experiments (id integer)")
+    data = place(watched).read_bytes()
+    with pytest.raises(ProjectError, match="is another database: put a copy of it back"):
+        look(watched)
+    assert place(watched).read_bytes() == data
 
 
 def test_two_monitors_count_once(watched: Paths) -> None:

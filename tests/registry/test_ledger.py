@@ -15,7 +15,9 @@ import sqlalchemy as sa
 from servers import postgres
 
 from sightline.errors import RegistryError
-from sightline.registry.ledger import PROMOTED, REFUSED, Entry, Identity, Ledger, open_ledger
+from sightline.files import write_atomically
+from sightline.registry.ledger import PROMOTED, REFUSED, Entry, Identity, Ledger, history, open_ledger, uncrowned
+from sightline.tracking import databases
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -257,6 +259,36 @@ def test_damaged_ledger_is_told_with_the_remedy(toy: Paths, harm: str) -> None:
     )
     with pytest.raises(RegistryError, match=r"ledger at .*ledger.db is damaged .*Put a copy of it back"):
         open_ledger(toy)
+
+
+def test_another_database_is_no_empty_ledger(toy: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One in its place is refused as it is; at an address that is given others may keep their tables."""
+    file = toy.mlflow / "ledger.db"
+    with closing(sqlite3.connect(file)) as store:
+        store.execute("create table experiments (id integer)")
+    data = file.read_bytes()
+    monkeypatch.setattr(databases, "TRIES", 1)
+    with pytest.raises(RegistryError, match=r"ledger.db is damaged \(it holds something else\)"):
+        open_ledger(toy)
+    assert file.read_bytes() == data
+    monkeypatch.setenv("SIGHTLINE_LEDGER_URI", f"sqlite:///{file}")
+    open_ledger(toy).close()
+
+
+def test_lost_ledger_is_told(toy: Paths) -> None:
+    """Where versions are registered and no row is about any, it is not said that there has been no champion yet."""
+    said: list[str] = []
+    assert history(toy, said.append) == []
+    assert "has no champion yet" in said.pop()
+    record = toy.mlflow / "versions" / "toy-classifier" / "1.json"
+    write_atomically(record, "{}")
+    assert history(toy, said.append) == []
+    assert "put a copy of it back" in said.pop()
+    with closing(open_ledger(toy)) as ledger:
+        ledger.append(replace(FIRST, model="toy-classifier", decision=REFUSED))
+        assert "has no champion yet" in uncrowned(toy, ledger)
+    history(toy, said.append)
+    assert not said
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,15 @@ def test_we_read_each(tracker: Tracker) -> None:
     assert [one and one.tags for one in asked] == [{**TAGS, "code": "f" * 16}] * 5
 
 
+def test_weights_whose_answers_are_wanted_otherwise_are_another_version(tracker: Tracker) -> None:
+    """A version that does not say what its answers shall keep is of the usual wish."""
+    name, weights = tracker.backbone_model, TAGS["weights"]
+    assert tracker.find_version(name, weights, "accuracy 0.99")
+    assert tracker.find_version(name, weights, "accuracy 0.99, precision 0.9") is None
+    tracker.tag_version(name, "1", {"wanted": "accuracy 0.8"})
+    assert tracker.find_version(name, weights) is None
+
+
 @pytest.mark.parametrize("strange", ["", "no JSON", "[1]", "3"])
 def test_strange_tag_holds_none(tracker: Tracker, strange: str) -> None:
     """Whoever needs a digest then misses it."""
