@@ -28,6 +28,7 @@ from PIL import Image, ImageDraw
 from sightline.data.labels.box_errors import find_box_errors
 from sightline.data.loader import Images
 from sightline.evaluate.boxes import fit
+from sightline.evaluate.confidence import Wanted
 from sightline.heads.boxed import calibrated
 from sightline.heads.labels import DETECT
 from sightline.heads.located import Box, text_of
@@ -155,7 +156,7 @@ def one(images: Images, seed: int, steps: int, peer: str | None) -> dict[str, An
     order = rng.permutation(count)
     learned, calib, asked = order[: count // 2], order[count // 2 : 3 * count // 4], order[count // 2 :]
     answers = answered(wrong, learned, seed, steps)
-    fitted = fit(answers[calib], wrong.labels.numpy()[calib], 0.9, len(classes))
+    fitted = fit(answers[calib], wrong.labels.numpy()[calib], Wanted(accuracy=0.9), len(classes))
     sure = calibrated(answers, fitted.temperature, (fitted.decoding or {})["shifts"])
     figures: dict[str, Any] = {}
     for name, rows in (("asked", asked), ("learned", learned)):
