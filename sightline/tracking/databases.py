@@ -39,9 +39,10 @@ def check(uri: str, what: str, table: str | None = None) -> None:
         time.sleep(0.2)
         trouble = damage(path, table)
     if trouble:
+        saved = f"; without one, `sqlite3 {path.name} .recover | sqlite3 new.db` saves what can be read"
         raise RegistryError(
-            f"{what} at {path} is damaged ({trouble}). Nothing was done. Put a copy of it back; without one, `sqlite3 "
-            f"{path.name} .recover | sqlite3 new.db` saves what can be read"
+            f"{what} at {path} is damaged ({trouble}). Nothing was done. Put a copy of it back"
+            f"{'' if trouble == OTHER else saved}"
         )
     _seen[path] = stamp
 
