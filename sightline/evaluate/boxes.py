@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -42,14 +42,14 @@ def fit(logits: FloatArray, labels: IntArray, wanted: Wanted, classes: int) -> C
         if right.any():
             temperature, shared = decisions.calibrate(odds(scores)[:, None], right[:, None])
             shifts = tuple(_shift(one, temperature, float(shared[0])) for one in found)
-        limits = [
-            tuple(decisions.sigmoid((odds(np.array(raw)) - np.array(shifts)) / temperature).tolist())
-            for raw in (_thresholds(found, None), _thresholds(found, wanted.precision))
-        ]
-        operating = None
+
+        def limits(precision: float | None) -> tuple[float, ...]:
+            raw = odds(np.array(_thresholds(found, precision)))
+            return tuple(decisions.sigmoid((raw - np.array(shifts)) / temperature).tolist())
+
+        boxes = Boxed(shifts=shifts, thresholds=limits(wanted.precision), images=len(logits))
         if wanted.precision is not None:
-            operating = Operating(wanted_precision=wanted.precision, best=limits[0])
-        boxes = Boxed(shifts=shifts, thresholds=limits[1], images=len(logits), operating=operating)
+            boxes = replace(boxes, operating=Operating(wanted_precision=wanted.precision, best=limits(None)))
         answers, shown = _decided(logits, temperature, boxes)
         abstain_below = least_sure(sureness(answers, shown), _exact(answers, shown, labels), wanted.accuracy)
     return Confidence(

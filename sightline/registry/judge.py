@@ -122,12 +122,12 @@ def _against_champion(candidate: Candidate) -> Blessing:
         own = candidate.answers
         return rules.first(own.right, own.labels, candidate.limits, bound, own.head)
     pair = paired(candidate.rival.right, candidate.answers.right, candidate.groups)
-    if candidate.has_the_network_of(candidate.champion):
-        return rules.same_network(pair, candidate.champion, candidate.request.rule, bound)
     score = candidate.answers.gained(candidate.rival)
     worse = rules.harmed(pair, candidate.champion, bound, score)
     if worse is not None:
         return worse
+    if not pair.disagreement and candidate.has_the_network_of(candidate.champion):
+        return rules.same_network(pair, candidate.champion, candidate.request.rule, bound)
     against = objection(candidate, candidate.champion, [name for name in CHECKS if name != names.OVERALL])
     if against is not None:
         return rules.not_asked(against.sentence, pair, bound, against.verdict)

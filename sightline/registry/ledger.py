@@ -258,7 +258,7 @@ def uncrowned(paths: Paths, ledger: Ledger) -> str:
     if not ledger.history(model) and any((paths.mlflow / "versions" / model).glob("*.json")):
         return (
             f"the promotion ledger says nothing of {model}, of which versions are registered: where it was lost put a "
-            "copy of it back, else promote one of them (`sightline promote 1 --reason …`)"
+            "copy of it back, else promote one of them (`sightline promote N --reason …`)"
         )
     return f"{model} has no champion yet: run `sightline run`, or name a version"
 

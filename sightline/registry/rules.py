@@ -119,7 +119,10 @@ def not_asked(said: str, pair: Paired, bound: Bound, verdict: Word = NOT_APPLICA
 
 
 def same_network(pair: Paired, name: str, rule: Rule, bound: Bound) -> Blessing:
-    """The blessing of a candidate with the champion's own network: other decisions are a person's wish, not better."""
+    """The blessing of a candidate with the champion's own network, whose figures on all images are the champion's.
+
+    Other decisions are a person's wish, and not better.
+    """
     said = f"the network of champion version {name} with other decisions"
     if rule == NO_WORSE:
         return not_asked(said, pair, bound, "passed")
