@@ -242,7 +242,8 @@ def _check(given: str, *, download: bool) -> None:
     elif given.startswith(published.PREFIX):
         published.check(given, download=download)
     elif Path(given).is_dir():
-        next(iter(scan(Path(given))))
+        if not tells_boxes(Path(given)):
+            next(iter(scan(Path(given))))
     elif "://" in given:
         raise DataError(f"{given}: an address is not fetched; copy it into a folder first, and name that")
     elif not Path(given).is_file():

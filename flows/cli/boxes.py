@@ -23,7 +23,7 @@ def boxes(
     ] = "coco",
     as_json: AsJson = False,
 ) -> None:
-    """Tell which boxes a folder holds as COCO JSON, VOC XML or YOLO text, and what is wrong with them.
+    """Tell which boxes a folder holds as COCO JSON, VOC XML, YOLO text or tables, and what is wrong with them.
 
     Needs no project. With --out the images are copied, with their boxes in the form that is asked for; what cannot be
     used stays behind. `sightline init P --images OUT/labels.csv` learns which classes an image shows.

@@ -126,8 +126,7 @@ def _set_aside() -> None:
     place = Path(os.environ.get("PREFECT_HOME", "")) / "prefect.db"
     if not place.is_file():
         return
-    trouble = databases.damage(place)
-    if trouble:
+    if trouble := databases.lasting(place, databases.PREFECT):
         kept = databases.set_aside(place)
         typer.echo(f"Prefect's database was damaged ({trouble}): it is now {kept}, and its pages begin anew", err=True)
 

@@ -22,6 +22,7 @@ from filelock import FileLock
 from sightline.files import replacing
 from sightline.processes import end_with_the_parent, tied
 from sightline.project import environment, machine_cache
+from sightline.tracking import databases
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,7 +69,7 @@ def _kept() -> Path | None:
 
 def _make_template(template: Path) -> None:
     with FileLock(template.with_name(f"{template.name}.lock")):
-        if not template.is_file():
+        if not template.is_file() or databases.damage(template, databases.PREFECT):
             with replacing(template) as scratch:
                 _migrate(template.with_name("draft.db"), scratch)
 

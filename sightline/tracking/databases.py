@@ -14,6 +14,8 @@ WAIT = 60
 TRIES = 25
 EMPTY, OTHER = "it is empty", "it holds something else"
 SCHEME = "sqlite:///"
+PREFECT = "flow_run"
+"""A table that Prefect's database has."""
 _seen: dict[Path, tuple[int, int]] = {}
 """Size and time of change of the files that were found whole by this process."""
 
@@ -31,20 +33,24 @@ def check(uri: str, what: str, table: str | None = None) -> None:
     stamp = known.st_size, known.st_mtime_ns
     if _seen.get(path) == stamp:
         return
-    trouble = damage(path, table)
-    for _ in range(TRIES):
-        if trouble not in {EMPTY, OTHER}:
-            break
-        # Another process may be about to make its tables.
-        time.sleep(0.2)
-        trouble = damage(path, table)
-    if trouble:
+    if trouble := lasting(path, table):
         saved = f"; without one, `sqlite3 {path.name} .recover | sqlite3 new.db` saves what can be read"
         raise RegistryError(
             f"{what} at {path} is damaged ({trouble}). Nothing was done. Put a copy of it back"
             f"{'' if trouble == OTHER else saved}"
         )
     _seen[path] = stamp
+
+
+def lasting(path: Path, table: str | None = None) -> str | None:
+    """As `damage`, once another process that may be about to make its tables had the time to."""
+    trouble = damage(path, table)
+    for _ in range(TRIES):
+        if trouble not in {EMPTY, OTHER}:
+            break
+        time.sleep(0.2)
+        trouble = damage(path, table)
+    return trouble
 
 
 def set_aside(path: Path) -> Path:

@@ -56,7 +56,7 @@ def _prefect(*, fix: bool) -> Iterator[Finding]:
     def aside() -> str:
         return f"it is now {databases.set_aside(place).name}, and Prefect's pages begin anew"
 
-    yield settled("Prefect's database", place.name, databases.damage(place), aside, fix=fix)
+    yield settled("Prefect's database", place.name, databases.lasting(place, databases.PREFECT), aside, fix=fix)
 
 
 def _ledger(tracker: Tracker, ledger: Ledger, *, fix: bool) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import httpx
@@ -16,6 +17,7 @@ import pytest
 
 from flows.cli.prefect_runs import FOLDER
 from sightline.project import environment
+from sightline.tracking import databases
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -126,18 +128,30 @@ def test_server_ends_with_the_command(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_damaged_database_is_moved_aside(tmp_path: Path) -> None:
-    """Only Prefect's pages need what it holds: the command goes on beside a new one, and says where the old one is."""
+@pytest.mark.parametrize("other", [False, True])
+def test_damaged_database_is_moved_aside(tmp_path: Path, *, other: bool) -> None:
+    """Only Prefect's pages need what it holds: the command goes on beside a new one, and says where the old one is.
+
+    Of the tables that all projects of a user begin with nothing is lost at all.
+    """
     database = tmp_path / "toy" / ".prefect" / "prefect.db"
-    database.parent.mkdir(parents=True)
-    database.write_bytes(b"no database" * 1000)
+    kept = tmp_path / "cache" / "sightline" / f"prefect-{version('prefect')}.db"
+    for place in (database, kept):
+        place.parent.mkdir(parents=True)
+        if other:
+            with closing(sqlite3.connect(place)) as store:
+                store.execute("CREATE TABLE experiments (id INTEGER)")
+        else:
+            place.write_bytes(b"no database" * 1000)
+    content = database.read_bytes()
     process = command(tmp_path / "toy", tmp_path / "cache")
     _, said = process.communicate()
     assert process.returncode == 0, said
     assert "Prefect's database was damaged" in said
-    kept = [one for one in database.parent.iterdir() if one.is_file() and one.read_bytes()[:11] == b"no database"]
-    assert len(kept) == 1
-    assert str(kept[0]) in said
+    aside = [one for one in database.parent.iterdir() if one.is_file() and one.read_bytes() == content]
+    assert len(aside) == 1
+    assert str(aside[0]) in said
+    assert databases.damage(kept, databases.PREFECT) is None
 
 
 @pytest.mark.slow

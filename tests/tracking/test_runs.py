@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING
 
+import pytest
+
+from sightline.errors import RegistryError
+from sightline.tracking import databases
 from sightline.tracking.runs import PROCESS, connect
 
 if TYPE_CHECKING:
@@ -41,3 +47,16 @@ def test_killed_run_is_ended_by_the_next(toy: Paths) -> None:
     tracker.settle()
     states = [tracker.client.get_run(run).info.status for run in (dead, living, elsewhere)]
     assert states == ["KILLED", "RUNNING", "RUNNING"]
+
+
+def test_another_database_is_no_empty_store(toy: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One in the place of the project's own is refused as it is: no table is added to it."""
+    file = toy.mlflow / "mlflow.db"
+    file.unlink()
+    with closing(sqlite3.connect(file)) as store:
+        store.execute("create table promotions (id integer)")
+    data = file.read_bytes()
+    monkeypatch.setattr(databases, "TRIES", 1)
+    with pytest.raises(RegistryError, match=r"mlflow.db is damaged \(it holds something else\)"):
+        connect(toy)
+    assert file.read_bytes() == data

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -20,6 +22,7 @@ from sightline import config
 from sightline.data import shards
 from sightline.errors import ModelError, ProjectError, RegistryError
 from sightline.report.tune import write_tune_page
+from sightline.tracking import databases
 from sightline.tune import apply, search, study, trial
 from sightline.tune.search import Attempt
 from sightline.tune.space import Asked
@@ -249,6 +252,12 @@ def test_damaged_or_unknown_store_is_told(paths: Paths, monkeypatch: pytest.Monk
     (paths.runs / "tune").mkdir(parents=True)
     (paths.runs / "tune" / "study.db").write_bytes(b"no database" * 1000)
     with pytest.raises(RegistryError, match=r"store of studies at .*damaged"):
+        opened(paths, SIZE)
+    (paths.runs / "tune" / "study.db").unlink()
+    with closing(sqlite3.connect(paths.runs / "tune" / "study.db")) as store:
+        store.execute("create table experiments (id integer)")
+    monkeypatch.setattr(databases, "TRIES", 1)
+    with pytest.raises(RegistryError, match="it holds something else"):
         opened(paths, SIZE)
     monkeypatch.setenv(study.ADDRESS, "postgresql+nothing://me:sesame@localhost/studies")
     with pytest.raises(ProjectError, match="SIGHTLINE_TUNE_URI") as told:

@@ -1,4 +1,4 @@
-"""Boxes around objects, as people keep them: COCO's JSON, Pascal VOC's XML and YOLO's text, in and out.
+"""Boxes around objects, as people keep them: COCO's JSON, Pascal VOC's XML and YOLO's text in and out, tables in.
 
 Each form is a module of this package (the protocol `Form`). All that are there are read, told apart by what the files
 hold: images that two of them describe differently are quarantined.
@@ -10,11 +10,11 @@ from contextlib import suppress
 from itertools import chain
 from typing import TYPE_CHECKING, Protocol
 
-from sightline.data.annotations import coco, voc, yolo
+from sightline.data.annotations import coco, rows, voc, yolo
 from sightline.data.annotations.described import Box, Described
 from sightline.data.annotations.table import Annotations, assemble
 from sightline.data.annotations.tree import Tree
-from sightline.data.sources import scan
+from sightline.data.sources import scan, tables
 from sightline.data.sources.unpacking import is_archive
 from sightline.errors import DataError
 
@@ -40,7 +40,7 @@ class Form(Protocol):
         ...
 
 
-FORMS: tuple[Form, ...] = (coco, voc, yolo)
+FORMS: tuple[Form, ...] = (coco, voc, yolo, rows)
 """Listed by hand, so that code digests cover them."""
 TOLD = ("", "annotations", "Annotations")
 """Folders in which COCO's JSON lies."""
@@ -58,27 +58,37 @@ def read(place: Path) -> Annotations:
         reasons = found.images["reason"].dropna()
         first = f"; first: {found.images['path'].iloc[0]}: {reasons.iloc[0]}" if len(reasons) else ""
         raise DataError(
-            f"{place}: no image there has boxes that can be read; expected a COCO JSON, VOC XML files, or YOLO texts "
-            f"with their data.yaml or classes.txt{first}"
+            f"{place}: no image there has boxes that can be read; expected a COCO JSON, VOC XML files, YOLO texts "
+            f"with their data.yaml or classes.txt, or a table with a row for each box{first}"
         )
     return found
 
 
 def tells_boxes(place: Path) -> bool:
-    """Whether there are boxes instead of classes: a COCO JSON, or other annotations where all is of one class."""
+    """Whether there are boxes instead of classes.
+
+    A COCO JSON and a table that would tell the classes, but has edges, say so; other annotations where all is of one
+    class.
+    """
     if not place.is_dir():
-        return place.suffix.lower() == ".json" and bool(coco.files(_tree(place)))
+        return (place.suffix.lower() == ".json" and bool(coco.files(_tree(place)))) or _is_table(place)
     if any(coco.files(_tree(file)) for folder in TOLD for file in sorted((place / folder).glob("*.json"))):
         return True
     labels: set[str | None] = set()
     # Where nothing is found, whoever asks next tells what was expected.
     with suppress(DataError):
+        if any(rows.is_one(table) for table, _ in tables.tables(place)):
+            return True
         for item in scan(place):
             labels.add(item.label)
             if len(labels - {None}) > 1:
                 return False
     tree = _tree(place)
     return any(form.files(tree) for form in FORMS)
+
+
+def _is_table(place: Path) -> bool:
+    return place.suffix.lower() in tables.SUFFIXES and place.is_file() and rows.is_one(place)
 
 
 def files(folder: Path) -> list[str]:

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 
 from sightline.data.sources.entries import entries
 from sightline.data.sources.item import files, split_of, suffix_of
+from sightline.data.sources.tables import SUFFIXES as TABLES
 from sightline.images.reading import SUFFIXES, UnreadableImage, open_image, upright_size
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 MISSING = "there is no such image"
-TEXTS = (".json", ".xml", ".txt", ".yaml", ".yml", ".names")
+TEXTS = (".json", ".xml", ".txt", ".yaml", ".yml", ".names", *TABLES)
 
 
 class Tree:

@@ -149,7 +149,7 @@ def listed(table: Path) -> tuple[list[Listed], list[str]]:
     again = 0
     for line, row in found:
         path, reason = finder.find(row)
-        split, label = _split(table, line, text(row.get("split"))), plain(text(row.get("label")))
+        split, label = split_given(table, line, text(row.get("split"))), plain(text(row.get("label")))
         one = Listed(line, path, label, split, text(row.get("group")) or None, reason, bool(row.get(SEVERAL)))
         before = seen.setdefault(path or f"line {line}", one)
         if before is not one:
@@ -176,7 +176,8 @@ def rows(table: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
     yield from cells.sheet(table, is_file=lambda cell: (table.parent / cell).is_file()).rows
 
 
-def _split(table: Path, line: int, given: str) -> str | None:
+def split_given(table: Path, line: int, given: str) -> str | None:
+    """The split that a row names, if it names one. Raises DataError where that is none."""
     split = split_of(given)
     if given and not split:
         raise DataError(f"{table}, line {line}: split {given!r} is none of train, val, test")
@@ -187,7 +188,8 @@ def _check_same(table: Path, before: Listed, one: Listed) -> None:
     if (before.label, before.split) != (one.label, one.split):
         raise DataError(
             f"{table}, line {one.line}: {one.path} is listed twice, as {_what(before)} on line {before.line} and as "
-            f"{_what(one)} here; keep one line per image"
+            f"{_what(one)} here; keep one line per image (`a;b` in a column labels where it shows both; for boxes name "
+            "their edges xmin, ymin, xmax, ymax)"
         )
 
 
