@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from conftest import make_images
+from PIL import Image
 from several import make_sheets
 
 from sightline import config, project, scaffold
@@ -94,6 +95,18 @@ def test_facts_about_images_are_no_classes(tmp_path: Path) -> None:
     images = make_images(tmp_path / "images", per_class=2)
     (images / "metadata.csv").write_text("file_name,indoor,flash\nred/0000.png,0,1\n", encoding="utf-8")
     assert {item.label for item in scan(images)} == {"blue", "green", "red"}
+
+
+def test_columns_of_classes_under_another_name(tmp_path: Path) -> None:
+    """Where no folders are classes a table of them says so whatever it is called, one in each split too (Roboflow)."""
+    for split, name in (("train", "a"), ("valid", "b")):
+        image = tmp_path / "set" / split / f"{name}.png"
+        image.parent.mkdir(parents=True)
+        Image.new("L", (32, 32)).save(image)
+        (image.parent / "_classes.csv").write_text(f"filename, cat, dog\n{name}.png, 1, {int(name == 'b')}\n")
+    found = {item.path: (item.label, item.split) for item in scan(tmp_path / "set")}
+    assert found == {"train/a.png": ("cat", "train"), "valid/b.png": ("cat;dog", "val")}
+    assert label_sets.shows_several(tmp_path / "set", scan(tmp_path / "set"))
 
 
 def test_init_finds_the_task_and_keeps_the_sets(tmp_path: Path) -> None:
