@@ -1,4 +1,4 @@
-"""Boxes around objects, as people keep them: COCO's JSON, Pascal VOC's XML and YOLO's text in and out, tables in.
+"""Boxes around objects, as people keep them: COCO's JSON, Pascal VOC's XML and YOLO's text in and out; others in.
 
 Each form is a module of this package (the protocol `Form`). All that are there are read, told apart by what the files
 hold: images that two of them describe differently are quarantined.
@@ -10,7 +10,7 @@ from contextlib import suppress
 from itertools import chain
 from typing import TYPE_CHECKING, Protocol
 
-from sightline.data.annotations import coco, rows, voc, yolo
+from sightline.data.annotations import coco, cvat, labelme, rows, voc, yolo
 from sightline.data.annotations.described import Box, Described
 from sightline.data.annotations.table import Annotations, assemble
 from sightline.data.annotations.tree import Tree
@@ -40,10 +40,12 @@ class Form(Protocol):
         ...
 
 
-FORMS: tuple[Form, ...] = (coco, voc, yolo, rows)
+FORMS: tuple[Form, ...] = (coco, voc, yolo, cvat, labelme, rows)
 """Listed by hand, so that code digests cover them."""
 TOLD = ("", "annotations", "Annotations")
-"""Folders in which COCO's JSON lies."""
+"""Folders in which a file about all images lies."""
+ALONE = ("*.json", "annotations.xml")
+"""Its name there: of XML there may be a file for each image."""
 
 
 def read(place: Path) -> Annotations:
@@ -59,7 +61,8 @@ def read(place: Path) -> Annotations:
         first = f"; first: {found.images['path'].iloc[0]}: {reasons.iloc[0]}" if len(reasons) else ""
         raise DataError(
             f"{place}: no image there has boxes that can be read; expected a COCO JSON, VOC XML files, YOLO texts "
-            f"with their data.yaml or classes.txt, or a table with a row for each box{first}"
+            "with their data.yaml or classes.txt, CVAT's XML, Labelme's JSON, or a table with a row for each box"
+            f"{first}"
         )
     return found
 
@@ -67,12 +70,12 @@ def read(place: Path) -> Annotations:
 def tells_boxes(place: Path) -> bool:
     """Whether there are boxes instead of classes.
 
-    A COCO JSON and a table that would tell the classes, but has edges, say so; other annotations where all is of one
-    class.
+    A file about all images says so, and a table that would tell the classes, but has edges; other annotations where all
+    is of one class.
     """
     if not place.is_dir():
-        return (place.suffix.lower() == ".json" and bool(coco.files(_tree(place)))) or _is_table(place)
-    if any(coco.files(_tree(file)) for folder in TOLD for file in sorted((place / folder).glob("*.json"))):
+        return place.is_file() and _is_about_all(place)
+    if any(_is_about_all(file) for folder in TOLD for name in ALONE for file in (place / folder).glob(name)):
         return True
     labels: set[str | None] = set()
     # Where nothing is found, whoever asks next tells what was expected.
@@ -87,8 +90,15 @@ def tells_boxes(place: Path) -> bool:
     return any(form.files(tree) for form in FORMS)
 
 
-def _is_table(place: Path) -> bool:
-    return place.suffix.lower() in tables.SUFFIXES and place.is_file() and rows.is_one(place)
+def _is_about_all(file: Path) -> bool:
+    """Whether a file is of a form that has many images in one."""
+    if file.suffix.lower() in tables.SUFFIXES:
+        return rows.is_one(file)
+    begins = {".json": coco.PARTS.match, ".xml": cvat.ROOT.search}.get(file.suffix.lower())
+    if begins is None:
+        return False
+    with file.open("rb") as handle:
+        return begins(handle.read(coco.LOOK)) is not None
 
 
 def files(folder: Path) -> list[str]:

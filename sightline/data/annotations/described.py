@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from sightline.heads.located import Box as Located
 from sightline.heads.targets import CROWD, DIFFICULT, OBJECT
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Edges = tuple[float, float, float, float]
+"""Left, top, right, bottom."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,8 +30,14 @@ class Box:
     difficult: bool = False
     """Neither asked for nor counted against an answer (VOC's `difficult`)."""
 
+    @classmethod
+    def at(cls, label: str, edges: Edges) -> Self:
+        """An object of that class between these edges."""
+        x1, y1, x2, y2 = edges
+        return cls(label=label, x1=x1, y1=y1, x2=x2, y2=y2)
+
     @property
-    def edges(self) -> tuple[float, float, float, float]:
+    def edges(self) -> Edges:
         """Left, top, right, bottom."""
         return self.x1, self.y1, self.x2, self.y2
 
@@ -55,3 +68,15 @@ class Described:
     split: str | None = None
     reason: str | None = None
     """Why the image cannot be used, where the file already shows it."""
+
+
+def around(points: Sequence[tuple[float, ...]]) -> Edges:
+    """The edges of the box around an outline; no numbers where one of its own is none.
+
+    Raises ValueError where there is no point, or one of them is none.
+    """
+    across, down = zip(*((x, y) for x, y in points), strict=True)
+    # The smallest of numbers and NaN would depend on their order.
+    if not all(map(math.isfinite, (*across, *down))):
+        return (math.nan,) * 4
+    return min(across), min(down), max(across), max(down)

@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+    from sightline.data.annotations.described import Edges
     from sightline.data.annotations.tree import Tree
 
     Row = Mapping[str, Any]
-    Edges = tuple[float, float, float, float]
     Spellings = Mapping[str, tuple[tuple[str, ...], ...]]
 
 SHARES = 1.5
@@ -225,4 +225,4 @@ def _scale(tree: Tree, image: str) -> tuple[float, float]:
 
 def _box(label: str, edges: Edges, width: float, height: float) -> Box:
     x1, y1, x2, y2 = edges
-    return Box(label=label, x1=x1 * width, y1=y1 * height, x2=x2 * width, y2=y2 * height)
+    return Box.at(label, (x1 * width, y1 * height, x2 * width, y2 * height))

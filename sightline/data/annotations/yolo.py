@@ -6,12 +6,11 @@ named by a data.yaml, or line by line by a classes.txt.
 
 from __future__ import annotations
 
-import math
 import re
 from typing import TYPE_CHECKING, Any
 
 from sightline import yamls
-from sightline.data.annotations.described import Box, Described
+from sightline.data.annotations.described import Box, Described, around
 from sightline.data.annotations.tree import MISSING, split_in
 from sightline.data.sources.item import SPLITS
 from sightline.errors import DataError
@@ -98,10 +97,7 @@ def _box(label: str, values: list[float], width: int, height: int) -> Box:
         x, y, w, h = values
         edges = (x - w / 2, y - h / 2, x + w / 2, y + h / 2)
     else:
-        across, down = values[::2], values[1::2]
-        # The smallest of numbers and NaN would depend on their order.
-        broken = not all(map(math.isfinite, values))
-        edges = (math.nan,) * 4 if broken else (min(across), min(down), max(across), max(down))
+        edges = around(list(zip(values[::2], values[1::2], strict=True)))
     left, top, right, bottom = edges
     return Box(label=label, x1=left * width, y1=top * height, x2=right * width, y2=bottom * height)
 
