@@ -19,7 +19,8 @@ from sightline.digests import digest_of
 from sightline.errors import Damaged
 from sightline.files import write_atomically
 from sightline.models.shipped import is_shipped
-from sightline.registry.ledger import UNCHANGED, open_ledger
+from sightline.registry.ledger import UNCHANGED
+from sightline.registry.opening import open_ledger
 from sightline.registry.outcome import Outcome
 from sightline.report.page import Score, StageRow
 from sightline.tracking.runs import connect

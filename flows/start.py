@@ -12,7 +12,7 @@ from flows import values
 from flows.recording import open_run
 from sightline import config, project, turns
 from sightline.evaluate import fixed
-from sightline.registry.ledger import open_ledger
+from sightline.registry.opening import open_ledger
 from sightline.tracking.runs import connect
 from tasks.context import Context
 

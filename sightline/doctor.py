@@ -184,7 +184,7 @@ def _champion(paths: Paths) -> Diagnosis:
 
 
 def _crowned(paths: Paths) -> Identity | None:
-    from sightline.registry.ledger import open_ledger
+    from sightline.registry.opening import open_ledger
     from sightline.tracking.versions import classifier_of
 
     ledger = open_ledger(paths)

@@ -99,7 +99,7 @@ def rollback(reason: Reason = "rollback", as_json: AsJson = False) -> None:
 
 def history(as_json: AsJson = False) -> None:
     """Show the promotion ledger: who made which version champion, or did not, when and why."""
-    from sightline.registry.ledger import history as rows
+    from sightline.registry.opening import history as rows
 
     found = rows(enter(), lambda said: typer.echo(said, err=True))
     if as_json:

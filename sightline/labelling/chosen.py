@@ -18,7 +18,7 @@ from sightline.heads.labels import LABELS
 from sightline.labelling.pictures import is_whole
 from sightline.monitor.audit import is_drawn, sample
 from sightline.monitor.look import last
-from sightline.registry.ledger import open_ledger
+from sightline.registry.opening import open_ledger
 from sightline.serve.history import look, read
 from sightline.serve.record import as_label
 from sightline.serve.store import Store

@@ -13,7 +13,7 @@ from sightline.digests import file_digest
 from sightline.errors import DataError, RegistryError, SightlineError
 from sightline.evaluate import release
 from sightline.lineage import origin
-from sightline.registry.ledger import open_ledger
+from sightline.registry.opening import open_ledger
 from sightline.tracking.runs import connect
 
 if TYPE_CHECKING:

@@ -16,7 +16,8 @@ from sightline.errors import DataError, RegistryError, SightlineError
 from sightline.heads.labels import CLASSIFY, LABELS
 from sightline.lineage import origin
 from sightline.project import USES
-from sightline.registry.ledger import INSUFFICIENT, REFUSED, WAITING, open_ledger
+from sightline.registry.ledger import INSUFFICIENT, REFUSED, WAITING
+from sightline.registry.opening import open_ledger
 from sightline.tracking import records
 from sightline.tracking.versions import CHALLENGER, CHAMPION, PREVIOUS, backbone_of, classifier_of, find, split
 

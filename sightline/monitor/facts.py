@@ -12,7 +12,8 @@ from sightline.evaluate import release
 from sightline.monitor.look import last
 from sightline.monitor.policy import Facts, expected
 from sightline.registry import prospects
-from sightline.registry.ledger import CHANGES, open_ledger
+from sightline.registry.ledger import CHANGES
+from sightline.registry.opening import open_ledger
 from sightline.tracking.runs import connect
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from sightline.errors import RegistryError
 from sightline.registry.blessing import DATA, INTEGRITY, PASSED
-from sightline.registry.ledger import PROMOTED, REFUSED, ROLLED_BACK, SET_BACK, open_ledger
+from sightline.registry.ledger import PROMOTED, REFUSED, ROLLED_BACK, SET_BACK
+from sightline.registry.opening import open_ledger
 from sightline.registry.served import answering
 from sightline.tracking.versions import classifier_of
 

@@ -12,7 +12,7 @@ from sightline.registry import mending, strangers
 from sightline.registry.blessing import check_names
 from sightline.registry.champion import answer_requests, approved, rollback, submit, take
 from sightline.registry.judge import Judgement, judge
-from sightline.registry.ledger import open_ledger, uncrowned
+from sightline.registry.opening import open_ledger, uncrowned
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

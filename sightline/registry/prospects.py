@@ -8,7 +8,7 @@ from sightline.data import manifest
 from sightline.evaluate import compare, power
 from sightline.evaluate.abstention import fewest_images, most_shown
 from sightline.registry.blessing import OVERALL
-from sightline.registry.ledger import open_ledger
+from sightline.registry.opening import open_ledger
 from sightline.registry.wealth import following
 from sightline.words import counted
 

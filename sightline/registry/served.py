@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from sightline.digests import tree_digest
 from sightline.errors import RegistryError
-from sightline.registry.ledger import open_ledger, uncrowned
+from sightline.registry.opening import open_ledger, uncrowned
 from sightline.tracking import bundles, forms
 from sightline.tracking.versions import classifier_of
 

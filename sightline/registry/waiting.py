@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sightline.errors import RegistryError
-from sightline.registry.ledger import INSUFFICIENT, WAITING, history, open_ledger
+from sightline.registry.ledger import INSUFFICIENT, WAITING
+from sightline.registry.opening import history, open_ledger
 from sightline.tracking.versions import classifier_of
 
 if TYPE_CHECKING:

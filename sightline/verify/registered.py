@@ -13,7 +13,7 @@ from sightline.digests import tree_digest
 from sightline.errors import Damaged, RegistryError, SightlineError
 from sightline.registry import mending, strangers
 from sightline.registry.champion import project
-from sightline.registry.ledger import open_ledger
+from sightline.registry.opening import open_ledger
 from sightline.tracking import databases
 from sightline.tracking.records import Record
 from sightline.tracking.runs import connect

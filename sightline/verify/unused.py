@@ -10,7 +10,8 @@ from sightline import stored
 from sightline.digests import tree_digest
 from sightline.errors import Damaged
 from sightline.evaluate.evaluation import BUNDLE
-from sightline.registry.ledger import INSUFFICIENT, WAITING, open_ledger
+from sightline.registry.ledger import INSUFFICIENT, WAITING
+from sightline.registry.opening import open_ledger
 from sightline.tracking.versions import classifier_of
 from sightline.train.result import RESULT
 

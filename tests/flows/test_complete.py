@@ -18,7 +18,8 @@ from sightline import stamps
 from sightline.config import write_value
 from sightline.data.labels import exchange
 from sightline.data.versions import dvc
-from sightline.registry.ledger import PROMOTED, UNCHANGED, Entry, open_ledger
+from sightline.registry.ledger import PROMOTED, UNCHANGED, Entry
+from sightline.registry.opening import open_ledger
 from sightline.registry.outcome import Outcome
 from sightline.report.page import Score, StageRow
 from sightline.tracking.runs import connect

@@ -10,7 +10,7 @@ from conftest import COLOURS, copy_project, draw, enter, make_images, make_proje
 
 from sightline.errors import ConfigError, ValidationFailed
 from sightline.monitor.facts import gather
-from sightline.registry.ledger import open_ledger
+from sightline.registry.opening import open_ledger
 from sightline.tracking.runs import connect
 
 if TYPE_CHECKING:

@@ -24,8 +24,8 @@ from sightline.registry.ledger import (
     WAITING,
     Entry,
     Identity,
-    open_ledger,
 )
+from sightline.registry.opening import open_ledger
 from sightline.tracking.runs import connect
 
 if TYPE_CHECKING:

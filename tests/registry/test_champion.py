@@ -19,7 +19,8 @@ from sightline.registry.blessing import OVERALL, REQUIRED, Blessing, Bound, deci
 from sightline.registry.candidate import Request
 from sightline.registry.champion import answer_requests, project, rollback, submit
 from sightline.registry.judge import Judgement, best_champion
-from sightline.registry.ledger import Identity, Ledger, open_ledger
+from sightline.registry.ledger import Identity, Ledger
+from sightline.registry.opening import open_ledger
 from sightline.tracking.runs import connect
 from sightline.tracking.versions import CHALLENGER, CHAMPION, PREVIOUS
 

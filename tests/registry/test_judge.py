@@ -33,7 +33,7 @@ from sightline.registry.candidate import Request
 from sightline.registry.champion import record
 from sightline.registry.leaks import Leak
 from sightline.registry.learned import INIT, Learned
-from sightline.registry.ledger import history, open_ledger
+from sightline.registry.opening import history, open_ledger
 from sightline.registry.served import answering, served
 from sightline.registry.trial import start_trial
 from sightline.stage import run_stage

@@ -16,7 +16,8 @@ from servers import postgres
 
 from sightline.errors import RegistryError
 from sightline.files import write_atomically
-from sightline.registry.ledger import PROMOTED, REFUSED, Entry, Identity, Ledger, history, open_ledger, uncrowned
+from sightline.registry.ledger import PROMOTED, REFUSED, Entry, Identity, Ledger
+from sightline.registry.opening import history, open_ledger, uncrowned
 from sightline.tracking import databases
 
 if TYPE_CHECKING:

@@ -30,7 +30,8 @@ from sightline.models.zoo import build
 from sightline.project import Paths
 from sightline.registry.champion import rollback
 from sightline.registry.genuine import verify_version
-from sightline.registry.ledger import PROMOTED, Entry, open_ledger
+from sightline.registry.ledger import PROMOTED, Entry
+from sightline.registry.opening import open_ledger
 from sightline.registry.trial import start_trial, trouble_with
 from sightline.tracking.runs import connect
 

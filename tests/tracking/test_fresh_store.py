@@ -19,7 +19,7 @@ import sys, time
 from pathlib import Path
 import mlflow
 from sightline.project import Paths
-from sightline.registry.ledger import open_ledger
+from sightline.registry.opening import open_ledger
 from sightline.tracking.runs import connect
 print(flush=True)
 sys.stdin.read()

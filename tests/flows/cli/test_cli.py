@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 
 from flows.cli.app import app
 from sightline.errors import ConfigError, DataError, RegistryError, SightlineError
-from sightline.registry.ledger import history
+from sightline.registry.opening import history
 from sightline.registry.trial import start_trial
 from sightline.tracking.runs import connect
 
