@@ -36,6 +36,7 @@ from sets import SETS, Cells
 
 from sightline import config
 from sightline.budget import overhead, plan
+from sightline.budget.choice import choose
 from sightline.budget.ladder import LADDER
 from sightline.budget.overhead import Answers
 from sightline.errors import ConfigError
@@ -114,7 +115,7 @@ def planned(images: int, seconds: float, times: float) -> tuple[tuple[str, int],
         def answering(network: str, size: int) -> float:
             return overhead.answers(machine.runs, network, size).seconds(counts["target"])
 
-        chosen = plan.choose(machine.runs, seconds, paths.params, {}, learned, beside, answering)
+        chosen = choose(machine.runs, seconds, paths.params, {}, learned, beside, answering)
         params = config.load(paths.root, chosen)
         rung = (params.pretrain.network, params.preprocess.size)
         answers = overhead.answers(machine.runs, *rung)

@@ -11,6 +11,7 @@ from prefect.logging import get_run_logger
 
 from sightline import config, project
 from sightline.budget import overhead, plan
+from sightline.budget.choice import choose
 from sightline.heads.labels import LABELS
 from sightline.tracking.runs import connect
 from sightline.train import chain
@@ -63,7 +64,7 @@ class Clock:
             def answering(network: str, size: int) -> float:
                 return overhead.answers(paths.runs, network, size).seconds(counts)
 
-            given |= plan.choose(paths.runs, self.budget, params, given, learned, beside, answering)
+            given |= choose(paths.runs, self.budget, params, given, learned, beside, answering)
         plan.check(paths.runs, self.budget, config.load(paths.root, given), beside)
         return given
 

@@ -9,7 +9,8 @@ import pytest
 from conftest import make_images, make_project, on_the_cpu
 
 from sightline import config, duration
-from sightline.budget import overhead, plan
+from sightline.budget import choice, overhead, plan
+from sightline.budget.choice import choose
 from sightline.budget.overhead import Answers, Overhead
 from sightline.errors import ConfigError
 from sightline.models.shipped import FRACTALS
@@ -164,7 +165,8 @@ def rates(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
         def known(_runs: Path, network: str, size: int, *_: object) -> Speed:
             return Speed(RATES[network, size] * faster)
 
-        monkeypatch.setattr(plan, "remembered", known)
+        for module in (choice, plan):
+            monkeypatch.setattr(module, "remembered", known)
 
     return times
 
@@ -176,8 +178,8 @@ def rung(chosen: dict[str, Any]) -> tuple[str, int]:
 def test_rung_rises_with_the_budget(paths: Paths, tmp_path: Path, rates: Callable[[float], None]) -> None:
     """Little time takes the small network, much of it a larger one on larger images, each with its own rate."""
     rates(1)
-    small = plan.choose(tmp_path, 50.0, paths.params, {}, 10_000, BESIDE, at_once)
-    large = plan.choose(tmp_path, 3600.0, paths.params, {}, 1000, BESIDE, at_once)
+    small = choose(tmp_path, 50.0, paths.params, {}, 10_000, BESIDE, at_once)
+    large = choose(tmp_path, 3600.0, paths.params, {}, 1000, BESIDE, at_once)
     rate, clip = "finetune.scratch.learning_rate", "finetune.scratch.clip"
     assert small == {"pretrain.network": "cnn", "preprocess.size": 32, rate: 0.3, clip: 1.0}
     tuned = {"finetune.recipe.learning_rate": 0.03, "finetune.recipe.clip": 0.0}
@@ -187,7 +189,7 @@ def test_rung_rises_with_the_budget(paths: Paths, tmp_path: Path, rates: Callabl
 def test_fast_machine_climbs_the_ladder(paths: Paths, tmp_path: Path, rates: Callable[[float], None]) -> None:
     """Fifty times as fast it trains ResNets in the minutes in which two cores train the small network."""
     rates(50)
-    taken = [rung(plan.choose(tmp_path, 60.0 * time, paths.params, {}, 1000, BESIDE, at_once)) for time in (1, 5, 10)]
+    taken = [rung(choose(tmp_path, 60.0 * time, paths.params, {}, 1000, BESIDE, at_once)) for time in (1, 5, 10)]
     assert taken == [("resnet18", 128), ("resnet50", 192), ("resnet50", 224)]
 
 
@@ -200,7 +202,7 @@ def test_slow_answers_take_a_smaller_network(paths: Paths, tmp_path: Path, rates
         asked.append((network, size))
         return 40.0 if network == "resnet18" else 2.0
 
-    assert rung(plan.choose(tmp_path, 60.0, paths.params, {}, 1000, BESIDE, answering)) == ("cnn", 64)
+    assert rung(choose(tmp_path, 60.0, paths.params, {}, 1000, BESIDE, answering)) == ("cnn", 64)
     assert asked == [("cnn", 48), ("cnn", 64), ("resnet18", 96)]
 
 
@@ -211,7 +213,7 @@ def test_fast_machine_trains_most_of_the_time(paths: Paths, tmp_path: Path, rate
     answers = Answers(plain=30_000.0, corrupted=500.0)
     beside = Overhead(head=overhead.HEAD, tail=overhead.TAIL, shown=False)
     for seconds in (180.0, 600.0):
-        chosen = plan.choose(tmp_path, seconds, paths.params, {}, 900, beside, at_once)
+        chosen = choose(tmp_path, seconds, paths.params, {}, 900, beside, at_once)
         params = config.load(paths.root, chosen)
         made = plan.resolve(tmp_path, seconds, lambda left=seconds: left - 20, params, counts, beside, answers)  # type: ignore[misc]
         trained = made.steps["scratch"] * params.finetune.scratch.batch_size / made.rates["scratch"]
@@ -238,11 +240,11 @@ def test_given_values_are_kept(paths: Paths, tmp_path: Path, rates: Callable[[fl
     """What the user sets is not chosen: neither the network, the size nor the rate."""
     rates(1)
     given = {"pretrain.network": "vgg11_bn", "preprocess.size": 48}
-    assert plan.choose(tmp_path, 1e7, paths.params, given, 10, BESIDE, at_once) == {}
+    assert choose(tmp_path, 1e7, paths.params, given, 10, BESIDE, at_once) == {}
     # A rate of one's own comes without the clipping that goes with another.
     given = {"preprocess.size": 96, "finetune.scratch.learning_rate": 0.07}
     tuned = {"finetune.recipe.learning_rate": 0.03, "finetune.recipe.clip": 0.0}
-    assert plan.choose(tmp_path, 1e7, paths.params, given, 10, BESIDE, at_once) == {
+    assert choose(tmp_path, 1e7, paths.params, given, 10, BESIDE, at_once) == {
         "pretrain.network": "resnet18",
         **tuned,
     }
@@ -252,11 +254,11 @@ def test_given_values_are_kept(paths: Paths, tmp_path: Path, rates: Callable[[fl
 def test_network_of_the_weights_gets_images_by_the_time(paths: Paths, tmp_path: Path) -> None:
     """Little time takes small images for a backbone's network, whose size from scratch the ladder would not take."""
     params = replace(paths.params, pretrain=Pretrain(network="resnet18", recipe=Recipe(epochs=1), init="weights.pt"))
-    small, large = (plan.choose(tmp_path, time, params, {}, 1000, BESIDE, at_once) for time in (50.0, 1e7))
+    small, large = (choose(tmp_path, time, params, {}, 1000, BESIDE, at_once) for time in (50.0, 1e7))
     assert (small["preprocess.size"], large["preprocess.size"]) == (64, 128)
     assert small["pretrain.network"] == "resnet18"
     given = {"pretrain.network": "vgg11_bn"}
-    assert plan.choose(tmp_path, 50.0, paths.params, given, 9, BESIDE, at_once) == {"preprocess.size": 64}
+    assert choose(tmp_path, 50.0, paths.params, given, 9, BESIDE, at_once) == {"preprocess.size": 64}
 
 
 def test_steps_leave_time_to_score() -> None:
@@ -272,4 +274,4 @@ def test_shipped_backbone_fixes_no_network(paths: Paths, tmp_path: Path) -> None
     """Weights that came along unasked leave network and size to the time, as if there were none."""
     begun = replace(paths.params, pretrain=replace(paths.params.pretrain, init=FRACTALS))
     given = {"preprocess.size": 96}
-    assert plan.choose(tmp_path, 1e7, begun, given, 10, BESIDE, at_once)["pretrain.network"] == "resnet18"
+    assert choose(tmp_path, 1e7, begun, given, 10, BESIDE, at_once)["pretrain.network"] == "resnet18"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from conftest import enter, make_images, make_project
 
-from sightline.budget import overhead, plan
+from sightline.budget import choice, overhead, plan
 from sightline.budget.overhead import Answers
 from sightline.tracking.runs import connect
 from sightline.train.speed import Speed
@@ -24,7 +24,8 @@ def test_run_trains_by_its_plan_and_remembers_what_it_took(tmp_path: Path, monke
 
     paths = enter(make_project(tmp_path / "toy project", make_images(tmp_path / "images")), monkeypatch)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(plan, "remembered", lambda *_: Speed(1.0))
+    for module in (choice, plan):
+        monkeypatch.setattr(module, "remembered", lambda *_: Speed(1.0))
     monkeypatch.setattr(overhead, "answers", lambda *_: Answers(plain=1000.0, corrupted=1000.0))
     assert not overhead.expected(paths.runs, 0.0, 180).shown
     done = train({"preprocess.size": 16, "pretrain.network": "cnn"}, 3600.0)

@@ -1,0 +1,91 @@
+"""Which network and image size a time budget is for, by the measured speed of the ladder's rungs."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, replace
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from sightline.budget.ladder import LADDER, PASSES, SIZES, STEP, STEPS
+from sightline.budget.plan import SHORTEST, recorded, shares
+from sightline.models.shipped import is_shipped
+from sightline.train.speeds import remembered
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Container, Mapping
+    from pathlib import Path
+
+    from sightline.budget.overhead import Overhead
+    from sightline.params import Params
+    from sightline.recipe import Recipe
+
+
+def choose(
+    runs: Path,
+    seconds: float,
+    params: Params,
+    given: Mapping[str, Any],
+    images: int,
+    beside: Overhead,
+    answering: Callable[[str, int], float],
+) -> dict[str, Any]:
+    """Network, image size and rate for a budget as values of `params.yaml`; what `given` sets already is kept.
+
+    `images` is about the number of training images of the target, `beside` what the run takes beside training, and
+    `answering` the seconds of its evaluation's answers by a network at an image size.
+    """
+    fixed: dict[str, Any] = {key: given[key] for key in ("pretrain.network", "preprocess.size") if key in given}
+    if params.pretrain.init is not None and is_shipped(params.pretrain.init):
+        # It goes along where it fits: what is trained for is the network from scratch.
+        params = replace(params, pretrain=replace(params.pretrain, init=None))
+    if params.pretrain.init is not None:
+        fixed["pretrain.network"] = params.pretrain.network
+    first, _ = next(iter(LADDER))
+    network = fixed.get("pretrain.network", first)
+    ladder = LADDER if network == first else dict.fromkeys(((network, size) for size in SIZES), PASSES)
+    values = [(_values(rung), passes) for rung, passes in ladder.items()]
+    rungs = [rung for rung in values if all(rung[0][key] == value for key, value in fixed.items())]
+
+    # A high rate asks for shortened gradients: whoever sets one of the two sets both.
+    owned = {recipe for recipe, _, field in (name.rpartition(".") for name in given) if field in STEP}
+
+    def decide() -> dict[str, Any]:
+        (best, _), began, rate = rungs[0], perf_counter(), math.inf
+
+        def holds(passes: int, rate: float, answers: float) -> bool:
+            spent = perf_counter() - began
+            left = (seconds - spent - beside.head - beside.tail - answers) * shares(params)["scratch"]
+            return left * rate >= passes * images
+
+        for rung, passes in rungs[1:]:
+            # It is no faster than the one before, which is known already.
+            if not holds(passes, rate, 0.0):
+                break
+            network, size, workers = rung["pretrain.network"], rung["preprocess.size"], params.train.workers
+            recipe = _recipe_of(rung, params.finetune.scratch, owned)
+            rate = remembered(runs, network, size, recipe, workers, SHORTEST).rate
+            # How fast it answers is only measured where it could be trained.
+            if not (holds(passes, rate, 0.0) and holds(passes, rate, answering(network, size))):
+                break
+            best = rung
+        return best
+
+    key = [seconds, dict(given), *(asdict(part) for part in (params.pretrain, params.finetune, params.train)), images]
+    best = recorded(runs, key, decide) if len(rungs) > 1 else rungs[0][0] if rungs else {}
+    return {name: value for name, value in best.items() if name not in given and name.rpartition(".")[0] not in owned}
+
+
+def _values(rung: tuple[str, int]) -> dict[str, Any]:
+    network, size = rung
+    values: dict[str, Any] = {"pretrain.network": network, "preprocess.size": size}
+    for recipe, step in STEPS.get(network, {}).items():
+        values |= {f"{recipe}.{field}": value for field, value in zip(STEP, step, strict=True)}
+    return values
+
+
+def _recipe_of(rung: dict[str, Any], recipe: Recipe, owned: Container[str]) -> Recipe:
+    """From scratch as the rung will train: what is measured now is not measured again then."""
+    name = "finetune.scratch"
+    step = {field: rung[f"{name}.{field}"] for field in STEP if f"{name}.{field}" in rung and name not in owned}
+    return replace(recipe, **step)
