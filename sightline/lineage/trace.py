@@ -12,9 +12,10 @@ from sightline.data.manifest import OK, QUARANTINED
 from sightline.data.validation.verdict import Verdict, sentences
 from sightline.data.versions import archive
 from sightline.digests import digest_of
-from sightline.errors import DataError, RegistryError, SightlineError
+from sightline.errors import DataError, RegistryError
 from sightline.heads.labels import CLASSIFY, LABELS
 from sightline.lineage import origin
+from sightline.lineage.decided import decisions
 from sightline.project import USES
 from sightline.registry.ledger import INSUFFICIENT, REFUSED, WAITING
 from sightline.registry.opening import open_ledger
@@ -75,7 +76,7 @@ def trace(paths: Paths, model: str) -> dict[str, Any]:
         "git": _git(paths, known, missing),
         "prefect": {"flow": tags.get("prefect.flow"), "flow_run": tags.get("prefect.flow_run")},
         "evaluation": {"digest": tags.get("evaluation"), "release": tags.get("release")},
-        **_decisions(paths, known.model, known.version, missing),
+        **decisions(paths, known.model, known.version, missing),
         "reproduced": _group(tags, "reproduced") or None,
     }
     needed = _NEEDED if known.model == classifier_of(paths.params.project.name) else _NEEDED_OF_BACKBONE
@@ -252,30 +253,6 @@ def _patch_size(paths: Paths, known: Record, path: str) -> int | None:
     return len(data) if data else None
 
 
-def _decisions(paths: Paths, model: str, version: str, missing: list[str]) -> dict[str, Any]:
-    """The ledger's rows of a version, and the last of them as what the gate said."""
-    try:
-        ledger = open_ledger(paths)
-    except SightlineError as error:
-        missing.append(f"the promotion ledger: {error}")
-        return {"gate": None, "ledger": []}
-    try:
-        rows = [asdict(entry) for entry in ledger.history(model) if entry.version == version]
-        champion = ledger.champion(model)
-    finally:
-        ledger.close()
-    if champion == version and not rows:
-        missing.append("the ledger holds no row of this version")
-    last = rows[-1] if rows else None
-    gate = last and {
-        "decision": last["decision"],
-        "sentence": last["reason"],
-        "at": last["at"],
-        "against": last["champion_before"],
-    }
-    return {"gate": gate, "ledger": rows}
-
-
 def _from_ledger(paths: Paths, model: str, error: RegistryError) -> dict[str, Any]:
     """What the ledger alone knows; the error again where it does not know the version either."""
     name, alias, number = split(model)
@@ -286,7 +263,7 @@ def _from_ledger(paths: Paths, model: str, error: RegistryError) -> dict[str, An
         number = number or (ledger.champion(name) if alias == CHAMPION else None) or ""
     finally:
         ledger.close()
-    answer = _decisions(paths, name, number, missing)
+    answer = decisions(paths, name, number, missing)
     if not answer["ledger"]:
         raise error
     nothing = dict.fromkeys(("created", "weights", "run", "plan", "backbone", "code", "git", "prefect", "evaluation"))
