@@ -127,11 +127,12 @@ def _said_of_backbone(pretrain: Pretrain) -> str:
     if pretrain.init is None:
         return ""
     if pretrain.init != shipped.FRACTALS:
-        return f"backbone: {pretrain.init}, beside training from scratch; `--set pretrain.init=null` does without"
+        return f"backbone: {pretrain.init}, beside training from scratch; `sightline run --set pretrain.init=null` does without"
     none = f" ({at_hand.VARIABLE} has none for {pretrain.network})" if at_hand.folder() else ""
     return (
         f"backbone: where labels are few, one that comes with Sightline{none}, learned from no photograph, beside "
-        "training from scratch; `--set pretrain.init=null` does without, `--source OTHER` pretrains one on images"
+        "training from scratch; `sightline run --set pretrain.init=null` does without, `init … --source OTHER` "
+        "pretrains one on images"
     )
 
 
