@@ -127,7 +127,8 @@ def _said_of_backbone(pretrain: Pretrain) -> str:
     if pretrain.init is None:
         return ""
     if pretrain.init != shipped.FRACTALS:
-        return f"backbone: {pretrain.init}, beside training from scratch; `sightline run --set pretrain.init=null` does without"
+        without = "`sightline run --set pretrain.init=null` does without"
+        return f"backbone: {pretrain.init}, beside training from scratch; {without}"
     none = f" ({at_hand.VARIABLE} has none for {pretrain.network})" if at_hand.folder() else ""
     return (
         f"backbone: where labels are few, one that comes with Sightline{none}, learned from no photograph, beside "
