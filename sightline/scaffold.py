@@ -244,8 +244,12 @@ def _check(given: str, *, download: bool) -> None:
     elif given.startswith(published.PREFIX):
         published.check(given, download=download)
     elif Path(given).is_dir():
-        if not tells_boxes(Path(given)):
+        try:
             next(iter(scan(Path(given))))
+        except DataError:
+            # A row for each box is no table of classes.
+            if not tells_boxes(Path(given)):
+                raise
     elif "://" in given:
         raise DataError(f"{given}: an address is not fetched; copy it into a folder first, and name that")
     elif not Path(given).is_file():
