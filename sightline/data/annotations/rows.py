@@ -3,6 +3,7 @@
 The edges are columns `xmin, ymin, xmax, ymax`, or `x, y, width, height` of the upper left corner and the sides, or one
 cell `bbox` of left, top, width and height as COCO's. Where none is above `SHARES` they are shares of the image's sides.
 A row without edges says that nothing is on its image.
+Tables of answers, which have scores, are left alone.
 """
 
 from __future__ import annotations
@@ -75,6 +76,9 @@ ALL: Spellings = {
     "height": (("image_height", "img_height"),),
 }
 SIZE = ("width", "height")
+SCORE = "score"
+SCORES: Spellings = {SCORE: (("confidence", "conf", "probability", "prob"),)}
+"""Tables with one of these are some model's answers, and nobody's labels."""
 WAYS = (
     _Way(
         {
@@ -132,11 +136,11 @@ def _opened(table: Path) -> tuple[_Way, Iterator[cells.Row]] | None:
     """How the table tells boxes, and its rows."""
     for way in WAYS:
         # Edges first: `y` is a label to others.
-        known = {**way.edges, **{name: ALL[name] for name in ("path", *way.others, "split")}}
+        known = {**way.edges, **{name: ALL[name] for name in ("path", *way.others, "split")}, **SCORES}
         wanted = ("path", *way.edges, *[name for name in way.others if name == LABEL])
         with suppress(DataError):
             rows = list(_first(cells.sheet(table, known, wanted).rows))
-            if rows and not rows[0][1].get(BY_COLUMNS):
+            if rows and not rows[0][1].get(BY_COLUMNS) and SCORE not in rows[0][1]:
                 return way, cells.sheet(table, known, wanted).rows
     return None
 

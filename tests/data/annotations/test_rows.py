@@ -119,6 +119,15 @@ def test_classes_stay_classes(folder: Path) -> None:
         assert not tells_boxes(folder)
 
 
+def test_answers_are_no_labels(folder: Path) -> None:
+    """What a model answered may lie beside the images, as `predict --csv` writes it."""
+    (folder / "boxes.csv").write_text(TABLES["_annotations.csv"], encoding="utf-8")
+    (folder / "answers.csv").write_text("path,label,probability,x1,y1,x2,y2\nimages/4.png,cat,0.9,1,2,30,40\n")
+    found = read(folder)
+    assert boxes_of(found) == {**BOXES, BARE: []}
+    assert not tells_boxes(folder / "answers.csv")
+
+
 def test_rows_that_tell_nothing(folder: Path) -> None:
     """Their images are quarantined with the line; a box outside is by itself."""
     rows = {
