@@ -1,6 +1,7 @@
 """How well boxes are found after ten minutes, on the official split of the blood cells.
 
     python benchmarks/detection.py [--data FOLDER] [--minutes 10 | --steps N] [--backbone FILE] [--peers PYTHON]
+                                   [--cells FILE]
     python benchmarks/detection.py --quick
 
 The production parts: annotations, letterbox, augmentation, detector, loop and average precision. `--data` holds the set
@@ -10,13 +11,15 @@ random, and, where `--backbone` names weights of `--network`, from those too. `-
 work shares the machine; processor seconds are told beside the clock's. Figures are of the official val images,
 which nothing is chosen by, in pixels of the images. Beside it, where `--peers` names a python that has Ultralytics:
 its smallest network by its own defaults, and torchvision's reference recipe (`detection_peer.py`), from scratch in the
-same minutes. The marks: the lower 95 % bound (t over the seeds) of the lead in mAP 50 over each is above 0.
+same minutes. Runs that are finished stay in the file `--cells`, if it is named, and are not made again. The marks: the
+lower 95 % bound (t over the seeds) of the lead in mAP 50 over each is above 0.
 --quick: one seed, one minute, small squares.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import math
 import os
@@ -101,6 +104,7 @@ def main() -> None:
     parser.add_argument("--backbone", type=Path, help="a file of its weights")
     parser.add_argument("--peers", help="python of an environment with Ultralytics; other trainers are run as well")
     parser.add_argument("--seeds", type=int, default=SEEDS)
+    parser.add_argument("--cells", type=Path, help="keeps the runs that are finished; for the same other words only")
     words = parser.parse_args()
     size, minutes, seeds = (192, 1.0, 1) if words.quick else (words.size, words.minutes, words.seeds)
     with tempfile.TemporaryDirectory() as scratch:
@@ -113,17 +117,25 @@ def main() -> None:
         starts: dict[str, Path | None] = {"scratch": None}
         if words.backbone:
             starts["backbone"] = words.backbone.resolve()
-        rows: dict[str, list[dict[str, Any]]] = {name: [] for name in starts}
-        for seed in range(seeds):
-            for name, start in starts.items():
-                row = one(images, held, words.network, start, size, length, seed, Path(scratch))
-                rows[name].append(row)
-                print(f"{name}, seed {seed}: {json.dumps(row)}", flush=True)
-            for name in PEERS if words.peers else ():
+        names = [*starts, *(PEERS if words.peers else ())]
+        cells: dict[str, Any] = read_cells(words.cells)
+        for seed, name in itertools.product(range(seeds), names):
+            if f"{name}/{seed}" in cells:
+                continue
+            if name in starts:
+                row = one(images, held, words.network, starts[name], size, length, seed, Path(scratch))
+            else:
                 row = peer(name, words.peers, found, folder, held, minutes * 60, seed, Path(scratch))
-                rows.setdefault(name, []).append(row)
-                print(f"{name}, seed {seed}: {json.dumps(row)}", flush=True)
-    report(rows, words.network, size)
+            cells[f"{name}/{seed}"] = row
+            if words.cells:
+                words.cells.write_text(json.dumps(cells, indent=1), encoding="utf-8")
+            print(f"{name}, seed {seed}: {json.dumps(row)}", flush=True)
+    report({name: [cells[f"{name}/{seed}"] for seed in range(seeds)] for name in names}, words.network, size)
+
+
+def read_cells(file: Path | None) -> dict[str, Any]:
+    """`NAME/SEED` → the figures of a run that is finished."""
+    return json.loads(file.read_text(encoding="utf-8")) if file and file.is_file() else {}
 
 
 def one(
