@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
-from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
@@ -184,15 +183,24 @@ def place(values: dict[str, Any], key: str, value: Any) -> None:
     Raises ConfigError where a section on the way does not exist.
     """
     *path, last = key.split(".")
-    try:
-        section = reduce(lambda node, name: node.setdefault(name, {}) if name in OPTIONAL else node[name], path, values)
-        if last not in section and last in section.get("recipe", {}):
-            section = section["recipe"]
-        section[last] = value
-    except (KeyError, TypeError, AttributeError):
-        known = ", ".join(values)
-        near = suggestion(path[0], values)
-        raise ConfigError(f"{key}: there is no such section in {PARAMS}{near}; its sections are {known}") from None
+    section: Any = values
+    for number, name in enumerate(path):
+        if name in OPTIONAL and isinstance(section, dict):
+            section.setdefault(name, {})
+        if not isinstance(section, dict) or not isinstance(section.get(name), dict):
+            raise ConfigError(_no_section(key, path[:number], name, section))
+        section = section[name]
+    if last not in section and last in section.get("recipe", {}):
+        section = section["recipe"]
+    section[last] = value
+
+
+def _no_section(key: str, path: list[str], name: str, section: Any) -> str:
+    """That `name` is no section at `path`, and what there is."""
+    known = [inner for inner, value in section.items() if isinstance(value, dict)] if isinstance(section, dict) else []
+    near, whose = suggestion(name, known), f"{'.'.join(path)} of {PARAMS}" if path else PARAMS
+    there = f"its sections are {', '.join(known)}" if known else "it has none"
+    return f"{key}: there is no such section in {whose}{near}; {there}"
 
 
 def write_value(root: Path, key: str, value: Any) -> None:

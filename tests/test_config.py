@@ -44,7 +44,12 @@ def project(tmp_path: Path) -> Path:
         ("project.preset=[fast]", "has fast, balanced, best, resnet"),
         ("pretrain.recipe=5", "pretrain.recipe = 5: Input should be an object"),
         ("validate.blank=.inf", "validate.blank = inf: Input should be a finite number"),
-        ("datasets.other.images=x", "datasets.other.images: there is no such section"),
+        ("datasets.other.images=x", "datasets.other.images: there is no such section in datasets of params.yaml"),
+        (
+            "presets.fast.scrach.epochs=3",
+            "section in presets.fast of params.yaml (did you mean scratch?); its sections",
+        ),
+        ("pretrain.epochs.few=3", "there is no such section in pretrain of params.yaml"),
     ],
 )
 def test_bad_value_is_named_with_its_key(project: Path, setting: str, words: str) -> None:
