@@ -77,8 +77,8 @@ def tune(
 
             search(looking, train, paths.runs, context.workers, until, trials)
             repeat(looking, train, paths.runs, context.workers, until)
-            # What decides the data stands in params.yaml by now.
-            given = {key: value for key, value in (overrides or {}).items() if not config.decides_data(key)}
+            # These stay in params.yaml; the others are taken out of it at the end.
+            given = {key: value for key, value in (overrides or {}).items() if key not in config.DATA_KEYS}
             best = found(looking, paths.runs, context.workers, given)
             if apply and not best.is_present:
                 write_values(paths.root, best.values)

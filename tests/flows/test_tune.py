@@ -80,13 +80,15 @@ def test_search_opens_no_image_of_the_test_release(entered: Paths) -> None:
 
 @pytest.mark.usefixtures("prefect_server")
 def test_applied_values_stand_in_params_yaml(entered: Paths) -> None:
-    """Once something better was found it is written, and the next search begins from it as another study."""
+    """Once something better was found it is written, with what was given for the search, which `run` needs as well."""
     from flows.tune import tune
 
     before = config.load(entered.root)
-    done = tune(trials=12, apply=True)
+    done = tune(trials=12, apply=True, overrides={"preprocess.size": 24})
     after = config.load(entered.root)
     assert done.applied == bool(done.values) == (after != before)
+    assert done.values.get("preprocess.size") == 24
+    assert "--set preprocess.size=24" in done.words
     for key, value in done.values.items():
         section, *path = key.split(".")
         found = getattr(after, section)
