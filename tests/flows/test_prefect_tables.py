@@ -10,6 +10,7 @@ import pytest
 from commands import call
 
 from flows.cli import prefect_tables
+from sightline.tracking import databases
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,9 +41,10 @@ def test_a_database_is_a_copy_of_the_tables_that_are_kept(tmp_path: Path, monkey
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     template = prefect_tables._kept()
     assert template is not None
-    template.write_bytes(b"tables")
+    with closing(sqlite3.connect(template)) as database:
+        database.execute(f"CREATE TABLE {databases.PREFECT} (id TEXT)")
     prefect_tables.make_database(tmp_path / "prefect.db")
-    assert (tmp_path / "prefect.db").read_bytes() == b"tables"
+    assert (tmp_path / "prefect.db").read_bytes() == template.read_bytes()
 
 
 def test_nothing_is_made_where_another_server_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
