@@ -37,6 +37,7 @@ import numpy as np
 import torch
 from quality_planted import unpack
 from scipy.stats import t
+from sets import Cells
 
 from sightline.data.annotations import read
 from sightline.data.annotations.conversion import write
@@ -118,24 +119,17 @@ def main() -> None:
         if words.backbone:
             starts["backbone"] = words.backbone.resolve()
         names = [*starts, *(PEERS if words.peers else ())]
-        cells: dict[str, Any] = read_cells(words.cells)
+        cells = Cells(words.cells or Path(scratch, "cells.json"))
         for seed, name in itertools.product(range(seeds), names):
-            if f"{name}/{seed}" in cells:
+            if f"{name}/{seed}" in cells.rows:
                 continue
             if name in starts:
                 row = one(images, held, words.network, starts[name], size, length, seed, Path(scratch))
             else:
                 row = peer(name, words.peers, found, folder, held, minutes * 60, seed, Path(scratch))
-            cells[f"{name}/{seed}"] = row
-            if words.cells:
-                words.cells.write_text(json.dumps(cells, indent=1), encoding="utf-8")
+            cells.keep(f"{name}/{seed}", row)
             print(f"{name}, seed {seed}: {json.dumps(row)}", flush=True)
-    report({name: [cells[f"{name}/{seed}"] for seed in range(seeds)] for name in names}, words.network, size)
-
-
-def read_cells(file: Path | None) -> dict[str, Any]:
-    """`NAME/SEED` → the figures of a run that is finished."""
-    return json.loads(file.read_text(encoding="utf-8")) if file and file.is_file() else {}
+    report({name: [cells.rows[f"{name}/{seed}"] for seed in range(seeds)] for name in names}, words.network, size)
 
 
 def one(

@@ -6,7 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from sightline.data.annotations.described import Box, Described
+from sightline.data.annotations.described import Box, Described, size_of
 from sightline.data.annotations.tree import split_in
 from sightline.data.sources.item import split_of
 from sightline.errors import DataError
@@ -77,7 +77,7 @@ def _read(tree: Tree, path: str) -> Iterator[Described]:
             path=image,
             origin=path,
             boxes=tuple(boxes.get(number, ())),
-            size=_size(one),
+            size=size_of(one.get("width"), one.get("height")),
             split=split_in(image) or split,
             reason=reason or reasons.get(number),
         )
@@ -109,11 +109,6 @@ def _names(categories: list[dict[str, Any]], path: str) -> dict[Any, str]:
             raise DataError(f"{path}: category {one.get('id')!r} has no name, or two; give each id one name")
         names[one.get("id")] = name
     return names
-
-
-def _size(image: dict[str, Any]) -> tuple[int, int] | None:
-    width, height = image.get("width"), image.get("height")
-    return (width, height) if isinstance(width, int) and isinstance(height, int) and width and height else None
 
 
 def write(found: Annotations, file: Path) -> None:

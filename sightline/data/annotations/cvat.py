@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from sightline.data.annotations.described import Box, Described, around
+from sightline.data.annotations.described import Box, Described, around, size_of
 from sightline.data.annotations.tree import split_in
 from sightline.data.sources.item import split_of
 from sightline.errors import DataError
@@ -67,7 +67,7 @@ def _read(tree: Tree, path: str, given: Element, told: str) -> Described:
         path=image,
         origin=path,
         boxes=tuple(boxes),
-        size=_size(given),
+        size=size_of(given.get("width"), given.get("height")),
         split=split_in(image) or split,
         reason=reason,
     )
@@ -93,11 +93,3 @@ def _edges(shape: Element) -> Edges:
     if shape.tag != "polygon":
         raise ValueError("no area")
     return around([tuple(map(float, point.split(","))) for point in shape.get("points", "").split(";")])
-
-
-def _size(image: Element) -> tuple[int, int] | None:
-    try:
-        width, height = (int(image.get(side) or "") for side in ("width", "height"))
-    except ValueError:
-        return None
-    return (width, height) if width > 0 and height > 0 else None

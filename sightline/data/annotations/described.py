@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from sightline.heads.located import Box as Located
 from sightline.heads.targets import CROWD, DIFFICULT, OBJECT
@@ -68,6 +68,15 @@ class Described:
     split: str | None = None
     reason: str | None = None
     """Why the image cannot be used, where the file already shows it."""
+
+
+def size_of(width: Any, height: Any) -> tuple[int, int] | None:
+    """Pixels of the image that boxes were drawn on, as a file tells them; None where it tells none."""
+    try:
+        across, down = int(float(width)), int(float(height))
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return (across, down) if across and down else None
 
 
 def around(points: Sequence[tuple[float, ...]]) -> Edges:

@@ -7,7 +7,7 @@ import math
 import re
 from typing import TYPE_CHECKING, Any
 
-from sightline.data.annotations.described import Box, Described, around
+from sightline.data.annotations.described import Box, Described, around, size_of
 from sightline.data.annotations.tree import split_in
 
 if TYPE_CHECKING:
@@ -58,7 +58,12 @@ def _read(tree: Tree, path: str) -> Described:
         if not label:
             reason = reason or f"{where} has no label"
     return Described(
-        path=image, origin=path, boxes=tuple(boxes), size=_size(told), split=split_in(image), reason=reason
+        path=image,
+        origin=path,
+        boxes=tuple(boxes),
+        size=size_of(told.get("imageWidth"), told.get("imageHeight")),
+        split=split_in(image),
+        reason=reason,
     )
 
 
@@ -72,8 +77,3 @@ def _edges(shape: Mapping[str, Any]) -> Edges:
     if form not in BOUNDED:
         raise ValueError(form)
     return around(points)
-
-
-def _size(told: Mapping[str, Any]) -> tuple[int, int] | None:
-    width, height = told.get("imageWidth"), told.get("imageHeight")
-    return (width, height) if isinstance(width, int) and isinstance(height, int) and width and height else None

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sightline.data.annotations.described import Box, Described
+from sightline.data.annotations.described import Box, Described, size_of
 from sightline.data.annotations.tree import split_in
 from sightline.data.sources import cells
 from sightline.data.sources.cells import COLUMNS, LABEL, text
@@ -139,15 +139,10 @@ def _opened(table: Path) -> tuple[_Way, Iterator[cells.Row]] | None:
         known = {**way.edges, **{name: ALL[name] for name in ("path", *way.others, "split")}, **SCORES}
         wanted = ("path", *way.edges, *[name for name in way.others if name == LABEL])
         with suppress(DataError):
-            rows = list(_first(cells.sheet(table, known, wanted).rows))
-            if rows and not rows[0][1].get(BY_COLUMNS) and SCORE not in rows[0][1]:
+            first = next(cells.sheet(table, known, wanted).rows, None)
+            if first and not first[1].get(BY_COLUMNS) and SCORE not in first[1]:
                 return way, cells.sheet(table, known, wanted).rows
     return None
-
-
-def _first(rows: Iterator[cells.Row]) -> Iterator[cells.Row]:
-    with suppress(StopIteration):
-        yield next(rows)
 
 
 def _read(tree: Tree, path: str) -> Iterator[Described]:
@@ -186,9 +181,7 @@ def _read(tree: Tree, path: str) -> Iterator[Described]:
 
 def _add(told: _Told, row: Row, way: _Way, where: str) -> None:
     """The boxes of a row to those of its image, or why they cannot be read."""
-    with suppress(KeyError, TypeError, ValueError):
-        width, height = (int(float(row[name])) for name in SIZE)
-        told.size = (width, height) if width > 0 and height > 0 else told.size
+    told.size = size_of(*map(row.get, SIZE)) or told.size
     if way.box is None:
         told.reason = told.reason or _add_objects(told, row["objects"], where)
         return

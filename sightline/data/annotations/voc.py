@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING
 from xml.etree.ElementTree import Element, ParseError, SubElement, indent, tostring
 
-from sightline.data.annotations.described import Box, Described
+from sightline.data.annotations.described import Box, Described, size_of
 from sightline.data.annotations.tree import split_in
 from sightline.data.sources.item import SPLITS
 from sightline.files import write_atomically
@@ -74,18 +74,10 @@ def _read(tree: Tree, path: str, splits: dict[str, str]) -> Described:
         path=image,
         origin=path,
         boxes=tuple(boxes),
-        size=_size(root),
+        size=size_of(root.findtext("size/width"), root.findtext("size/height")),
         split=split or split_in(image),
         reason=reason,
     )
-
-
-def _size(root: Element) -> tuple[int, int] | None:
-    try:
-        width, height = (int(float(root.findtext(f"size/{side}") or "")) for side in ("width", "height"))
-    except (ValueError, OverflowError):
-        return None
-    return (width, height) if width > 0 and height > 0 else None
 
 
 def _splits(tree: Tree) -> dict[str, str]:
