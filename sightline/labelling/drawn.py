@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from sightline.data import manifest
-from sightline.data.annotations import coco
+from sightline.data.annotations import coco, label_studio
 from sightline.data.annotations.table import CUT, QUARANTINED, assemble
 from sightline.data.annotations.tree import Tree
 from sightline.data.files.facts import read_bytes
@@ -160,7 +160,9 @@ def _assembled(table: Path, stage: Path, by_task: dict[str, list[Any]] | None) -
 def _described(tree: Tree, by_task: dict[str, list[Any]]) -> Iterator[Described]:
     for name, given in by_task.items():
         path = PurePosixPath(name).name
-        yield from rectangles.described(path, tree.size(path), given)
+        for one in given:
+            told = f"annotation {one.get('id', '')} of Label Studio"
+            yield label_studio.described(path, told, told, tree.size(path), one)
 
 
 def _faults(found: Annotations) -> Iterator[str]:

@@ -8,18 +8,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import quoteattr
 
-from sightline.data.annotations.described import Box, Described
+from sightline.data.annotations import label_studio
 from sightline.labelling.label_studio import IMAGE, TAG, shown_in
 from sightline.labelling.pictures import kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
+    from sightline.data.annotations.described import Box
     from sightline.labelling.drawing import Drawing
 
 TYPE = "rectanglelabels"
-SHAPES = ("rectangle", "polygon", "brush", "ellipse", "keypoint", "bitmask")
-"""How the types of results begin that tell where something is."""
 
 
 def config(classes: Sequence[str]) -> str:
@@ -54,41 +53,5 @@ def _result(box: Box, width: int, height: int) -> dict[str, Any]:
 
 def answered(tasks: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
     """Name of each picture → what people made of its task; those without any, or skipped by all, are left out."""
-    found = {
-        str(one["data"]["name"]): [given for given in one.get("annotations", ()) if not given.get("was_cancelled")]
-        for one in tasks
-    }
+    found = {str(one["data"]["name"]): label_studio.answered(one.get("annotations", ())) for one in tasks}
     return {name: given for name, given in found.items() if given}
-
-
-def described(name: str, size: tuple[int, int], annotations: Sequence[Mapping[str, Any]]) -> Iterator[Described]:
-    """What each of these annotations says of the picture `name` of that size; one without any box says that."""
-    for given in annotations:
-        told = f"annotation {given.get('id', '')} of Label Studio"
-        boxes, reason, drawn = [], None, size
-        for one in given["result"]:
-            if not str(one["type"]).startswith(SHAPES):
-                continue
-            fault = _fault(one)
-            if fault:
-                reason = f"{told}: {fault}"
-                continue
-            boxes.append(_box(one["value"], size))
-            drawn = one.get("original_width", size[0]), one.get("original_height", size[1])
-        yield Described(path=name, origin=told, boxes=tuple(boxes), size=drawn, reason=reason)
-
-
-def _fault(result: Mapping[str, Any]) -> str:
-    """Why the shape is no box of a class; empty where it is one."""
-    labels = result["value"].get(TYPE, ())
-    if result["type"] != TYPE:
-        return f"a {result['type']} is no rectangle with a class"
-    if result["value"].get("rotation") or result.get("image_rotation"):
-        return f"a {' '.join(labels)} is turned, and boxes stand upright here"
-    return "" if len(labels) == 1 else f"a rectangle has {len(labels)} classes"
-
-
-def _box(value: Mapping[str, Any], size: tuple[int, int]) -> Box:
-    left, top = value["x"] / 100 * size[0], value["y"] / 100 * size[1]
-    right, bottom = left + value["width"] / 100 * size[0], top + value["height"] / 100 * size[1]
-    return Box(label=value[TYPE][0], x1=left, y1=top, x2=right, y2=bottom)

@@ -10,10 +10,10 @@ from contextlib import suppress
 from itertools import chain
 from typing import TYPE_CHECKING, Protocol
 
-from sightline.data.annotations import coco, cvat, labelme, rows, voc, yolo
+from sightline.data.annotations import coco, createml, cvat, label_studio, labelme, rows, vgg, voc, yolo
 from sightline.data.annotations.described import Box, Described
 from sightline.data.annotations.table import Annotations, assemble
-from sightline.data.annotations.tree import Tree
+from sightline.data.annotations.tree import LOOK, Tree
 from sightline.data.sources import scan, tables
 from sightline.data.sources.unpacking import is_archive
 from sightline.errors import DataError
@@ -40,8 +40,14 @@ class Form(Protocol):
         ...
 
 
-FORMS: tuple[Form, ...] = (coco, voc, yolo, cvat, labelme, rows)
+FORMS: tuple[Form, ...] = (coco, voc, yolo, cvat, labelme, label_studio, createml, vgg, rows)
 """Listed by hand, so that code digests cover them."""
+ABOUT_ALL = {
+    ".json": (coco.BEGINS, label_studio.BEGINS, createml.BEGINS, vgg.BEGINS),
+    ".xml": (cvat.BEGINS,),
+    ".csv": (vgg.HEADER,),
+}
+"""How files begin that hold many images, beside tables."""
 TOLD = ("", "annotations", "Annotations")
 """Folders in which a file about all images lies."""
 ALONE = ("*.json", "annotations.xml")
@@ -61,8 +67,8 @@ def read(place: Path) -> Annotations:
         first = f"; first: {found.images['path'].iloc[0]}: {reasons.iloc[0]}" if len(reasons) else ""
         raise DataError(
             f"{place}: no image there has boxes that can be read; expected a COCO JSON, VOC XML files, YOLO texts "
-            "with their data.yaml or classes.txt, CVAT's XML, Labelme's JSON, or a table with a row for each box"
-            f"{first}"
+            "with their data.yaml or classes.txt, the XML or JSON of CVAT, Labelme, Label Studio, Create ML or VGG's "
+            f"annotator, or a table with a row for each box{first}"
         )
     return found
 
@@ -92,13 +98,12 @@ def tells_boxes(place: Path) -> bool:
 
 def _is_about_all(file: Path) -> bool:
     """Whether a file is of a form that has many images in one."""
-    if file.suffix.lower() in tables.SUFFIXES:
-        return rows.is_one(file)
-    begins = {".json": coco.PARTS.match, ".xml": cvat.ROOT.search}.get(file.suffix.lower())
-    if begins is None:
-        return False
+    suffix = file.suffix.lower()
     with file.open("rb") as handle:
-        return begins(handle.read(coco.LOOK)) is not None
+        head = handle.read(LOOK)
+    if any(begin.search(head) for begin in ABOUT_ALL.get(suffix, ())):
+        return True
+    return suffix in tables.SUFFIXES and rows.is_one(file)
 
 
 def files(folder: Path) -> list[str]:

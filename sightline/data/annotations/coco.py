@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from sightline.data.annotations.described import Box, Described, size_of
+from sightline.data.annotations.described import Box, Described, around, size_of
 from sightline.data.annotations.tree import split_in
 from sightline.data.sources.item import split_of
 from sightline.errors import DataError
@@ -16,19 +17,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from sightline.data.annotations.described import Edges
     from sightline.data.annotations.table import Annotations, Image
     from sightline.data.annotations.tree import Tree
 
-LOOK = 1 << 16
-"""Bytes at the beginning of a file, in which one of the parts stands."""
-PARTS = re.compile(rb'^(?:\xef\xbb\xbf)?\s*\{.*"(images|annotations|categories)"\s*:\s*\[', re.DOTALL)
+BEGINS = re.compile(rb'^(?:\xef\xbb\xbf)?\s*\{.*"(images|annotations|categories)"\s*:\s*\[', re.DOTALL)
 BOXES = "instances"
 """COCO itself gives each image several files; those of that name hold the boxes of all classes."""
 
 
 def files(tree: Tree) -> list[str]:
     """The files of this form, as their beginnings show."""
-    found = [path for path in tree.texts_named(".json") if PARTS.match(tree.head(path, LOOK))]
+    found = tree.texts_that(BEGINS, ".json")
     return [path for path in found if path.rpartition("/")[2].startswith(BOXES)] or found
 
 
@@ -39,7 +39,7 @@ def read(tree: Tree) -> Iterator[Described]:
 
 
 def _read(tree: Tree, path: str) -> Iterator[Described]:
-    images, categories, annotations = _parts(tree.folder / path)
+    images, categories, annotations = _parts(tree, path)
     names = _names(categories, path)
     place, _, file = path.rpartition("/")
     split = split_of(file.removesuffix(".json")) or split_in(path)
@@ -51,21 +51,12 @@ def _read(tree: Tree, path: str) -> Iterator[Described]:
             reasons[image] = f"{told}: there is no category {one.get('category_id')!r}"
             continue
         try:
-            left, top, width, height = map(float, one.get("bbox", ()))
-        except (TypeError, ValueError):
+            box = Box.at(names[one["category_id"]], _edges(one))
+        except (KeyError, TypeError, ValueError):
             reasons[image] = f"{told}: its bbox is no four numbers"
             continue
-        boxes.setdefault(image, []).append(
-            Box(
-                label=names[one["category_id"]],
-                x1=left,
-                y1=top,
-                x2=left + width,
-                y2=top + height,
-                crowd=one.get("iscrowd") == 1,
-                difficult=one.get("difficult") == 1,
-            )
-        )
+        crowd, difficult = one.get("iscrowd") == 1, one.get("difficult") == 1
+        boxes.setdefault(image, []).append(replace(box, crowd=crowd, difficult=difficult))
     seen: set[Any] = set()
     for one in images:
         number = one.get("id")
@@ -86,18 +77,24 @@ def _read(tree: Tree, path: str) -> Iterator[Described]:
         yield Described(path=f"{path}: image {number!r}", origin=path, reason=unknown)
 
 
-def _parts(path: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]:
-    try:
-        told = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{path} cannot be read as JSON: {error}") from None
-    parts = [told.get(name) if isinstance(told, dict) else None for name in ("images", "categories", "annotations")]
+def _edges(annotation: dict[str, Any]) -> Edges:
+    """Of its `bbox`; where it has none, around its outlines."""
+    outlines = annotation.get("segmentation")
+    if not annotation.get("bbox") and isinstance(outlines, list):
+        return around([(float(x), float(y)) for one in outlines for x, y in zip(one[::2], one[1::2], strict=True)])
+    left, top, width, height = map(float, annotation["bbox"])
+    return left, top, left + width, top + height
+
+
+def _parts(tree: Tree, path: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]:
+    told, file = tree.whole(path, dict), tree.folder / path
+    parts = [told.get(name) for name in ("images", "categories", "annotations")]
     for name, part in zip(("images", "categories", "annotations"), parts, strict=True):
         if not isinstance(part, list) or not all(isinstance(one, dict) for one in part):
-            raise DataError(f"{path} is no COCO file: {name!r} is missing, or no list of objects")
+            raise DataError(f"{file} is no COCO file: {name!r} is missing, or no list of objects")
         hashed = [one.get(key) for one in part for key in ("id", "image_id", "category_id")]
         if any(isinstance(value, list | dict) for value in hashed):
-            raise DataError(f"{path}: an id among its {name} is neither number nor text")
+            raise DataError(f"{file}: an id among its {name} is neither number nor text")
     return parts[0], parts[1], parts[2]  # type: ignore[return-value]
 
 

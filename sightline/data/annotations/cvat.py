@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from sightline.data.annotations.described import Box, Described, around, size_of
+from sightline.data.annotations.described import TURNED, Described, Shapeless, around, boxed, size_of
 from sightline.data.annotations.tree import split_in
 from sightline.data.sources.item import split_of
 from sightline.errors import DataError
@@ -20,16 +20,14 @@ if TYPE_CHECKING:
     from sightline.data.annotations.described import Edges
     from sightline.data.annotations.tree import Tree
 
-LOOK = 1 << 16
-"""Bytes at the beginning of a file: the project's description may stand before the first image."""
-ROOT = re.compile(rb"<annotations[\s>].*<(meta|version|image|track)[\s>]", re.DOTALL)
+BEGINS = re.compile(rb"<annotations[\s>].*<(meta|version|image|track)[\s>]", re.DOTALL)
 TAG = "tag"
 """Says something of the whole image."""
 
 
 def files(tree: Tree) -> list[str]:
     """The files of this form, as their beginnings show."""
-    return [path for path in tree.texts_named(".xml") if ROOT.search(tree.head(path, LOOK))]
+    return tree.texts_that(BEGINS, ".xml")
 
 
 def read(tree: Tree) -> Iterator[Described]:
@@ -55,32 +53,27 @@ def read(tree: Tree) -> Iterator[Described]:
 def _read(tree: Tree, path: str, given: Element, told: str) -> Described:
     split = split_of(given.get("subset", "")) or split_in(path)
     image, reason = tree.find(given.get("name", ""), path.rpartition("/")[0], split)
-    boxes = []
-    for number, shape in enumerate((one for one in given if one.tag != TAG), start=1):
-        try:
-            boxes.append(Box.at(shape.get("label", ""), _edges(shape)))
-        except (TypeError, ValueError):
-            reason = reason or f"object {number} of {told}: a {shape.tag} that is no upright box of four numbers"
-        if not shape.get("label", "").strip():
-            reason = reason or f"object {number} of {told} has no label"
+    boxes, fault = boxed((one for one in given if one.tag != TAG), _label, _edges, told)
     return Described(
         path=image,
         origin=path,
-        boxes=tuple(boxes),
+        boxes=boxes,
         size=size_of(given.get("width"), given.get("height")),
         split=split_in(image) or split,
-        reason=reason,
+        reason=reason or fault,
     )
 
 
-def _edges(shape: Element) -> Edges:
-    """Raises TypeError and ValueError where there are none."""
+def _label(shape: Element) -> str:
+    return shape.get("label", "")
 
+
+def _edges(shape: Element) -> Edges:
     def numbers(*names: str) -> list[float]:
         return [float(shape.get(name) or "") for name in names]
 
     if float(shape.get("rotation") or 0):
-        raise ValueError("turned")
+        raise Shapeless(TURNED)
     if shape.tag == "box":
         x1, y1, x2, y2 = numbers("xtl", "ytl", "xbr", "ybr")
         return x1, y1, x2, y2
@@ -91,5 +84,5 @@ def _edges(shape: Element) -> Edges:
         left, top, width, height = numbers("left", "top", "width", "height")
         return left, top, left + width, top + height
     if shape.tag != "polygon":
-        raise ValueError("no area")
+        raise Shapeless(f"is a {shape.tag}, and has no box around it")
     return around([tuple(map(float, point.split(","))) for point in shape.get("points", "").split(";")])

@@ -10,10 +10,12 @@ from sightline.heads.located import Box as Located
 from sightline.heads.targets import CROWD, DIFFICULT, OBJECT
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 Edges = tuple[float, float, float, float]
 """Left, top, right, bottom."""
+
+TURNED = "is turned, and boxes stand upright here"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +70,32 @@ class Described:
     split: str | None = None
     reason: str | None = None
     """Why the image cannot be used, where the file already shows it."""
+
+
+class Shapeless(ValueError):
+    """What a file tells of one object is no upright box of a class; the text goes on behind "object 2 of a.json"."""
+
+
+def boxed(
+    shapes: Iterable[Any], label: Callable[[Any], str], edges: Callable[[Any], Edges], told: str
+) -> tuple[tuple[Box, ...], str | None]:
+    """The boxes of the objects that an annotation, `told` in messages, tells; why not each of them has one.
+
+    `label` and `edges` read one object, and raise Shapeless, or what reading a broken one raises.
+    """
+    boxes, reasons = [], []
+    for number, shape in enumerate(shapes, start=1):
+        try:
+            box = Box.at(label(shape).strip(), edges(shape))
+        except Shapeless as error:
+            reasons.append(f"object {number} of {told} {error}")
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+            reasons.append(f"object {number} of {told} has no box around it")
+        else:
+            boxes.append(box)
+            if not box.label:
+                reasons.append(f"object {number} of {told} has no label")
+    return tuple(boxes), next(iter(reasons), None)
 
 
 def size_of(width: Any, height: Any) -> tuple[int, int] | None:

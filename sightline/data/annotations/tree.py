@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections import defaultdict
 from itertools import takewhile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from sightline.data.sources.entries import entries
 from sightline.data.sources.item import files, split_of, suffix_of
 from sightline.data.sources.tables import SUFFIXES as TABLES
+from sightline.errors import DataError
 from sightline.images.reading import SUFFIXES, UnreadableImage, open_image, upright_size
 
 if TYPE_CHECKING:
+    import re
     from pathlib import Path
 
+T = TypeVar("T")
+LOOK = 1 << 16
+"""Bytes at the beginning of a file by which its form is seen: much may stand before the first object."""
 MISSING = "there is no such image"
 TEXTS = (".json", ".xml", ".txt", ".yaml", ".yml", ".names", *TABLES)
 
@@ -42,6 +48,21 @@ class Tree:
         """The first bytes of a file."""
         with (self.folder / path).open("rb") as handle:
             return handle.read(size)
+
+    def texts_that(self, begin: re.Pattern[bytes], *suffixes: str) -> list[str]:
+        """The files with one of these extensions whose beginning is such."""
+        return [path for path in self.texts_named(*suffixes) if begin.search(self.head(path, LOOK))]
+
+    def whole(self, path: str, kind: type[T]) -> T:
+        """What a JSON file holds. Raises DataError where it is broken, or of another kind."""
+        file = self.folder / path
+        try:
+            told = json.loads(file.read_text(encoding="utf-8-sig"))
+        except (ValueError, RecursionError) as error:
+            raise DataError(f"{file} cannot be read as JSON: {error}") from None
+        if not isinstance(told, kind):
+            raise DataError(f"{file} holds a {type(told).__name__}, where a {kind.__name__} tells of the images")
+        return told
 
     def find(self, name: str, near: str = "", split: str | None = None) -> tuple[str, str | None]:
         """The image that an annotation in the folder `near` calls `name`, with or without extension; or why it is none.

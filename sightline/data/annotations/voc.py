@@ -24,14 +24,13 @@ if TYPE_CHECKING:
 
 FOLDER = "Annotations"
 LISTS = "ImageSets/Main"
-LOOK = 4096
-ROOT = re.compile(rb"<annotation[\s>]")
+BEGINS = re.compile(rb"<annotation[\s>]")
 EDGES = ("xmin", "ymin", "xmax", "ymax")
 
 
 def files(tree: Tree) -> list[str]:
     """The files of this form, as their beginnings show."""
-    return [path for path in tree.texts_named(".xml") if ROOT.search(tree.head(path, LOOK))]
+    return tree.texts_that(BEGINS, ".xml")
 
 
 def read(tree: Tree) -> Iterator[Described]:

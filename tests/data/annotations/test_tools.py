@@ -74,11 +74,11 @@ def test_shapes_of_cvat(folder: Path, shape: str) -> None:
 @pytest.mark.parametrize(
     ("shape", "said"),
     [
-        ('<box label="cat" xtl="1" ytl="1" xbr="9" ybr="9" rotation="30"/>', "a box that is no upright box"),
-        ('<box label="cat" xtl="a" ytl="1" xbr="9" ybr="9"/>', "a box that is no upright box"),
+        ('<box label="cat" xtl="1" ytl="1" xbr="9" ybr="9" rotation="30"/>', "is turned, and boxes stand upright"),
+        ('<box label="cat" xtl="a" ytl="1" xbr="9" ybr="9"/>', "has no box around it"),
         ('<box xtl="1" ytl="1" xbr="9" ybr="9"/>', "object 1 of image 1 of annotations.xml has no label"),
-        ('<polyline label="cat" points="1,1;9,9"/>', "a polyline that is no upright box"),
-        ('<polygon label="cat" points=""/>', "a polygon that is no upright box"),
+        ('<polyline label="cat" points="1,1;9,9"/>', "is a polyline, and has no box around it"),
+        ('<polygon label="cat" points=""/>', "has no box around it"),
     ],
 )
 def test_shapes_of_cvat_that_are_no_boxes(folder: Path, shape: str, said: str) -> None:
@@ -134,8 +134,8 @@ def test_labelme_that_tells_nothing(folder: Path) -> None:
     labelme(images, "5.png", {"label": "cat", "shape_type": "rectangle", "points": [[1, 1], [9, 9]]})
     found = read(folder)
     assert boxes_of(found) == {"images/5.png": [("cat", 1, 1, 9, 9)]}
-    assert "shape 1 of images/1.json has no box around it" in why(found, "images/1.png")
-    assert "shape 1 of images/2.json has no label" in why(found, "images/2.png")
+    assert "object 1 of images/1.json is a line, and has no box around it" in why(found, "images/1.png")
+    assert "object 1 of images/2.json has no label" in why(found, "images/2.png")
     assert "drawn on 90×60 pixels" in why(found, "images/3.png")
     assert "cannot be read as JSON" in why(found, "images/4.png")
 

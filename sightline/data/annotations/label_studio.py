@@ -1,0 +1,127 @@
+"""Label Studio's JSON, whole or "min": tasks, each with an image and what people drew on it in per cent of its sides.
+
+Of outlines and ellipses the box around each is taken. What several people say must agree; tasks that nobody answered,
+or that were skipped, wait for a label. https://labelstud.io/guide/task_format
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import chain
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import unquote
+
+from sightline.data.annotations.described import TURNED, Described, Shapeless, around, boxed, size_of
+from sightline.data.annotations.tree import split_in
+from sightline.images.reading import UnreadableImage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from sightline.data.annotations.described import Edges
+    from sightline.data.annotations.tree import Tree
+
+SHAPES = ("rectangle", "polygon", "ellipse", "brush", "keypoint", "bitmask")
+"""How the types of results begin that tell where something is."""
+BEGINS = re.compile(rb'^(?:\xef\xbb\xbf)?\s*\[.*"(%s)labels"' % "|".join(SHAPES).encode(), re.DOTALL)
+STORED = re.compile(r"^[0-9a-f]{8}-")
+"""What is put before the name of a file that is uploaded."""
+LOCAL = "?d="
+"""Before the path of a file that is not."""
+
+
+class Tag(NamedTuple):
+    """A result, on an image of this width and height."""
+
+    result: Mapping[str, Any]
+    size: tuple[int, int]
+
+
+def files(tree: Tree) -> list[str]:
+    """The files of this form, as their beginnings show."""
+    return tree.texts_that(BEGINS, ".json")
+
+
+def read(tree: Tree) -> Iterator[Described]:
+    """What each person says of the image of each task. Raises DataError where a file is broken."""
+    for path in files(tree):
+        for number, task in enumerate(tree.whole(path, list), start=1):
+            given = task if isinstance(task, dict) else {}
+            told = f"task {given.get('id', number)} of {path}"
+            image, reason = _image(tree, given.get("data", given), path, told)
+            size = (1, 1)
+            try:
+                size = size if reason else tree.size(image)
+            except UnreadableImage as error:
+                reason = str(error)
+            for one in answered(given.get("annotations", [given]) if "data" in given else [_of_min(given)]):
+                yield described(image, path, told, size, one, reason)
+
+
+def answered(annotations: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Those that were not skipped."""
+    return [one for one in annotations if not one.get("was_cancelled")]
+
+
+def described(
+    path: str, origin: str, told: str, size: tuple[int, int], annotation: Mapping[str, Any], reason: str | None = None
+) -> Described:
+    """What an annotation, `told` in messages, says of the image `path` of that size; without a box it says that."""
+    results = [one for one in annotation.get("result", ()) if str(one.get("type")).startswith(SHAPES)]
+    boxes, fault = boxed((Tag(one, size) for one in results), _label, _edges, told)
+    drawn = [size_of(one.get("original_width"), one.get("original_height")) for one in results]
+    return Described(
+        path=path,
+        origin=origin,
+        boxes=boxes,
+        size=next(filter(None, drawn), None),
+        split=split_in(path) or split_in(origin),
+        reason=reason or fault,
+    )
+
+
+def _image(tree: Tree, data: Mapping[str, Any], path: str, told: str) -> tuple[str, str | None]:
+    """The image of a task, under whatever key; and why it is none."""
+    place, missing = path.rpartition("/")[0], f"{told} names no image"
+    for value in data.values():
+        if not isinstance(value, str) or not value:
+            continue
+        folder, _, name = unquote(value).rpartition(LOCAL)[2].rpartition("/")
+        for one in dict.fromkeys((name, STORED.sub("", name))):
+            image, reason = tree.find(f"{folder}/{one}", place, split_in(path))
+            if reason is None:
+                return image, None
+            missing = f"{told}: {reason}" if "." in name else missing
+    return told, missing
+
+
+def _of_min(task: Mapping[str, Any]) -> dict[str, Any]:
+    """The annotation of a task of the form "min", where the shapes lie among the rest."""
+    shapes = chain.from_iterable(value for value in task.values() if isinstance(value, list))
+    kinds = [(next((key for key in one if key.endswith("labels")), ""), one) for one in shapes if isinstance(one, dict)]
+    return {"result": [{**one, "type": kind, "value": one} for kind, one in kinds]}
+
+
+def _label(tag: Tag) -> str:
+    labels = tag.result["value"].get(tag.result["type"]) or ()
+    if len(labels) > 1:
+        raise Shapeless(f"has {len(labels)} classes")
+    return "".join(labels)
+
+
+def _edges(tag: Tag) -> Edges:
+    value, kind = tag.result["value"], tag.result["type"]
+    if value.get("rotation") or tag.result.get("image_rotation"):
+        raise Shapeless(TURNED)
+    if kind.startswith("rectangle"):
+        left, top, width, height = (float(value[name]) for name in ("x", "y", "width", "height"))
+        edges = left, top, left + width, top + height
+    elif kind.startswith("ellipse"):
+        x, y, across, down = (float(value[name]) for name in ("x", "y", "radiusX", "radiusY"))
+        edges = x - across, y - down, x + across, y + down
+    elif kind.startswith("polygon"):
+        edges = around([(float(x), float(y)) for x, y in value["points"]])
+    else:
+        raise Shapeless(f"is a {kind.removesuffix('labels')}, and has no box around it")
+    across, down = tag.size
+    return edges[0] / 100 * across, edges[1] / 100 * down, edges[2] / 100 * across, edges[3] / 100 * down
