@@ -44,6 +44,7 @@ from sightline.data.annotations.conversion import write
 from sightline.data.annotations.pixels import located, moved
 from sightline.heads.matching import SIZES, match, precision
 from sightline.models import zoo
+from sightline.models.beginning import begin_from
 from sightline.models.detector import build
 from sightline.recipe import Recipe
 from sightline.train.checkpoint import Checkpoint
@@ -164,12 +165,14 @@ def told(epoch: Any) -> None:
     print(f"  pass {epoch.epoch} of {epoch.epochs}: loss {epoch.train_loss:.3f}", flush=True)
 
 
-def fresh(network: str, start: Path | None, images: Images, size: int, seed: int) -> nn.Module:
+def fresh(network: str, start: Path | str | None, images: Images, size: int, seed: int) -> nn.Module:
     """A detector that has learned nothing but what `start` holds."""
     torch.manual_seed(seed)
     model = build(network, len(images.classes), size)
     if start is not None:
-        zoo.load_init(model, str(start), network)
+        given = zoo.build(network, 1, size)
+        zoo.load_init(given, str(start), network)
+        begin_from(model.backbone, given.backbone.state_dict(), size)
     return model
 
 

@@ -34,7 +34,6 @@ from sightline.heads.labels import DETECT
 from sightline.heads.located import Box, text_of
 from sightline.heads.targets import CLASS, OBJECT, packed
 from sightline.images.boxes import iou
-from sightline.models import zoo
 from sightline.train.checkpoint import Checkpoint
 from sightline.train.inference import predict
 from sightline.train.loop import train
@@ -171,8 +170,7 @@ def answered(images: Images, rows: np.ndarray, seed: int, steps: int) -> np.ndar
     """Answers (N, 100, 6) to all images of a detector that learned from these rows."""
     seen = replace(images, pixels=images.pixels[torch.from_numpy(rows)], labels=images.labels[rows])
     nothing = replace(images, pixels=images.pixels[:0], labels=images.labels[:0])
-    model = fresh("cnn", None, images, int(images.pixels.shape[2]), seed)
-    zoo.load_init(model, "embedded:fractals", "cnn")
+    model = fresh("cnn", "embedded:fractals", images, int(images.pixels.shape[2]), seed)
     with tempfile.TemporaryDirectory() as scratch:
         train(model, seen, nothing, replace(RECIPE, steps=steps), seed, Checkpoint(Path(scratch) / "run.pt"), told)
     return predict(model, images.pixels, batch=32).numpy()

@@ -152,8 +152,10 @@ def finetune(place: Place, head: Trained, recipe: Recipe, seed: int) -> Trained:
     Where `head` is the backbone itself, what answers begins at random: a detector has no head to be fitted before.
     """
     if head.stage == PRETRAIN:
+        from sightline.models.beginning import begin_from
+
         work = _fresh(place, FINETUNE, head.network, seed)
-        work.model.backbone.load_state_dict(head.load(place.root).backbone.state_dict())
+        begin_from(work.model.backbone, head.load(place.root).backbone.state_dict(), work.size)
         return _run(work, recipe, seed, notes=(("backbone", head.weights),))
     images, val = _open(place)
     model = head.load(place.root)
