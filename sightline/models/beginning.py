@@ -26,13 +26,16 @@ def begin_from(backbone: nn.Module, state: Mapping[str, Tensor], size: int) -> N
     backbone.load_state_dict(state)
     with torch.no_grad():
         for (convolution, norm), length in zip(pairs, fresh, strict=True):
-            factor = length / max(float(convolution.weight.norm()), torch.finfo(torch.float32).tiny)
+            given = float(convolution.weight.norm())
+            if not (length and given):
+                continue
+            factor = length / given
             convolution.weight.mul_(factor)
             if norm.affine and norm.running_mean is not None and norm.running_var is not None:
                 spread = norm.running_var * factor**2
                 # What is added to a variance, lest one divides by nothing, does not grow with it.
-                norm.weight *= ((spread + norm.eps) / (factor**2 * (norm.running_var + norm.eps))).sqrt()
-                norm.running_mean *= factor
+                norm.weight.mul_(((spread + norm.eps) / (factor**2 * (norm.running_var + norm.eps))).sqrt())
+                norm.running_mean.mul_(factor)
                 norm.running_var.copy_(spread)
 
 
