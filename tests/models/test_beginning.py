@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 import torch
 from torch import nn
@@ -9,6 +11,9 @@ from torch import nn
 from sightline.models import zoo
 from sightline.models.beginning import begin_from
 from sightline.models.detector import build
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SIZE = 64
 NORMALISED = {"cnn": 6, "resnet18": 20, "mobilenet_v3_small": 34, "regnet_y_400mf": 53}
@@ -67,9 +72,14 @@ class Around(nn.Module):
         return torch.cat([one, self.block(one)], 1)
 
 
-def test_convolutions_whose_length_matters_keep_it() -> None:
+def biased() -> nn.Module:
+    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))
+
+
+@pytest.mark.parametrize("made", [Around, biased])
+def test_convolutions_whose_length_matters_keep_it(made: Callable[[], nn.Module]) -> None:
     torch.manual_seed(0)
-    given, taker = Around().eval(), Around()
+    given, taker = made().eval(), made()
     begin_from(taker, given.state_dict(), SIZE)
     for one, other in zip(given.parameters(), taker.parameters(), strict=True):
         assert torch.equal(one, other)
