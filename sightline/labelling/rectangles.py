@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import quoteattr
 
-from sightline.data.annotations import label_studio
+from sightline.data.sources import studio
 from sightline.labelling.label_studio import IMAGE, TAG, shown_in
 from sightline.labelling.pictures import kind
 
@@ -53,5 +53,5 @@ def _result(box: Box, width: int, height: int) -> dict[str, Any]:
 
 def answered(tasks: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
     """Name of each picture → what people made of its task; those without any, or skipped by all, are left out."""
-    found = {str(one["data"]["name"]): label_studio.answered(one.get("annotations", ())) for one in tasks}
+    found = {str(one["data"]["name"]): studio.answered(one.get("annotations", ())) for one in tasks}
     return {name: given for name, given in found.items() if given}

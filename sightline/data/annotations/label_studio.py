@@ -9,14 +9,14 @@ from __future__ import annotations
 import re
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import unquote
 
 from sightline.data.annotations.described import TURNED, Described, Shapeless, around, boxed, size_of
 from sightline.data.annotations.tree import split_in
+from sightline.data.sources import studio
 from sightline.images.reading import UnreadableImage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
     from sightline.data.annotations.described import Edges
     from sightline.data.annotations.tree import Tree
@@ -24,10 +24,6 @@ if TYPE_CHECKING:
 SHAPES = ("rectangle", "polygon", "ellipse", "brush", "keypoint", "bitmask")
 """How the types of results begin that tell where something is."""
 BEGINS = re.compile(rb'^(?:\xef\xbb\xbf)?\s*\[.*"(%s)labels"' % "|".join(SHAPES).encode(), re.DOTALL)
-STORED = re.compile(r"^[0-9a-f]{8}-")
-"""What is put before the name of a file that is uploaded."""
-LOCAL = "?d="
-"""Before the path of a file that is not."""
 
 
 class Tag(NamedTuple):
@@ -54,13 +50,8 @@ def read(tree: Tree) -> Iterator[Described]:
                 size = size if reason else tree.size(image)
             except UnreadableImage as error:
                 reason = str(error)
-            for one in answered(given.get("annotations", [given]) if "data" in given else [_of_min(given)]):
+            for one in studio.answered(given.get("annotations", ())) if "data" in given else [_of_min(given)]:
                 yield described(image, path, told, size, one, reason)
-
-
-def answered(annotations: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Those that were not skipped."""
-    return [one for one in annotations if not one.get("was_cancelled")]
 
 
 def described(
@@ -81,18 +72,16 @@ def described(
 
 
 def _image(tree: Tree, data: Mapping[str, Any], path: str, told: str) -> tuple[str, str | None]:
-    """The image of a task, under whatever key; and why it is none."""
-    place, missing = path.rpartition("/")[0], f"{told} names no image"
-    for value in data.values():
-        if not isinstance(value, str) or not value:
-            continue
-        folder, _, name = unquote(value).rpartition(LOCAL)[2].rpartition("/")
-        for one in dict.fromkeys((name, STORED.sub("", name))):
-            image, reason = tree.find(f"{folder}/{one}", place, split_in(path))
-            if reason is None:
-                return image, None
-            missing = f"{told}: {reason}" if "." in name else missing
-    return told, missing
+    """The image of a task; and why it is none."""
+    name = studio.image_of(data)
+    if not name:
+        return told, f"{told} names no image"
+    reason = None
+    for one in [*studio.names(name)] or [name]:
+        image, reason = tree.find(one, path.rpartition("/")[0], split_in(path))
+        if reason is None:
+            return image, None
+    return told, f"{told}: {reason}"
 
 
 def _of_min(task: Mapping[str, Any]) -> dict[str, Any]:

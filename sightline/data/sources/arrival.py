@@ -123,6 +123,9 @@ def _unlabelled(folder: Path, waiting: int, closed: Counter[str]) -> str:
     reasons = (
         f" ({', '.join(f'{number:,} {reason}' for reason, number in closed.most_common(NAMED))})" if closed else ""
     )
+    table = next(filter(tables.names_images, sorted(folder.glob("*.json"))[:LOOKED_AT]), None)
+    if table:
+        return f"{folder}: a folder of images is not read by {table.name}: name that file, --images …/{table.name}"
     return (
         f"{folder}: {counted(waiting, 'image')} and none has a label{reasons}; sort them into {folder.name}/CLASS/, or "
         "say what each shows in a labels.csv (path,label) beside them"

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sightline.data.sources import label_sets
+from sightline.data.sources import label_sets, studio
 from sightline.data.sources.decoding import decoded, unreadable
 from sightline.data.sources.label_sets import BY_COLUMNS, PLURAL, SEVERAL
 from sightline.errors import DataError
@@ -41,7 +41,10 @@ COLUMNS: dict[str, tuple[tuple[str, ...], ...]] = {
     ),
     "label": (
         ("class", "class_name", "classname", "category", "category_name", "target", "labels", "label_name"),
-        ("species", "breed", "diagnosis", "dx", "type", "tag", "y", "class_id", "class_index", "category_id"),
+        (
+            *("species", "breed", "diagnosis", "dx", "type", "tag", "choice", "choices"),
+            *("y", "class_id", "class_index", "category_id"),
+        ),
     ),
     "split": (("set", "subset", "data set"),),
     "group": (),
@@ -242,12 +245,14 @@ def _lines(text: str) -> Iterator[tuple[int, Any]]:
 
 
 def _whole(table: Path, text: str, wanted: Sequence[str]) -> Iterator[tuple[int, Any]]:
-    """The rows of one JSON value: a list of objects, or an object path: label."""
+    """The rows of one JSON value: a list of objects, or of Label Studio's tasks, or an object path: label."""
     held = json.loads(text)
     if isinstance(held, dict) and "annotations" in held:
         raise DataError(f"{table} holds boxes in the form of COCO; for classes write a labels.csv (path,label)")
     if isinstance(held, dict):
         held = [dict(zip(wanted, pair, strict=False)) for pair in held.items()]
+    if isinstance(held, list):
+        held = [studio.row_of(one, str(table)) if studio.is_one(one) else one for one in held]
     yield from enumerate(held if isinstance(held, list) else [held], start=1)
 
 

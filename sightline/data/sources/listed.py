@@ -14,7 +14,7 @@ from functools import cached_property, lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from sightline.data.sources import entries
+from sightline.data.sources import entries, studio
 from sightline.data.sources.item import suffix_of
 from sightline.images.reading import SUFFIXES
 from sightline.words import counted, visible
@@ -55,6 +55,10 @@ class Finder:
         return bool(path) and not path.startswith("/") and os.path.lexists(f"{self._inside}/{path}")
 
     def _elsewhere(self, path: str) -> str:
+        for name in studio.names(path):
+            if found := self._best(self._ending(name), name):
+                self._told["by the names that files had before Label Studio took them"] += 1
+                return found[0]
         if self._prefix and path.startswith(self._prefix):
             rest = path.removeprefix(self._prefix)
             if self._is_there(rest) or self._ending(rest):

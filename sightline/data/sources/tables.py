@@ -84,7 +84,7 @@ def _ours(folder: Path, place: Path) -> Path | None:
     """The table at `place` that is called as such: labels.csv whatever it holds, others where they name images."""
     listed = [place / name for name in (*NAMES, *OTHERS) if entries.is_open(folder, place / name)]
     # Columns of 0 and 1 alone name no classes beside folders that may: they are facts about the images.
-    return next((table for table in listed if table.name in NAMES or _names_images(table, by_columns=False)), None)
+    return next((table for table in listed if table.name in NAMES or names_images(table, by_columns=False)), None)
 
 
 def _others(folder: Path, place: Path) -> list[Path]:
@@ -94,7 +94,7 @@ def _others(folder: Path, place: Path) -> list[Path]:
         for table in sorted(place.iterdir())
         if table.suffix.lower() in SUFFIXES and not table.name.startswith(".") and not NO_ANSWERS.search(table.stem)
     ]
-    found = [table for table in named if entries.is_open(folder, table) and _names_images(table, by_columns=True)]
+    found = [table for table in named if entries.is_open(folder, table) and names_images(table)]
     return [] if found and _has_classes(place) else found
 
 
@@ -117,7 +117,8 @@ def _has_classes(folder: Path) -> bool:
     return False
 
 
-def _names_images(table: Path, *, by_columns: bool) -> bool:
+def names_images(table: Path, *, by_columns: bool = True) -> bool:
+    """Whether a table says what images show, perhaps `by_columns` of 0 and 1."""
     with suppress(DataError):
         first = next(rows(table), None)
         return first is not None and (by_columns or not first[1].get(BY_COLUMNS))
