@@ -1,12 +1,13 @@
 """Kill `sightline run` at random moments, fill its disk at several sizes, and give the same command again.
 
-    python benchmarks/kills.py [--quick] [--kills N] [--sizes N] [--seed N]
+    python benchmarks/kills.py [--quick] [--kills N] [--sizes N] [--seed N] [--cells FILE]
 
 Each time a fresh copy of a tiny project is run, its whole process group killed (SIGKILL) at a moment drawn from the
 time that an undisturbed run takes, and run again: the champion's weights must be those of the undisturbed run bit for
 bit, with one promotion in the ledger; no process, held lock, scratch file or RUNNING entry may be left. Then the
 project lies on a small disk (tmpfs; skipped where none can be mounted) that fills in the middle of the run: the command
-must say so, and go on once there is space.
+must say so, and go on once there is space. Kills that were tried stay in the file `--cells`, if it is named, and are
+not tried again while an undisturbed run ends at the same weights.
 """
 
 from __future__ import annotations
@@ -25,13 +26,14 @@ import tempfile
 import time
 from collections import Counter
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import psutil
 from PIL import Image
+from sets import Cells
 
 from sightline import scaffold
 from sightline.config import write_value
@@ -79,6 +81,7 @@ def main() -> None:
     parser.add_argument("--kills", type=int, help=f"by default {KILLS}")
     parser.add_argument("--sizes", type=int, help=f"of the disk; by default {SIZES}")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
+    parser.add_argument("--cells", type=Path, help="keeps the kills that were tried")
     words = parser.parse_args()
     kills = words.kills if words.kills is not None else (20 if words.quick else KILLS)
     sizes = words.sizes if words.sizes is not None else (4 if words.quick else SIZES)
@@ -93,7 +96,13 @@ def main() -> None:
             sys.exit(f"the undisturbed run failed:\n{said}")
         print(f"undisturbed: {seconds:.0f} s, weights {weights[0][:12]}")
         moments = random.Random(words.seed)  # noqa: S311 — the same moments each time
-        trials = [kill(base, work, moments.uniform(0, seconds), weights) for _ in range(kills)]
+        cells = Cells(words.cells or Path(scratch, "cells.json"))
+        trials: list[Trial] = []
+        for number in range(kills):
+            moment, name = seconds * moments.random(), f"{words.seed}/{weights[0][:12]}/{number}"
+            if name not in cells.rows:
+                cells.keep(name, asdict(kill(base, work, moment, weights)))
+            trials.append(Trial(**cells.rows[name]))
         trials += fill(base, whole, Path(scratch, "disk"), sizes, weights)
     wrong = Counter(one for trial in trials for one in trial.wrong)
     figures = {
