@@ -5,8 +5,8 @@
     python benchmarks/detection.py --quick
 
 The production parts: annotations, letterbox, augmentation, detector, loop and average precision. `--data` holds the set
-as FOLDER/detection_blood_cells/detection_blood_cells.tar. The clock of a run holds the reading of its images: the steps
-are as many as the first ones say fit into the rest of the minutes, and its whole seconds are told. Networks begin at
+as FOLDER/detection_blood_cells/detection_blood_cells.tar. All of our runs take the same steps: as many as the first ones
+say fit into what the reading of the images leaves of the minutes; their whole seconds are told. Networks begin at
 random, and, where `--backbone` names weights of `--network`, from those too. `--steps` are taken instead where other
 work shares the machine; processor seconds are told beside the clock's. Figures are of the official val images,
 which nothing is chosen by, in pixels of the images. Beside it, where `--peers` names a python that has Ultralytics:
@@ -73,7 +73,7 @@ RECIPE = Recipe(
     ema=0.99,
     clip=10.0,
 )
-TRIED = 4
+TRIED = 10
 """Steps that are taken first, of which all but the first tell how long one takes."""
 
 
@@ -84,14 +84,6 @@ class Held:
     images: Images
     placements: list[Placement]
     truth: list[Floats]
-
-
-@dataclass(frozen=True)
-class Length:
-    """Of a run: so many seconds, or steps where these are given."""
-
-    seconds: float
-    steps: int
 
 
 def main() -> None:
@@ -114,18 +106,22 @@ def main() -> None:
         began = time.perf_counter()
         found = read(folder)
         images, _, _ = located(found, folder, size, lambda image: image.split == "train")
-        length = Length(minutes * 60 - (time.perf_counter() - began), words.steps)
+        read_in = time.perf_counter() - began
         held = Held(*located(found, folder, size, lambda image: image.split == "val"))
         starts: dict[str, Path | None] = {"scratch": None}
         if words.backbone:
             starts["backbone"] = words.backbone.resolve()
         names = [*starts, *(PEERS if words.peers else ())]
         cells = Cells(words.cells or Path(scratch, "cells.json"))
+        if "steps" not in cells.rows:
+            fitting = words.steps or steps_in(minutes * 60 - read_in, words.network, images, size, Path(scratch))
+            cells.keep("steps", {"steps": fitting})
+        steps = cells.rows["steps"]["steps"]
         for seed, name in itertools.product(range(seeds), names):
             if f"{name}/{seed}" in cells.rows:
                 continue
             if name in starts:
-                row = one(images, held, words.network, starts[name], size, length, seed, Path(scratch))
+                row = one(images, held, words.network, starts[name], size, steps, seed, Path(scratch))
             else:
                 row = peer(name, words.peers, found, folder, held, minutes * 60, seed, Path(scratch))
             cells.keep(f"{name}/{seed}", row)
@@ -134,16 +130,11 @@ def main() -> None:
 
 
 def one(
-    images: Images, held: Held, network: str, start: Path | None, size: int, length: Length, seed: int, scratch: Path
+    images: Images, held: Held, network: str, start: Path | None, size: int, steps: int, seed: int, scratch: Path
 ) -> dict[str, Any]:
     """Figures of one run on the val images."""
     began, cpu = time.perf_counter(), time.process_time()
     nothing = replace(images, pixels=images.pixels[:0], labels=images.labels[:0])
-    steps = length.steps
-    if not steps:
-        tried = time_of_a_step(fresh(network, start, images, size, seed), images, nothing, scratch)
-        left = length.seconds - (time.perf_counter() - began)
-        steps = max(10, int(left / tried))
     recipe = replace(RECIPE, steps=steps)
     model = fresh(network, start, images, size, seed)
     place = scratch / "run.pt"
@@ -176,16 +167,18 @@ def fresh(network: str, start: Path | str | None, images: Images, size: int, see
     return model
 
 
-def time_of_a_step(model: nn.Module, images: Images, nothing: Images, scratch: Path) -> float:
-    """Seconds, measured on a few that are thrown away."""
+def steps_in(seconds: float, network: str, images: Images, size: int, scratch: Path) -> int:
+    """How many fit into these seconds, by a few that are thrown away."""
     path = scratch / "tried.pt"
+    nothing = replace(images, pixels=images.pixels[:0], labels=images.labels[:0])
+    model = fresh(network, None, images, size, 0)
     times = []
     for steps in (1, TRIED):
         began = time.perf_counter()
         train(model, images, nothing, replace(RECIPE, steps=steps), 0, Checkpoint(path), lambda _: None)
         times.append(time.perf_counter() - began)
         path.unlink(missing_ok=True)
-    return times[1] / TRIED
+    return max(TRIED, int(seconds * TRIED / times[1]))
 
 
 def scored(model: nn.Module, held: Held) -> dict[str, Any]:
