@@ -4,9 +4,9 @@
                                    [--cells FILE]
     python benchmarks/detection.py --quick
 
-The production parts: annotations, letterbox, augmentation, detector, loop and average precision. `--data` holds the set
-as FOLDER/detection_blood_cells/detection_blood_cells.tar. All of our runs take the same steps: as many as the first ones
-say fit into what the reading of the images leaves of the minutes; their whole seconds are told. Networks begin at
+The production parts: annotations, letterbox, augmentation, detector, loop and average precision. `--data` holds the
+set as FOLDER/detection_blood_cells/detection_blood_cells.tar. All of our runs take the same steps: as many as the first
+ones say fit into what the reading of the images leaves of the minutes; their whole seconds are told. Networks begin at
 random, and, where `--backbone` names weights of `--network`, from those too. `--steps` are taken instead where other
 work shares the machine; processor seconds are told beside the clock's. Figures are of the official val images,
 which nothing is chosen by, in pixels of the images. Beside it, where `--peers` names a python that has Ultralytics:
