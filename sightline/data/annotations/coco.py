@@ -7,7 +7,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from sightline.data.annotations.described import Box, Described, around, size_of
+from sightline.data.annotations.described import FAULTS, Box, Described, around, size_of
 from sightline.data.annotations.tree import split_in
 from sightline.data.sources.item import split_of
 from sightline.errors import DataError
@@ -52,7 +52,7 @@ def _read(tree: Tree, path: str) -> Iterator[Described]:
             continue
         try:
             box = Box.at(names[one["category_id"]], _edges(one))
-        except (KeyError, TypeError, ValueError):
+        except FAULTS:
             reasons[image] = f"{told}: its bbox is no four numbers"
             continue
         crowd, difficult = one.get("iscrowd") == 1, one.get("difficult") == 1

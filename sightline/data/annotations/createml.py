@@ -36,14 +36,10 @@ def read(tree: Tree) -> Iterator[Described]:
             told = f"image {number} of {path}"
             given = one if isinstance(one, dict) else {}
             name = next((str(given[key]) for key in IMAGE if given.get(key)), "")
-            image, missing = tree.find(name, place, split)
+            image, missing = tree.find(name, place, split) if name else (told, f"{told} names no image")
             boxes, reason = boxed(given.get("annotations") or (), _label, _edges, told)
             yield Described(
-                path=image if name else told,
-                origin=path,
-                boxes=boxes,
-                split=split_in(image) or split,
-                reason=(missing or reason) if name else f"{told} names no image",
+                path=image, origin=path, boxes=boxes, split=split_in(image) or split, reason=missing or reason
             )
 
 

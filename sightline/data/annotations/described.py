@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
@@ -10,7 +11,7 @@ from sightline.heads.located import Box as Located
 from sightline.heads.targets import CROWD, DIFFICULT, OBJECT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
 Edges = tuple[float, float, float, float]
 """Left, top, right, bottom."""
@@ -72,6 +73,10 @@ class Described:
     """Why the image cannot be used, where the file already shows it."""
 
 
+FAULTS = (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError)
+"""What reading raises where a file holds something else than its form has there."""
+
+
 class Shapeless(ValueError):
     """What a file tells of one object is no upright box of a class; the text goes on behind "object 2 of a.json"."""
 
@@ -84,12 +89,14 @@ def boxed(
     `label` and `edges` read one object, and raise Shapeless, or what reading a broken one raises.
     """
     boxes, reasons = [], []
+    if isinstance(shapes, Mapping | str) or not isinstance(shapes, Iterable):
+        return (), f"the objects of {told} are no list"
     for number, shape in enumerate(shapes, start=1):
         try:
             box = Box.at(label(shape).strip(), edges(shape))
         except Shapeless as error:
             reasons.append(f"object {number} of {told} {error}")
-        except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+        except FAULTS:
             reasons.append(f"object {number} of {told} has no box around it")
         else:
             boxes.append(box)

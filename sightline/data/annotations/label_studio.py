@@ -10,7 +10,7 @@ import re
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sightline.data.annotations.described import TURNED, Described, Shapeless, around, boxed, size_of
+from sightline.data.annotations.described import FAULTS, TURNED, Described, Shapeless, around, boxed, size_of
 from sightline.data.annotations.tree import split_in
 from sightline.data.sources import studio
 from sightline.images.reading import UnreadableImage
@@ -42,16 +42,22 @@ def read(tree: Tree) -> Iterator[Described]:
     """What each person says of the image of each task. Raises DataError where a file is broken."""
     for path in files(tree):
         for number, task in enumerate(tree.whole(path, list), start=1):
-            given = task if isinstance(task, dict) else {}
-            told = f"task {given.get('id', number)} of {path}"
-            image, reason = _image(tree, given.get("data", given), path, told)
-            size = (1, 1)
+            told = f"task {task.get('id', number) if isinstance(task, dict) else number} of {path}"
             try:
-                size = size if reason else tree.size(image)
-            except UnreadableImage as error:
-                reason = str(error)
-            for one in studio.answered(given.get("annotations", ())) if "data" in given else [_of_min(given)]:
-                yield described(image, path, told, size, one, reason)
+                yield from _read(tree, path, task, told)
+            except FAULTS:
+                yield Described(path=told, origin=path, reason=f"{told} is no task as Label Studio exports them")
+
+
+def _read(tree: Tree, path: str, task: Mapping[str, Any], told: str) -> Iterator[Described]:
+    image, reason = _image(tree, task.get("data", task), path, told)
+    size = (1, 1)
+    try:
+        size = size if reason else tree.size(image)
+    except UnreadableImage as error:
+        reason = str(error)
+    for one in studio.answered(task.get("annotations", ())) if "data" in task else [_of_min(task)]:
+        yield described(image, path, told, size, one, reason)
 
 
 def described(

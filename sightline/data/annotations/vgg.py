@@ -46,14 +46,15 @@ def read(tree: Tree) -> Iterator[Described]:
             yield Described(path=image, origin=path, boxes=boxes, split=split, reason=missing or reason)
 
 
-def _of_object(tree: Tree, path: str) -> Iterator[tuple[str, list[Any]]]:
+def _of_object(tree: Tree, path: str) -> Iterator[tuple[str, Any]]:
     """Name and regions of each image."""
     told = tree.whole(path, dict)
-    for key, one in told.get(ALL, told).items():
+    images = told.get(ALL, told)
+    for key, one in images.items() if isinstance(images, dict) else ():
         if isinstance(one, dict) and "regions" in one:
-            # Regions were numbered by version 1.
-            regions = one["regions"].values() if isinstance(one["regions"], dict) else one["regions"] or ()
-            yield str(one.get("filename") or key), list(regions)
+            regions = one["regions"] or []
+            # Version 1 numbered them.
+            yield str(one.get("filename") or key), [*regions.values()] if isinstance(regions, dict) else regions
 
 
 def _of_rows(tree: Tree, path: str) -> Iterator[tuple[str, list[Any]]]:

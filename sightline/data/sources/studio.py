@@ -50,11 +50,18 @@ def is_one(value: Any) -> bool:
 
 
 def row_of(task: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """Path and label of a task; no label where nobody answered. Raises DataError where people disagree."""
-    said = {chosen for one in answered(task["annotations"]) if (chosen := _chosen(one))}
+    """Path and label of a task; no label where nobody answered.
+
+    Raises DataError where people disagree, or where it turns out to be something else.
+    """
+    told = f"{where}, task {task.get('id', '')}"
+    try:
+        said = {chosen for one in answered(task["annotations"]) if (chosen := _chosen(one))}
+    except (AttributeError, KeyError, TypeError):
+        raise DataError(f"{told} is not as Label Studio exports them") from None
     if len(said) > 1:
-        told = " and ".join(sorted(visible(repr(";".join(one))) for one in said))
-        raise DataError(f"{where}, task {task.get('id', '')} has the labels {told}: let its people agree")
+        labels = " and ".join(sorted(visible(repr(";".join(one))) for one in said))
+        raise DataError(f"{told} has the labels {labels}: let its people agree")
     return {"path": image_of(task["data"]), "label": list(*said) or None}
 
 
