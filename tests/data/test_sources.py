@@ -270,6 +270,8 @@ def test_rows_without_use_are_told(tmp_path: Path) -> None:
         ("labels.csv", "path,label\n1.png,cat\n./1.png,dog\n", "line 3: 1.png is listed twice"),
         ("labels.csv", "path,label,split\n1.png,cat,holdout\n", "line 2: split 'holdout' is none of train"),
         ("labels.jsonl", '{"path": "1.png"}\n', "line 1: not an object with path and label"),
+        ("labels.jsonl", '{"path": "1.png", "label": {"cat": 1}}\n', "line 1: its label is neither a name nor a list"),
+        ("labels.jsonl", '{"path": "1.png", "label": [["cat"]]}\n', "line 1: its label is neither a name nor a list"),
         ("labels.jsonl", '{"path": "1.png", \n', "cannot be read: .*save it as UTF-8"),
     ],
 )

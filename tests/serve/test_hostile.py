@@ -26,7 +26,7 @@ from sightline.serve import batcher, bodies, protocol
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-HEAD = b"POST /predict HTTP/1.1\r\nHost: localhost\r\n"
+HEAD = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
 
 
 @pytest.fixture(scope="module")
@@ -248,7 +248,7 @@ def test_200_at_once_are_answered_or_sent_away(address: str) -> None:
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "BREW"])
 def test_wrong_methods_are_refused(address: str, method: str) -> None:
     """As HTTP says it."""
-    said = sent(address, f"{method} /predict HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+    said = sent(address, f"{method} /predict HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
     assert statuses(said)[0] in {400, 405}
 
 

@@ -278,7 +278,12 @@ def _objects(
 
 
 def _told(label: Any, column: str, where: str) -> dict[str, Any]:
-    """The label of an object, and how it was told where it is the text of a set."""
+    """The label of an object, and how it was told where it is the text of a set.
+
+    Raises DataError where it is no name, and no list of names.
+    """
+    if any(isinstance(one, dict | list) for one in (label if isinstance(label, list) else [label])):
+        raise DataError(f"{where}: its {column or LABEL} is neither a name nor a list of names: {str(label)[:60]}")
     if isinstance(label, list):
         return {LABEL: label[0]} if len(label) == 1 else {LABEL: label_sets.of_list(label, where), SEVERAL: True}
     if isinstance(label, str):
