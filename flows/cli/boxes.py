@@ -15,7 +15,7 @@ SHOWN = 10
 
 
 def boxes(
-    place: Annotated[Path, typer.Argument(metavar="FOLDER|FILE", help="Images with annotations, or a COCO JSON.")],
+    place: Annotated[Path, typer.Argument(metavar="FOLDER|FILE", help="Images with annotations, or a file of them.")],
     out: Annotated[Path | None, typer.Option(metavar="FOLDER", help="A new folder for all that can be used.")] = None,
     form: Annotated[
         Literal["coco", "voc", "yolo", "labels"],
@@ -23,7 +23,7 @@ def boxes(
     ] = "coco",
     as_json: AsJson = False,
 ) -> None:
-    """Tell which boxes a folder holds as COCO JSON, VOC XML, YOLO text or tables, and what is wrong with them.
+    """Tell which boxes a folder holds, in whatever form `sightline init` reads, and what is wrong with them.
 
     Needs no project. With --out the images are copied, with their boxes in the form that is asked for; what cannot be
     used stays behind. `sightline init P --images OUT/labels.csv` learns which classes an image shows.

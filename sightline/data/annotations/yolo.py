@@ -1,7 +1,7 @@
 """YOLO's text: for each image a file of lines `class x y width height`, middle and sides as shares of the image's.
 
-Lines of more numbers are outlines, as Ultralytics writes them, and the box around each is taken. The classes are
-named by a data.yaml, or line by line by a classes.txt.
+Lines of more numbers are outlines, as Ultralytics writes them, and the box around each is taken; where data.yaml tells
+of keypoints (`kpt_shape`), a box and these. The classes are named there, or line by line by a classes.txt.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def read(tree: Tree) -> Iterator[Described]:
     texts = set(files(tree))
     if not texts:
         return
-    names = _names(tree)
+    names, behind = _names(tree), _behind(_yaml(tree)[1])
     splits = _splits(tree)
     told = set()
     for image, closed in tree.images.items():
@@ -61,7 +61,8 @@ def read(tree: Tree) -> Iterator[Described]:
         except UnreadableImage as error:
             reason = str(error)
         if path and size:
-            boxes, reason = _boxes((tree.folder / path).read_text(encoding="utf-8-sig", errors="replace"), names, size)
+            text = (tree.folder / path).read_text(encoding="utf-8-sig", errors="replace")
+            boxes, reason = _boxes(text, names, size, behind)
         yield Described(
             path=image,
             origin=path,
@@ -73,8 +74,8 @@ def read(tree: Tree) -> Iterator[Described]:
         yield Described(path=_image_of(path), origin=path, reason=MISSING)
 
 
-def _boxes(text: str, names: list[str], size: tuple[int, int]) -> tuple[list[Box], str | None]:
-    """The boxes in pixels; the reason why the lines tell nothing."""
+def _boxes(text: str, names: list[str], size: tuple[int, int], behind: int) -> tuple[list[Box], str | None]:
+    """The boxes in pixels, `behind` each so many numbers of keypoints; the reason why the lines tell nothing."""
     boxes = []
     for number, line in enumerate(text.splitlines(), start=1):
         words = line.split()
@@ -86,7 +87,9 @@ def _boxes(text: str, names: list[str], size: tuple[int, int]) -> tuple[list[Box
             return [], f"line {number}: {line[:60]!r} is no class and shares"
         if not 0 <= label < len(names):
             return [], f"line {number}: class {label}, where {len(names)} are named"
-        if len(words) != BOX and (len(values) < BOX + 1 or len(values) % 2):
+        if behind and len(words) == BOX + behind:
+            values = values[: BOX - 1]
+        elif len(words) != BOX and (len(values) < BOX + 1 or len(values) % 2):
             return [], f"line {number}: {len(words)} numbers are neither a box nor an outline"
         boxes.append(_box(names[label], values, *size))
     return boxes, None
@@ -115,6 +118,14 @@ def _yaml(tree: Tree) -> tuple[str, dict[str, Any]]:
         if isinstance(told, dict) and isinstance(told.get("names"), list | dict):
             return path, told
     return "", {}
+
+
+def _behind(told: dict[str, Any]) -> int:
+    """How many numbers tell the keypoints of an object, where they are told: they would pass for an outline."""
+    match told.get("kpt_shape"):
+        case [int(points), int(numbers)]:
+            return points * numbers
+    return 0
 
 
 def _names(tree: Tree) -> list[str]:

@@ -209,6 +209,15 @@ def test_yolo_as_ultralytics_has_it(tmp_path: Path, names: str) -> None:
     assert found.images["split"].tolist() == ["train", "val", "val"]
 
 
+@pytest.mark.parametrize("numbers", [2, 3])
+def test_yolo_with_keypoints(tmp_path: Path, numbers: int) -> None:
+    """A box has its keypoints behind it, which are no outline."""
+    put(tmp_path, "1.png")
+    write(tmp_path / "data.yaml", f"kpt_shape: [4, {numbers}]\nnames: [cat]\n")
+    write(tmp_path / "1.txt", f"0 0.5 0.5 0.5 0.5{' 0.9' * 4 * numbers}\n0 0.5 0.5 1 1\n")
+    assert boxes_of(read(tmp_path)) == {"1.png": [("cat", 0, 0, WIDTH, HEIGHT), ("cat", 20, 15, 60, 45)]}
+
+
 def test_yolo_with_classes_txt(tmp_path: Path) -> None:
     """Labels beside their images, classes named line by line."""
     put(tmp_path, "1.png")
