@@ -26,11 +26,11 @@ def pretrained(network: str) -> nn.Module:
     with torch.no_grad():
         for one in backbone.parameters():
             one.mul_(1 + 2 * torch.rand(()))
-        for name, one in backbone.named_buffers():
+        for name, statistic in backbone.named_buffers():
             if name.endswith("running_var"):
-                one.copy_(torch.rand_like(one))
+                statistic.copy_(torch.rand_like(statistic))
             elif name.endswith("running_mean"):
-                one.copy_(torch.randn_like(one))
+                statistic.copy_(torch.randn_like(statistic))
     return backbone.eval()
 
 
@@ -87,11 +87,9 @@ def test_convolutions_whose_length_matters_keep_it(made: Callable[[], nn.Module]
 
 def test_a_convolution_of_zeros() -> None:
     """Pruned, or fresh: there is no length to give it, and nothing becomes infinite."""
-    given, taker = (
-        nn.Sequential(nn.Conv2d(3, 4, 3, bias=False), nn.BatchNorm2d(4)),
-        nn.Sequential(nn.Conv2d(3, 4, 3, bias=False), nn.BatchNorm2d(4)),
-    )
-    nn.init.zeros_(given[0].weight)
-    begin_from(taker, given.state_dict(), SIZE)
+    taker = nn.Sequential(nn.Conv2d(3, 4, 3, bias=False), nn.BatchNorm2d(4))
+    given = {name: one.clone() for name, one in taker.state_dict().items()}
+    given["0.weight"].zero_()
+    begin_from(taker, given, SIZE)
     assert all(torch.isfinite(one).all() for one in taker.state_dict().values())
-    assert not taker[0].weight.any()
+    assert not taker.state_dict()["0.weight"].any()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-WRONG = (None, 10**400, float("nan"), "", "a", [], ["a"], {"a": 1})
+WRONG: tuple[Any, ...] = (None, 10**400, float("nan"), "", "a", [], ["a"], {"a": 1})
 RECTANGLE = {"x": 10, "y": 20, "width": 30, "height": 40, "rotation": 0, "rectanglelabels": ["cat"]}
 RESULT = {"type": "rectanglelabels", "original_width": 80, "original_height": 60, "value": RECTANGLE}
 MIDDLE = {"label": "cat", "coordinates": {"x": 20, "y": 30, "width": 9, "height": 9}}
