@@ -74,7 +74,7 @@ RECIPE = Recipe(
     clip=10.0,
 )
 TRIED = 10
-"""Steps that are taken first, of which all but the first tell how long one takes."""
+"""Steps by which it is told how long one takes."""
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,7 @@ def described(
     path: str, origin: str, told: str, size: tuple[int, int], annotation: Mapping[str, Any], reason: str | None = None
 ) -> Described:
     """What an annotation, `told` in messages, says of the image `path` of that size; without a box it says that."""
-    results = [one for one in annotation.get("result", ()) if str(one.get("type")).startswith(SHAPES)]
+    results = [one for one in annotation["result"] if str(one["type"]).startswith(SHAPES)]
     boxes, fault = boxed((Tag(one, size) for one in results), _label, _edges, told)
     drawn = [size_of(one.get("original_width"), one.get("original_height")) for one in results]
     return Described(
@@ -92,8 +92,10 @@ def _image(tree: Tree, data: Mapping[str, Any], path: str, told: str) -> tuple[s
 
 def _of_min(task: Mapping[str, Any]) -> dict[str, Any]:
     """The annotation of a task of the form "min", where the shapes lie among the rest."""
-    shapes = chain.from_iterable(value for value in task.values() if isinstance(value, list))
-    kinds = [(next((key for key in one if key.endswith("labels")), ""), one) for one in shapes if isinstance(one, dict)]
+    listed = chain.from_iterable(value for value in task.values() if isinstance(value, list))
+    shapes = [one for one in listed if isinstance(one, dict)]
+    # A shape that nobody named is one all the same: without it the image would teach that nothing is there.
+    kinds = [(next((key for key in one if key.endswith("labels")), SHAPES[0]), one) for one in shapes]
     return {"result": [{**one, "type": kind, "value": one} for kind, one in kinds]}
 
 

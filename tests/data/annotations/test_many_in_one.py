@@ -195,6 +195,24 @@ def test_tasks_that_wait(folder: Path) -> None:
     assert "there is no such image" in why(found, "task 3 of project-7.json")
 
 
+@pytest.mark.parametrize("given", [{"id": 1}, {"id": 1, "result": [{"value": RECTANGLE}]}])
+def test_answers_without_their_shapes(folder: Path, given: dict[str, Any]) -> None:
+    """They do not say that nothing is on the image: it waits for a label."""
+    studio(folder, {"2.png": [answer(shape("rectanglelabels", RECTANGLE))], "1.png": [given]})
+    found = read(folder)
+    assert boxes_of(found) == {"images/2.png": [("cat", *EDGES)]}
+    assert "is no task as Label Studio exports them" in why(found, "task 2 of project-7.json")
+
+
+def test_a_shape_of_the_short_form_that_nobody_named(folder: Path) -> None:
+    """Without it the image would teach that nothing is there."""
+    drawn = [{**RECTANGLE, "rectanglelabels": ["cat"]}, RECTANGLE]
+    written(folder / "min.json", [{"image": f"{n}.png", "label": [one]} for n, one in enumerate(drawn, start=1)])
+    found = read(folder)
+    assert boxes_of(found) == {"images/1.png": [("cat", *EDGES)]}
+    assert "has no label" in why(found, "images/2.png")
+
+
 def test_the_short_form_of_label_studio(folder: Path) -> None:
     """Shapes lie beside the image; one on this machine is named behind `?d=`."""
     drawn = {**RECTANGLE, "rectanglelabels": ["cat"], "original_width": WIDTH, "original_height": HEIGHT}
