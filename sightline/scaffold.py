@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sightline import config
 from sightline.data import embedded
 from sightline.data.annotations import arriving, tells_boxes
-from sightline.data.sources import arrival, copying, label_sets, published, scan
+from sightline.data.sources import arrival, copying, label_sets, packed, published, scan
 from sightline.data.versions import repository
 from sightline.data.versions.external import EXTERNAL
 from sightline.errors import DataError, ProjectError
@@ -112,7 +112,7 @@ def init(
         if not given:
             word = "--images" if use == "target" else "--source"
             raise ProjectError(f"{word} is empty: name a folder of images, or a table of them")
-        _check(given, download=download)
+        _check(given, download=download, external=external)
         _keep_apart(folder, given, external=external)
     outside = {use: Path(given).resolve() for use, given in wanted.items() if external and Path(given).is_dir()}
     with _whole_or_nothing(folder):
@@ -202,7 +202,7 @@ def _task(given: str, place: Path) -> str:
     """What the data are for: several labels where a table or links say so. Only the folder itself has its links yet."""
     if given.startswith((EMBEDDED, published.PREFIX)):
         return CLASSIFY
-    folder = Path(given) if Path(given).is_dir() else place
+    folder = Path(given) if Path(given).is_dir() and not packed.is_packed(Path(given)) else place
     if tells_boxes(folder) or (Path(given).is_file() and tells_boxes(Path(given))):
         return DETECT
     return MULTILABEL if label_sets.shows_several(folder, scan(folder)) else CLASSIFY
@@ -238,11 +238,17 @@ def _write_params(
     config.load(folder)
 
 
-def _check(given: str, *, download: bool) -> None:
+def _check(given: str, *, download: bool, external: bool) -> None:
     if given.startswith(EMBEDDED):
         embedded.check(given)
     elif given.startswith(published.PREFIX):
         published.check(given, download=download)
+    elif packed.is_packed(Path(given)):
+        if external:
+            raise ProjectError(
+                f"{given} holds its images inside of files: they are written as files into the project, so leave out "
+                "--external"
+            )
     elif Path(given).is_dir():
         try:
             next(iter(scan(Path(given))))

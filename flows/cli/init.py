@@ -18,7 +18,8 @@ def init(
             help="What the model is for: FOLDER/CLASS/image, FOLDER/train/CLASS/image, a table of path,label[,split]"
             "[,group] (CSV, JSONL, Label Studio's JSON), several labels as path,labels, boxes as COCO JSON, Pascal VOC "
             "XML, YOLO text, a table of edges or what CVAT, Labelme, Label Studio, Create ML and VGG's annotator save, "
-            "a .zip or .tar of such, tar shards, torchvision:NAME, or embedded:digits."
+            "a .zip or .tar of such, tar shards, Parquet as Hugging Face's, .npz as MedMNIST's, torchvision:NAME, or "
+            "embedded:digits."
         ),
     ] = "embedded:digits",
     source: Annotated[

@@ -518,7 +518,7 @@ TABLES = {
         given="labels.xlsx",
         refused="Excel workbook: save the sheet as CSV",
     ),
-    "a Parquet file": Case(FLAT, {"t.parquet": b"PAR1\0\0"}, given="t.parquet", refused="Parquet file: save it as CSV"),
+    "a Parquet file": Case(FLAT, {"t.csv": b"PAR1\0\0"}, given="t.csv", refused="Parquet file: save it as CSV"),
     "an image": Case(FLAT, given="1.png", refused="a binary file; name a folder of images"),
 }
 

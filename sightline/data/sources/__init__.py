@@ -56,7 +56,8 @@ def scan(folder: Path) -> Iterator[Item]:
         others = overlooked.sentences(folder, ())
         raise DataError(
             f"{folder}: no images in class folders{_aside(others)}; expected {folder.name}/CLASS/IMAGE.jpg, "
-            f"{folder.name}/train/CLASS/IMAGE.jpg, tar shards, or a labels.csv with the columns path,label"
+            f"{folder.name}/train/CLASS/IMAGE.jpg, tar shards, Parquet or NumPy files, or a labels.csv with the "
+            "columns path,label"
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from sightline.data.sources import copying, overlooked, scan, tables, unpacking
+from sightline.data.sources import copying, overlooked, packed, scan, tables, unpacking
 from sightline.errors import DataError
 from sightline.heads.labels import CLASSIFY, LABELS
 from sightline.images import kinds
@@ -22,10 +22,13 @@ FEWEST = 2
 
 
 def bring(given: Path, target: Path) -> list[str]:
-    """Copy the images of a folder, a table or an archive into the new folder `target`, and say what is worth saying.
+    """Bring the images into the new folder `target`, and say what is worth saying.
 
-    Raises DataError where there is nothing of the kind.
+    They lie in a folder, beside a table, in an archive, or inside of files. Raises DataError where there is nothing of
+    the kind.
     """
+    if packed.is_packed(given):
+        return packed.write(given, target)
     if unpacking.is_archive(given):
         return unpacking.unpack(given, target)
     if given.is_dir():

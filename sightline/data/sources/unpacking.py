@@ -78,6 +78,11 @@ def unpack(archive: Path, target: Path) -> list[str]:
     return [copying.sentence(left)] if left else []
 
 
+def room(archive: Path, place: Path) -> int:
+    """Bytes that a file may swell to at `place`."""
+    return min(max(RATIO * archive.stat().st_size, SMALL), shutil.disk_usage(place).free - SPARE)
+
+
 def _because(left: copying.Left) -> str:
     return f"; {copying.sentence(left)}" if left else ""
 
@@ -87,8 +92,7 @@ def _is_shard(archive: Path) -> bool:
 
 
 def _write_all(archive: Path, place: Path) -> copying.Left:
-    left = copying.Left()
-    most = min(max(RATIO * archive.stat().st_size, SMALL), shutil.disk_usage(place).free - SPARE)
+    left, most = copying.Left(), room(archive, place)
     written = count = 0
     try:
         with _members(archive) as members:
