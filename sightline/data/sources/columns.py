@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 BATCH = 64
 """Rows that are in memory at a time."""
+BUFFER = 1 << 20
+"""Bytes of a column that are read at a time: by default a whole group of rows is, which may be the file."""
 DESCRIBED = b"huggingface"
 IMAGES = ("image", "img", "picture", "photo")
 """Names of columns that are meant where several hold images."""
@@ -58,7 +60,7 @@ def _opened(file: Path) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
     from pyarrow import parquet
 
     if file.suffix.lower() == ".parquet":
-        table = parquet.ParquetFile(file)
+        table = parquet.ParquetFile(file, buffer_size=BUFFER, pre_buffer=False)
         return table.schema_arrow, table.iter_batches(batch_size=BATCH)
     source = pa.OSFile(str(file))  # a file that ends before what it tells would kill whoever maps it
     try:
