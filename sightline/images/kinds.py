@@ -12,6 +12,8 @@ AVIF_BRANDS = frozenset((b"avif", b"avis"))
 _IMAGE = re.compile(
     rb"\xff\xd8\xff|\x89PNG\r\n\x1a\n|GIF8[79]a|BM....\0\0|II[*+]\0|MM\0[*+]|RIFF....WEBP|P[1-6]\s+[\d#]", re.DOTALL
 )
+_DICOM, _BEHIND = b"DICM", 128
+"""How a DICOM file begins, behind so many bytes that may be anything."""
 _UNPACK = "an archive: unpack it, or name it as --images"
 _TEXTS = (
     (re.compile(rb"version https://git-lfs"), "a pointer of Git LFS, not the image itself: run `git lfs pull`"),
@@ -34,7 +36,6 @@ _MAGICS = (
     (0, b"\0\0\0\x0cJXL ", "a JPEG XL image"),
     (0, b"\0\0\0\x0cjP  ", "a JPEG 2000 image"),
     (0, b"\xff\x4f\xff\x51", "a JPEG 2000 image"),
-    (128, b"DICM", "a DICOM image"),
     (0, b"\0\0\1\0", "a Windows icon"),
     (0, b"\x76\x2f\x31\x01", "an OpenEXR image"),
     (0, b"SIMPLE  =", "a FITS image"),
@@ -64,9 +65,14 @@ def is_heif(data: bytes) -> bool:
     return not said.isdisjoint(HEIF_BRANDS | {b"mif1", b"msf1"}) and said.isdisjoint(AVIF_BRANDS)
 
 
+def is_dicom(data: bytes) -> bool:
+    """Whether the file is DICOM's, and does not begin like another image."""
+    return data.startswith(_DICOM, _BEHIND) and not _IMAGE.match(data)
+
+
 def is_image(data: bytes) -> bool:
     """Whether the file begins like an image of a format that is read."""
-    return bool(_IMAGE.match(data)) or is_avif(data) or is_heif(data)
+    return bool(_IMAGE.match(data)) or is_avif(data) or is_heif(data) or is_dicom(data)
 
 
 def named(data: bytes) -> str | None:

@@ -1,9 +1,9 @@
 """From the bytes of an image file to pixels: one way, for training and for serving alike.
 
 Policy: allowed formats only, by content; the first frame of an animation; EXIF orientation applied; transparency over
-white; 16-bit grey scaled to 8; CMYK, palettes and grey converted to RGB. Nothing larger than the limits is decoded,
-and what Pillow takes for a decompression bomb is never decoded. 32-bit and floating-point pixels have no agreed
-white, so they are refused.
+white; 16-bit grey scaled to 8, DICOM by its window; CMYK, palettes and grey converted to RGB. Nothing larger than the
+limits is decoded, and what Pillow takes for a decompression bomb is never decoded. 32-bit and floating-point pixels
+have no agreed white, so they are refused.
 
 The white of 16-bit grey is the highest level that as many bits hold as the brightest image of the data set needs: a
 camera of 12 bits counts to 4,095 in files of 16. A model keeps that white with its weights; brighter levels are white.
@@ -26,7 +26,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from sightline.errors import DataError
-from sightline.images import kinds
+from sightline.images import dicom, kinds
 from sightline.images.shape import squared
 
 if TYPE_CHECKING:
@@ -46,9 +46,10 @@ EXTENSIONS = {
     "PPM": (".ppm", ".pgm", ".pbm", ".pnm"),
     "AVIF": (".avif",),
     "HEIF": (".heic", ".heif", ".hif"),
+    dicom.FORMAT: (".dcm", ".dicom"),
 }
 """Allowed format → how its files are named."""
-FORMATS = tuple(name for name in EXTENSIONS if name != "HEIF")
+FORMATS = tuple(name for name in EXTENSIONS if name not in {"HEIF", dicom.FORMAT})
 """Those that Pillow reads by itself."""
 SUFFIXES = frozenset(suffix for suffixes in EXTENSIONS.values() for suffix in suffixes)
 SIXTEEN_BIT = frozenset({"I;16", "I;16B", "I;16L", "I;16N", "I"})
@@ -93,7 +94,9 @@ def white_of(top: int) -> int:
 
 def libraries() -> dict[str, str]:
     """The libraries that decode, with their versions: others may give other pixels, or read what was not read."""
-    return {name: version(name) for name in ("pillow", "numpy", "simplejpeg", *(["pillow-heif"] if has_heif() else []))}
+    more = {"pillow-heif": has_heif(), "pydicom": dicom.is_at_hand()}
+    names = ("pillow", "numpy", "simplejpeg", *(name for name, is_there in more.items() if is_there))
+    return {name: version(name) for name in names}
 
 
 @cache
@@ -140,16 +143,15 @@ def upright_size(image: Image.Image) -> tuple[int, int]:
 
 
 def _opened(data: bytes) -> Image.Image:
-    start, formats = data[: kinds.LOOKED_AT], FORMATS
-    if kinds.is_heif(start):
-        if not has_heif():
-            raise UnreadableImage(WITHOUT_HEIF)
-        formats = ("HEIF",)
-    if kinds.brands(start):
-        _prepare_modern()
+    start = data[: kinds.LOOKED_AT]
+    formats = _formats(start)
     try:
         with _bombs_are_errors():
+            if kinds.is_dicom(start):
+                return dicom.opened(data)
             return Image.open(io.BytesIO(data), formats=formats)
+    except dicom.Unread as error:
+        raise UnreadableImage(str(error)) from None
     except UnidentifiedImageError:
         what = kinds.named(data)
         allowed = f"not an image of an allowed format ({', '.join(FORMATS)})"
@@ -160,6 +162,17 @@ def _opened(data: bytes) -> Image.Image:
         raise UnreadableImage(TOO_HUNGRY) from None
     except Exception as error:  # noqa: BLE001 — parsers fail in every way on damaged bytes
         raise UnreadableImage(f"broken header: {_words(error)}") from None
+
+
+def _formats(start: bytes) -> tuple[str, ...]:
+    """What Pillow tries a file as that begins so. Raises UnreadableImage where what reads it is not installed."""
+    if kinds.is_dicom(start) and not dicom.is_at_hand():
+        raise UnreadableImage(dicom.WITHOUT)
+    if kinds.is_heif(start) and not has_heif():
+        raise UnreadableImage(WITHOUT_HEIF)
+    if kinds.brands(start):
+        _prepare_modern()
+    return ("HEIF",) if kinds.is_heif(start) else FORMATS
 
 
 def _lacks_its_end(data: bytes) -> bool:

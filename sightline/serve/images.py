@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sightline.data.sources.entries import JUNK
+from sightline.data.sources.item import BESIDE, begins_like_an_image, is_mask
 from sightline.data.tars import members
 from sightline.errors import DataError
 from sightline.images.reading import SUFFIXES
@@ -58,7 +60,7 @@ def asked(given: str) -> list[Source]:
     if place.exists() or not glob.has_magic(str(place)):
         return [replace(one, file=one.file.absolute()) for one in sources(place)]
     fitting = sorted(Path(name) for name in glob.glob(str(place), recursive=True))  # noqa: PTH207 — a pattern may begin anywhere
-    images = [path for path in fitting if path.is_file() and path.suffix.lower() in SUFFIXES]
+    images = [path for path in fitting if _looks_like_one(path)]
     if not images:
         raise DataError(f"{given}: no image file fits this pattern; there are {counted(len(fitting), 'file')} that fit")
     return [Source(str(path), path.absolute()) for path in images]
@@ -86,8 +88,18 @@ def sources(given: Path) -> list[Source]:
 
 
 def _is_image(path: Path, folder: Path) -> bool:
-    hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-    return path.suffix.lower() in SUFFIXES and not hidden and path.is_file()
+    """Whether it counts as an image of the folder, as it would among those to learn from."""
+    inside = path.relative_to(folder)
+    passed_over = any(part.startswith(".") or part.lower() in JUNK for part in inside.parts)
+    return not passed_over and _looks_like_one(path) and not is_mask(str(folder), inside.as_posix())
+
+
+def _looks_like_one(path: Path) -> bool:
+    """Whether a file is called like an image, or begins like one, as scanners' files without an ending do."""
+    suffix = path.suffix.lower()
+    if not path.is_file():
+        return False
+    return suffix in SUFFIXES or (suffix not in BESIDE and begins_like_an_image(str(path)))
 
 
 def _listed(table: Path) -> Iterator[str]:

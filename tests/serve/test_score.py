@@ -10,9 +10,10 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from answering import CLASSES, version
-from conftest import make_images
+from conftest import COLOURS, draw, make_images
 
 from sightline.errors import DataError
+from sightline.serve import images
 from sightline.serve import score as scoring
 from sightline.serve.images import sources
 from sightline.serve.score import score
@@ -101,3 +102,20 @@ def test_tables_tars_and_files_are_read(folder: Path, tmp_path: Path) -> None:
     table.write_text("file\nx.png\n", encoding="utf-8")
     with pytest.raises(DataError, match="row 1: there is no path"):
         sources(table)
+
+
+def test_folder_has_the_images_that_would_be_learned_from(tmp_path: Path) -> None:
+    """Files without an ending that begin like an image; no masks, nothing hidden, and not what systems leave."""
+    image = (draw(1, COLOURS["red"]), "PNG")
+    for name in ("IM000001", "a.png", "b/c.jpg?w=200", "a_mask.png", "@eaDir/a.png", ".thumbs/a.png", "__MACOSX/a.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        with (tmp_path / name).open("wb") as file:
+            image[0].save(file, image[1])
+    (tmp_path / "notes.txt").write_text("BM")
+    (tmp_path / "README").write_text("nothing")
+    assert [one.name.removeprefix(f"{tmp_path}/") for one in sources(tmp_path)] == [
+        "IM000001",
+        "a.png",
+        "b/c.jpg?w=200",
+    ]
+    assert [one.file.name for one in images.asked(f"{tmp_path}/*")] == ["IM000001", "a.png", "a_mask.png"]

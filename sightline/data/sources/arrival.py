@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sightline.data.sources import copying, overlooked, packed, scan, tables, unpacking
 from sightline.errors import DataError
 from sightline.heads.labels import CLASSIFY, LABELS
-from sightline.images import kinds
+from sightline.images import dicom, kinds
 from sightline.images.reading import WITHOUT_HEIF, has_heif
 from sightline.words import counted, tally, visible
 
@@ -99,6 +99,8 @@ def _what(file: Path) -> str | None:
         return "empty"
     if kinds.is_heif(start) and not has_heif():
         return WITHOUT_HEIF
+    if kinds.is_dicom(start) and not dicom.is_at_hand():
+        return dicom.WITHOUT
     return None if kinds.is_image(start) else kinds.named(start) or "of no kind that is read"
 
 

@@ -26,7 +26,7 @@ SPLITS = (
 )
 """Spelling of a split → the split."""
 FOREIGN = frozenset(
-    ".ai .arw .cr2 .cr3 .dcm .dng .eps .exr .fit .fits .hdr .ico .j2k .jp2 .jxl .nef .orf .pcx .pef .ps "  # noqa: SIM905
+    ".ai .arw .cr2 .cr3 .dng .eps .exr .fit .fits .hdr .ico .j2k .jp2 .jxl .nef .orf .pcx .pef .ps "  # noqa: SIM905
     ".psd .raf .raw .rw2 .srw .svg .svgz .tga .xcf".split()
 )
 """Images of formats that are not read: told of, not passed over."""
