@@ -11,6 +11,7 @@ The parser is written in Python, and holds up whoever waits for it: files of ver
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from functools import cache
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -131,7 +132,10 @@ def _mode(dataset: Dataset) -> str:
 
 
 def _has_window(dataset: Dataset) -> bool:
-    return bool(dataset.get("VOILUTSequence")) or None not in (dataset.get("WindowCenter"), dataset.get("WindowWidth"))
+    """Whether the file asks for a table, or for a window that is one: some write 0."""
+    width, centre = dataset.get("WindowWidth"), dataset.get("WindowCenter")
+    first = width[0] if isinstance(width, Sequence) and width else width
+    return bool(dataset.get("VOILUTSequence")) or (centre is not None and bool(first) and first >= 1)
 
 
 def _pixels(dataset: Dataset) -> NDArray[Any]:
@@ -142,9 +146,11 @@ def _pixels(dataset: Dataset) -> NDArray[Any]:
     found: NDArray[Any] = pixel_array(dataset, index=0)
     mode = _mode(dataset)
     if mode == "RGB":
+        stored = dataset.BitsStored
         if dataset.PhotometricInterpretation == PALETTE:
             found = apply_color_lut(found, dataset)
-        return (found >> (8 * found.itemsize - BITS)).astype(np.uint8)
+            stored = 8 * found.itemsize
+        return (found >> max(0, stored - BITS)).astype(np.uint8)
     most = (1 << dataset.BitsStored) - 1
     if _has_window(dataset):
         found, most = _shown(found, dataset), 255

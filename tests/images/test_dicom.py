@@ -73,6 +73,9 @@ def test_levels_without_a_window() -> None:
     header, _ = inspect(file_of(deep, BitsStored=12), 8)
     assert (header.format, header.mode, header.top) == ("DICOM", "I;16", 3980)
     assert (decode(file_of(deep, BitsStored=12), 10, white=4095) <= 248).all()
+    for width in (0, "", None, [0, 400]):
+        data = file_of(deep, BitsStored=12, WindowCenter=40, WindowWidth=width)
+        assert inspect(data, 8)[0] == header, width
     assert (shown(file_of(HOUNSFIELD)).min(), shown(file_of(HOUNSFIELD)).max()) == (0, 255)
     assert (shown(file_of(np.full((4, 4), 7, np.int16))) == 0).all()
     assert shown(file_of(np.arange(16, dtype=np.uint8).reshape(4, 4), BitsStored=4)).tolist()[3][3] == 255
@@ -89,13 +92,14 @@ def test_table_of_a_viewer_decides() -> None:
 
 @pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, RLELossless])
 def test_colour_and_frames(syntax: UID) -> None:
-    """RGB as it is, 16 bits by their upper half; of several frames the first, which is told."""
+    """RGB as it is, deeper ones by their upper bits; of several frames the first, which is told."""
     pixels = np.random.default_rng(0).integers(0, 255, (3, 12, 10, 3)).astype(np.uint8)
     header, image = inspect(file_of(pixels, syntax, NumberOfFrames=3), 8)
     assert (header.mode, header.width, header.height, header.several) == ("RGB", 10, 12, True)
     assert (np.asarray(image) == pixels[0]).all()
-    deep = pixels[0].astype(np.uint16) * 257
-    assert (np.asarray(to_rgb(open_image(file_of(deep, syntax)))) == pixels[0]).all()
+    for bits, factor in ((16, 256), (12, 16)):
+        deep = pixels[0].astype(np.uint16) * factor + 3
+        assert (np.asarray(to_rgb(open_image(file_of(deep, syntax, BitsStored=bits)))) == pixels[0]).all()
 
 
 def test_palette() -> None:
