@@ -146,7 +146,7 @@ def _pixels(dataset: Dataset) -> NDArray[Any]:
     found: NDArray[Any] = pixel_array(dataset, index=0)
     mode = _mode(dataset)
     if mode == "RGB":
-        stored = dataset.BitsStored
+        stored = int(dataset.BitsStored)
         if dataset.PhotometricInterpretation == PALETTE:
             found = apply_color_lut(found, dataset)
             stored = 8 * found.itemsize
