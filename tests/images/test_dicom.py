@@ -73,7 +73,7 @@ def test_levels_without_a_window() -> None:
     header, _ = inspect(file_of(deep, BitsStored=12), 8)
     assert (header.format, header.mode, header.top) == ("DICOM", "I;16", 3980)
     assert (decode(file_of(deep, BitsStored=12), 10, white=4095) <= 248).all()
-    for width in (0, "", None, [0, 400]):
+    for width in (0, 0.5, "", None, [0, 400]):
         data = file_of(deep, BitsStored=12, WindowCenter=40, WindowWidth=width)
         assert inspect(data, 8)[0] == header, width
     assert (shown(file_of(HOUNSFIELD)).min(), shown(file_of(HOUNSFIELD)).max()) == (0, 255)
