@@ -94,6 +94,19 @@ def test_project_around_it_is_made_and_takes_more(hub: Path, tmp_path: Path) -> 
     assert not (tmp_path / "none").exists()
 
 
+def test_links_of_the_hubs_cache_are_told(hub: Path, tmp_path: Path) -> None:
+    """They leave the folder, and are not followed; a file that is named is read, whatever leads to it."""
+    (tmp_path / "snapshot").mkdir()
+    for file in (hub / "data").iterdir():
+        (tmp_path / "snapshot" / file.name).symlink_to(file)
+    with pytest.raises(
+        DataError, match=r"train-00000-of-00002\.parquet: link that leaves the folder; .* `cp -RL` first"
+    ):
+        arrival.bring(tmp_path / "snapshot", tmp_path / "raw")
+    link = tmp_path / "snapshot" / "validation-00000-of-00001.parquet"
+    assert [row["split"] for row in brought(link, tmp_path / "one")] == ["val"] * 4
+
+
 def test_folder_of_splits_and_several_sets(hub: Path, tmp_path: Path) -> None:
     """A folder of a split tells it; two sets beside one another are not mixed."""
     for split in ("train", "partial-train", "test"):

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sightline.data.sources import arrays, columns, tables
-from sightline.data.sources.entries import entries
+from sightline.data.sources.entries import entries, why_closed
 from sightline.data.sources.item import begins_like_an_image, beside_split, split_of, suffix_of
 from sightline.data.sources.unpacking import RATIO, room
 from sightline.errors import DataError
@@ -61,7 +61,9 @@ def write(given: Path, target: Path) -> list[str]:
     """
     pieces = [given] if given.is_file() else _pieces(given)
     splits = {piece: None if given.is_file() else _split(given, piece) for piece in pieces}
-    _check_one_set(given, pieces)
+    if given.is_dir():
+        _check_open(given, pieces)
+        _check_one_set(given, pieces)
     target.mkdir(parents=True)
     numbers: Counter[str] = Counter()
     rows: list[dict[str, Any]] = []
@@ -125,14 +127,22 @@ def _pieces(folder: Path) -> list[Path]:
     """The files of a folder that hold images inside, in order; none where it holds images as well."""
     found = []
     for entry in entries(os.fspath(folder)):
-        if entry.is_folder or entry.hidden or entry.reason:
-            continue
         suffix = suffix_of(entry.path)
+        if entry.is_folder or entry.hidden or (entry.reason and suffix not in READERS):
+            continue
         if suffix in SUFFIXES or (not suffix and begins_like_an_image(f"{folder}/{entry.path}")):
             return []
         if suffix in READERS and not Path(entry.path).name.startswith(CACHED):
             found.append(folder / entry.path)
     return sorted(found)
+
+
+def _check_open(folder: Path, pieces: list[Path]) -> None:
+    """Raise DataError where one must not be opened, as the links of Hugging Face's cache: a part of a set is no set."""
+    inside = os.path.realpath(folder)
+    for piece in pieces:
+        if reason := why_closed(os.fspath(piece), inside):
+            raise DataError(f"{piece}: {reason}; name the file itself, or copy the folder with `cp -RL` first")
 
 
 def _split(folder: Path, piece: Path) -> str | None:
@@ -145,7 +155,7 @@ def _check_one_set(given: Path, pieces: list[Path]) -> None:
     """Raise DataError where the files lie in several folders that are no splits: sets beside one another."""
     places: dict[tuple[str, ...], Path] = {}
     for piece in pieces:
-        parts = piece.relative_to(given).parts[:-1] if given.is_dir() else ()
+        parts = piece.relative_to(given).parts[:-1]
         kept = tuple(part for part in parts if not (split_of(part) and not beside_split(part)))
         places.setdefault(kept, piece.parent)
     if len(places) > 1:
