@@ -138,7 +138,8 @@ def open_image(data: bytes, max_pixels: float = BOMB) -> Image.Image:
 
 def upright_size(image: Image.Image) -> tuple[int, int]:
     """Width and height that the image will have once it stands upright."""
-    turned = image.getexif().get(ORIENTATION) in LYING
+    # Pillow's TIFF has the sides of the upright image from the beginning.
+    turned = image.format != "TIFF" and image.getexif().get(ORIENTATION) in LYING
     return (image.height, image.width) if turned else (image.width, image.height)
 
 

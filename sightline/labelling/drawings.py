@@ -18,7 +18,7 @@ from sightline.heads.targets import OBJECT
 from sightline.images.reading import open_image, upright_size
 from sightline.labelling import rectangles, sheet
 from sightline.labelling.drawing import Drawing
-from sightline.labelling.pictures import name_of
+from sightline.labelling.pictures import name_of, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -39,7 +39,7 @@ INFO = {"description": "to be labelled: import what the page or another tool mak
 def of_captured(images: Sequence[Chosen], *, suggest: bool) -> list[Drawing]:
     """Captured images; with `suggest` the boxes that were answered are there to begin with."""
     return [
-        _drawing(name_of(one.sha256, data, one.at), data, sheet.about(one), one.answer if suggest else None)
+        _drawing(one.sha256, data, one.at, sheet.about(one), one.answer if suggest else None)
         for one in images
         if (data := one.picture) is not None
     ]
@@ -66,7 +66,7 @@ def of_set(
     facts = chosen[["path", "sha256", "label", "reason"]].astype(object).where(chosen.notna(), None)
     for (path, digest, known, reason), answer in zip(facts.itertuples(index=False), answers, strict=True):
         data = (folder / path).read_bytes()
-        one = _drawing(name_of(digest, data), data, f"{path}{f' · {reason}' if reason else ''}", known)
+        one = _drawing(digest, data, "", f"{path}{f' · {reason}' if reason else ''}", known)
         drawings.append(one if known else replace(one, boxes=tuple(map(_box, answer.get("boxes", ())))))
     return drawings, len(sound) - len(chosen), len(rows) - len(sound)
 
@@ -85,7 +85,7 @@ def of_doubted(paths: Paths, finding: Finding, most: int, *, suggest: bool) -> t
     for path, digest, label in rows[["sha256", "label"]].head(most).itertuples():
         data, wrong = (paths.raw("target") / path).read_bytes(), errors[path]
         about = f"{path} · {', '.join(error.words for error in wrong)}"
-        one = _drawing(name_of(digest, data), data, about, label)
+        one = _drawing(digest, data, "", about, label)
         drawings.append(replace(one, boxes=_corrected(one.boxes, wrong)) if suggest else one)
     return drawings, len(rows) - len(drawings)
 
@@ -123,10 +123,13 @@ def classes_of(drawings: Sequence[Drawing], classes: Sequence[str]) -> list[str]
     return [*classes, *sorted(named.difference(classes))]
 
 
-def _drawing(name: str, picture: bytes, about: str, label: str | None) -> Drawing:
+def _drawing(sha256: str, picture: bytes, at: str, about: str, label: str | None) -> Drawing:
+    picture = shown(picture)
     width, height = upright_size(open_image(picture))
     boxes = tuple(Box.of(box) for box in read(label)[2]) if label else ()
-    return Drawing(name=name, picture=picture, width=width, height=height, about=about, boxes=boxes)
+    return Drawing(
+        name=name_of(sha256, picture, at), picture=picture, width=width, height=height, about=about, boxes=boxes
+    )
 
 
 def _box(answered: Mapping[str, Any]) -> Box:

@@ -7,9 +7,10 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow.compute as pc
 
-from sightline.images.reading import EXTENSIONS, open_image
+from sightline.images.reading import EXTENSIONS, SIXTEEN_BIT, open_image, png, to_rgb
 from sightline.serve.history import look
 from sightline.serve.store import Store
 
@@ -24,6 +25,8 @@ FOLDER = "images"
 COLUMNS = ("at", "request", "place", "sha256", "picture")
 MOMENT = timedelta(microseconds=1)
 """The finest that captured times tell apart."""
+BROWSERS = frozenset(("JPEG", "PNG", "GIF", "WEBP", "BMP", "AVIF"))
+"""Formats that are shown wherever people label."""
 STAMP = "%Y%m%dT%H%M%S%f"
 DIGITS = 16
 """Of the digest, in a name."""
@@ -33,6 +36,17 @@ NAMED = re.compile(rf"(?<![0-9a-f])(?:(\d{{8}}T\d{{12}})-)?([0-9a-f]{{{DIGITS}}}
 def kind(picture: bytes) -> str:
     """Of the file, as Pillow names it."""
     return str(open_image(picture).format)
+
+
+def shown(picture: bytes) -> bytes:
+    """The file as browsers show it: what they do not (TIFF, HEIC, DICOM, 16 bits of grey) as a PNG that stands upright.
+
+    Nothing is read from it again: answers lead back to the picture that was kept, by its digest.
+    """
+    image = open_image(picture)
+    if image.format in BROWSERS and image.mode not in SIXTEEN_BIT:
+        return picture
+    return png(np.asarray(to_rgb(image)))
 
 
 def is_whole(sha256: str, picture: bytes | None) -> bool:

@@ -15,7 +15,7 @@ from sightline.errors import DataError
 from sightline.files import write_atomically
 from sightline.labelling import label_studio
 from sightline.labelling.chosen import REASONS
-from sightline.labelling.pictures import kind, name_of
+from sightline.labelling.pictures import kind, name_of, shown
 from sightline.words import from_cell, to_cell
 
 if TYPE_CHECKING:
@@ -55,8 +55,9 @@ def write(folder: Path, images: Sequence[Chosen], *, suggest: bool) -> Path:
     table = csv.DictWriter(out, names, lineterminator="\n", extrasaction="ignore")
     table.writeheader()
     for one in images:
-        name = name_of(one.sha256, one.picture or b"")
-        write_atomically(folder / name, one.picture or b"")
+        picture = shown(one.picture or b"")
+        name = name_of(one.sha256, picture)
+        write_atomically(folder / name, picture)
         cells = line(one) | {"why": one.why, "picture": name, "suggestion": one.answer}
         table.writerow({key: to_cell(str(cell)) for key, cell in cells.items()} | {"probability": _share(one)})
     write_atomically(folder / TABLE, out.getvalue())
@@ -70,7 +71,7 @@ def write_tasks(
     tasks = [
         label_studio.task(line(one), one.why, kind(picture), picture, labels.names(one.answer) if suggest else None)
         for one in images
-        if (picture := one.picture) is not None
+        if one.picture is not None and (picture := shown(one.picture))
     ]
     return write_for_label_studio(folder, tasks, label_studio.config(classes, labels))
 

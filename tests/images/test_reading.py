@@ -10,7 +10,16 @@ import pytest
 from medical import file_of
 from PIL import Image
 
-from sightline.images.reading import EXTENSIONS, MAX_PIXELS, UnreadableImage, decode, inspect, open_image, to_rgb
+from sightline.images.reading import (
+    EXTENSIONS,
+    MAX_PIXELS,
+    UnreadableImage,
+    decode,
+    inspect,
+    open_image,
+    to_rgb,
+    upright_size,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -254,3 +263,13 @@ def test_grey_is_what_the_colours_say(kind: str) -> None:
     assert (colours.mode, grey.mode) == ("RGB", "L")
     difference = np.asarray(colours.convert("L"), dtype=int) - np.asarray(grey, dtype=int)
     assert np.abs(difference).max() <= 2
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "TIFF", "PNG", "WEBP", "AVIF", "HEIF"])
+@pytest.mark.parametrize("turned", [1, 3, 6, 8])
+def test_sides_are_known_before_it_stands_upright(kind: str, turned: int) -> None:
+    """Without its pixels, whatever the format makes of the camera's turn."""
+    exif = Image.Exif()
+    exif[0x0112] = turned
+    data = saved(Image.new("RGB", (40, 24)), kind, exif=exif)
+    assert upright_size(open_image(data)) == to_rgb(open_image(data)).size

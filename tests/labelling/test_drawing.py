@@ -356,12 +356,16 @@ def test_images_of_the_set_wait_and_are_corrected(drawn: Paths, tmp_path: Path) 
     assert len(boxes[(boxes["x1"] == 1) & (boxes["y2"] == 13)]) == 1
 
 
-def test_turned_photo_is_drawn_on_as_it_stands(drawn: Paths, tmp_path: Path) -> None:
-    """Its file says that it lies on its side; what is drawn on the upright one stays there."""
+@pytest.mark.parametrize("kind", ["JPEG", "TIFF"])
+def test_turned_photo_is_drawn_on_as_it_stands(kind: str, drawn: Paths, tmp_path: Path) -> None:
+    """Its file says that it lies on its side; what is drawn on the upright one stays there.
+
+    What browsers do not show is drawn on as a PNG, and joins the data set as it was answered.
+    """
     out, exif = BytesIO(), Image.Exif()
     exif[0x0112] = 6
     pixels = draw(FIRST + 101)[0]
-    Image.fromarray(pixels).save(out, "JPEG", exif=exif)
+    Image.fromarray(pixels).save(out, kind, exif=exif)
     shutil.rmtree(drawn.root / "captured")
     write_value(drawn.root, "monitor.audit", 1e-9)
     note(Paths(drawn.root), detector(), [out.getvalue()])
@@ -369,12 +373,15 @@ def test_turned_photo_is_drawn_on_as_it_stands(drawn: Paths, tmp_path: Path) -> 
     found = told(tmp_path / "queue")
     (image,) = found["images"]
     assert (image["height"], image["width"]) == pixels.shape[1::-1]
+    with Image.open(tmp_path / "queue" / image["file_name"]) as shown:
+        assert shown.format == ("JPEG" if kind == "JPEG" else "PNG")
     del found["info"]
     found["annotations"] = [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 2, 30, 40]}]
     (tmp_path / "answers.json").write_text(json.dumps(found))
     call("import", tmp_path / "answers.json")
     rows = manifest.read(drawn.manifest("target"))
-    (label,) = rows.loc[rows["path"].str.startswith("captured/"), "label"]
+    ((path, label),) = rows.loc[rows["path"].str.startswith("captured/"), ["path", "label"]].to_numpy()
+    assert (drawn.raw("target") / path).read_bytes() == out.getvalue()
     assert label == f"{pixels.shape[0]}x{pixels.shape[1]};1 2 31 42 green"
 
 

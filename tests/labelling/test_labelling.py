@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import json
 from typing import TYPE_CHECKING, Any
 
 import browsing
+import numpy as np
 import pytest
 from capturing import draw_audit, picture, record, truth
+from conftest import COLOURS, draw
+from medical import file_of
+from PIL import Image
 from typer.testing import CliRunner
 
 from flows.cli.app import app
@@ -17,7 +22,8 @@ from sightline.config import write_value
 from sightline.data import manifest
 from sightline.evaluate import release
 from sightline.heads.labels import LABELS, MULTILABEL
-from sightline.labelling import sheet
+from sightline.images.reading import open_image, to_rgb
+from sightline.labelling import pictures, sheet
 from sightline.labelling.chosen import Chosen
 from sightline.monitor.audit import sample
 from sightline.project import Paths
@@ -81,6 +87,25 @@ def test_audit_sample_and_queue_share_no_image(captured: Paths, tmp_path: Path) 
     with pytest.raises(AssertionError, match="holds something already"):
         call("export", tmp_path / "audit", "--audit")
     assert "agree" in call("export", tmp_path / "x", "--audit", "--suggest", fails=True)
+
+
+def test_pictures_are_shown_whatever_they_are(tmp_path: Path) -> None:
+    """Browsers show no TIFF, no DICOM, and 16 bits of grey as black: a PNG is written; all else stays as it is."""
+    deep = np.arange(256, dtype=np.uint16).reshape(16, 16) * 16
+    for kind, image in (("PNG", Image.fromarray(deep)), ("TIFF", draw(1, COLOURS["red"])), ("DICOM", None)):
+        out = io.BytesIO()
+        if image is not None:
+            image.save(out, kind)
+        given = out.getvalue() or file_of(deep, BitsStored=12)
+        digest, at = hashlib.sha256(given).hexdigest(), "2026-11-27T12:00:00+00:00"
+        about: dict[str, Any] = {"why": "unsure", "answer": "red", "probability": 0.5, "file": "", "picture": given}
+        one = Chosen(request="1", place=0, at=at, sha256=digest, **about)
+        table = sheet.write(tmp_path / kind, [one], suggest=False)
+        (row,) = lines(table)
+        shown = (tmp_path / kind / row["picture"]).read_bytes()
+        assert row["picture"].endswith(".png")
+        assert np.array_equal(np.asarray(Image.open(io.BytesIO(shown))), np.asarray(to_rgb(open_image(given))))
+    assert pictures.shown(picture(0)) == picture(0)
 
 
 def test_answers_become_images_audit_labels_and_a_release(captured: Paths, tmp_path: Path) -> None:
