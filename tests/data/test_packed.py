@@ -237,6 +237,17 @@ def test_tables_that_cannot_be_meant(columns: dict[str, list[Any]], said: str, t
     assert said in str(told.value)
 
 
+def test_columns_of_one_name_and_labels_of_bytes(tmp_path: Path) -> None:
+    """Two columns of a name are refused; a name that is stored as bytes is read as text."""
+    twice = pa.Table.from_arrays([pa.array([coded(1)])] * 2 + [pa.array(["a"])], names=["image", "image", "label"])
+    parquet.write_table(twice, tmp_path / "twice.parquet")
+    with pytest.raises(DataError, match="has several columns of the name image"):
+        arrival.bring(tmp_path / "twice.parquet", tmp_path / "none")
+    held = pa.table({"image": [coded(1), coded(2)], "label": ["größe".encode(), b"b"]})
+    parquet.write_table(held, tmp_path / "s.parquet")
+    assert [row["label"] for row in brought(tmp_path / "s.parquet", tmp_path / "raw")] == ["größe", "b"]
+
+
 def test_classes_that_are_described_wrongly(tmp_path: Path) -> None:
     """A number beyond the names is refused; descriptions that are none are passed over."""
     parquet.write_table(table([0, 2]), tmp_path / "s.parquet")

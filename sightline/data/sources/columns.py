@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from sightline.data.sources import cells
@@ -43,6 +44,9 @@ def opened(file: Path) -> Opened:
         schema, batches = _opened(file)
     except (pa.ArrowException, OSError) as error:
         raise DataError(_broken(file, error)) from None
+    again = [name for name, count in Counter(schema.names).items() if count > 1]
+    if again:
+        raise DataError(f"{file} has several columns of the name {_listed(again)}: {REWRITE}")
     features = _features(schema)
     image = _image(file, schema, features)
     boxes = _has_boxes(schema)

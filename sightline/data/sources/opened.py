@@ -43,6 +43,8 @@ def class_of(value: Any, names: Sequence[str], where: str) -> str | None:
     """
     if value is None or value != value:  # noqa: PLR0124 — how a missing number is told
         return None
+    if isinstance(value, bytes):
+        value = value.decode(errors="backslashreplace")
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, bool | str) or not isinstance(value, int | float):
