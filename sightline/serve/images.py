@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sightline.data.sources.entries import JUNK
-from sightline.data.sources.item import BESIDE, begins_like_an_image, is_mask
+from sightline.data.sources.item import is_mask, looks_like_an_image
 from sightline.data.tars import members
 from sightline.errors import DataError
 from sightline.images.reading import SUFFIXES
@@ -60,7 +60,7 @@ def asked(given: str) -> list[Source]:
     if place.exists() or not glob.has_magic(str(place)):
         return [replace(one, file=one.file.absolute()) for one in sources(place)]
     fitting = sorted(Path(name) for name in glob.glob(str(place), recursive=True))  # noqa: PTH207 — a pattern may begin anywhere
-    images = [path for path in fitting if _looks_like_one(path)]
+    images = [path for path in fitting if path.is_file() and looks_like_an_image(str(path))]
     if not images:
         raise DataError(f"{given}: no image file fits this pattern; there are {counted(len(fitting), 'file')} that fit")
     return [Source(str(path), path.absolute()) for path in images]
@@ -91,15 +91,9 @@ def _is_image(path: Path, folder: Path) -> bool:
     """Whether it counts as an image of the folder, as it would among those to learn from."""
     inside = path.relative_to(folder)
     passed_over = any(part.startswith(".") or part.lower() in JUNK for part in inside.parts)
-    return not passed_over and _looks_like_one(path) and not is_mask(str(folder), inside.as_posix())
-
-
-def _looks_like_one(path: Path) -> bool:
-    """Whether a file is called like an image, or begins like one, as scanners' files without an ending do."""
-    suffix = path.suffix.lower()
-    if not path.is_file():
+    if passed_over or not path.is_file():
         return False
-    return suffix in SUFFIXES or (suffix not in BESIDE and begins_like_an_image(str(path)))
+    return looks_like_an_image(str(path)) and not is_mask(str(folder), inside.as_posix())
 
 
 def _listed(table: Path) -> Iterator[str]:

@@ -18,7 +18,7 @@ from sightline.data.annotations.tree import split_in
 from sightline.data.sources import cells
 from sightline.data.sources.cells import COLUMNS, LABEL, text
 from sightline.data.sources.item import split_of
-from sightline.data.sources.label_sets import BY_COLUMNS
+from sightline.data.sources.label_sets import BY_COLUMNS, CATEGORIES
 from sightline.data.sources.tables import NO_ANSWERS, split_given
 from sightline.data.sources.tables import SUFFIXES as TABLES
 from sightline.errors import DataError
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 
 SHARES = 1.5
 """No edge of a table in pixels lies all that near to the corner; a share may be a little beyond 1."""
-KINDS = ("category", "categories", LABEL, "labels", "class", "classes", "category_id")
-"""Under which of these names the `objects` of an image have their classes."""
 
 
 def _corners(row: Row) -> Edges:
@@ -201,7 +199,7 @@ def _add(told: _Told, row: Row, way: _Way, where: str) -> None:
 def _add_objects(told: _Told, objects: Any, where: str) -> str | None:
     """All objects of an image: lists of boxes and of classes. Why they cannot be read."""
     boxes = objects.get("bbox") if isinstance(objects, dict) else None
-    kinds = next((objects[name] for name in KINDS if isinstance(objects.get(name), list)), None) if boxes else []
+    kinds = next((objects[name] for name in CATEGORIES if isinstance(objects.get(name), list)), None) if boxes else []
     if not isinstance(boxes, list) or kinds is None or len(kinds) != len(boxes):
         return f"{where}: its objects are no lists of equal length, `bbox` and `categories`"
     try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import re
 import zipfile
-import zlib
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -13,7 +12,8 @@ from PIL import Image
 
 from sightline.data.sources.item import split_of
 from sightline.data.sources.label_sets import of_list
-from sightline.data.sources.opened import Opened, Picture, class_of
+from sightline.data.sources.opened import Opened, Picture, broken, class_of
+from sightline.data.sources.unpacking import BROKEN
 from sightline.errors import DataError
 from sightline.words import visible
 
@@ -30,7 +30,6 @@ FLAT, GREY, COLOUR = 2, 3, 4
 CHANNELS = {1, 3, 4}
 MOST = 100_000_000
 """Numbers of an image: one of more is a mistake in the axes."""
-BROKEN = (zipfile.BadZipFile, zlib.error, ValueError, EOFError, OSError, NotImplementedError, RuntimeError)
 
 
 class Header(NamedTuple):
@@ -60,7 +59,7 @@ def opened(file: Path) -> Opened:
                 [] if named is None or named in pairs.values() else _whole(archive, named).ravel().astype(str).tolist()
             )
     except BROKEN as error:
-        raise DataError(_broken(file, error)) from None
+        raise broken(file, error) from None
     if not pairs:
         shapes = ", ".join(f"{name} {'×'.join(map(str, one.shape))}" for name, one in held.items())
         raise DataError(f"{file} holds no images × height × width, with or without × channels: {visible(shapes)}")
@@ -68,11 +67,6 @@ def opened(file: Path) -> Opened:
         _check_pixels(f"{file}, {visible(name)}", held[name])
     how = "with the arrays " + ", ".join(f"{image} as images, {label} as labels" for image, label in pairs.items())
     return Opened(how, _pictures(file, pairs, held, names))
-
-
-def _broken(file: Path, error: Exception) -> str:
-    what = visible(" ".join(str(error).split()))[:200] or type(error).__name__
-    return f"{file} cannot be read: {what}; download or write it again"
 
 
 def _header(archive: zipfile.ZipFile, name: str, file: Path) -> Header:
@@ -157,7 +151,7 @@ def _pictures(file: Path, pairs: dict[str, str], held: dict[str, Header], names:
                 for one, (text, several) in zip(_each(archive, image, held[image]), given, strict=True):
                     yield Picture(_as_png(one), text, split_of(image), None, several)
     except BROKEN as error:
-        raise DataError(_broken(file, error)) from None
+        raise broken(file, error) from None
 
 
 def _each(archive: zipfile.ZipFile, name: str, one: Header) -> Iterator[np.ndarray[Any, Any]]:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from sightline.data.sources import cells
 from sightline.data.sources.item import split_of
-from sightline.data.sources.label_sets import of_list
-from sightline.data.sources.opened import Opened, Picture, class_of
+from sightline.data.sources.label_sets import CATEGORIES, of_list
+from sightline.data.sources.opened import Opened, Picture, broken, class_of
 from sightline.errors import DataError
 from sightline.words import visible
 
@@ -28,8 +28,6 @@ IMAGES = ("image", "img", "picture", "photo")
 """Names of columns that are meant where several hold images."""
 OBJECTS, BOX = "objects", "bbox"
 """The column of what lies where in an image, and the part of it that holds the edges."""
-CATEGORY = ("category", "categories", "label", "labels", "class", "classes", "category_id")
-"""Names of the part that holds the classes."""
 REWRITE = "write the set anew with one of them alone"
 
 
@@ -43,7 +41,7 @@ def opened(file: Path) -> Opened:
     try:
         schema, batches = _opened(file)
     except (pa.ArrowException, OSError) as error:
-        raise DataError(_broken(file, error)) from None
+        raise broken(file, error) from None
     again = [name for name, count in Counter(schema.names).items() if count > 1]
     if again:
         raise DataError(f"{file} has several columns of the name {_listed(again)}: {REWRITE}")
@@ -74,10 +72,6 @@ def _opened(file: Path) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
         source.seek(0)
         stream = pa.ipc.open_stream(source)
         return stream.schema, iter(stream)
-
-
-def _broken(file: Path, error: Exception) -> str:
-    return f"{file} cannot be read: {visible(' '.join(str(error).split()))[:200]}; download or write it again"
 
 
 def _features(schema: pa.Schema) -> dict[str, Any]:
@@ -149,7 +143,7 @@ def _category(feature: Any) -> Any:
         return _category(feature[0])
     if not isinstance(feature, dict):
         return None
-    return next((feature[name] for name in CATEGORY if name in feature), None) or _category(feature.get("feature"))
+    return next((feature[name] for name in CATEGORIES if name in feature), None) or _category(feature.get("feature"))
 
 
 def _names(feature: Any) -> list[str]:
@@ -195,7 +189,7 @@ def _pictures(
                         boxes=boxes,
                     )
     except (pa.ArrowException, OSError) as error:
-        raise DataError(_broken(file, error)) from None
+        raise broken(file, error) from None
 
 
 def _picture(row: dict[str, Any], names: Sequence[str], where: str, *, boxes: bool) -> Picture:
@@ -226,8 +220,8 @@ def _objects(given: Any, names: Sequence[str], where: str) -> dict[str, list[Any
         given = {name: [one[name] for one in given] for name in given[0]} if given else {}
     boxes = (given or {}).get(BOX) or []
     kinds: list[Any] = (
-        next((given[name] for name in CATEGORY if isinstance(given.get(name), list)), []) if boxes else []
+        next((given[name] for name in CATEGORIES if isinstance(given.get(name), list)), []) if boxes else []
     )
     if len(kinds) != len(boxes):
         raise DataError(f"{where}: {len(boxes)} boxes, and {len(kinds)} classes of them")
-    return {BOX: boxes, CATEGORY[0]: [class_of(one, names, where) for one in kinds]}
+    return {BOX: boxes, CATEGORIES[0]: [class_of(one, names, where) for one in kinds]}

@@ -115,6 +115,12 @@ def is_mask(folder: str, path: str) -> bool:
     return any(os.path.isdir(f"{folder}/{beside.group(1) or ''}{one}") for one in places)  # noqa: PTH112
 
 
+def looks_like_an_image(path: str) -> bool:
+    """Whether a file is called like an image, or begins like one though it is not called like what lies beside them."""
+    suffix = suffix_of(path)
+    return suffix in SUFFIXES or (suffix not in BESIDE and begins_like_an_image(path))
+
+
 def begins_like_an_image(path: str) -> bool:
     """Whether the first bytes of a file are those of an image, as of `1.jpg?w=200`, `1.jpg_large` or `1.jpg.2`."""
     try:

@@ -22,6 +22,8 @@ PLURAL = "labels"
 """A column that may hold several labels, with one of SEPARATORS between them."""
 SEPARATORS = (SEPARATOR, "|")
 THERE = {"1": True, "1.0": True, "true": True, "yes": True, "0": False, "0.0": False, "false": False, "no": False}
+CATEGORIES = ("category", "categories", "label", "labels", "class", "classes", "category_id")
+"""Under which of these names the `objects` of an image have their classes (Hugging Face)."""
 FEWEST = 2
 """Columns of 0 and 1 that are taken for classes; one alone may say anything."""
 

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sightline.data.sources.item import plain
 from sightline.errors import DataError
+from sightline.words import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
 
 class Picture(NamedTuple):
@@ -34,6 +36,12 @@ class Opened:
     """Which of its parts are images and labels."""
     pictures: Iterator[Picture]
     are_boxes: bool = False
+
+
+def broken(file: Path, error: Exception) -> DataError:
+    """That a file cannot be read, and what helps."""
+    what = visible(" ".join(str(error).split()))[:200] or type(error).__name__
+    return DataError(f"{file} cannot be read: {what}; download or write it again")
 
 
 def class_of(value: Any, names: Sequence[str], where: str) -> str | None:

@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from sightline.data.sources import arrays, columns, tables
 from sightline.data.sources.entries import entries, why_closed
-from sightline.data.sources.item import begins_like_an_image, beside_split, split_of, suffix_of
+from sightline.data.sources.item import beside_split, looks_like_an_image, split_of, suffix_of
 from sightline.data.sources.unpacking import RATIO, room
 from sightline.errors import DataError
 from sightline.files import write_atomically
-from sightline.images.reading import SUFFIXES
 from sightline.words import counted, visible
 
 if TYPE_CHECKING:
@@ -60,7 +59,6 @@ def write(given: Path, target: Path) -> list[str]:
     holds anything but images, or swells to more than the disk holds.
     """
     pieces = [given] if given.is_file() else _pieces(given)
-    splits = {piece: None if given.is_file() else _split(given, piece) for piece in pieces}
     if given.is_dir():
         _check_open(given, pieces)
         _check_one_set(given, pieces)
@@ -75,7 +73,7 @@ def write(given: Path, target: Path) -> list[str]:
         kinds.add(found.are_boxes)
         if len(kinds) > 1:
             raise DataError(f"{given}: some of its files tell boxes and others do not; name one of them as --images")
-        rows += _written(found, piece, splits[piece] or split_of(piece.stem), target, numbers)
+        rows += _written(found, piece, _split(given, piece), target, numbers)
     missing = sum(1 for row in rows if row["path"] is None)
     rows = [row for row in rows if row["path"] is not None]
     if not rows:
@@ -130,9 +128,10 @@ def _pieces(folder: Path) -> list[Path]:
         suffix = suffix_of(entry.path)
         if entry.is_folder or entry.hidden or (entry.reason and suffix not in READERS):
             continue
-        if suffix in SUFFIXES or (not suffix and begins_like_an_image(f"{folder}/{entry.path}")):
-            return []
-        if suffix in READERS and not Path(entry.path).name.startswith(CACHED):
+        if suffix not in READERS:
+            if looks_like_an_image(f"{folder}/{entry.path}"):
+                return []
+        elif not Path(entry.path).name.startswith(CACHED):
             found.append(folder / entry.path)
     return sorted(found)
 
@@ -145,10 +144,10 @@ def _check_open(folder: Path, pieces: list[Path]) -> None:
             raise DataError(f"{piece}: {reason}; name the file itself, or copy the folder with `cp -RL` first")
 
 
-def _split(folder: Path, piece: Path) -> str | None:
+def _split(given: Path, piece: Path) -> str | None:
     """The split that the file's name tells, or else the innermost folder that tells one."""
-    parts = piece.relative_to(folder).parts
-    return next(filter(None, map(split_of, (piece.stem, *reversed(parts[:-1])))), None)
+    above = piece.relative_to(given).parts[:-1]
+    return next(filter(None, map(split_of, (piece.stem, *reversed(above)))), None)
 
 
 def _check_one_set(given: Path, pieces: list[Path]) -> None:
