@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 FORMAT = "DICOM"
 WITHOUT = "a DICOM image: `pip install 'sightline[dicom]'` reads it, or convert it to PNG"
-DEFLATED = "1.2.840.10008.1.2.1.99"
-"""A whole file that is compressed: it says nothing of its size before it is swollen."""
+DEFLATED = b"1.2.840.10008.1.2.1.99"
+"""What a file says that is compressed as a whole: the parser swells it, to whatever size, before it looks at it."""
 GREY, TURNED, PALETTE = "MONOCHROME2", "MONOCHROME1", "PALETTE COLOR"
 COLOUR, BITS, MOST_BITS = 3, 8, 16
 READS, CHUNK = 50_000, 1 << 10
@@ -73,7 +73,10 @@ class DicomFile(ImageFile.ImageFile):
     def _open(self) -> None:
         from pydicom import dcmread
 
-        dataset = dcmread(_Counted(self.fp.read() if self.fp else b""))
+        data = self.fp.read() if self.fp else b""
+        if DEFLATED in data:
+            raise Unread("a DICOM file that is deflated as a whole: write it anew without")
+        dataset = dcmread(_Counted(data))
         _check(dataset)
         self.held: Dataset | None = dataset
         self._size = int(dataset.Columns), int(dataset.Rows)
@@ -106,8 +109,6 @@ def _check(dataset: Dataset) -> None:
     from pydicom.pixels.decoders.base import get_decoder
 
     syntax = dataset.file_meta.TransferSyntaxUID
-    if syntax == DEFLATED:
-        raise Unread("a DICOM file that is deflated as a whole: write it anew without")
     for name in LOOKED_AT:
         if name in dataset and len(dataset.get_item(name).value or "") > LONG:
             raise Unread(f"a DICOM file whose {name} is longer than {LONG:,} bytes: it is none that scanners write")

@@ -155,6 +155,14 @@ def test_what_is_not_read_is_told(data: bytes, said: str) -> None:
     assert said in str(told.value)
 
 
+def test_deflated_files_are_not_swollen_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The parser inflates a whole file before it says anything of it: it is not asked."""
+    data = file_of(GREY, DeflatedExplicitVRLittleEndian)
+    monkeypatch.setattr("pydicom.dcmread", None)
+    with pytest.raises(UnreadableImage, match="deflated as a whole"):
+        open_image(data)
+
+
 def test_damaged_files_are_unreadable_images() -> None:
     """Cut anywhere, or any byte flipped: an image, or a reason, and no other error."""
     whole = file_of(HOUNSFIELD, RLELossless, **WINDOW)
