@@ -369,6 +369,17 @@ def test_no_pickled_object_is_loaded(tmp_path: Path) -> None:
         assert not (tmp_path / "ran").exists()
 
 
+def test_header_that_tells_more_than_there_is(tmp_path: Path) -> None:
+    """Nothing is set aside for numbers that the file does not hold."""
+    with zipfile.ZipFile(tmp_path / "s.npz", "w") as archive:
+        for name, shape in (("images", (10**13, 4, 4)), ("labels", (10**13,))):
+            with archive.open(f"{name}.npy", "w") as file:
+                np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
+                file.write(bytes(64))
+    with pytest.raises(DataError, match=r"s\.npz cannot be read: images\.npy ends early"):
+        arrival.bring(tmp_path / "s.npz", tmp_path / "raw")
+
+
 @pytest.mark.parametrize("ending", ["parquet", "arrow", "npz"])
 def test_damaged_files_end_in_a_sentence(ending: str, tmp_path: Path) -> None:
     """Empty, cut at many places, bytes flipped: the file is named, or what could be read is brought."""

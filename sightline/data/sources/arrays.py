@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import re
 import zipfile
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
@@ -71,7 +72,10 @@ def opened(file: Path) -> Opened:
 
 def _header(archive: zipfile.ZipFile, name: str, file: Path) -> Header:
     with archive.open(name) as source:
-        return _begun(source, f"{file}, {visible(name)}")
+        found = _begun(source, f"{file}, {visible(name)}")
+    if math.prod(found.shape) * found.kind.itemsize > archive.getinfo(name).file_size:
+        raise EOFError(f"{name} ends early")
+    return found
 
 
 def _begun(source: IO[bytes], where: str) -> Header:
