@@ -104,14 +104,16 @@ def add(
     if as_json:
         typer.echo(json.dumps(asdict(done)))
         return
-    known = f", {done.known:,} are there already" if done.known else ""
+    there = done.known + done.labelled
+    known = f", {there:,} are there already" if there else ""
+    known += f", {done.labelled:,} of them have a label now" if done.labelled else ""
     unlabelled = f", {done.unlabelled:,} without a label were left out" if done.unlabelled else ""
     say(f"{counted(done.added, 'image')} added to {use}{known}{unlabelled}; version {done.version[:8]}")
     for sentence in done.said:
         say(sentence)
     if done.new_classes:
         say(f"new classes, perhaps misspelt: {', '.join(done.new_classes)}")
-    if done.added:
+    if done.added or done.labelled:
         say("`sightline run` trains with them; `sightline data save` commits the version")
 
 

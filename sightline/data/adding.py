@@ -10,12 +10,13 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sightline.data import adding_boxes, manifest
 from sightline.data.annotations import arriving, tells_boxes
 from sightline.data.annotations import read as read_boxes
 from sightline.data.annotations.table import OK, UNLABELLED
+from sightline.data.labels import exchange
 from sightline.data.sources import LAYOUTS, arrival, classes, copying, scan, tables
 from sightline.data.sources.label_sets import SEVERAL
 from sightline.data.versions import archive, external, history
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from sightline.data.sources import Item
     from sightline.project import Paths
 
+KEPT_OUT = ("val", "test")
+"""Splits that would be lost as training images."""
 FOLDER = "added"
 """Of such images, in a set whose table says what each of them shows."""
 
@@ -43,8 +46,10 @@ class Added:
 
     added: int
     """Images that are new."""
+    labelled: int
+    """Those that the set holds, but which waited for a label."""
     known: int
-    """Files that the set holds already, by content."""
+    """Further files that the set holds already, by content."""
     unlabelled: int
     """Files without a label, which were left out."""
     said: tuple[str, ...]
@@ -77,16 +82,22 @@ def add(paths: Paths, use: str, given: Path) -> Added:
             return _add_boxes(paths, use, given, stage)
         said = arrival.bring(given, stage)
         found = [item for item in scan(stage) if not item.closed and (stage / item.path).is_file()]
-        fresh, known = _fresh(paths, use, stage, [item for item in found if item.label])
-        before = set(_rows(paths, use)["label"].dropna())
+        rows = _rows(paths, use)
+        fresh, known, waiting, doubts = _parted(paths, use, stage, [item for item in found if item.label], rows)
         if fresh:
             _take(paths, use, stage, below, fresh, f"{counted(len(fresh), 'image')} added from {given}")
+        if waiting:
+            exchange.put(paths, use, _rows(paths, use), waiting, given.name, {})
+    names = LABELS[paths.params.task_of(use)].names
+    before = {name for text in rows["label"].dropna() for name in names(text)}
+    now = {name for text in _rows(paths, use)["label"].dropna() for name in names(text)}
     return Added(
         added=len(fresh),
+        labelled=len(waiting),
         known=known,
         unlabelled=sum(1 for item in found if not item.label),
-        said=tuple(said),
-        new_classes=tuple(sorted({str(item.label) for item in fresh} - before)) if before else (),
+        said=(*said, *doubts),
+        new_classes=tuple(sorted(now - before)) if before else (),
         version=archive.current(paths, use).digest,
     )
 
@@ -109,6 +120,7 @@ def _add_boxes(paths: Paths, use: str, given: Path, stage: Path) -> Added:
             raise
     return Added(
         added=len(names),
+        labelled=0,
         known=usable - len(names),
         unlabelled=int((found.images["reason"] == UNLABELLED).sum()),
         said=(*said, *arriving.refused(found)),
@@ -157,16 +169,47 @@ def _object(row: Mapping[str, Any]) -> dict[str, Any]:
     return said | {"label": names_of(row["label"])} if row.get(SEVERAL) else said
 
 
-def _fresh(paths: Paths, use: str, stage: Path, labelled: Sequence[Item]) -> tuple[list[Item], int]:
-    """Those whose content the set does not hold, each content once; and the number of the others."""
-    held = set(_rows(paths, use)["sha256"])
-    fresh = []
-    for item in labelled:
+class _Parted(NamedTuple):
+    """Labelled files by what the set holds of their content."""
+
+    fresh: list[Item]
+    """It does not hold it; where it comes under two labels, both, about which the next version decides."""
+    known: int
+    waiting: dict[str, str]
+    """Digest → label of those that wait for one."""
+    doubts: list[str]
+    """That some have another label there."""
+
+
+def _parted(paths: Paths, use: str, stage: Path, labelled: Sequence[Item], rows: pd.DataFrame) -> _Parted:
+    import pandas as pd
+
+    raw, labels = paths.raw(use), LABELS[paths.params.task_of(use)]
+    # A file that somebody has deleted is not there any more, whatever the last version says.
+    lines = zip(rows["sha256"], rows["path"], rows["label"], exchange.needs_label(rows), strict=True)
+    held = {digest: (path, None if waits else label) for digest, path, label, waits in lines if (raw / path).is_file()}
+    spelled = labels.normal(pd.Series([str(item.label) for item in labelled], dtype="string")).tolist()
+    fresh: dict[tuple[str, str], Item] = {}
+    waiting: dict[str, str] = {}
+    other: list[tuple[str, str, str]] = []
+    for item, label in zip(labelled, spelled, strict=True):
         digest = file_digest(stage / item.path)
         if digest not in held:
-            held.add(digest)
-            fresh.append(item)
-    return fresh, len(labelled) - len(fresh)
+            fresh.setdefault((digest, label), item)
+            continue
+        path, before = held[digest]
+        before = before or waiting.setdefault(digest, label)
+        if before != label:
+            other.append((path, before, label))
+    doubts = []
+    if other:
+        path, before, label = other[0]
+        doubts.append(
+            f"{counted(len(other), 'image')} that the set holds came with another label, too: {path} as "
+            f"{labels.shown(before)!r}, which stays, and as {labels.shown(label)!r} (`sightline data label import` "
+            "changes labels)"
+        )
+    return _Parted([*fresh.values()], len(labelled) - len(fresh) - len(waiting), waiting, doubts)
 
 
 def _rows(paths: Paths, use: str) -> pd.DataFrame:
@@ -174,7 +217,9 @@ def _rows(paths: Paths, use: str) -> pd.DataFrame:
     import pandas as pd
 
     place = paths.manifest(use)
-    return manifest.read(place) if place.is_file() else pd.DataFrame(columns=["sha256", "label"])
+    if place.is_file():
+        return manifest.read(place)
+    return pd.DataFrame(columns=list(manifest.COLUMNS)).astype(manifest.COLUMNS)
 
 
 def _take(paths: Paths, use: str, stage: Path, below: str, fresh: Sequence[Item], note: str) -> None:
@@ -184,6 +229,14 @@ def _take(paths: Paths, use: str, stage: Path, below: str, fresh: Sequence[Item]
     several = next((item for item in fresh if item.several), None)
     if several and not table:
         raise DataError(f"{several.path} has several labels, and {raw} tells classes by folders: it has one for each")
+    bound = next((item for item in fresh if item.group or item.split in KEPT_OUT), None)
+    if bound and not table:
+        what = f"group {bound.group!r}" if bound.group else f"the split {bound.split!r}"
+        raise DataError(
+            f"{bound.path} belongs to {what}, and {raw} tells classes by folders alone, where that would be lost: "
+            "add them without that column or those folders, and their roles are drawn; or keep the set in a labels.csv "
+            "(path,label,split,group), which can tell it"
+        )
     made: list[Path] = []
     before = table.read_bytes() if table else b""
     try:

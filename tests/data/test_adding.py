@@ -75,6 +75,66 @@ def test_version_that_cannot_be_made_leaves_everything_as_it_was(
     monkeypatch.undo()
 
 
+def test_images_may_come_before_the_first_version(toy: Paths, tmp_path: Path) -> None:
+    """`init`, more images, then the first run."""
+    done = add(toy, "target", make_images(tmp_path / "more", per_class=2, first=500))
+    assert (done.added, done.labelled, done.known, done.new_classes) == (6, 0, 0, ())
+    assert len(manifest.read(toy.manifest("target"))) == 186
+
+
+def test_splits_and_groups_are_not_lost(ingested: Paths, tmp_path: Path) -> None:
+    """Class folders have no place for them: one patient would lie on several sides, and test images be learned."""
+    before = files(ingested.raw("target"))
+    more = make_images(tmp_path / "more", per_class=2, first=500)
+    lines = [f"{path},{path.split('/')[0]},patient 1" for path in sorted(files(more))]
+    (more / "labels.csv").write_text("\n".join(["path,label,group", *lines, ""]))
+    with pytest.raises(DataError, match=r"belongs to group 'patient 1', .* by folders alone, where that would be lost"):
+        add(ingested, "target", more)
+    (more / "labels.csv").unlink()
+    parts = tmp_path / "parts"
+    for split in ("train", "test"):
+        shutil.copytree(more, parts / split, ignore=shutil.ignore_patterns("*0.png" if split == "train" else "*1.png"))
+    with pytest.raises(DataError, match="belongs to the split 'test'"):
+        add(ingested, "target", parts)
+    assert files(ingested.raw("target")) == before
+    shutil.rmtree(parts / "test")
+    assert add(ingested, "target", parts / "train").added == 3
+
+
+def test_known_content_is_told_by_what_it_says_now(ingested: Paths, tmp_path: Path) -> None:
+    """An image that waits for a label gets one; another label is told; a deleted file comes back."""
+    raw, more = ingested.raw("target"), tmp_path / "more"
+    draw(901, COLOURS["red"]).save(raw / "somewhere.png")
+    history.ingest(ingested, "target")
+    for name in COLOURS:
+        (more / name).mkdir(parents=True)
+    (raw / "somewhere.png").rename(more / "red" / "a.png")
+    shutil.copyfile(more / "red" / "a.png", raw / "somewhere.png")
+    shutil.copyfile(raw / "red" / "0001.png", more / "green" / "b.png")
+    (raw / "blue" / "0002.png").rename(more / "blue" / "c.png")
+    done = add(ingested, "target", more)
+    assert (done.added, done.labelled, done.known) == (1, 1, 1)
+    (told,) = done.said
+    assert "1 image that the set holds came with another label, too: red/0001.png as 'red', which stays" in told
+    rows = manifest.read(ingested.manifest("target")).set_index("path")
+    assert (rows.loc["somewhere.png", "label"], rows.loc["somewhere.png", "status"]) == ("red", "ok")
+    assert rows.loc["red/0001.png", "label"] == "red"
+    assert (raw / "blue" / "c.png").is_file()
+    assert (add(ingested, "target", more).added, len(manifest.read(ingested.manifest("target")))) == (0, len(rows))
+
+
+def test_content_under_two_labels_is_decided_by_the_version(ingested: Paths, tmp_path: Path) -> None:
+    """As `init` does: both wait until somebody tells which is right, whichever came first."""
+    for name in ("blue", "red"):
+        (tmp_path / "more" / name).mkdir(parents=True)
+        draw(902, COLOURS["blue"]).save(tmp_path / "more" / name / "same.png")
+    assert add(ingested, "target", tmp_path / "more").added == 2
+    rows = manifest.read(ingested.manifest("target")).set_index("path")
+    for name in ("blue", "red"):
+        assert rows.loc[f"{name}/same.png", "status"] == "quarantined"
+        assert str(rows.loc[f"{name}/same.png", "reason"]).startswith("contradictory")
+
+
 def test_set_with_splits_takes_none(ingested: Paths, tmp_path: Path) -> None:
     """Into which split they belong is not ours to guess: told, with where to put them."""
     raw = ingested.raw("target")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 
-from sightline.data.sources import Item, classes, copying, published, scan
+from sightline.data.sources import Item, classes, copying, published, scan, tables
 from sightline.errors import DataError
 
 if TYPE_CHECKING:
@@ -242,6 +242,116 @@ def test_a_csv_table(tmp_path: Path) -> None:
         Item("a b.png", "cat", "train", "lot 1"),
         Item("sub/2.png", "dog", "val", None),
     ]
+
+
+@pytest.mark.parametrize(
+    ("folders", "table"),
+    [
+        (("images", "labels"), "labels.csv"),
+        (("images", "masks"), "masks.csv"),
+        (("train", "train_masks"), "train.csv"),
+        (("images", "masks"), "labels.csv"),
+    ],
+)
+def test_masks_are_not_what_a_table_names(tmp_path: Path, folders: tuple[str, str], table: str) -> None:
+    """They are called as their images are: the images are meant."""
+    put(tmp_path, *(f"{folder}/{number}.png" for folder in folders for number in range(2)))
+    (tmp_path / table).write_text("image,label\n0.png,a\n1.png,b\n")
+    assert found(tmp_path) == {f"{folders[0]}/0.png": (None, "a"), f"{folders[0]}/1.png": (None, "b")}
+
+
+def test_table_may_name_masks_where_nothing_else_is(tmp_path: Path) -> None:
+    """Somebody may want to tell masks apart."""
+    put(tmp_path, "images/1.png", "masks/0.png")
+    (tmp_path / "labels.csv").write_text("path,label\n0.png,a\n1.png,b\n")
+    assert found(tmp_path) == {"masks/0.png": (None, "a"), "images/1.png": (None, "b")}
+
+
+def test_file_that_is_called_exactly_so_is_meant(tmp_path: Path) -> None:
+    """Beside one whose name differs in the case of a letter."""
+    put(tmp_path, "sub/A.png", "sub/a.png")
+    (tmp_path / "labels.csv").write_text("path,label\nA.png,big\na.png,small\n")
+    assert found(tmp_path) == {"sub/A.png": (None, "big"), "sub/a.png": (None, "small")}
+
+
+def test_columns_of_classes_are_told_apart_by_case(tmp_path: Path) -> None:
+    """A and a are two classes, as they are two folders; one name twice is nobody's."""
+    put(tmp_path, "1.png", "2.png", "3.png")
+    (tmp_path / "labels.csv").write_text("path,A,a,b\n1.png,1,0,0\n2.png,0,1,0\n3.png,0,0,1\n")
+    assert {path: label for path, (_, label) in found(tmp_path).items()} == {"1.png": "A", "2.png": "a", "3.png": "b"}
+    (tmp_path / "labels.csv").write_text("path,a,a,b\n1.png,1,0,0\n2.png,0,1,0\n3.png,0,0,1\n")
+    with pytest.raises(DataError, match="must name a column path and a column label"):
+        found(tmp_path)
+
+
+def test_unclosed_quotation_mark_is_an_error(tmp_path: Path) -> None:
+    """It would swallow all rows behind it."""
+    put(tmp_path, "1.png", "2.png", "3.png")
+    (tmp_path / "labels.csv").write_text('path,label\n1.png,a\n2.png,"b\n3.png,a\n')
+    with pytest.raises(DataError, match=r"labels.csv: behind line 2 quotation marks do not close"):
+        found(tmp_path)
+
+
+def test_signs_that_python_takes_for_line_ends_stay_in_names(tmp_path: Path) -> None:
+    """Lines of JSON end at line ends alone."""
+    put(tmp_path, "1.png", "2.png")
+    lines = [{"path": "1.png", "label": "up\u2028down"}, {"path": "2.png", "label": "next\u0085line"}]
+    (tmp_path / "labels.jsonl").write_text("\r\n".join(json.dumps(one, ensure_ascii=False) for one in lines))
+    assert {label for _, label in found(tmp_path).values()} == {"up\u2028down", "next\u0085line"}
+
+
+def test_missing_and_counted_labels_of_json(tmp_path: Path) -> None:
+    """What pandas writes where some are missing: NaN is nobody's label, 1.0 is 1."""
+    put(tmp_path, "1.png", "2.png", "3.png")
+    lines = ['{"path": "1.png", "label": NaN}', '{"path": "2.png", "label": 1.0}', '{"path": "3.png", "label": 1}']
+    (tmp_path / "labels.jsonl").write_text("\n".join(lines))
+    assert {path: label for path, (_, label) in found(tmp_path).items()} == {"1.png": None, "2.png": "1", "3.png": "1"}
+
+
+def test_file_listed_twice_with_two_groups_is_an_error(tmp_path: Path) -> None:
+    """Which of the two counts would be chosen by order."""
+    put(tmp_path, "1.png", "2.png")
+    (tmp_path / "labels.csv").write_text("path,label,group\n1.png,a,x\n2.png,b,\n1.png,a,y\n")
+    with pytest.raises(DataError, match="listed twice, as 'a' of group 'x' on line 2 and as 'a' of group 'y'"):
+        found(tmp_path)
+
+
+def test_names_with_other_separators_stay_whole(tmp_path: Path) -> None:
+    """A set of one name is written so that the name is read again; one that holds a semicolon is refused."""
+    put(tmp_path, "1.png", "2.png")
+    (tmp_path / "labels.csv").write_text("path,up|down,left\n1.png,1,0\n2.png,1,1\n")
+    rows = [dict(row) for _, row in tables.rows(tmp_path / "labels.csv")]
+    (tmp_path / "labels.csv").write_text(tables.as_text(rows))
+    assert {path: label for path, (_, label) in found(tmp_path).items()} == {
+        "1.png": "up|down",
+        "2.png": "left;up|down",
+    }
+    (tmp_path / "labels.csv").unlink()
+    (tmp_path / "labels.jsonl").write_text(
+        '{"path": "1.png", "labels": ["a;b"]}\n{"path": "2.png", "labels": ["a", "c"]}'
+    )
+    with pytest.raises(DataError, match="the label 'a;b' holds a ';'"):
+        found(tmp_path)
+
+
+def test_lists_of_labels_in_tar_shards(tmp_path: Path) -> None:
+    """They are sets; what is no name is no label."""
+    said = {"1": ["b", "a"], "2": ["a"], "3": {"x": 1}, "4": float("nan"), "5": 1.0}
+    with tarfile.open(tmp_path / "shard.tar", "w") as tar:
+        for number, (stem, label) in enumerate(said.items()):
+            out = io.BytesIO()
+            Image.new("L", (8, 8), number).save(out, "PNG")
+            for name, data in (
+                (f"{stem}.png", out.getvalue()),
+                (f"{stem}.json", json.dumps({"label": label}).encode()),
+            ):
+                info = tarfile.TarInfo(name)
+                info.size = len(data)
+                tar.addfile(info, io.BytesIO(data))
+    items = {item.path.rpartition("/")[2]: (item.label, item.several) for item in scan(tmp_path)}
+    assert items["1.png"] == ("a;b", True)
+    assert items["2.png"] == ("a", True)
+    assert [items[f"{one}.png"] for one in (3, 4, 5)] == [(None, False), (None, False), ("1", False)]
 
 
 def test_a_jsonl_table(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sightline.data.annotations.table import Annotations, Image
     from sightline.data.annotations.tree import Tree
 
-BEGINS = re.compile(rb'^(?:\xef\xbb\xbf)?\s*\{.*"(images|annotations|categories)"\s*:\s*\[', re.DOTALL)
+BEGINS = re.compile(rb'^(?:\xef\xbb\xbf)?\s*\{.*"(images|annotations|categories)"\s*:\s*\[\s*([\]{]|\Z)', re.DOTALL)
 BOXES = "instances"
 """COCO itself gives each image several files; those of that name hold the boxes of all classes."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
@@ -32,6 +33,10 @@ class Box:
     """Around many objects that nobody told apart (COCO's `iscrowd`)."""
     difficult: bool = False
     """Neither asked for nor counted against an answer (VOC's `difficult`)."""
+
+    def __post_init__(self) -> None:
+        """Give the class its one spelling: é may be typed as one sign or as two."""
+        object.__setattr__(self, "label", unicodedata.normalize("NFC", self.label))
 
     @classmethod
     def at(cls, label: str, edges: Edges) -> Self:

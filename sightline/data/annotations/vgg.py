@@ -7,6 +7,7 @@ only one.
 from __future__ import annotations
 
 import csv
+import io
 import json
 import re
 from typing import TYPE_CHECKING, Any
@@ -62,7 +63,7 @@ def _of_rows(tree: Tree, path: str) -> Iterator[tuple[str, list[Any]]]:
     table = tree.folder / path
     found: dict[str, list[Any]] = {}
     try:
-        for row in csv.DictReader(decoded(table)[0].splitlines()):
+        for row in csv.DictReader(io.StringIO(decoded(table)[0], newline="")):
             name, shape = row.get("filename") or row.get("#filename") or "", row[f"region_{SHAPE}"] or "{}"
             regions = found.setdefault(name, [])
             if (where := json.loads(shape)) != {}:

@@ -16,6 +16,8 @@ from sightline.data.labels import change, given
 from sightline.data.labels.given import Label
 from sightline.data.manifest import QUARANTINED
 from sightline.data.sources import cells
+from sightline.data.sources.item import plain
+from sightline.data.sources.label_sets import SEVERAL
 from sightline.data.sources.listed import Finder
 from sightline.data.versions import archive
 from sightline.errors import DataError
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from sightline.heads.labels import Labels
     from sightline.project import Paths
 
     Suggest = Callable[[Sequence[Path]], list[dict[str, Any]]]
@@ -89,7 +92,8 @@ def take(paths: Paths, use: str, table: Path) -> Imported:
             "on, and what that downloads is imported"
         )
     rows = manifest.read(paths.manifest(use))
-    return put(paths, use, rows, _read(table, paths.raw(use), rows), table.name, {})
+    entries = _read(table, paths.raw(use), rows, LABELS[paths.params.task_of(use)])
+    return put(paths, use, rows, entries, table.name, {})
 
 
 def put(
@@ -125,15 +129,15 @@ def needs_label(rows: pd.DataFrame) -> pd.Series:
     return rows["label"].isna() | torn
 
 
-def _read(table: Path, raw: Path, rows: pd.DataFrame) -> dict[str, str]:
+def _read(table: Path, raw: Path, rows: pd.DataFrame, labels: Labels) -> dict[str, str]:
     """Digest → label of every line; all bad lines are told at once."""
     if not table.is_file():
         what = "is a folder: name the file in it" if table.is_dir() else "there is no such file"
         raise DataError(f"{table}: {what}; `sightline data label export` writes one to fill in")
     entries: dict[str, tuple[str, int]] = {}
     bad, known = [], set(rows["sha256"])
-    for line, digest, label in _lines(table, raw, rows):
-        fault = _fault(digest, label, known, entries)
+    for line, digest, label, unfit in _lines(table, raw, rows, labels):
+        fault = _fault(digest, label, known, entries) or unfit
         if fault:
             bad.append(f"line {line}: {fault}")
         else:
@@ -142,8 +146,11 @@ def _read(table: Path, raw: Path, rows: pd.DataFrame) -> dict[str, str]:
     return {digest: label for digest, (label, _) in entries.items()}
 
 
-def _lines(table: Path, raw: Path, rows: pd.DataFrame) -> Iterator[tuple[int, str, str]]:
-    """Line, digest and label of each row of a table, which is read as a labels.csv; images are named by either."""
+def _lines(table: Path, raw: Path, rows: pd.DataFrame, labels: Labels) -> Iterator[tuple[int, str, str, str]]:
+    """Line, digest and label of each row, and why the task cannot learn that; else empty.
+
+    The table is read as a labels.csv; images are named by either.
+    """
     wanted = {"sha256": (), "label": cells.COLUMNS["label"]}
     try:
         sheet = cells.sheet(table, wanted, tuple(wanted))
@@ -154,10 +161,15 @@ def _lines(table: Path, raw: Path, rows: pd.DataFrame) -> Iterator[tuple[int, st
         for line, row in found:
             path = cells.text(row.get("path"))
             path = path if path in digests else finder.find(row)[0]
-            yield line, digests.get(path, path), cells.text(row.get("label"))
+            yield line, digests.get(path, path), *_labelled(row, labels)
         return
     for line, row in sheet.rows:
-        yield line, cells.text(row.get("sha256")).lower(), cells.text(row.get("label"))
+        yield line, cells.text(row.get("sha256")).lower(), *_labelled(row, labels)
+
+
+def _labelled(row: Mapping[str, Any], labels: Labels) -> tuple[str, str]:
+    label = plain(cells.text(row.get("label"))) or ""
+    return label, (labels.fault(label) or "") if row.get(SEVERAL) else ""
 
 
 def refuse(table: Path, bad: Sequence[str]) -> None:

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 def by_path(rows: pd.DataFrame, grouping: Grouping) -> pd.DataFrame:
     """Fill `group` where it is null by what the brackets of `grouping.pattern` find in the path, joined by slashes.
 
-    An image whose path the pattern does not fit stays without. Raises DataError where it fits none of them.
+    An image whose path the pattern does not fit, or in which all brackets are empty, stays without. Raises DataError
+    where it fits none of them.
     """
     if grouping.pattern is None:
         return rows
@@ -31,7 +32,7 @@ def by_path(rows: pd.DataFrame, grouping: Grouping) -> pd.DataFrame:
             f"datasets.….group.pattern {grouping.pattern!r} fits none of {len(rows):,} paths, such as "
             f"{rows['path'].iloc[0]}: correct it in params.yaml"
         )
-    found = ["/".join(filter(None, match.groups())) if match else None for match in matches]
+    found = ["/".join(filter(None, match.groups())) or None if match else None for match in matches]
     return rows.assign(group=rows["group"].fillna(pd.Series(found, index=rows.index, dtype="string")))
 
 

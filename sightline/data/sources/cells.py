@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -123,7 +124,7 @@ class _Columns:
         }
         if self.classes:
             given = {name: cells[at] for name, at in self.classes.items() if at < len(cells)}
-            said = label_sets.of_columns(given, {name: name for name in self.classes}, where)
+            said = label_sets.of_columns(given, where)
             return row | {LABEL: said, SEVERAL: bool(said), BY_COLUMNS: True}
         label, several = label_sets.of_text(row.get(LABEL, ""), PLURAL if self.plural else LABEL)
         return row | {LABEL: label, SEVERAL: True} if several else row
@@ -150,8 +151,8 @@ def _columns(
         classes = label_sets.class_columns(lines[separator], theirs.values()) if theirs else {}
         if classes:
             places, how = _placed(names, {ours: name for ours, name in theirs.items() if ours != LABEL})
-            at = {name: names.index(column) for column, name in classes.items()}
-            return _Columns(separator, places, [*how, f"{len(at)} columns of 0 and 1 as classes"], classes=at)
+            how.append(f"{len(classes)} columns of 0 and 1 as classes")
+            return _Columns(separator, places, how, classes=classes)
     for separator, first in lines.items():
         if _is_bare(first, wanted, is_file):
             how = ["the first column as path, the second as label: no line names them"]
@@ -190,7 +191,11 @@ def as_text(found: Iterable[Mapping[str, Any]]) -> str:
         header[LABEL] = PLURAL
     writer = csv.DictWriter(out, list(header.values()), lineterminator="\n")
     writer.writeheader()
-    writer.writerows({header[name]: to_cell(text(row.get(name))) for name in COLUMNS} for row in listed)
+    for row in listed:
+        cells = {name: text(row.get(name)) for name in COLUMNS}
+        if row.get(SEVERAL):
+            cells[LABEL] = label_sets.as_text(cells[LABEL])
+        writer.writerow({header[name]: to_cell(cell) for name, cell in cells.items()})
     return out.getvalue()
 
 
@@ -212,22 +217,23 @@ def _is_bare(first: Sequence[str], wanted: Sequence[str], is_file: Callable[[str
     return len(first) == len(wanted) == len(WANTED) and all(first) and is_file(first[0])
 
 
-def _cells(text: str, separator: str) -> Any:
-    return csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+def _cells(text: str, separator: str, *, strict: bool = False) -> Any:
+    return csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=strict)
 
 
 def _rows(table: Path, text: str, columns: _Columns, skipped: int) -> Iterator[tuple[int, list[str]]]:
-    reader = _cells(text, columns.separator)
+    reader = _cells(text, columns.separator, strict=True)
     header: list[str] = []
+    line = skipped
     try:
         for cells in reader:
+            line = reader.line_num + skipped
             if not any(cell.strip() for cell in cells):
                 continue  # as spreadsheets leave them at the end
             if not header:
                 header = cells
                 if not columns.bare:
                     continue
-            line = reader.line_num + skipped
             if any(cell.strip() for cell in cells[len(header) :]):
                 raise DataError(
                     f"{table}, line {line}: {len(cells)} cells, where the first line has {len(header)}: "
@@ -235,11 +241,15 @@ def _rows(table: Path, text: str, columns: _Columns, skipped: int) -> Iterator[t
                 )
             yield line, cells
     except csv.Error as error:
-        raise unreadable(table, error) from None
+        raise DataError(
+            f"{table}: behind line {line} quotation marks do not close ({error}): put a text that holds one between "
+            "two, and write it twice"
+        ) from None
 
 
 def _lines(text: str) -> Iterator[tuple[int, Any]]:
-    for number, line in enumerate(text.splitlines(), start=1):
+    # Other signs that Python takes for line ends may stand in a name.
+    for number, line in enumerate(re.split(r"\r\n|\n|\r", text), start=1):
         if line.strip():
             yield number, json.loads(line)
 
@@ -285,8 +295,12 @@ def _told(label: Any, column: str, where: str) -> dict[str, Any]:
     if any(isinstance(one, dict | list) for one in (label if isinstance(label, list) else [label])):
         raise DataError(f"{where}: its {column or LABEL} is neither a name nor a list of names: {str(label)[:60]}")
     if isinstance(label, list):
-        return {LABEL: label[0]} if len(label) == 1 else {LABEL: label_sets.of_list(label, where), SEVERAL: True}
+        of_all = label_sets.of_list(label, where)
+        return {LABEL: label[0]} if len(label) == 1 else {LABEL: of_all, SEVERAL: True}
     if isinstance(label, str):
         text, several = label_sets.of_text(label, column)
         return {LABEL: text, SEVERAL: True} if several else {}
+    if isinstance(label, float):
+        # A missing number, and one that was counted as a float because others were missing.
+        return {LABEL: int(label) if label.is_integer() else None if math.isnan(label) else label}
     return {}

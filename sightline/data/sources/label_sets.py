@@ -47,24 +47,35 @@ def of_text(text: str, column: str) -> tuple[str, bool]:
     return joined(names_of(text.replace(separator, SEPARATOR))), True
 
 
-def class_columns(header: Sequence[str], known: Iterable[str]) -> dict[str, str]:
-    """Column → class, where a table has no column of labels and further ones beside those that are `known`."""
+def as_text(label: str) -> str:
+    """A set as a cell of the column PLURAL: where its one name holds another separator, ours tells them apart."""
+    return f"{label}{SEPARATOR}" if SEPARATOR not in label and any(one in label for one in SEPARATORS) else label
+
+
+def class_columns(header: Sequence[str], known: Iterable[str]) -> dict[str, int]:
+    """Class → place of its column, where a table has no column of labels and further ones beside the `known`.
+
+    A name that stands there twice is none: nobody can tell which of the two counts.
+    """
     # A nameless column is the number of the row, as pandas writes it.
     taken = {"", *known}
-    others = {name.strip().lower(): name.strip() for name in header if name.strip().lower() not in taken}
-    return others if len(others) >= FEWEST else {}
+    others = [(name.strip(), at) for at, name in enumerate(header) if name.strip().lower() not in taken]
+    found = dict(others)
+    return found if len(others) == len(found) >= FEWEST else {}
 
 
-def of_columns(cells: Mapping[str, str], classes: Mapping[str, str], where: str) -> str:
-    """The text of the set that columns of 0 and 1 tell; an empty cell is 0, a row of them is nobody's label.
+def of_columns(cells: Mapping[str, str], where: str) -> str:
+    """The text of the set that columns of 0 and 1 tell: class → cell.
+
+    An empty cell is 0, a row of them is nobody's label.
 
     Raises DataError where one holds anything else.
     """
-    if not any(cells.get(column, "").strip() for column in classes):
+    if not any(cell.strip() for cell in cells.values()):
         return ""
     found = []
-    for column, name in classes.items():
-        cell = cells.get(column, "").strip().lower()
+    for name, given in cells.items():
+        cell = given.strip().lower()
         if cell and cell not in THERE:
             raise DataError(
                 f"{where}: {cell!r} in column {name!r} is neither 0 nor 1; a table without a column label has a column "

@@ -15,7 +15,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from sightline.data.sources import entries, studio
-from sightline.data.sources.item import suffix_of
+from sightline.data.sources.item import is_mask, suffix_of
 from sightline.images.reading import SUFFIXES
 from sightline.words import counted, visible
 
@@ -74,15 +74,22 @@ class Finder:
         return found[0]
 
     def _ending(self, path: str) -> list[str]:
-        """The files whose path ends as `path`, with an extension or, where that has none, without."""
+        """The files whose path ends as `path`, with an extension or, where that has none, without.
+
+        The mask of an image is called as the image is: it is meant where nothing else can be.
+        """
         wanted, key = loosely(path), loosely(posixpath.basename(path))
         held = self._names.get(key) or ([] if suffix_of(path) in SUFFIXES else self._stems.get(key, []))
-        return [one for one in held if _ends_with(loosely(one), wanted)]
+        fitting = [one for one in held if _ends_with(loosely(one), wanted)]
+        return [one for one in fitting if not is_mask(self._inside, one)] or fitting
 
     def _best(self, fitting: list[str], path: str) -> list[str]:
         """Of several files the one that is called so, or that lies in `train` or `train_images` for a `train.csv`."""
         same = [one for one in fitting if loosely(one) == loosely(path)]
+        exact = [one for one in fitting if f"/{one}".endswith(f"/{path}")]
         named = [one for one in fitting if self._words[0] in re.split(r"[-_ ./]+", one.lower().rpartition("/")[0])]
+        if len(exact) == 1:
+            return exact
         return same or (fitting if len(fitting) == 1 else named)
 
     def _why_missing(self, path: str) -> str:

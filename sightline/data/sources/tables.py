@@ -186,7 +186,7 @@ def split_given(table: Path, line: int, given: str) -> str | None:
 
 
 def _check_same(table: Path, before: Listed, one: Listed) -> None:
-    if (before.label, before.split) != (one.label, one.split):
+    if (before.label, before.split, before.group) != (one.label, one.split, one.group):
         raise DataError(
             f"{table}, line {one.line}: {one.path} is listed twice, as {_what(before)} on line {before.line} and as "
             f"{_what(one)} here; keep one line per image (`a;b` in a column labels where it shows both; for boxes name "
@@ -195,4 +195,4 @@ def _check_same(table: Path, before: Listed, one: Listed) -> None:
 
 
 def _what(one: Listed) -> str:
-    return f"{one.label!r}{f' in {one.split}' if one.split else ''}"
+    return f"{one.label!r}{f' in {one.split}' if one.split else ''}{f' of group {one.group!r}' if one.group else ''}"

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from sightline.data.sources import entries
 from sightline.data.sources.item import SPLITS, Item, files, plain
+from sightline.data.sources.label_sets import of_list
 from sightline.data.tars import Member, members
 from sightline.errors import DataError
 from sightline.images.reading import SUFFIXES
@@ -64,11 +65,12 @@ def shard(tar: Path, names: Sequence[str] = ()) -> Iterator[Item]:
         for _, group in groupby(members(tar), key=lambda member: _key(member.name)):
             sample = list(group)
             texts = {_extension(one.name): _text(handle, one) for one in sample if _extension(one.name) in LABELS}
-            label, lot = _label(texts, names)
+            label, lot, several = _label(texts, names, f"{tar.name}/{sample[0].name}")
             for one in sample:
                 if _extension(one.name) in SUFFIXES and one.name not in seen:
                     seen.add(one.name)
-                    yield Item(f"{tar.name}/{one.name}", label, split, lot, None if label else "no label")
+                    reason = None if label else "no label"
+                    yield Item(f"{tar.name}/{one.name}", label, split, lot, reason, several=several)
 
 
 def _key(name: str) -> str:
@@ -88,19 +90,30 @@ def _text(handle: Any, member: Member) -> str:
     return str(handle.read(member.size).decode("utf-8", "replace")).strip()
 
 
-def _label(texts: dict[str, str], names: Sequence[str]) -> tuple[str | None, str | None]:
-    """Label and group of a sample."""
+def _label(texts: dict[str, str], names: Sequence[str], where: str) -> tuple[str | None, str | None, bool]:
+    """Label and group of a sample, and whether the label is the text of a set."""
     fields: Any = {}
     try:
         fields = json.loads(texts.get(".json", "{}"))
     except json.JSONDecodeError:
-        return None, None
+        return None, None, False
     fields = fields if isinstance(fields, dict) else {}
     given = texts.get(".cls") or fields.get("label", texts.get(".txt"))
-    number = str(given) if given is not None else ""
-    label = names[int(number)] if number.isdecimal() and int(number) < len(names) else number
-    group = fields.get("group")
-    return plain(label), None if group is None else str(group)
+    group = None if fields.get("group") is None else str(fields["group"])
+    if isinstance(given, list):
+        found = [_named(one, names) for one in given]
+        if any(isinstance(one, dict | list) for one in given):
+            return None, group, False
+        return of_list(found, where), group, True
+    return _named(given, names), group, False
+
+
+def _named(given: Any, names: Sequence[str]) -> str | None:
+    """A class by its name, or its number where there are names; None where nothing tells one."""
+    if isinstance(given, dict) or given is None or given != given:  # noqa: PLR0124 — a missing number
+        return None
+    number = str(int(given) if isinstance(given, float) and given.is_integer() else given)
+    return plain(names[int(number)] if number.isdecimal() and int(number) < len(names) else number)
 
 
 def _class_names(folder: Path) -> list[str]:

@@ -85,7 +85,8 @@ def read(paths: Paths, use: str) -> list[Revision]:
     if not path.is_file():
         return []
     try:
-        values = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        # Other signs that Python takes for line ends may stand in a class's name.
+        values = [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
         return [Revision(**{**value, "what": tuple(value["what"])}) for value in values]
     except (ValueError, TypeError, KeyError) as error:
         raise DataError(f"{path} is damaged ({error}): bring it back with `git checkout -- {path.name}`") from None

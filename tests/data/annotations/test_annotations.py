@@ -506,10 +506,21 @@ def test_init_sees_boxes(tmp_path: Path) -> None:
     assert not tells_boxes(tmp_path / "classes")
     put(tmp_path / "one", "cat/1.png")
     assert not tells_boxes(tmp_path / "one")
+    # A JSON about the set beside its class folders, with words that COCO uses too.
+    write(tmp_path / "classes/info.json", '{"name": "x", "categories": ["cat", "dog"], "images": [1, 2]}')
+    assert not tells_boxes(tmp_path / "classes")
     # COCO's JSON is about all images, in whatever folders they lie.
     put(tmp_path / "cameras", "east/1.png", "west/2.png")
     in_coco(tmp_path / "cameras/annotations/all.json", {"east/1.png": [(1, 1, 2, 10, 20)]})
     assert tells_boxes(tmp_path / "cameras")
+
+
+def test_class_in_two_spellings_is_one(tmp_path: Path) -> None:
+    """é as one sign or as two, as among class folders."""
+    put(tmp_path, "1.png", "2.png")
+    for name, label in (("1", "café"), ("2", "cafe\u0301")):
+        in_voc(tmp_path / f"{name}.xml", (label, 1, 1, 6, 6), filename=f"{name}.png")
+    assert {box[0] for boxes in boxes_of(read(tmp_path)).values() for box in boxes} == {"café"}
 
 
 def test_a_folder_that_is_there_is_not_written_into(tmp_path: Path) -> None:

@@ -177,6 +177,16 @@ def test_labels_come_back_in_every_form_of_a_table(ingested: Paths, tmp_path: Pa
     assert rows(ingested).loc["red/0000.png", "label"] == "green"
 
 
+def test_labels_are_spelled_and_refused_as_those_of_a_new_project(ingested: Paths, tmp_path: Path) -> None:
+    """One class in two spellings is one; several labels of an image are no class."""
+    table = tmp_path / "x.csv"
+    table.write_text("path,label\nred/0000.png,café\nred/0001.png,cafe\u0301\n", encoding="utf-8")
+    assert exchange.take(ingested, "target", table).new_classes == ("café",)
+    table.write_text("path,labels\nred/0002.png,red;green\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"line 2: it has 2 labels \(green, red\), and one label per image is learned"):
+        exchange.take(ingested, "target", table)
+
+
 def test_a_failed_import_leaves_the_labels_as_they_were(ingested: Paths, tmp_path: Path) -> None:
     """Where the new version cannot be made, the table goes back to what it was."""
     first, second = rows(ingested)["sha256"].iloc[:2]

@@ -37,6 +37,14 @@ def test_brackets_of_the_pattern_name_the_group() -> None:
     assert pd.isna(rows["group"].iloc[3])
 
 
+def test_empty_brackets_make_no_group() -> None:
+    """All images without the part that names one would be one group, and lie on one side."""
+    rows = by_path(
+        table(path=["a/p1_1.jpg", "a/2.jpg", "b/3.jpg"], group=[None] * 3), Grouping(pattern=r"/(?:p(\d+)_)?")
+    )
+    assert rows["group"].fillna("none").tolist() == ["1", "none", "none"]
+
+
 def test_a_pattern_that_fits_nothing_is_told() -> None:
     """A mistake in the expression would silently leave everything ungrouped."""
     with pytest.raises(DataError, match=r"'\(x\)_' fits none of 1 paths, such as a/1.jpg"):

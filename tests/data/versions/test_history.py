@@ -35,6 +35,17 @@ def test_the_first_version_is_logged(ingested: Paths) -> None:
     assert entry.at.endswith("+00:00")
 
 
+@pytest.mark.parametrize("sign", ["\u2028", "\u2029", "\u0085", "\x1c"])
+def test_class_with_a_sign_that_python_takes_for_a_line_end(ingested: Paths, sign: str) -> None:
+    """The log that tells of it is read again."""
+    folder = ingested.raw("target") / f"up{sign}down"
+    folder.mkdir()
+    draw(3, COLOURS["red"]).save(folder / "1.png")
+    history.ingest(ingested, "target")
+    first, second = history.read(ingested, "target")
+    assert (first.classes, second.classes) == (3, 4)
+
+
 def test_a_run_that_finds_nothing_new_writes_nothing(ingested: Paths) -> None:
     """The log grows with the versions, not with the runs."""
     before = ingested.history("target").read_bytes()
