@@ -153,14 +153,18 @@ def git_state(root: Path) -> dict[str, str]:
 
 
 def git_patch(root: Path) -> bytes:
-    """What differs below `root` from its last commit, for `git apply` there; files that git does not know are left out.
+    """What differs below `root` from its last commit, without the lines beside it.
 
+    Files that git does not know are left out.
     Such files may hold anything, a password too; what Sightline needs of them stands in the plan and in DVC's store.
-    Passwords in addresses are masked: a patch is stored beside the run, for all who may read it.
+    Passwords in addresses are masked: a patch is stored beside the run, for all who may read it. It is applied as
+    `masking.fitting` makes it.
     """
     # A user's own settings for diffs (colours, prefixes, external tools) would make a patch that nobody can apply.
     plain = ("--binary", "--relative", "--no-color", "--no-ext-diff", "--no-textconv", "--src-prefix=a/")
-    patch = git(root, "diff", "HEAD", *plain, "--dst-prefix=b/")
+    # Lines beside a change might hold a password too, and would not fit their commit once it is masked.
+    bare = ("--dst-prefix=b/", "--submodule=short", "--unified=0", "--inter-hunk-context=0")
+    patch = git(root, "diff", "HEAD", *plain, *bare)
     return masked(patch.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
 
 

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import copy
 import os
+import shutil
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from conftest import commit
 
 from sightline.digests import git_patch
 from sightline.errors import RegistryError
-from sightline.masking import masked, parted
+from sightline.masking import fitting, masked, parted
 from sightline.project import environment
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from sightline.project import Paths
 
 SECRET = "sesame"  # noqa: S105 — of nobody
@@ -70,6 +74,28 @@ def test_a_patch_holds_no_password(ingested: Paths) -> None:
     patch = git_patch(ingested.root)
     assert b"+# postgresql://me:***@host/db" in patch
     assert SECRET.encode() not in patch
+
+
+@pytest.mark.parametrize("name", ["notes.md", 'odd "name" ü\\.md'])
+def test_a_patch_without_its_passwords_still_applies(ingested: Paths, tmp_path: Path, name: str) -> None:
+    """Whether they stand beside the change, are taken away or come; only what comes is masked in the end."""
+    file = ingested.root / name
+    before = [f"line {number}" for number in range(30)]
+    before[5] = before[20] = "# postgresql://me:sesame@host/db"
+    file.write_text("\n".join(before))
+    subprocess.run(["git", "add", "."], cwd=ingested.root, check=True)
+    commit(ingested, "with a password")
+    shutil.copytree(ingested.root, tmp_path / "then", ignore=shutil.ignore_patterns(".git"))
+    after = [*before[:6], "new", *before[7:20], "-- gone", "# mysql://you:sesame@host/db", *before[21:], ""]
+    file.write_text("\n".join(after))
+    patch = git_patch(ingested.root)
+    assert SECRET.encode() not in patch
+    words = ["git", "apply", "--unidiff-zero", "--whitespace=nowarn", "-"]
+    patch = fitting(patch, tmp_path / "then")
+    env = {**os.environ, "GIT_CEILING_DIRECTORIES": str(tmp_path)}
+    subprocess.run(words, cwd=tmp_path / "then", env=env, input=patch, check=True)
+    expected = "\n".join(after).replace("mysql://you:sesame@", "mysql://you:***@")
+    assert (tmp_path / "then" / name).read_text() == expected
 
 
 @pytest.mark.slow

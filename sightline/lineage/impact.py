@@ -108,7 +108,11 @@ class Impact:
 def given(text: str) -> Given:
     """What the user means by `text`: a file, seen from the working directory, or else a digest or a former path."""
     path = Path(text)
-    return Given(said=text, sha256=file_digest(path) if path.is_file() else None)
+    try:
+        is_file = path.is_file()
+    except OSError:
+        is_file = False  # Longer than a name may be.
+    return Given(said=text, sha256=file_digest(path) if is_file else None)
 
 
 def find_impact(paths: Paths, image: Given) -> Impact:

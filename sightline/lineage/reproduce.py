@@ -25,6 +25,7 @@ from sightline.digests import dvc_digest
 from sightline.errors import RegistryError
 from sightline.lineage import origin
 from sightline.lineage.retrain import ANSWER, REQUEST, Retraining
+from sightline.masking import fitting
 from sightline.processes import tied
 from sightline.project import Paths, environment
 from sightline.tracking.runs import connect
@@ -171,7 +172,8 @@ def _apply(tracker: Tracker, tags: Mapping[str, str], root: Path) -> None:
         raise RegistryError(f"the patch {digest[:12]} of the dirty tree is not among the artifacts of run {run}")
     # The folder may lie inside some repository, of which git would then patch the root.
     limits = {**os.environ, "GIT_CEILING_DIRECTORIES": str(root.parent)}
-    words = ["git", "apply", "--whitespace=nowarn", "-"]
+    words = ["git", "apply", "--unidiff-zero", "--whitespace=nowarn", "-"]
+    patch = fitting(patch, root)
     done = subprocess.run(words, cwd=root, env=limits, input=patch, capture_output=True, check=False)
     if done.returncode:
         raise RegistryError(f"the patch {digest[:12]} does not fit its commit: {done.stderr.decode().strip()}")

@@ -9,6 +9,7 @@ import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sightline.lineage import impact
 from sightline.lineage.impact import Model, built_on, touched_by
 from sightline.registry.ledger import PROMOTED, REFUSED, Entry
 
@@ -95,6 +96,11 @@ class History:
                 self.train(scratch=scratch)
             case ("decide", bool(promoted)):
                 self.decide(promoted=promoted)
+
+
+def test_text_that_is_longer_than_a_name_is_no_file() -> None:
+    """Whoever asks is told that no image is called so."""
+    assert impact.given("x" * 300).sha256 is None
 
 
 @settings(max_examples=60, deadline=None)
