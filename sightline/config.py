@@ -190,8 +190,9 @@ def place(values: dict[str, Any], key: str, value: Any) -> None:
         if not isinstance(section, dict) or not isinstance(section.get(name), dict):
             raise ConfigError(_no_section(key, path[:number], name, section))
         section = section[name]
-    if last not in section and last in section.get("recipe", {}):
-        section = section["recipe"]
+    recipe = section.get("recipe")
+    if last not in section and isinstance(recipe, dict) and last in recipe:
+        section = recipe
     section[last] = value
 
 

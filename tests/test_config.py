@@ -35,6 +35,11 @@ def project(tmp_path: Path) -> Path:
         ("pretrain.epochs=0", "epochs = 0 is outside 1"),
         ("preprocess.size=4", "size = 4 is outside 8"),
         ("training.epochs=3", "training.epochs: there is no such section"),
+        ("transfer.penalties=[]", "transfer: penalties = []: give one or more, each above 0"),
+        ("transfer.penalties=[0.1, -1.0]", "penalties = [0.1, -1.0]: give one or more, each above 0"),
+        ("project.seed=-1", "seed = -1 is outside 0 … 9223372036854775807"),
+        ("project.seed=12345678901234567890123", "is outside 0 … 9223372036854775807"),
+        ("finetune.scratch.size=1", "size = 1: give 0 for the size as stored, or 8 … 1024 pixels"),
         ("datasets.target.roles.test=0.5", "must sum to 1"),
         ("datasets.target.train_per_class=0", "must be at least 1"),
         ("project.name=a/b", "must not be empty, begin with"),
@@ -57,6 +62,14 @@ def test_bad_value_is_named_with_its_key(project: Path, setting: str, words: str
     with pytest.raises(ConfigError) as caught:
         config.load(project, dict([config.parse_setting(setting)]))
     assert words in str(caught.value)
+
+
+def test_momentum_of_adamw_is_below_1(project: Path) -> None:
+    """What the optimiser would refuse in the middle of a run is refused before."""
+    sgd = {"finetune.scratch.momentum": 1}
+    assert config.load(project, sgd).finetune.scratch.momentum == 1
+    with pytest.raises(ConfigError, match="momentum = 1 must be below 1 with adamw"):
+        config.load(project, {**sgd, "finetune.scratch.optimiser": "adamw"})
 
 
 @pytest.mark.parametrize("text", ["epochs=3", "pretrain.epochs", "=3"])
@@ -131,6 +144,14 @@ def test_setting_reads_numbers_as_yaml_does() -> None:
 def test_recipe_may_be_left_out_of_a_key(project: Path) -> None:
     """pretrain.epochs means pretrain.recipe.epochs."""
     assert config.load(project, {"pretrain.epochs": 7}).pretrain.recipe.epochs == 7
+
+
+@pytest.mark.parametrize("recipe", ["null", "3", "fast", "[1]"])
+def test_recipe_that_is_no_section_is_told(project: Path, recipe: str) -> None:
+    """Also where a value of it is given by its short name."""
+    setting = config.parse_setting(f"pretrain.recipe={recipe}")
+    with pytest.raises(ConfigError, match="recipe"):
+        config.load(project, dict([setting, ("pretrain.epochs", 3)]))
 
 
 def test_written_value_keeps_the_comments(project: Path) -> None:

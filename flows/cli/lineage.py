@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from flows.cli.common import AsJson, enter, say
+from sightline.errors import ConfigError
 
 app = typer.Typer()
 
@@ -34,6 +35,8 @@ def lineage(
 
     # Where the page goes is said from where the user stands; the project may lie above.
     html = html.absolute() if html else None
+    if html and (html.is_dir() or not html.parent.is_dir()):
+        raise ConfigError(f"--html {html} cannot be written: name a file in a folder that is there, such as page.html")
     paths = enter()
     _be_brief()
     found = trace(paths, model)

@@ -47,8 +47,7 @@ def promote(
     overrides = config.settings(settings or [], ("evaluate", "gate"))
     fixed.check(paths, config.load(paths.root, overrides).evaluate.release)
     check_names(override or [])
-    if not reason.strip():
-        raise ConfigError("--reason is empty: say why in some words, they stand in the ledger")
+    _check_told(reason)
     from flows.cli.console import use_plain_lines
     from flows.cli.prefect_server import prefect_ready
     from sightline.tracking.runs import check_version
@@ -61,8 +60,15 @@ def promote(
     with mine():
         outcome = flow(version, reason, rule.value, override, overrides=overrides or None)
     _show(outcome, as_json=as_json)
-    if outcome.champion != version:
+    from sightline.registry.ledger import REFUSED
+
+    if outcome.champion != version or outcome.decision == REFUSED:
         raise typer.Exit(1)
+
+
+def _check_told(reason: str) -> None:
+    if not reason.strip():
+        raise ConfigError("--reason is empty: say why in some words, they stand in the ledger")
 
 
 def approve(
@@ -86,8 +92,12 @@ def approve(
 
 
 def rollback(reason: Reason = "rollback", as_json: AsJson = False) -> None:
-    """Bring the previous champion back, once it has been loaded and has answered. Takes seconds, asks no gate."""
+    """Bring the previous champion back, once it has been loaded and has answered. Takes seconds, asks no gate.
+
+    The version that it leads away from comes back only where somebody promotes it.
+    """
     paths = enter()
+    _check_told(reason)
     from sightline.registry.waiting import check_earlier
 
     check_earlier(paths)

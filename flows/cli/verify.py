@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from functools import partial
 from typing import Annotated
 
 import typer
 
-from flows.cli.common import AsJson, enter
+from flows.cli.common import AsJson, enter, say
 
 
 def verify(
@@ -19,9 +20,12 @@ def verify(
 ) -> None:
     """Read everything that is stored and compare it with its digests. Exit status 1 where something stays damaged."""
     paths = enter()
+    from sightline.turns import turn
     from sightline.verify import DAMAGED, everything
 
-    found = everything(paths, fix=fix)
+    # A run takes folders away that it makes anew.
+    with turn(paths.root, "sightline verify", partial(say, err=True)):
+        found = everything(paths, fix=fix)
     if as_json:
         typer.echo(json.dumps([asdict(one) for one in found]))
     else:

@@ -77,6 +77,20 @@ def current(paths: Paths, name: str) -> Release:
     return _keep(paths, Release(f"{name}+{len(line)}", rest + tuple(came), _unseen(folder, came)))
 
 
+def line_of(name: str) -> str:
+    """The name under which a release was fixed before it grew."""
+    return name.partition("+")[0]
+
+
+def stands(paths: Paths, name: str, digest: str) -> bool:
+    """Whether a release of that `name` and digest is still the one by which the project compares.
+
+    It is not once it has grown: whoever was compared on NAME+1 was not on the images of NAME+2.
+    """
+    asked = paths.params.evaluate.release
+    return current(paths, asked if asked == name else line_of(name)).digest == digest
+
+
 def make(paths: Paths, name: str) -> Release:
     """Fix the present test images as a release of that new `name`.
 

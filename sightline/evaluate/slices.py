@@ -50,8 +50,9 @@ def table(rows: pd.DataFrame, task: str = CLASSIFY) -> dict[str, BoolArray]:
     """Members (N,) of each slice, by name such as `label=crazing` or `brightness > 0.62`.
 
     rows: (N rows) the manifest's rows in the order of the release; further columns are cut as well, by value where they
-    have few. A column that is not there, or is alike for all images, gives no slice. Images of several classes are in
-    the slice of each.
+    have few. A column that is not there, or is alike for all images, gives no slice, nor do measured numbers that are
+    not cut into thirds: a value that a few images happen to share is no part that people know. Images of several
+    classes are in the slice of each.
     """
     found = {f"label={name}": members for name, members in LABELS[task].members(rows["label"]).items()}
     found |= _by_value("group", rows["group"], smallest=SMALLEST, most=MOST_GROUPS)
@@ -61,7 +62,8 @@ def table(rows: pd.DataFrame, task: str = CLASSIFY) -> dict[str, BoolArray]:
         if name in rows:
             found |= _thirds(name, _numbers(rows[name]))
     for name in rows.columns:
-        if name not in OTHERWISE_CUT | NO_PROPERTY and rows[name].nunique() <= MOST_VALUES:
+        is_measured = rows[name].dtype.kind == "f"
+        if name not in OTHERWISE_CUT | NO_PROPERTY and not is_measured and rows[name].nunique() <= MOST_VALUES:
             found |= _by_value(name, rows[name], smallest=SMALLEST, most=MOST_VALUES)
     return {name: members for name, members in found.items() if not members.all()}
 

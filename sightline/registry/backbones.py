@@ -15,6 +15,8 @@ from sightline.tracking.runs import connect
 from sightline.tracking.versions import CHAMPION, find
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from sightline.params import Params
     from sightline.project import Paths
 
@@ -71,14 +73,23 @@ def is_exact(init: str) -> bool:
 
 
 def fetched(paths: Paths, init: str | None) -> str | None:
-    """`pretrain.init` as training reads it: a file of the project for registered weights, else `init` itself.
+    """`pretrain.init` as training reads it: a file of the project for those of a file or of the registry, else `init`.
 
     `registry:NAME/VERSION` and `registry:NAME@alias` name a registered version, `champion` the present champion of the
-    project, for a warm start. The file is named by its digest, so that the same weights are the same input. Raises
-    RegistryError where there is no such version, or where it holds no weights.
+    project, for a warm start. The file is a copy that is named by its digest, so that the same weights are the same
+    input, and others under the same name another one. Raises RegistryError where there is no such version, or where it
+    holds no weights.
     """
-    if init is None or not (init == CHAMPION or init.startswith(SCHEME)):
-        return init
+    if init is None:
+        return None
+    if init == CHAMPION or init.startswith(SCHEME):
+        return _kept(paths, _registered(paths, init))
+    file = paths.root / init
+    return _kept(paths, file) if file.is_file() else init
+
+
+def _registered(paths: Paths, init: str) -> Path:
+    """The weights of the registered version that `init` names."""
     tracker = connect(paths)
     version = find(tracker, _asked(init))
     found = next(tracker.files(version.name, str(version.version)).rglob(WEIGHTS), None)
@@ -89,7 +100,14 @@ def fetched(paths: Paths, init: str | None) -> str | None:
             f"{init}: {found} was changed since version {version.version} of {version.name} was registered: "
             "`sightline verify --fix` puts it back where it can"
         )
-    target = paths.runs / "init" / f"{file_digest(found)}.safetensors"
-    with replacing(target) as scratch:
-        shutil.copyfile(found, scratch)
+    return found
+
+
+def _kept(paths: Paths, file: Path) -> str:
+    """The copy of a file of weights that is named by its digest, relative to the project; one that is whole stays."""
+    digest = file_digest(file)
+    target = paths.runs / "init" / f"{digest}{file.suffix}"
+    if not target.is_file() or file_digest(target) != digest:
+        with replacing(target) as scratch:
+            shutil.copyfile(file, scratch)
     return target.relative_to(paths.root).as_posix()

@@ -56,6 +56,8 @@ class Request:
     rule: Rule = rules.BETTER
     override: tuple[str, ...] = ()
     """Blessings that a person sets aside."""
+    is_asked: bool = True
+    """Whether somebody means this very version; a training flow asks for whatever it has made."""
     flow_run: str = ""
     """The Prefect flow run that asks."""
 

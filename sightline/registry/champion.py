@@ -28,7 +28,7 @@ from sightline.registry.ledger import (
 )
 from sightline.registry.outcome import Outcome
 from sightline.registry.trial import start_trial
-from sightline.registry.waiting import earlier
+from sightline.registry.waiting import earlier, rolled_back
 from sightline.tracking.versions import CHALLENGER, CHAMPION, PREVIOUS
 
 if TYPE_CHECKING:
@@ -48,7 +48,8 @@ def submit(tracker: Tracker, ledger: Ledger, request: Request, judge: Judge, *, 
     """Put a version through the gate, again where another one became champion meanwhile; a ledger row in any case.
 
     With `approval` a version that passed waits for a person. A version that has the champion's number and is not the
-    champion is refused unseen: one number cannot stand for both.
+    champion is refused unseen: one number cannot stand for both. So is one that somebody rolled back from, unless it is
+    asked for: what was wrong with it no check has seen.
     """
     model = tracker.classifier_model
     while True:
@@ -62,6 +63,14 @@ def submit(tracker: Tracker, ledger: Ledger, request: Request, judge: Judge, *, 
             ledger.append(_entry(tracker, request, champion, word, said, {}))
             project(tracker, ledger)
             return Outcome(request.version, champion, word, said)
+        if left := None if request.is_asked else rolled_back(ledger, model, request.version):
+            said = (
+                f"it was rolled back from on {left.at[:16].replace('T', ' ')} ({left.reason}): "
+                f"`sightline promote {request.version} --reason …` asks for it all the same"
+            )
+            ledger.append(_entry(tracker, request, champion, REFUSED, said, {}))
+            project(tracker, ledger)
+            return Outcome(request.version, champion, REFUSED, said)
         judgement = judge(request, champion)
         try:
             return record(tracker, ledger, request, judgement, approval=approval)
@@ -141,7 +150,7 @@ def take(tracker: Tracker, ledger: Ledger, version: str, by: str, reason: str) -
 
 
 def _unchanged(tracker: Tracker, version: str, release_name: str, digest: str) -> None:
-    if release.current(tracker.paths, release_name).digest != digest:
+    if not release.stands(tracker.paths, release_name, digest):
         raise Stale(f"test release {release_name} has changed since version {version} was judged on it")
 
 
@@ -176,10 +185,11 @@ def project(tracker: Tracker, ledger: Ledger) -> None:
                 return
 
 
-def answer_requests(tracker: Tracker, ledger: Ledger, judge: Judge) -> tuple[str, ...]:
+def answer_requests(tracker: Tracker, ledger: Ledger, judge: Judge, *, approval: bool = False) -> tuple[str, ...]:
     """Where a person moved the alias champion, put that version through the gate: adopt it, or set the alias back.
 
-    What was done, in sentences. Mends the aliases in any case.
+    With `approval` a version that passes waits for a person as any other: whoever moves an alias has not seen what the
+    gate says. What was done, in sentences. Mends the aliases in any case.
     """
     wanted = _asked_by_hand(tracker, ledger)
     if wanted is None:
@@ -192,8 +202,11 @@ def answer_requests(tracker: Tracker, ledger: Ledger, judge: Judge) -> tuple[str
     trouble = strangers.told(tracker, standing.champion) if wanted == champion else None
     judgement = judge(request, champion) if wanted and not trouble else None
     if judgement is not None and judgement.decision.promote:
-        outcome = record(tracker, ledger, request, judgement)
-        return (f"{BY_HAND} to version {wanted}: adopted, {outcome.sentence}",)
+        outcome = record(tracker, ledger, request, judgement, approval=approval)
+        if outcome.promoted:
+            return (f"{BY_HAND} to version {wanted}: adopted, {outcome.sentence}",)
+        project(tracker, ledger)
+        return (f"{BY_HAND} to version {wanted}: set back until somebody approves it, {outcome.sentence}",)
     why = judgement.decision.sentence if judgement else trouble or "it was removed, and an alias alone decides nothing"
     evidence = judgement.evidence() if judgement else {}
     ledger.append(_entry(tracker, request, champion, SET_BACK, why, evidence))

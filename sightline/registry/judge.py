@@ -138,7 +138,7 @@ def _compared(candidate: Candidate, champion: str, pair: Paired, score: Gained |
     place, level = spend(candidate, champion)
     rule, limits = candidate.request.rule, candidate.limits
     judged = rules.later(pair, champion, rule, limits, level, candidate.bound, score)
-    best = best_champion(candidate.ledger, candidate.model, candidate.testing.digest)
+    best = best_champion(candidate.ledger, candidate.model, candidate.testing.name)
     if rule == NO_WORSE and best not in {None, champion, candidate.request.version}:
         other = candidate.scored(str(best))
         beside = paired(other.right, candidate.answers.right, candidate.groups)
@@ -146,14 +146,17 @@ def _compared(candidate: Candidate, champion: str, pair: Paired, score: Gained |
     return replace(judged, figures={**judged.figures, "place": place})
 
 
-def best_champion(ledger: Ledger, model: str, release_digest: str) -> str | None:
-    """Which of those that ever were champion was right most often on that release, as far as the ledger knows."""
+def best_champion(ledger: Ledger, model: str, release_name: str) -> str | None:
+    """Which of those that ever were champion was right most often on that release, as far as the ledger knows.
+
+    However it has grown, or images have left it: whoever is named is held against the candidate on the present images.
+    """
     found: dict[str, float] = {}
     crowned = set()
     for entry in ledger.history(model):
         if entry.change is not None:
             crowned.add(entry.version)
-        if entry.evidence.get("bound", {}).get("release") == release_digest:
+        if release.line_of(entry.evidence.get("release", "")) == release.line_of(release_name):
             figures: dict[str, Any] = next(
                 (one["figures"] for one in entry.evidence["blessings"] if one["name"] == names.OVERALL), {}
             )

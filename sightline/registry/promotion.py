@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from sightline.errors import DataError, RegistryError
+from sightline.digests import tree_digest
+from sightline.errors import DataError, ModelError, RegistryError
 from sightline.evaluate import reference
 from sightline.evaluate.evaluation import BUNDLE
+from sightline.models import sealed
 from sightline.registry import mending, strangers
 from sightline.registry.blessing import check_names
 from sightline.registry.champion import answer_requests, approved, rollback, submit, take
@@ -52,14 +54,35 @@ def register_backbone(tracker: Tracker, run: str, backbone: Trained, tags: Mappi
 
 
 def register(tracker: Tracker, run: str, best: Trained, evaluated: Evaluated, tags: Mapping[str, str]) -> Registered:
-    """Package the candidate with its preprocessing and temperature and register it, unless it is there already."""
+    """Package the candidate with its preprocessing and temperature and register it, unless it is there already.
+
+    A version that another release of Sightline registered and that nobody judged before counts for nothing: its code
+    is refused here.
+    """
     known = tracker.find_version(tracker.classifier_model, best.weights, evaluated.wanted)
-    if known is not None:
+    if known is not None and not _is_outdated(tracker, str(known.version)):
         return Registered(tracker.classifier_model, str(known.version), is_new=False)
     more = {"weights": best.weights, "wanted": evaluated.wanted}
     more |= {"evaluation": evaluated.digest, "release": evaluated.release}
     version = tracker.register_classifier(run, tracker.paths.root / evaluated.path / BUNDLE, {**tags, **more})
     return Registered(tracker.classifier_model, version, is_new=True)
+
+
+def _is_outdated(tracker: Tracker, version: str) -> bool:
+    """Whether a version holds the code of another release, of which the ledger does not know that it was once ours."""
+    model = tracker.classifier_model
+    try:
+        bundle, _ = tracker.sealed(model, version)
+    except (ModelError, RegistryError):
+        return False  # Damage is told by the gate, and hidden by no other version.
+    if sealed.strange_code(bundle.parents[1]) is None:
+        return False
+    ledger = open_ledger(tracker.paths)
+    try:
+        is_judged = ledger.seals(model, version, tree_digest(bundle)) is not None
+        return not is_judged and ledger.champion(model) != version
+    finally:
+        ledger.close()
 
 
 def promote(tracker: Tracker, request: Request, limits: Gate, release_name: str) -> Outcome:

@@ -1,17 +1,17 @@
-"""What a person may decide, by the ledger: which promotions wait, and whether there is a champion to go back to."""
+"""What a person may decide, or has, by the ledger: which promotions wait, what there is to go back to, and who did."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from sightline.errors import RegistryError
-from sightline.registry.ledger import INSUFFICIENT, WAITING
+from sightline.registry.ledger import INSUFFICIENT, PROMOTED, ROLLED_BACK, WAITING
 from sightline.registry.opening import history, open_ledger
 from sightline.tracking.versions import classifier_of
 
 if TYPE_CHECKING:
     from sightline.project import Paths
-    from sightline.registry.ledger import Identity, Ledger
+    from sightline.registry.ledger import Entry, Identity, Ledger
 
 
 def waiting(paths: Paths, version: str | None) -> tuple[str, dict[str, Any]]:
@@ -36,6 +36,17 @@ def earlier(ledger: Ledger, model: str) -> tuple[str | None, Identity]:
         now = f"version {champion}" if champion else "none"
         raise RegistryError(f"{model} has no earlier champion to go back to; the champion is {now}")
     return champion, standing.previous
+
+
+def rolled_back(ledger: Ledger, model: str, version: str) -> Entry | None:
+    """The rollback that led away from a version, if nobody has promoted it since."""
+    last = None
+    for row in ledger.history(model):
+        if row.decision == ROLLED_BACK and row.champion_before == version:
+            last = row
+        elif row.version == version and row.decision in {PROMOTED, ROLLED_BACK}:
+            last = None
+    return last
 
 
 def check_earlier(paths: Paths) -> None:

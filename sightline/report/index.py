@@ -58,7 +58,8 @@ def facts(version: str, decision: str, title: str, accuracy: float | None) -> st
 def entries(paths: Paths) -> list[Entry]:
     """The pages about runs and decisions, the newest first."""
     found = [_entry(file) for file in paths.reports.glob("*.html") if file.name != INDEX]
-    return sorted((one for one in found if one), key=lambda one: one.at, reverse=True)
+    # Each says its time by the clock of the place where it was written.
+    return sorted((one for one in found if one), key=lambda one: datetime.fromisoformat(one.at), reverse=True)
 
 
 def _entry(file: Path) -> Entry | None:

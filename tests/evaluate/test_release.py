@@ -99,6 +99,17 @@ def test_release_grows_once_enough_has_come(prepared: Paths) -> None:
     assert [one.name for one in release.known(prepared)] == ["r1", "r1+1", "r1+2"]
 
 
+def test_release_that_has_grown_is_not_the_one_that_was_compared_on(prepared: Paths) -> None:
+    """However often it had grown before."""
+    held = [release.current(prepared, "r1")]
+    for time in range(2):
+        assert all(release.stands(prepared, held[-1].name, held[-1].digest) for _ in range(2))
+        more_images(prepared, 12, 500 + 100 * time)
+        assert not release.stands(prepared, held[-1].name, held[-1].digest)
+        held.append(release.current(prepared, "r1"))
+    assert [one.name for one in held] == ["r1", "r1+1", "r1+2"]
+
+
 def test_copies_in_the_test_role_count_once(prepared: Paths) -> None:
     """The same bytes under two names are one image of a release; images of a group are told by number."""
     (name,) = manifest.read(prepared.manifest("target")).query("role == 'test'")["path"].head(1)

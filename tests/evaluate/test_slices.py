@@ -71,6 +71,14 @@ def test_further_columns_are_cut_by_value() -> None:
     assert found["camera=new"].sum() == 40
 
 
+def test_measured_numbers_are_not_cut_by_value() -> None:
+    """Where the images of a small set share a few grey levels, these are no slices: nobody knows them by that."""
+    rows = manifest()
+    for name in ("bright_end", "dark_end", "contrast", "entropy"):
+        rows[name] = pd.Series(np.repeat([0.0706, 0.3686], 60), dtype=COLUMNS[name])
+    assert sorted(table(rows)) == ["label=cat", "label=cow", "label=dog"]
+
+
 def test_slices_are_scored_worst_first() -> None:
     """Each slice has its accuracy and interval; the worst comes first."""
     rows = manifest()

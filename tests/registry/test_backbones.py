@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
+from sightline.digests import file_digest
 from sightline.errors import RegistryError
 from sightline.models.weights import WEIGHTS, save_weights
 from sightline.models.zoo import build, load_init
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def test_registered_weights_become_a_file(toy: Paths, tmp_path: Path) -> None:
-    """A registered version, by number or by alias, starts a network with its weights; a file is left as it is."""
+    """A registered version, by number or by alias, starts a network with its weights; a name stays as it is."""
     tracker = connect(toy)
     torch.manual_seed(0)
     model = build("cnn", 3, 16)
@@ -35,8 +36,27 @@ def test_registered_weights_become_a_file(toy: Paths, tmp_path: Path) -> None:
     load_init(other, file, "cnn")
     one, same = model.backbone.state_dict(), other.backbone.state_dict()
     assert all(torch.equal(one[name], same[name]) for name in one)
-    assert fetched(toy, "weights.pt") == "weights.pt"
+    assert fetched(toy, "ResNet18_Weights.IMAGENET1K_V1") == "ResNet18_Weights.IMAGENET1K_V1"
     assert fetched(toy, None) is None
+
+
+def test_other_weights_in_a_file_of_the_same_name_are_another_input(toy: Paths) -> None:
+    """A file is handed on as a copy named by its digest, written once; new weights at its path come under another."""
+    network = build("cnn", 3, 16)
+    save_weights(network, toy.root)
+    first = fetched(toy, WEIGHTS)
+    assert first is not None
+    written = (toy.root / first).stat().st_mtime_ns
+    assert fetched(toy, WEIGHTS) == first
+    assert (toy.root / first).stat().st_mtime_ns == written
+    torch.nn.init.ones_(network.head.weight)
+    digest = save_weights(network, toy.root)
+    second = fetched(toy, WEIGHTS)
+    assert second == f"runs/init/{digest}.safetensors"
+    assert second != first
+    (toy.root / second).write_bytes(b"damaged")
+    assert fetched(toy, str(toy.root / WEIGHTS)) == second
+    assert file_digest(toy.root / second) == digest
 
 
 def test_missing_version_is_told(toy: Paths) -> None:

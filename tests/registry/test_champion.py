@@ -213,6 +213,16 @@ def test_alias_set_by_hand_is_gated_and_adopted(tracker: Tracker, ledger: Ledger
     assert aliases(tracker)[:2] == ("5", "1")
 
 
+def test_alias_set_by_hand_is_no_approval(tracker: Tracker, ledger: Ledger) -> None:
+    """Where promotions wait for a person, this one does, too."""
+    tracker.set_alias(MODEL, CHAMPION, "5")
+    (told,) = answer_requests(tracker, ledger, better_than_the_first, approval=True)
+    assert "to version 5: set back until somebody approves it" in told
+    assert ledger.history(MODEL)[-1].decision == "waiting"
+    assert aliases(tracker) == ("1", None, "5")
+    assert answer_requests(tracker, ledger, never, approval=True) == ()
+
+
 def test_alias_set_by_hand_is_set_back(tracker: Tracker, ledger: Ledger) -> None:
     """A version that does not pass loses the alias again, with a row and the reason told."""
     tracker.set_alias(MODEL, CHAMPION, "5")
@@ -281,6 +291,23 @@ def test_previous_of_a_rolled_back_champion_is_the_one_before(ledger: Ledger) ->
     assert (ledger.champion(MODEL), ledger.previous(MODEL)) == ("1", None)
 
 
+def test_rolled_back_version_comes_back_only_where_somebody_asks(tracker: Tracker, ledger: Ledger) -> None:
+    """A training flow finds the same version again, each night; what was wrong with it no check has seen."""
+    submit(tracker, ledger, asked("2"), better_than_the_first)
+    (first, *_) = ledger.history(MODEL)
+    row = replace(first, version="1", champion_before="2", decision="rolled back", reason="answers nonsense", at="")
+    ledger.append(row)
+    project(tracker, ledger)
+    outcome = submit(tracker, ledger, replace(asked("2"), is_asked=False), better_than_the_first)
+    assert (outcome.decision, outcome.champion) == ("refused", "1")
+    assert "(answers nonsense): `sightline promote 2 --reason …` asks for it all the same" in outcome.sentence
+    assert aliases(tracker)[0] == "1"
+    assert submit(tracker, ledger, replace(asked("3"), is_asked=False), better_than_the_first).promoted
+    ledger.append(replace(row, champion_before="3"))
+    assert submit(tracker, ledger, asked("2"), better_than_the_first).promoted
+    assert submit(tracker, ledger, replace(asked("2"), is_asked=False), never).decision == "unchanged"
+
+
 def test_rollback_needs_an_earlier_champion(tracker: Tracker, ledger: Ledger) -> None:
     """The first champion has none before it."""
     with pytest.raises(RegistryError, match="no earlier champion"):
@@ -300,8 +327,15 @@ def test_best_champion_is_the_one_that_was_right_most_often(tracker: Tracker, le
     """Among those that were champion, on this release; a refused version does not count."""
     submit(tracker, ledger, asked("2"), better_than_the_first)
     submit(tracker, ledger, asked("3"), never)
-    assert best_champion(ledger, MODEL, BOUND.release) == "2"
+    assert best_champion(ledger, MODEL, "r1") == "2"
     assert best_champion(ledger, MODEL, "another") is None
+
+
+def test_best_champion_is_not_forgotten_when_the_release_grows(tracker: Tracker, ledger: Ledger) -> None:
+    """Else each growth would let the next one be a point worse again."""
+    submit(tracker, ledger, asked("2"), better_than_the_first)
+    assert best_champion(ledger, MODEL, "r1+2") == "2"
+    assert best_champion(ledger, MODEL, "r12") is None
 
 
 def test_ledger_of_an_earlier_release_is_mended(tracker: Tracker, ledger: Ledger) -> None:

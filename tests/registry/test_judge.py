@@ -352,6 +352,29 @@ def test_worse_version_with_the_champions_number_does_not_become_champion(shop: 
     assert served(shop.paths) == before
 
 
+def with_code_of_another_release(tracker: Tracker, version: str) -> None:
+    """Let a version hold code that is not ours, as whoever registered it recorded that."""
+    folder = tracker.files(tracker.classifier_model, version)
+    with (folder / "code" / "sightline" / "words.py").open("a") as code:
+        code.write("OTHER = True\n")
+    tracker.tag_version(tracker.classifier_model, version, {"seals": json.dumps(seals(folder))})
+
+
+@pytest.mark.slow
+def test_version_of_another_release_that_nobody_judged_is_registered_anew(shop: Shop) -> None:
+    """Between registration and judgement Sightline changed: the next run finds no version; judged ones stay."""
+    first = shop.register()
+    with_code_of_another_release(shop.tracker, first)
+    assert "is not the code of" in blocked(shop.judged(first), "integrity")
+    second = shop.register()
+    assert second != first
+    assert shop.register() == second
+    outcome = shop.promote(second)
+    assert outcome.promoted, outcome.sentence
+    with_code_of_another_release(shop.tracker, second)
+    assert shop.register() == second
+
+
 @pytest.mark.slow
 def test_preprocessing_shifted_by_one_pixel_is_blocked(shop: Shop) -> None:
     """Where the training images lie one pixel beside those that serving makes, the golden answers differ."""

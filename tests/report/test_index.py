@@ -42,6 +42,13 @@ def test_runs_stand_by_date_with_version_and_decision(toy: Paths) -> None:
     assert "<b>version" not in text
 
 
+def test_pages_of_several_clocks_stand_in_the_order_of_time(toy: Paths) -> None:
+    """A worker says its times by another clock than a person elsewhere."""
+    _page(toy, "worker.html", "1", "promoted", "2026-01-31T12:00:00+00:00")
+    _page(toy, "person.html", "2", "promoted", "2026-01-31T07:30:00-05:00")
+    assert [one.version for one in entries(toy)] == ["2", "1"]
+
+
 def test_page_without_its_facts_stops_nothing(toy: Paths) -> None:
     """A page that something else wrote, or that is damaged, is one of the others."""
     toy.reports.mkdir()
