@@ -7,6 +7,7 @@ from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
+from sightline.errors import ConfigError
 from sightline.models.backend import quicken
 from sightline.monitor.gauges import Gauges
 from sightline.project import Paths
@@ -28,6 +29,17 @@ LOCAL = ("127.0.0.1", "localhost", "::1")
 TOKEN = "SIGHTLINE_TOKEN"  # noqa: S105 — the name of a variable
 REPLICAS = "flows.serving:replicas"
 """What a Ray Serve config names."""
+
+
+def required_token() -> str | None:
+    """What callers must bring; None where all may ask.
+
+    Raises ConfigError where it is empty: who set it wants not all to be let in.
+    """
+    given = environ.get(TOKEN)
+    if given is not None and not given.strip():
+        raise ConfigError(f"{TOKEN} is empty: give it the token that callers must bring, or unset it to let in all")
+    return given
 
 
 def hosts(host: str) -> Sequence[str]:
@@ -65,8 +77,7 @@ def replicas(arguments: dict[str, str]) -> Any:
 
     def build() -> FastAPI:
         paths = Paths(Path(arguments["project"]))
-        token = environ.get(TOKEN) or None
-        return assembled(paths, arguments.get("version"), token, hosts(arguments["host"]))
+        return assembled(paths, arguments.get("version"), required_token(), hosts(arguments["host"]))
 
     @serve.deployment(name="Replica")
     @serve.ingress(build)

@@ -8,17 +8,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from sightline.config import find_root
 from sightline.errors import RegistryError
-from sightline.images.reading import png
+from sightline.images.reading import MODES, SIXTEEN_BIT, UnreadableImage, to_rgb
 from sightline.project import Paths
 from sightline.registry.served import answering
 from sightline.tracking.versions import CHAMPION, classifier_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from typing import Any
 
     import pandas as pd
     from numpy.typing import NDArray
@@ -26,8 +27,11 @@ if TYPE_CHECKING:
     from sightline.heads.answer import Answer
     from sightline.models.predictor import Predictor
 
-Picture: TypeAlias = "str | Path | bytes | Image.Image | NDArray[np.uint8]"
-"""A path, the bytes of an image file, a picture of Pillow's, or an array uint8 (H, W, 3) or (H, W)."""
+Picture: TypeAlias = "str | Path | bytes | bytearray | memoryview | Image.Image | NDArray[np.uint8 | np.uint16]"
+"""A path, the bytes of an image file, a picture of Pillow's, or an array of `ARRAYS`."""
+ONE = (str, Path, bytes, bytearray, memoryview, Image.Image, np.ndarray)
+ARRAYS = "uint8 (H, W, 3), (H, W, 4), (H, W) or (H, W, 1), or uint16 (H, W)"
+"""The arrays that are taken, in words."""
 NAME = re.compile(r"(?P<model>[^@/]+)(?:@(?P<alias>\w+)|/(?P<version>\d+))")
 
 
@@ -48,7 +52,7 @@ class Classifier:
 
         Raises UnreadableImage where one cannot be read, OSError where a path cannot.
         """
-        several = [images] if isinstance(images, str | Path | bytes | Image.Image | np.ndarray) else images
+        several = [images] if isinstance(images, ONE) else images
         return self._predictor.predict([_bytes(one) for one in several])
 
     def to_pandas(self, answers: Sequence[Answer]) -> pd.DataFrame:
@@ -104,12 +108,35 @@ def _open(paths: Paths, version: str | None) -> Classifier:
 
 def _bytes(image: Picture) -> bytes:
     """The image as a file: what is in memory goes through the same reading as a file does."""
-    if isinstance(image, bytes):
-        return image
+    if isinstance(image, bytes | bytearray | memoryview):
+        return bytes(image)
     if isinstance(image, str | Path):
         return Path(image).read_bytes()
-    if isinstance(image, Image.Image):
-        out = BytesIO()
-        image.save(out, "PNG")
-        return out.getvalue()
-    return png(image)
+    return _file(image if isinstance(image, Image.Image) else _picture(image))
+
+
+def _picture(array: NDArray[Any]) -> Image.Image:
+    what = f"an array {array.dtype} {array.shape}" if isinstance(array, np.ndarray) else repr(type(array).__name__)
+    try:
+        picture = Image.fromarray(array[..., 0] if array.ndim == 3 and array.shape[2] == 1 else array)  # noqa: PLR2004
+    except (TypeError, ValueError, AttributeError):
+        picture = None
+    if picture is None or not array.size or picture.mode in {"I", "F"}:
+        raise UnreadableImage(f"{what} is not taken for an image: give {ARRAYS}, several images as a list")
+    return picture
+
+
+def _file(picture: Image.Image) -> bytes:
+    """The picture upright, in a mode that PNG has."""
+    # Of the 32-bit pictures only those of PPM are known to count to 65,535.
+    if picture.mode not in MODES or (picture.mode == "I" and picture.format != "PPM"):
+        raise UnreadableImage(f"pixel mode {picture.mode} is not supported")
+    try:
+        upright = ImageOps.exif_transpose(picture)
+    except Exception as error:  # noqa: BLE001 — decoders fail in every way on damaged bytes
+        raise UnreadableImage(f"damaged pixels: {error}") from None
+    # The white of 16 bits is the version's, which the file's reader knows.
+    deep = upright.mode in SIXTEEN_BIT
+    out = BytesIO()
+    (Image.fromarray(np.asarray(upright).astype(np.uint16)) if deep else to_rgb(upright)).save(out, "PNG")
+    return out.getvalue()

@@ -64,6 +64,9 @@ def odd_images() -> dict[str, bytes]:
     palette = colours.quantize(8)
     made = {
         "turned.jpg": file(colours, "JPEG", exif=turned),
+        "turned.tif": file(colours, "TIFF", exif=turned),
+        "without its end.jpg": file(colours, "JPEG")[:-2],
+        "several scans.jpg": file(colours, "JPEG", progressive=True)[:-2],
         "cmyk.jpg": file(colours.convert("CMYK"), "JPEG"),
         "clear.png": file(clear),
         "grey and clear.png": file(clear.convert("LA")),

@@ -17,7 +17,7 @@ from sightline.words import counted, to_cell
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-BOX_COLUMNS = ("path", "label", "probability", "x1", "y1", "x2", "y2", "version", "error")
+BOX_COLUMNS = ("path", "label", "probability", "x1", "y1", "x2", "y2", "abstain", "foreign", "version", "error")
 COLUMNS = ("path", "label", "probability", "abstain", "set", "foreign", "foreign_score", "version", "error")
 
 
@@ -56,6 +56,10 @@ def predict(
     answering = served(paths, version)
     from sightline.serve.files import predict_files
 
+    if draw is not None:
+        from sightline.serve.drawn import check_apart
+
+        check_apart(found, draw)
     rows = predict_files(answering.bundle, answering.version, found, top, max_pixels=paths.params.ingest.max_pixels)
     if as_json:
         typer.echo(json.dumps(rows))
@@ -119,6 +123,8 @@ def _box_table(rows: Sequence[dict[str, Any]]) -> None:
 
 
 def _cell(value: Any) -> str:
+    from sightline.data.sources.item import spelled
+
     if isinstance(value, float):
         return f"{value:.6g}"
-    return "" if value is None else str(value).lower() if isinstance(value, bool) else to_cell(str(value))
+    return "" if value is None else str(value).lower() if isinstance(value, bool) else to_cell(spelled(str(value)))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import json
-import os
 import socket
 from dataclasses import asdict
 from pathlib import Path
@@ -60,12 +59,15 @@ def serve(
     refused their version.
     """
     ray_config = ray_config.absolute() if ray_config else None
+    if ray_config is not None and (shadow is not None or canary):
+        raise ConfigError("--ray-config: its replicas know no --shadow and no --canary; leave them out")
     paths = enter()
-    if ray_config is not None:
-        _write_ray_config(paths, version, host, port, ray_config)
-        return
     from sightline.registry.served import served
 
+    if ray_config is not None:
+        served(paths, version)
+        _write_ray_config(paths, version, host, port, ray_config)
+        return
     listener = _listening(host, port)
     served(paths, version)
     _answer(paths, version, host, listener, _challenger(paths, shadow, canary))
@@ -77,11 +79,11 @@ def _answer(
     """Answer at the address of `listener` until the command is told to end."""
     import uvicorn
 
-    from flows.serving import LOCAL, TOKEN, assembled, hosts
+    from flows.serving import LOCAL, TOKEN, assembled, hosts, required_token
     from sightline.serve.app import finish
     from sightline.serve.protocol import Guarded
 
-    token = os.environ.get(TOKEN) or None
+    token = required_token()
     app = assembled(paths, version, token, hosts(host), challenger)
     config = uvicorn.Config(
         app,
@@ -91,10 +93,11 @@ def _answer(
         access_log=False,
         timeout_graceful_shutdown=GRACE,
     )
-    typer.echo(f"version {app.version} answers at http://{host}:{listener.getsockname()[1]}", err=True)
+    address = f"[{host}]" if ":" in host else host
+    typer.echo(f"version {app.version} answers at http://{address}:{listener.getsockname()[1]}", err=True)
     if challenger is not None:
         typer.echo(f"version {challenger.version.number} answers beside it: {challenger.task.words}", err=True)
-    if host not in LOCAL and TOKEN not in os.environ:
+    if host not in LOCAL and token is None:
         typer.echo(f"whoever reaches {host} may ask: set {TOKEN} to let in only those who know it", err=True)
     pulse.end()
     try:

@@ -14,7 +14,7 @@ _IMAGE = re.compile(
 )
 _DICOM, _BEHIND = b"DICM", 128
 """How a DICOM file begins, behind so many bytes that may be anything."""
-_UNPACK = "an archive: unpack it, or name it as --images"
+_UNPACK = "an archive: unpack it, or give it to `sightline init --images`"
 _TEXTS = (
     (re.compile(rb"version https://git-lfs"), "a pointer of Git LFS, not the image itself: run `git lfs pull`"),
     (re.compile(rb"[./]*(\.git)?/annex/objects/"), "a pointer of git-annex, not the image itself: run `git annex get`"),

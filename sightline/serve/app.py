@@ -11,9 +11,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import Depends, FastAPI, Header, HTTPException, Request, Response
+from fastapi import Depends, FastAPI, Header, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.security import HTTPBearer
+from starlette.exceptions import HTTPException
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from sightline.images.reading import UnreadableImage
@@ -98,8 +100,15 @@ def application(
     asks = [Depends(HTTPBearer(auto_error=False)), Depends(_allowed)] if token is not None else []
     app.get("/metrics", summary="For Prometheus", dependencies=asks)(_metrics)
     add_pages(app)
-    app.post("/predict", summary="What is on these images", openapi_extra=BODY, dependencies=asks)(_predict)
+    told: dict[int | str, dict[str, Any]] = {
+        422: {"description": "Not an image that may be read, or a wrong parameter: `error` says why"}
+    }
+    post = app.post(
+        "/predict", summary="What is on these images", openapi_extra=BODY, dependencies=asks, responses=told
+    )
+    post(_predict)
     app.add_exception_handler(HTTPException, _refused)  # type: ignore[arg-type]
+    app.add_exception_handler(RequestValidationError, _misasked)  # type: ignore[arg-type]
     return app
 
 
@@ -119,14 +128,21 @@ Shared = Annotated[Service, Depends(_service)]
 
 
 async def _allowed(request: Request, service: Shared) -> None:
-    given = request.headers.get("authorization", "").encode()
-    if service.token is not None and not hmac.compare_digest(given, f"Bearer {service.token}".encode()):
+    # Starlette reads a header as Latin-1: these are the bytes that came, of whatever alphabet the token is.
+    given = request.headers.get("authorization", "").encode("latin-1")
+    wanted = f"Bearer {service.token}".encode(errors="surrogateescape")
+    if service.token is not None and not hmac.compare_digest(given, wanted):
         raise Refused(401, "this server asks for a bearer token", {"WWW-Authenticate": "Bearer"})
 
 
 async def _refused(request: Request, error: HTTPException) -> JSONResponse:
     _service(request).metrics.rejected.labels(error.status_code).inc()
     return JSONResponse({"error": error.detail}, error.status_code, error.headers)
+
+
+async def _misasked(request: Request, error: RequestValidationError) -> JSONResponse:
+    why = "; ".join(f"{one['loc'][-1]}: {one['msg'][:1].lower()}{one['msg'][1:]}" for one in error.errors())
+    return await _refused(request, Refused(422, why))
 
 
 async def _healthy() -> dict[str, str]:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from sightline.errors import SightlineError
 from sightline.serve import follow
 from sightline.serve.batcher import Answered
 from sightline.serve.capture import drawn
@@ -83,10 +82,11 @@ class Challenger:
             try:
                 self.ended = self._over()
                 self.trouble = None
-            except (SightlineError, OSError) as error:
+            except Exception as error:  # noqa: BLE001 — whatever fails in a ledger may be over at the next look
+                said = follow.words(error)
                 if self.trouble is None:
-                    log.warning("version %s does not answer (%s): %s", self.version.number, self.task.words, error)
-                self.trouble = str(error)
+                    log.warning("version %s does not answer (%s): %s", self.version.number, self.task.words, said)
+                self.trouble = said
             if self.ended is not None:
                 log.warning("version %s answers no more (%s): %s", self.version.number, self.task.words, self.ended)
                 return

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PIL import Image, ImageDraw, ImageFont
 
+from sightline.errors import ConfigError
 from sightline.heads.labels import shown
 from sightline.heads.located import told
 from sightline.images.outlined import Outline, outline
@@ -15,7 +17,7 @@ from sightline.names import plain
 from sightline.serve.files import doubt
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from sightline.serve.images import Source
 
@@ -29,22 +31,37 @@ SURE, UNSURE = (22, 101, 52), (146, 64, 14)
 """Colours of the band below: an answer, and one that a person had better give."""
 COLOURS = ((37, 99, 235), (190, 24, 93), (21, 128, 61), (180, 83, 9), (109, 40, 217), (15, 118, 110), (185, 28, 28))
 """Of boxes, by class."""
+OWN = b"drawn by sightline predict"
+"""The comment in each picture: by it the next run knows which ones it may replace."""
+STARTS = 256
+"""Bytes of a picture in which its comment stands."""
+
+
+def check_apart(images: Iterable[Source], folder: Path) -> None:
+    """Raise ConfigError where a picture in `folder` would have the name of one of the `images`."""
+    asked = _files(one.file for one in images)
+    for image in images:
+        place = _place(folder, image)
+        if _files([place]) & asked:
+            raise ConfigError(f"--draw {folder}: {place.name} in it is one of the images: name another folder")
 
 
 def draw(images: Sequence[Source], rows: Sequence[dict[str, Any]], folder: Path) -> list[Path]:
     """Write a JPEG with its answer below into `folder` for each of the `rows` that has one; the files.
 
-    Named as the image is; where several are named alike, with a number.
+    Named as the image is; where several are named alike, or a file is there that was not drawn here, with a number.
     """
     folder.mkdir(parents=True, exist_ok=True)
     made: list[Path] = []
+    taken = _files(one.file for one in images)
     classes = sorted({box["label"] for row in rows for box in row.get("boxes", ())})
     for image, row in zip(images, rows, strict=True):
         if "error" in row:
             continue
-        place = _free(folder, plain(Path(image.name).stem), made)
-        _drawn(image.read(), row, classes).save(place, "JPEG", quality=90)
+        place = _free(_place(folder, image), taken)
+        _drawn(image.read(), row, classes).save(place, "JPEG", quality=90, comment=OWN)
         made.append(place)
+        taken |= _files([place])
     return made
 
 
@@ -114,11 +131,32 @@ def _letters(size: int) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(f"{get_data_path()}/fonts/ttf/DejaVuSans.ttf", size)
 
 
-def _free(folder: Path, stem: str, made: Sequence[Path]) -> Path:
-    """A file that none of those `made` is."""
-    taken, number = set(made), 1
-    place = folder / f"{stem}.jpg"
-    while place in taken:
+def _place(folder: Path, image: Source) -> Path:
+    return folder / f"{plain(Path(image.name).stem)}.jpg"
+
+
+def _free(wanted: Path, taken: set[tuple[int, int]]) -> Path:
+    """`wanted`, or with the first number that leaves alone what is `taken` and what was not drawn here."""
+    place, number = wanted, 1
+    while place.is_symlink() or _files([place]) & taken or not _may_be_replaced(place):
         number += 1
-        place = folder / f"{stem}-{number}.jpg"
+        place = wanted.with_stem(f"{wanted.stem}-{number}")
     return place
+
+
+def _may_be_replaced(place: Path) -> bool:
+    if not place.exists():
+        return True
+    with suppress(OSError), place.open("rb") as file:
+        return OWN in file.read(STARTS)
+    return False
+
+
+def _files(places: Iterable[Path]) -> set[tuple[int, int]]:
+    """Those of the places that are there, as the disk knows them, whatever their names."""
+    found = set()
+    for place in places:
+        with suppress(OSError):
+            stat = place.stat()
+            found.add((stat.st_dev, stat.st_ino))
+    return found

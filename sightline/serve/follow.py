@@ -6,7 +6,7 @@ import logging
 from threading import Event, Thread
 from typing import TYPE_CHECKING
 
-from sightline.errors import SightlineError
+from sightline.masking import masked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 SECONDS = 1.0
 """Between two looks at the ledger."""
 log = logging.getLogger(__name__)
+
+
+def words(error: Exception) -> str:
+    """What went wrong, in a line that callers may read."""
+    return masked(" ".join(str(error).split())[:300] or type(error).__name__)
 
 
 class Follower:
@@ -44,11 +49,12 @@ class Follower:
                     self._name = name
                     log.info("version %s answers from now on", self.version.number)
                 self.trouble = None
-            except (SightlineError, OSError) as error:
+            except Exception as error:  # noqa: BLE001 — whatever fails in a ledger or a store may be over at the next look
                 # The version of before goes on: it was verified when it was loaded.
+                said = words(error)
                 if self.trouble is None:
-                    log.warning("version %s goes on: %s", self.version.number, error)
-                self.trouble = str(error)
+                    log.warning("version %s goes on: %s", self.version.number, said)
+                self.trouble = said
 
     def close(self) -> None:
         """Follow no more."""

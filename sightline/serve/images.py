@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import glob
-import json
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from sightline.data.sources import cells
 from sightline.data.sources.entries import JUNK
 from sightline.data.sources.item import is_mask, looks_like_an_image
 from sightline.data.tars import members
@@ -18,9 +17,10 @@ from sightline.images.reading import SUFFIXES
 from sightline.words import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
 TABLES = (".csv", ".jsonl")
+COLUMN = "path"
 
 
 @dataclass(frozen=True)
@@ -97,19 +97,12 @@ def _is_image(path: Path, folder: Path) -> bool:
 
 
 def _listed(table: Path) -> Iterator[str]:
+    """The paths in a table, however spreadsheets saved it, and in a column of any name that labels.csv may have."""
     try:
-        with table.open(encoding="utf-8-sig", newline="") as handle:
-            rows = (
-                csv.DictReader(handle) if table.suffix.lower() == ".csv" else map(json.loads, filter(str.strip, handle))
-            )
-            for number, row in enumerate(rows, start=1):
-                yield _path(table, number, row)
-    except (OSError, UnicodeDecodeError, csv.Error, json.JSONDecodeError) as error:
-        raise DataError(f"{table} cannot be read: {error}") from None
-
-
-def _path(table: Path, number: int, row: Mapping[str, Any] | Any) -> str:
-    path = row.get("path") if isinstance(row, dict) else None
-    if not path:
-        raise DataError(f"{table}, row {number}: there is no path; name the column of the image files path")
-    return str(path)
+        for line, row in cells.sheet(table, {COLUMN: cells.COLUMNS[COLUMN]}, (COLUMN,)).rows:
+            path = cells.text(row.get(COLUMN))
+            if not path:
+                raise DataError(f"{table}, line {line}: there is no path; name the column of the image files path")
+            yield path
+    except OSError as error:
+        raise DataError(f"{table} cannot be read: {error.strerror}") from None

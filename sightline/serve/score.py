@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sightline.digests import digest_of
+from sightline.data.sources.item import spelled
 from sightline.files import replacing, write_atomically
 from sightline.images.reading import UnreadableImage
 from sightline.serve import record
@@ -83,10 +85,11 @@ def score(
     """Answer `images` into the Parquet file `out`, a row each in their order; `step` hears of every part.
 
     The classes of the column `probabilities` stand in the file's metadata. Unreadable images are rows with an `error`.
-    A job that was killed goes on with the parts beside `out` where images and version are the same.
+    A job that was killed goes on with the parts beside `out` where version, limits and images are the same, and no
+    image's file was changed meanwhile.
     """
     parts = out.with_name(f".{out.name}.parts")
-    plan = json.dumps(digest_of([version.digest, [(one.name, one.offset, one.size) for one in images]]))
+    plan = json.dumps(_plan(images, version))
     if not (parts / PLAN).is_file() or (parts / PLAN).read_text(encoding="utf-8") != plan:
         shutil.rmtree(parts, ignore_errors=True)
         write_atomically(parts / PLAN, plan)
@@ -109,6 +112,23 @@ def score(
     return Scored(str(out), version.number, len(images), *counts, resumed)
 
 
+def _plan(images: Sequence[Source], version: Version) -> str:
+    """Digest of all that the answers come from: of an image, its file as the disk knows it, for none is read twice."""
+
+    @cache
+    def stamp(file: Path) -> list[str | int]:
+        try:
+            found = file.stat()
+        except OSError:
+            return [str(file.absolute())]
+        return [str(file.absolute()), found.st_size, found.st_mtime_ns]
+
+    whole = hashlib.sha256(json.dumps([version.digest, version.predictor.max_pixels]).encode())
+    for one in images:
+        whole.update(json.dumps([one.name, one.offset, one.size, stamp(one.file)]).encode())
+    return whole.hexdigest()
+
+
 def _rows(chunk: Sequence[Source], version: Version, pool: ThreadPoolExecutor) -> list[dict[str, Any]]:
     read = list(pool.map(lambda one: _read(one, version), chunk))
     good = [(data, pixels) for data, pixels, error in read if error is None]
@@ -117,7 +137,8 @@ def _rows(chunk: Sequence[Source], version: Version, pool: ThreadPoolExecutor) -
     )
     rows = []
     for source, (_, _, error) in zip(chunk, read, strict=True):
-        row: dict[str, Any] = {"path": source.name, "version": version.number, "digest": version.digest, "error": error}
+        row: dict[str, Any] = {"path": spelled(source.name), "version": version.number, "digest": version.digest}
+        row["error"] = error
         if error is None:
             answer = next(answers)
             found = asdict(answer)

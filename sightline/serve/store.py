@@ -40,7 +40,7 @@ class Place:
 
 
 class Store:
-    """The folder or address `folder`; a folder without a scheme lies below `root`.
+    """The folder or address `folder`; a folder without a scheme lies below `root`, or at home after a `~`.
 
     Raises ConfigError where nothing installed knows such addresses.
     """
@@ -50,8 +50,8 @@ class Store:
 
         self.shown = folder
         try:
-            self._fs, self._root = url_to_fs(folder if "://" in folder else str(root / folder))
-        except (ValueError, ImportError) as error:
+            self._fs, self._root = url_to_fs(folder if "://" in folder else str(root / Path(folder).expanduser()))
+        except (ValueError, ImportError, RuntimeError) as error:
             raise ConfigError(
                 f"capture.folder = {folder!r} cannot be used: {error}; name a folder, or install what it needs"
             ) from None

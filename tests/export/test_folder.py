@@ -75,6 +75,27 @@ def test_client_decides_as_predict(form: str, bundle: Path, exported: Callable[[
         assert said == {"path": said["path"], **wanted}
 
 
+def test_client_tells_what_it_cannot_read(exported: Callable[[str], Path], tmp_path: Path) -> None:
+    """In a line, as `predict` does, whatever is wrong; the others are answered, and the exit status tells of it."""
+    whole, scans = (file(Image.fromarray(photo(0)).resize((90, 70)), "JPEG", progressive=one) for one in (False, True))
+    asked = {
+        "good.jpg": whole,
+        "notes.jpg": b"no image",
+        "half.jpg": whole[: len(whole) // 2],
+        "scans.jpg": scans[:-40],
+        "cut.jpg": whole[:-12],
+        "broken.png": file(Image.fromarray(photo(0)))[:200],
+    }
+    for name, data in asked.items():
+        (tmp_path / name).write_bytes(data)
+    words = [sys.executable, "-I", "-c", ALONE, str(exported("onnx") / "client.py"), *asked, "missing.png"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "")
+    told = {row.pop("path"): row for row in map(json.loads, done.stdout.splitlines())}
+    assert list(told) == [*asked, "missing.png"]
+    assert [name for name, row in told.items() if set(row) == {"error"} and row["error"]] == list(told)[1:]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("shape", ["fold", "pad", "crop"])
 def test_client_makes_images_square_as_the_version_does(shape: Fit, tmp_path: Path) -> None:

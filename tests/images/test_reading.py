@@ -87,7 +87,7 @@ def test_other_formats_are_refused_by_content(kind: str) -> None:
         (b'<?xml version="1.0"?>\n<svg xmlns="">', "an SVG drawing"),
         (b"<?xml version='1.0'?><annotation/>", "an XML file"),
         (b'{"error": 404}', "a JSON file"),
-        (b"PK\x03\x04\0\0", "an archive: unpack it"),
+        (b"PK\x03\x04\0\0", "an archive: unpack it, or give it to `sightline init"),
         (b"%PDF-1.7", "a PDF document"),
         (b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom", "a video"),
         (b"\0" * 4096, "nothing but zeros"),

@@ -13,8 +13,10 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 from answering import CLASSES, follower, image, served, version
+from sqlalchemy.exc import OperationalError
 
-from sightline.errors import RegistryError
+from flows.serving import TOKEN, required_token
+from sightline.errors import ConfigError, RegistryError
 from sightline.serve import batcher, bodies, follow
 from sightline.serve.app import application
 
@@ -115,11 +117,19 @@ def test_what_is_no_request_is_refused_in_words(
 
 
 def test_other_methods_and_paths_are_refused(api: httpx.Client) -> None:
-    """As HTTP says it."""
-    assert api.get("/predict").status_code == 405
-    assert api.delete("/").status_code == 405
-    assert api.get("/../params.yaml").status_code == 404
-    assert api.post("/predict", params={"top": "many"}, content=image()).status_code == 422
+    """As HTTP says it, in the shape of every other error."""
+    replies = [
+        api.get("/predict"),
+        api.delete("/"),
+        api.get("/../params.yaml"),
+        api.post("/predict", params={"top": "many"}, content=image()),
+        api.post("/predict", headers={"X-Sightline-Site": "!"}, content=image()),
+    ]
+    assert [reply.status_code for reply in replies] == [405, 405, 404, 422, 422]
+    assert [list(reply.json()) for reply in replies] == [["error"]] * len(replies)
+    assert replies[0].headers["allow"] == "POST"
+    assert replies[3].json()["error"].startswith("top: input should be a valid integer")
+    assert replies[4].json()["error"].startswith("X-Sightline-Site: ")
 
 
 def test_limits_hold_before_anything_is_decoded(api: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,6 +178,20 @@ def test_token_is_asked_for() -> None:
         assert status(b"Bearer secret") == 200
         assert client.get("/metrics").status_code == 401
         assert client.get("/healthz").json() == {"status": "alive"}
+    with served(token="geheimnüß") as address:  # noqa: S106 — of this test alone
+        for given, wanted in (("Bearer geheimnüß", 200), ("Bearer geheimnüs", 401)):
+            reply = httpx.post(f"{address}/predict", content=image(), headers=[(b"authorization", given.encode())])
+            assert reply.status_code == wanted
+
+
+@pytest.mark.parametrize("given", ["", " "])
+def test_empty_token_is_refused(given: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who names one wants not all to be let in; who names none does."""
+    monkeypatch.setenv(TOKEN, given)
+    with pytest.raises(ConfigError, match=r"SIGHTLINE_TOKEN is empty: .* or unset it"):
+        required_token()
+    monkeypatch.delenv(TOKEN)
+    assert required_token() is None
 
 
 def test_promotion_and_rollback_drop_no_request(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -202,14 +226,23 @@ def test_promotion_and_rollback_drop_no_request(monkeypatch: pytest.MonkeyPatch)
             assert one["probability"] == pytest.approx(expected[one["version"]], abs=1e-5)
 
 
-def test_version_of_before_goes_on_where_the_next_cannot_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The trouble is told at /readyz until it is over."""
+@pytest.mark.parametrize(
+    "error",
+    [
+        RegistryError("version 2 is not the one of the ledger"),
+        OperationalError("SELECT 1", {}, ConnectionError("server closed the connection")),
+    ],
+)
+def test_version_of_before_goes_on_where_the_next_cannot_be_had(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the trouble is, it is told at /readyz until it is over."""
     monkeypatch.setattr(follow, "SECONDS", 0.02)
     wanted, trouble = ["1"], [False]
 
     def load() -> Version:
         if trouble[0]:
-            raise RegistryError("version 2 is not the one of the ledger")
+            raise error
         return version(wanted[0])
 
     held = follower(lambda: wanted[0], load)
@@ -220,7 +253,9 @@ def test_version_of_before_goes_on_where_the_next_cannot_be_had(monkeypatch: pyt
             return told
 
         trouble[0], wanted[0] = True, "2"
+        end = time.monotonic() + 10
         while ready()["ledger"] is None:
+            assert time.monotonic() < end
             time.sleep(0.02)
         assert ready()["version"] == "1"
         assert httpx.post(f"{address}/predict", content=image()).json()["answers"][0]["version"] == "1"

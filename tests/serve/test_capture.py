@@ -303,6 +303,18 @@ def test_addresses_of_fsspec_are_folders_too(tmp_path: Path, answered: Answered)
         Store(tmp_path, "nowhere://lines")
 
 
+def test_folder_may_lie_at_home(tmp_path: Path, answered: Answered, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a shell understands it; whose home there is not is told."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    capture = Capture(Store(tmp_path / "project", "~/captured"), Policy())
+    capture.note(Origin("one", 0), answered, image())
+    capture.close()
+    assert [path.name for path in tmp_path.iterdir()] == ["home"]
+    assert [row["request"] for row in rows(tmp_path / "home", "captured")] == ["one"]
+    with pytest.raises(ConfigError, match=r"capture\.folder = '~nobody-of-that-name/captured'"):
+        Store(tmp_path, "~nobody-of-that-name/captured")
+
+
 def test_old_days_and_scratch_files_go(tmp_path: Path) -> None:
     """At the start of a server; what is younger, and what is not ours, stays."""
     today = datetime.now(UTC).date()

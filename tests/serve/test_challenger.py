@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 from answering import follower, image, served, version
+from sqlalchemy.exc import OperationalError
 
 from sightline.errors import RegistryError
 from sightline.params import Capture as Policy
@@ -35,12 +36,12 @@ class Ledger:
     """What the ledger says of the challenger: nothing, why it is over, or that it cannot be read."""
 
     says: str | None = None
-    trouble = False
+    trouble: Exception | None = None
 
     def __call__(self) -> str | None:
         """Why it is over."""
-        if self.trouble:
-            raise RegistryError("the ledger does not answer")
+        if self.trouble is not None:
+            raise self.trouble
         return self.says
 
 
@@ -141,8 +142,16 @@ def test_canary_answers_its_share(tmp_path: Path) -> None:
     assert 5 < sum(role == "canary" for _, _, role in told) < 35
 
 
-@pytest.mark.parametrize("task", [Task(shadow=True), Task(canary=0.5)])
-def test_challenger_ends_by_itself(tmp_path: Path, task: Task, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize(
+    ("task", "trouble"),
+    [
+        (Task(shadow=True), RegistryError("the ledger does not answer")),
+        (Task(canary=0.5), OperationalError("SELECT 1", {}, ConnectionError("server closed the connection"))),
+    ],
+)
+def test_challenger_ends_by_itself(
+    tmp_path: Path, task: Task, trouble: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
     """Once the ledger has spoken; until the ledger can be read it pauses; no request fails meanwhile."""
     ledger = Ledger()
     with serving(tmp_path, task, ledger) as (client, _):
@@ -177,10 +186,10 @@ def test_challenger_ends_by_itself(tmp_path: Path, task: Task, caplog: pytest.Lo
                 pool.submit(ask)
             try:
                 wait(counted)
-                ledger.trouble = True
+                ledger.trouble = trouble
                 wait(lambda: told()["ledger"])
                 assert nothing_more()
-                ledger.trouble = False
+                ledger.trouble = None
                 wait(lambda: told()["ledger"] is None)
                 before = counted()
                 wait(lambda: counted() > before)

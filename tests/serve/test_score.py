@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tarfile
 from typing import TYPE_CHECKING
 
@@ -81,6 +82,54 @@ def test_killed_job_goes_on(folder: Path, tmp_path: Path, monkeypatch: pytest.Mo
     assert score(asked, version("2"), out).resumed == 0
     killed_after(12)
     assert score(asked[1:], version("1"), out).resumed == 0
+    killed_after(12)
+    limited = version("1")
+    limited.predictor.max_pixels = 100
+    assert score(asked, limited, out).unreadable == len(asked)
+
+
+def test_killed_job_keeps_no_answer_of_another_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither of a list of the same names elsewhere, nor of a file or a tar that was replaced."""
+    monkeypatch.setattr(scoring, "PART", 1)
+    monday, tuesday, out = tmp_path / "monday", tmp_path / "tuesday", tmp_path / "out.parquet"
+    for folder, colour in ((monday, "red"), (tuesday, "green")):
+        folder.mkdir()
+        draw(1, COLOURS[colour]).save(folder / "a.png")
+        (folder / "list.csv").write_text("path\na.png\nmissing.png\n", encoding="utf-8")
+        with tarfile.open(folder / "all.tar", "w") as tar:
+            tar.add(folder / "a.png", "a.png")
+    stamp = (monday / "a.png").stat()
+
+    def killed(_: int) -> None:
+        raise KeyboardInterrupt
+
+    def resumed(before: Path, after: Path) -> int:
+        with pytest.raises(KeyboardInterrupt):
+            score(sources(before), version("1"), out, killed)
+        if before == after:
+            replaced = tuesday / ("all.tar" if after.suffix == ".tar" else "a.png")
+            (monday / replaced.name).write_bytes(replaced.read_bytes())
+            os.utime(monday / replaced.name, ns=(stamp.st_atime_ns, stamp.st_mtime_ns + 1))
+        return score(sources(after), version("1"), out).resumed
+
+    assert resumed(monday / "list.csv", tuesday / "list.csv") == 0
+    assert resumed(monday / "list.csv", monday / "list.csv") == 0
+    assert resumed(monday / "all.tar", monday / "all.tar") == 0
+
+
+def test_names_that_are_no_text_are_spelled(tmp_path: Path) -> None:
+    """On the disk and in a tar file: Parquet holds UTF-8 alone."""
+    data = draw(1, COLOURS["red"])
+    (tmp_path / "images").mkdir()
+    with open(os.fsencode(tmp_path / "images") + b"/caf\xe9.png", "wb") as file:  # noqa: PTH123 — the name is no text
+        data.save(file, "PNG")
+    with tarfile.open(tmp_path / "all.tar", "w") as tar:
+        tar.add(tmp_path / "images", "images")
+    name = "images/caf\\xe9.png"
+    for given, shown in ((tmp_path / "images", name), (tmp_path / "all.tar", f"all.tar/{name}")):
+        score(sources(given), version("1"), tmp_path / "out.parquet")
+        rows = pd.read_parquet(tmp_path / "out.parquet")
+        assert (rows["path"].item(), rows["label"].isna().item()) == (f"{tmp_path}/{shown}", False)
 
 
 def test_tables_tars_and_files_are_read(folder: Path, tmp_path: Path) -> None:
@@ -99,9 +148,18 @@ def test_tables_tars_and_files_are_read(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="there is no image in it"):
         sources(tmp_path / "empty")
-    table.write_text("file\nx.png\n", encoding="utf-8")
-    with pytest.raises(DataError, match="row 1: there is no path"):
-        sources(table)
+    for text in ("Path;who\n{};me\n", "file_name\twho\n{}\tme\n"):
+        table.write_text(text.format(f"{folder.name}/red/{first.name}"), encoding="utf-16")
+        assert [one.read() for one in sources(table)] == [first.read_bytes()]
+    for text, said in (
+        ("where,who\nx.png,me\n", "'where', 'who'.* a column path"),
+        ("path,who\n,me\n", "line 2: there is no"),
+    ):
+        table.write_text(text, encoding="utf-8")
+        with pytest.raises(DataError, match=said):
+            sources(table)
+    with pytest.raises(DataError, match=r"nowhere\.csv cannot be read: No such file"):
+        sources(tmp_path / "nowhere.csv")
 
 
 def test_folder_has_the_images_that_would_be_learned_from(tmp_path: Path) -> None:
