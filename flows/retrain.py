@@ -14,6 +14,7 @@ from flows.summary import Summary  # noqa: TC001 — Prefect reads the annotatio
 from flows.train import train
 from sightline import config, project
 from sightline.data.versions import history
+from sightline.files import replacing
 from sightline.labelling import chosen
 from sightline.monitor.facts import gather
 from sightline.monitor.policy import decide
@@ -21,6 +22,7 @@ from sightline.report.labelling import write_captured
 from tasks.pages import link
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from sightline.project import Paths
@@ -44,10 +46,19 @@ def retrain(signal: str = "") -> Summary | None:
         said = f"{signal}: {decision.sentence}" if signal else decision.sentence
         log.info(said)
         create_markdown_artifact(said, key="why-retrain", description="What the retrain policy decided")
-        if decision.ask and (page := _queue(paths, min(decision.ask, MOST))) is not None:
+        if decision.ask and (page := _asked(paths, min(decision.ask, MOST), log.warning)) is not None:
             log.info(f"images whose labels would help: {page}")
             link(paths, page, "Images to label", "labelling-queue")
         return train.fn() if decision.train else None
+
+
+def _asked(paths: Paths, count: int, warn: Callable[[str], None]) -> Path | None:
+    """The page; None where there is none, and `warn` hears why it could not be made."""
+    try:
+        return _queue(paths, count)
+    except Exception as error:  # noqa: BLE001 — the training waits for no page, whatever keeps it from being made
+        warn(f"no page with images to label could be made: {error}")
+        return None
 
 
 def _queue(paths: Paths, count: int) -> Path | None:
@@ -60,4 +71,7 @@ def _queue(paths: Paths, count: int) -> Path | None:
     if not images:
         return None
     title = f"{paths.params.project.name}: images to label"
-    return write_captured(paths, folder, images, title, suggest=False)
+    # One that a killed run began, without its page, makes room for this.
+    with replacing(folder) as scratch:
+        write_captured(paths, scratch, images, title, suggest=False)
+    return page

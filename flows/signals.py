@@ -23,12 +23,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from prefect.blocks.abstract import NotificationBlock
+    from prefect.events import Event
 
     from sightline.monitor.outcome import Outcome
     from sightline.project import Paths
 
 DRIFT, HARM, LABELS = "sightline.drift", "sightline.harm", "sightline.labels"
 EMAIL = EmailAlert.get_block_type_slug()
+PATIENCE = 15.0
+"""Seconds in which Prefect's server has to take an event."""
 WORDS = {DRIFT: "the traffic has shifted", HARM: "accuracy fell"}
 """Subjects of alerts."""
 
@@ -68,10 +71,17 @@ def tell(paths: Paths, outcome: Outcome, warn: Callable[[str], None]) -> list[st
     return list(dict.fromkeys(new))
 
 
-def labels_came(paths: Paths, version: str, changed: int) -> None:
-    """Tell Prefect's triggers, where there is a server that has any, that people labelled images."""
-    if "PREFECT_API_URL" in os.environ:
+def labels_came(paths: Paths, version: str, changed: int, warn: Callable[[str], None]) -> None:
+    """Tell Prefect's triggers, where there is a server that has any, that people labelled images.
+
+    `warn` hears of it where the server does not.
+    """
+    if "PREFECT_API_URL" not in os.environ:
+        return
+    try:
         _emit(LABELS, paths, {"version": version, "labels": changed, "sentence": f"{changed} images were labelled"})
+    except Exception as error:  # noqa: BLE001 — the labels are taken, whatever keeps the server from hearing of them
+        warn(f"the labels are taken, but {LABELS} was not told to Prefect's triggers: {error}")
 
 
 def _alarms(outcome: Outcome) -> list[Alarm]:
@@ -89,16 +99,27 @@ def _event(alarm: Alarm, paths: Paths, outcome: Outcome, page: Path) -> Callable
 
 
 def _emit(event: str, paths: Paths, payload: dict[str, Any]) -> None:
-    from prefect.events import emit_event
-    from prefect.events.worker import EventsWorker
+    from prefect.events import Event, Resource
 
     name = paths.params.project.name
-    resource = {"prefect.resource.id": f"sightline.project.{name}", "prefect.resource.name": name}
-    sent = emit_event(event=event, resource=resource, payload=payload)
-    if sent is None:
-        raise SightlineError(f"Prefect takes no events: {event} was not told")
-    # Sent by a thread, which a short command would not wait for.
-    EventsWorker.instance().wait_until_empty()
+    resource = Resource({"prefect.resource.id": f"sightline.project.{name}", "prefect.resource.name": name})
+    try:
+        asyncio.run(_send(Event(event=event, resource=resource, payload=payload)))
+    except TimeoutError:
+        where = os.environ["PREFECT_API_URL"]
+        raise SightlineError(f"PREFECT_API_URL = {where} took no event within {PATIENCE:g} seconds") from None
+
+
+async def _send(event: Event) -> None:
+    """Send it ourselves: Prefect's own thread says nothing of an event that it lost, and is waited for for ever."""
+    from prefect.client.orchestration import get_client
+    from prefect.events.clients import get_events_client
+    from prefect.events.related import related_resources_from_run_context
+
+    # After each event the server is asked whether it came.
+    async with asyncio.timeout(PATIENCE), get_client() as api, get_events_client(checkpoint_every=1) as events:
+        event.related += await related_resources_from_run_context(api)
+        await events.emit(event)
 
 
 def _blocks(paths: Paths) -> list[str]:

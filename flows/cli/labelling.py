@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING
 
 import typer
@@ -52,7 +53,7 @@ def captured(folder: Path, *, audit: bool, queue: bool, count: int, form: Form, 
 
         title = f"{paths.params.project.name}: {'audit sample' if audit else 'images that teach most'}"
         page = write_captured(paths, folder, found.images, title, suggest=suggest)
-    bare = f"no picture was kept of {found.bare:,}" if found.bare else ""
+    bare = f"no {_needed(paths, audit=audit)} was kept of {found.bare:,}" if found.bare else ""
     tell(page, len(found.images), found.left, bare, as_json=as_json, bare=found.bare)
 
 
@@ -113,14 +114,18 @@ def _nothing(paths: Paths, found: Choice, *, audit: bool) -> str:
     policy, boxed = paths.params.capture, LABELS[paths.params.task_of("target")].are_boxes
     if found.bare:
         small = "no edge can be drawn exactly on thumbnails" if boxed else "thumbnails do for the verdict alone"
-        what = "whole picture" if boxed else "picture"
         return (
-            f"no {what} was kept of {counted(found.bare, 'answer')}: set capture.keep = images in params.yaml (it is "
-            f"{policy.keep}; {small}), and restart `sightline serve`"
+            f"no {_needed(paths, audit=audit)} was kept of {counted(found.bare, 'answer')}: set capture.keep = images "
+            f"in params.yaml (it is {policy.keep}; {small}), and restart `sightline serve`"
         )
     if audit:
         return "no image of the audit sample waits for a label: `sightline monitor` draws from what was captured since"
     return f"no captured answer of the champion in {policy.folder} waits for a label: `sightline serve` records them"
+
+
+def _needed(paths: Paths, *, audit: bool) -> str:
+    """What must have been kept of an image."""
+    return "picture" if audit and not LABELS[paths.params.task_of("target")].are_boxes else "whole picture"
 
 
 def is_captured(table: Path) -> bool:
@@ -143,7 +148,7 @@ def take_captured(table: Path, *, as_json: bool) -> None:
     if done.changed:
         from flows.signals import labels_came
 
-        labels_came(paths, done.version, done.changed)
+        labels_came(paths, done.version, done.changed, partial(say, err=True))
 
 
 def _show(done: Taken) -> None:

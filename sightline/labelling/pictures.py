@@ -8,16 +8,17 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
+from sightline.errors import Damaged
 from sightline.images.reading import EXTENSIONS, SIXTEEN_BIT, open_image, png, to_rgb
-from sightline.serve.history import look
+from sightline.serve.history import AT, look, read
 from sightline.serve.store import Store
+from sightline.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    import pyarrow as pa
 
     from sightline.project import Paths
 
@@ -82,7 +83,15 @@ def captured(
     if not times:
         return [], ""
     found = look(Store(paths.root, paths.params.capture.folder), min(times), max(times) + MOMENT)
+    first, last = (pa.scalar(at, AT) for at in (min(times), max(times)))
     rows: list[dict[str, Any]] = []
-    for part in found.tables(COLUMNS):
-        rows += part.filter(pc.is_in(part[column], wanted)).to_pylist()
-    return rows, f" ({len(found.damaged)} files cannot be read)" if found.damaged else ""
+    damaged = len(found.damaged)
+    for file in found.files:
+        try:
+            part = read(found.store, file.place.name, COLUMNS)
+        except Damaged:
+            damaged += 1
+            continue
+        inside = pc.and_(pc.greater_equal(part["at"], first), pc.less_equal(part["at"], last))
+        rows += part.filter(pc.and_(inside, pc.is_in(part[column], wanted))).to_pylist()
+    return rows, f" ({counted(damaged, 'file')} cannot be read)" if damaged else ""

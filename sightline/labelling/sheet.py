@@ -10,13 +10,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from sightline.data.labels.exchange import refuse
+from sightline.data.sources import cells
 from sightline.data.sources.item import plain
 from sightline.errors import DataError
 from sightline.files import write_atomically
 from sightline.labelling import label_studio
 from sightline.labelling.chosen import REASONS
 from sightline.labelling.pictures import kind, name_of, shown
-from sightline.words import from_cell, to_cell
+from sightline.words import to_cell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -58,8 +59,8 @@ def write(folder: Path, images: Sequence[Chosen], *, suggest: bool) -> Path:
         picture = shown(one.picture or b"")
         name = name_of(one.sha256, picture)
         write_atomically(folder / name, picture)
-        cells = line(one) | {"why": one.why, "picture": name, "suggestion": one.answer}
-        table.writerow({key: to_cell(str(cell)) for key, cell in cells.items()} | {"probability": _share(one)})
+        values = line(one) | {"why": one.why, "picture": name, "suggestion": one.answer}
+        table.writerow({key: to_cell(str(cell)) for key, cell in values.items()} | {"probability": _share(one)})
     write_atomically(folder / TABLE, out.getvalue())
     return folder / TABLE
 
@@ -106,11 +107,14 @@ def is_ours(table: Path) -> bool:
     """Whether the file holds answers to captured images, not labels of images of the data set."""
     if table.suffix.lower() == ".json":
         return True
-    if not table.is_file():
+    if not table.is_file() or table.suffix.lower() == ".jsonl":
         return False
-    # What is no text of ours is told by whoever reads tables.
-    with table.open(encoding="utf-8-sig", errors="replace", newline="") as handle:
-        return "request" in next(csv.reader(handle), [])
+    try:
+        _sheet(table)
+    except DataError:
+        # What is no text of ours is told by whoever reads tables.
+        return False
+    return True
 
 
 def read(table: Path, labels: Labels) -> list[Answer]:
@@ -135,15 +139,17 @@ def read(table: Path, labels: Labels) -> list[Answer]:
 
 
 def _lines(table: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    with table.open(encoding="utf-8-sig", newline="") as handle:
-        reader = csv.DictReader(handle)
-        missing = set(COLUMNS) - set(reader.fieldnames or ())
-        if missing:
-            raise DataError(
-                f"{table}: the column {' and '.join(sorted(missing))} is missing; it has {reader.fieldnames}"
-            )
-        for row in reader:
-            yield f"line {reader.line_num}", {key: from_cell((row[key] or "").strip()) for key in COLUMNS}
+    rows = list(_sheet(table).rows)
+    missing = set(COLUMNS).difference(*(row for _, row in rows))
+    if rows and missing:
+        raise DataError(f"{table}: the column {' and '.join(sorted(missing))} is missing; put back what was exported")
+    for number, row in rows:
+        yield f"line {number}", {key: row.get(key, "") for key in COLUMNS}
+
+
+def _sheet(table: Path) -> cells.Sheet:
+    """The table as any spreadsheet saved it; raises DataError where no column names the request."""
+    return cells.sheet(table, dict.fromkeys(COLUMNS, ()), ("request",))
 
 
 def _answer(values: dict[str, Any], before: dict[tuple[str, int], Answer], labels: Labels) -> Answer:

@@ -11,6 +11,7 @@ import pyarrow as pa
 from sightline.data import manifest
 from sightline.data.labels import exchange
 from sightline.data.versions import archive
+from sightline.errors import DataError
 from sightline.evaluate import fixed, release
 from sightline.heads.labels import LABELS
 from sightline.labelling import adding, drawn, pictures, sheet
@@ -74,7 +75,7 @@ def take(paths: Paths, table: Path) -> Taken:
     audited = audit.hand_in(
         paths, [audit.Label(request=one.request, place=one.place, label=one.label) for one in answers]
     )
-    made = release.current(paths, paths.params.evaluate.release).name if before else None
+    made, unmade = _next_release(paths) if before else (None, ())
     missing = len(labels) - len(entries)
     return Taken(
         given=len(answers),
@@ -85,8 +86,16 @@ def take(paths: Paths, table: Path) -> Taken:
         version=archive.current(paths, "target").digest,
         release=None if made in before else made,
         left_out=adding.sentence(missing, unable) if missing else "",
-        said=given.said,
+        said=(*given.said, *unmade),
     )
+
+
+def _next_release(paths: Paths) -> tuple[str | None, tuple[str, ...]]:
+    """The test release of now, made where enough images came; or why there is none, for the labels are taken."""
+    try:
+        return release.current(paths, paths.params.evaluate.release).name, ()
+    except DataError as error:
+        return None, (f"the labels are taken, but no test release has them: {error}",)
 
 
 def _labelled(paths: Paths, table: Path, task: Labels) -> Drawn:

@@ -70,6 +70,9 @@ def told_apart(reference: Reference, scores: Scores, probabilities: Floats, valu
     of = of_task(reference)
     rows = reference.apart
     rows = rows[of.known(reference)[rows]]
+    if not len(rows):
+        # Classes that the version does not know have no share in its answers.
+        return "covariate"
     made, (shares, now) = scores.of_images(reference)[rows], of.shares(reference, probabilities)
     before = compare(made, values, scores.groups)
     after = compare(made, values, scores.groups, of.weights(reference, now)[rows])

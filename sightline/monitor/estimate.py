@@ -32,10 +32,13 @@ def guess(
         return None
     line, values = np.sort(head.certainty(reference)), head.certainty(window)
 
-    def above(accuracy: float) -> int:
-        # Numbers alike on both sides of the threshold count by half would change nothing that an interval shows.
-        place = min(len(line) - 1, round((1 - accuracy) * len(line)))
-        return int((values >= line[place]).sum())
+    def above(accuracy: float) -> float:
+        place = round((1 - accuracy) * len(line))
+        threshold = line[min(place, len(line) - 1)]
+        # Where answers are so sure that many are alike, as large a part of the window's counts as of the reference's.
+        first, last = np.searchsorted(line, threshold, "left"), np.searchsorted(line, threshold, "right")
+        tied = (last - place) / (last - first)
+        return float((values > threshold).sum() + tied * (values == threshold).sum())
 
     accuracy = float(right.mean())
     low, high = wilson(float(right.sum()), len(right))

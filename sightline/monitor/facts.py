@@ -77,7 +77,8 @@ def _harm(outcome: Outcome | None) -> tuple[bool, float]:
     harm = outcome.harm if outcome else None
     if harm is None or not harm.harmed:
         return False, 0.0
-    return True, max(0.0, harm.wrong / harm.labels - harm.bound)
+    labels, wrong = harm.telling
+    return True, max(0.0, wrong / labels - harm.bound)
 
 
 def _drop(outcome: Outcome | None) -> float:

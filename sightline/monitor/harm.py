@@ -41,6 +41,12 @@ class Verdict:
     """What the labels lack of full figures: the wrong answers, where each is right or wrong."""
     since: str | None = None
     """Time of the image whose label showed harm."""
+    parts: list[float] = field(default_factory=list)
+    """What each BLOCK of labels lacks, the latest last; what a state of before told of them all is not among these."""
+    fall_labels: int = 0
+    """Labels by which harm was shown: from the start whose stake won, on; 0 where none is, or nobody counted …"""
+    fall_wrong: float = 0
+    """… and what they lack."""
 
     @property
     def wealth(self) -> float:
@@ -58,11 +64,30 @@ class Verdict:
             if self.labels % BLOCK == 0:
                 start = self.labels // BLOCK + 1
                 self.stakes = self.stakes + 1 / (start * (start + 1))
+                self.parts.append(0.0)
             factors = (1 - wrong) * right + wrong * all_wrong
             self.stakes = np.minimum(self.stakes * factors, MOST)
             self.labels, self.wrong = self.labels + 1, self.wrong + wrong
+            if self.parts:
+                self.parts[-1] += float(wrong)
             if self.since is None and self.wealth >= 1 / ALPHA:
                 self.since = at
+                self.fall_labels, self.fall_wrong = self._won(rates)
+
+    def _won(self, rates: NDArray[np.float64]) -> tuple[int, float]:
+        """Labels from the start whose stake is the highest now, and what they lack."""
+        starts = -(-self.labels // BLOCK)
+        found, lacking = [(1, self.labels, self.wrong)], 0.0
+        for start, part in zip(range(starts, 0, -1), reversed(self.parts), strict=False):
+            lacking += part
+            found.append((start, self.labels - (start - 1) * BLOCK, lacking))
+
+        def stake(one: tuple[int, int, float]) -> float:
+            start, labels, wrong = one
+            powers = wrong * np.log(rates / self.bound) + (labels - wrong) * np.log((1 - rates) / (1 - self.bound))
+            return float(np.logaddexp.reduce(powers) - np.log(start * (start + 1)))
+
+        return max(found, key=stake)[1:]
 
 
 def allowed(right: NDArray[Any], margin: float) -> float:

@@ -23,6 +23,7 @@ from sightline.serve.history import read
 from sightline.serve.record import as_label
 from sightline.serve.store import Store
 from sightline.tracking.runs import connect
+from sightline.words import counted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,9 +55,14 @@ def look(paths: Paths) -> Outcome:
     store = Store(paths.root, params.capture.folder)
     with State(paths) as state:
         trouble += _find(state, store, params, now)
+        if name is not None:
+            state.compare(digest, name)
         before = state.entered(digest)
         if reference is not None and name is not None:
             watched = Watched.of(state, digest, name, reference, params.monitor)
+            if any(one.digest != digest for one in state.looks(1)):
+                # Another version answered meanwhile: the alarm of before is over.
+                watched.acknowledge()
             trouble += _enter(state, store, watched)
             outcome = _told(state, watched, outcome)
             watched.keep(state)
@@ -132,7 +138,16 @@ def _find(state: State, store: Store, params: Params, now: datetime) -> list[str
     there = {place.name for day in store.days() for place in store.files(day)}
     gone = [name for name in known - there if name < f"date={oldest.date()}"]
     state.forget(gone, oldest.date().isoformat(), _interval(oldest.timestamp(), params.monitor))
-    return [_unread(name, why) for name, why in found.damaged.items()]
+    return [*_vanished(store, known.difference(gone), there), *(_unread(*one) for one in found.damaged.items())]
+
+
+def _vanished(store: Store, kept: set[str], there: set[str]) -> list[str]:
+    """That none of the captured files that were seen before, and are still kept, is there: no answer can be seen."""
+    if not kept or kept & there:
+        return []
+    said = f"of {counted(len(kept), 'captured file')} that the monitor has seen none is in {store.shown} any more"
+    remedy = "mount it again, or set capture.folder to where `sightline serve` records"
+    return [f"{said}, and what came since may be unseen: {remedy}"]
 
 
 def _unread(name: str, why: str) -> str:

@@ -111,6 +111,17 @@ class Harm:
     """… of which were answered wrongly; an answer with several labels counts by what its F1 lacks."""
     drawn: int
     """Audit images so far, labelled or not."""
+    fall_labels: int = 0
+    """Labels since about the fall, by which harm was shown; 0 where it is not, or an earlier look did not count …"""
+    fall_wrong: float = 0
+    """… and what they lack."""
+    asked: float | None = None
+    """Error that harm_margin of now would allow, where it is another one than when the watch began."""
+
+    @property
+    def telling(self) -> tuple[int, float]:
+        """Labels that tell most, and what they lack: those that showed harm; else all."""
+        return (self.fall_labels, self.fall_wrong) if self.fall_labels else (self.labels, self.wrong)
 
 
 @dataclass(frozen=True, kw_only=True)

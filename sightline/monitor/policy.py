@@ -82,9 +82,6 @@ def decide(facts: Facts, limits: Retrain) -> Decision:
 
     Where audit labels show harm a person may decide in the end, so that a release too small to tell holds nothing up.
     """
-    if facts.champion is None:
-        busy = () if facts.running is None else (f"{facts.running} runs",)
-        return Decision(train=not busy, reasons=("there is no champion yet",), against=busy, ask=0)
     reasons, against = tuple(_reasons(facts, limits)), tuple(_against(facts, limits))
     calls = facts.harmed or facts.shifted or reasons
     ask = max(facts.needed, 0 if facts.changed else _enough(facts, limits)) if calls else 0
@@ -103,6 +100,8 @@ def _enough(facts: Facts, limits: Retrain) -> int:
 
 def _reasons(facts: Facts, limits: Retrain) -> list[str]:
     found = []
+    if facts.champion is None:
+        found.append("there is no champion yet")
     if facts.harmed:
         found.append(f"audit labels show harm, {_points(facts.lost)} more wrong answers than allowed")
     if facts.shifted and facts.drop >= limits.drop:
@@ -120,13 +119,14 @@ def _against(facts: Facts, limits: Retrain) -> list[str]:
     found = []
     if facts.running is not None:
         found.append(f"{facts.running} runs")
-    if not facts.changed:
+    # The first champion is compared with none: its gain need not show, and another recipe may bring it.
+    if not facts.changed and facts.champion is not None:
         found.append("the data are those of the last training")
     if facts.since is not None and facts.since < limits.cooldown:
         found.append(f"the last training began {facts.since:.1f} hours ago, and {limits.cooldown:g} must pass")
     if facts.spent >= limits.hours:
         found.append(f"{facts.spent:.1f} of {limits.hours:g} hours of training in 30 days are spent")
-    if facts.chance < limits.chance and not facts.harmed:
+    if facts.chance < limits.chance and not facts.harmed and facts.champion is not None:
         gain = expected(facts.harmed, facts.lost, facts.shifted, facts.drop)
         found.append(f"the test release would show a gain of {_points(gain)} in {facts.chance:.0%} of cases only")
     return found

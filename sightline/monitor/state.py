@@ -76,9 +76,10 @@ class State:
             self._db.execute("PRAGMA journal_mode = WAL")
             # By default WAL does not wait for the disk.
             self._db.execute("PRAGMA synchronous = FULL")
+            if not self._reading or TABLE not in tables:
+                # By itself: until the first look ends, or after it was killed, who reads finds nothing, but its tables.
+                self._db.executescript(f"BEGIN IMMEDIATE; {SCHEMA} COMMIT;")
             self._db.execute("BEGIN" if self._reading else "BEGIN IMMEDIATE")
-            for statement in () if self._reading else SCHEMA.split(";"):
-                self._db.execute(statement)
         except sqlite3.DatabaseError as error:
             raise ProjectError(f"{self._file}, what the monitor remembers, cannot be used: {error}") from None
         return self
@@ -163,6 +164,14 @@ class State:
         (row,) = self._db.execute("SELECT COUNT(*) AS number FROM audit WHERE digest = ?", [digest])
         return int(row["number"])
 
+    def compare(self, digest: str, reference: str) -> None:
+        """Where the version was compared with another reference, all that is known of it counts anew, for this one."""
+        others = self._db.execute("DELETE FROM watched WHERE digest = ? AND reference != ?", [digest, reference])
+        if others.rowcount:
+            self._db.execute("UPDATE files SET done = 0 WHERE digest = ?", [digest])
+            self._db.execute("UPDATE audit SET counted = 0 WHERE digest = ?", [digest])
+            self._db.execute("DELETE FROM heard WHERE digest = ?", [digest])
+
     def watched(self, digest: str, reference: str) -> tuple[dict[str, Any], dict[str, NDArray[Any]]] | None:
         """What is known of a version and its reference: figures, and arrays."""
         rows = self._db.execute("SELECT * FROM watched WHERE digest = ? AND reference = ?", [digest, reference])
@@ -173,7 +182,7 @@ class State:
             return json.loads(row["told"]), {name: arrays[name] for name in arrays.files}
 
     def watch(self, digest: str, reference: str, told: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
-        """Remember it; what was known of the version with another reference is over."""
+        """Remember it."""
         out = io.BytesIO()
         np.savez(out, allow_pickle=False, **dict(arrays))
         row = [digest, reference, json.dumps(told), out.getvalue()]

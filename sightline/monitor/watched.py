@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from math import isclose
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -151,6 +152,8 @@ class Watched:
         came, agreement = state.labelled(self.digest), self.reference.head.agreement
         self.verdict.enter((row["at"], 1 - agreement(row["answer"], row["label"])) for row in came)
         verdict = self.verdict
+        # A bet's statement stays the same from its first label to its last.
+        asked = allowed(self.reference.right[self.reference.apart], self.asked.harm_margin)
         return Harm(
             harmed=verdict.since is not None,
             since=verdict.since,
@@ -160,6 +163,9 @@ class Watched:
             labels=verdict.labels,
             wrong=verdict.wrong,
             drawn=state.drawn(self.digest),
+            fall_labels=verdict.fall_labels,
+            fall_wrong=verdict.fall_wrong,
+            asked=None if isclose(asked, verdict.bound) else asked,
         )
 
     def shifted(self) -> tuple[Seen, ...]:

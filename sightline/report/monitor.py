@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from sightline.monitor.outcome import Cause, Moved, Outcome, Seen
+    from sightline.heads.protocol import Head
+    from sightline.monitor.outcome import Cause, Harm, Moved, Outcome, Seen
     from sightline.project import Paths
 
 LOOKS = 1000
@@ -50,15 +51,31 @@ def _harm(outcome: Outcome) -> list[str]:
     harm = outcome.harm
     if harm is None:
         return []
-    head = of(outcome.task)
+    return [_verdict(of(outcome.task), harm), *_asked(outcome.version, harm)]
+
+
+def _verdict(head: Head, harm: Harm) -> str:
     if not harm.labels:
         drawn = f"none of the {harm.drawn:,} images of the audit sample is labelled"
         why = drawn if harm.drawn else "no image was drawn for the audit sample yet"
-        return [f"nothing can be said of {head.figure}: {why}"]
-    so_far = head.audited(harm.wrong, harm.labels, harm.bound)
-    if harm.harmed:
-        return [f"{head.figure} fell: {so_far} (evidence {harm.e_value:,.3g}, shown by the image of {harm.since})"]
-    return [f"no fall of {head.figure} is shown: {so_far} (evidence {harm.e_value:.3g} of {harm.threshold:g})"]
+        return f"nothing can be said of {head.figure}: {why}"
+    labels, wrong = harm.telling
+    so_far = head.audited(wrong, labels, harm.bound)
+    if not harm.harmed:
+        return f"no fall of {head.figure} is shown: {so_far} (evidence {harm.e_value:.3g} of {harm.threshold:g})"
+    by = f"shown by the image of {harm.since}"
+    if harm.fall_labels:
+        by += f" and those before it since about the fall; of {counted(harm.labels, 'label')} in all"
+    return f"{head.figure} fell: {so_far} (evidence {harm.e_value:,.3g}, {by})"
+
+
+def _asked(version: str, harm: Harm) -> list[str]:
+    """That monitor.harm_margin was changed, and does not count yet."""
+    if harm.asked is None:
+        return []
+    stays = f"for version {version} it stays {harm.bound:.1%}, as when its watch began"
+    why = "a margin chosen after the labels would prove nothing"
+    return [f"monitor.harm_margin of now would allow an error of {harm.asked:.1%}; {stays}: {why}"]
 
 
 def _shift(outcome: Outcome) -> list[str]:

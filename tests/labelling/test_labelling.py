@@ -6,10 +6,12 @@ import csv
 import hashlib
 import io
 import json
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import browsing
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from capturing import draw_audit, picture, record, truth
 from conftest import COLOURS, draw
@@ -170,16 +172,101 @@ def test_bad_answers_change_nothing(captured: Paths, tmp_path: Path) -> None:
 
 
 def test_without_pictures_the_remedy_is_told(ingested: Paths, tmp_path: Path) -> None:
-    """Figures alone cannot be labelled; thumbnails can, for the verdict, but do not join the data set."""
+    """Figures alone cannot be labelled; thumbnails can, for the verdict alone, so that the queue asks for none."""
     record(ingested, 6)
     assert "set capture.keep = images" in call("export", tmp_path / "queue", "--queue", fails=True)
     write_value(ingested.root, "capture.keep", "thumbnails")
+    write_value(ingested.root, "monitor.audit", 0.5)
     paths = Paths(ingested.root)
-    record(paths, 6, first=6)
+    record(paths, 12, first=6)
+    said = call("export", tmp_path / "queue", "--queue", fails=True)
+    assert said.startswith("no whole picture was kept of")
+    assert "thumbnails do for the verdict alone" in said
+    draw_audit(paths)
+    call("export", tmp_path / "audit", "--audit")
+    asked = lines(tmp_path / "audit" / "labels.csv")
+    told = json.loads(call("import", answer(tmp_path, asked), "--json"))
+    assert (told["added"], told["changed"], told["audited"]) == (0, 0, len(asked))
+    assert told["left_out"].startswith(f"{len(asked)} images did not join the data set: only small pictures")
+
+
+def test_answers_without_pictures_hold_nothing_up(ingested: Paths, tmp_path: Path) -> None:
+    """Where pictures are kept since a while only, the images of since then are asked for, however many came before."""
+    write_value(ingested.root, "monitor.audit", 0.5)
+    record(Paths(ingested.root), 80)
+    write_value(ingested.root, "capture.keep", "images")
+    paths = Paths(ingested.root)
+    record(paths, 6, first=80)
+    drawn = set(draw_audit(paths)) & {str(number) for number in range(80, 86)}
+    assert 0 < len(drawn) < 6, "the ids were drawn otherwise: record more"
+    for name in ("audit", "queue"):
+        call("export", tmp_path / name, f"--{name}", "--count", "1")
+        (row,) = lines(tmp_path / name / "labels.csv")
+        assert int(row["request"]) >= 80
+        assert (row["request"] in drawn) == (name == "audit")
+
+
+def test_queue_is_refused_where_no_image_joins(captured: Paths, tmp_path: Path) -> None:
+    """Nobody labels for a data set that takes no captured images."""
+    raw, away = captured.raw("target"), tmp_path / "images"
+    raw.rename(away)
+    for part in ("train", "test"):
+        shutil.copytree(away, raw / part)
+    said = call("export", tmp_path / "queue", "--queue", fails=True)
+    assert said.startswith("labels of the queue would teach nothing, since no captured image joins the data set: ")
+
+
+def test_file_damaged_inside_holds_no_others_up(captured: Paths, tmp_path: Path) -> None:
+    """It is told, its images are asked for by nobody, and labels of those of other files are taken."""
+    (first,) = (captured.root / "captured").rglob("*.parquet")
+    record(captured, 20, first=90)
+    (second,) = set((captured.root / "captured").rglob("*.parquet")) - {first}
     call("export", tmp_path / "queue", "--queue")
-    said = json.loads(call("import", answer(tmp_path, lines(tmp_path / "queue" / "labels.csv")), "--json"))
-    assert (said["added"], said["changed"]) == (0, 0)
-    assert said["left_out"].startswith("6 images did not join the data set: only small pictures")
+    asked = lines(tmp_path / "queue" / "labels.csv")
+    good = [row for row in asked if int(row["request"]) < 90]
+    assert 0 < len(good) < len(asked)
+    whole = second.read_bytes()
+    for name in ("probabilities", "picture"):
+        second.write_bytes(whole)
+        group = pq.ParquetFile(second).metadata.row_group(0)
+        columns = [group.column(number) for number in range(group.num_columns)]
+        column = next(one for one in columns if one.path_in_schema.startswith(name))
+        middle = (column.dictionary_page_offset or column.data_page_offset) + column.total_compressed_size // 2
+        second.write_bytes(whole[:middle] + bytes([whole[middle] ^ 255]) + whole[middle + 1 :])
+        said = call("export", tmp_path / name, "--queue")
+        assert f"{second.name} cannot be read, and counts nowhere" in said
+        assert {row["sha256"] for row in lines(tmp_path / name / "labels.csv")} == {row["sha256"] for row in good}
+    said = call("import", answer(tmp_path, asked), fails=True)
+    assert "is not among the captured answers (1 file cannot be read)" in said
+    assert json.loads(call("import", answer(tmp_path, good), "--json"))["added"] == len(good)
+
+
+@pytest.mark.usefixtures("captured")
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_table_may_be_saved_by_a_spreadsheet(tmp_path: Path, separator: str) -> None:
+    """With semicolons or tabs between the cells, and in UTF-16, it is read as the data set's tables are."""
+    call("export", tmp_path / "queue", "--queue", "--count", "5")
+    table = answer(tmp_path, lines(tmp_path / "queue" / "labels.csv"))
+    rows = lines(table)
+    with table.open("w", newline="", encoding="utf-16" if separator == "\t" else "utf-8-sig") as handle:
+        writer = csv.DictWriter(handle, list(rows[0]), delimiter=separator)
+        writer.writeheader()
+        writer.writerows(rows)
+    assert json.loads(call("import", table, "--json"))["added"] == 5
+    table.write_text("request;label\n1;red\n")
+    assert "the column at and place and sha256 is missing" in call("import", table, fails=True)
+
+
+def test_release_that_lost_its_images_holds_no_labels_up(captured: Paths, tmp_path: Path) -> None:
+    """The labels are taken, and it is told that no test release could be made with them."""
+    release.current(captured, "r1")
+    call("export", tmp_path / "queue", "--queue", "--count", "5")
+    rows = manifest.read(captured.manifest("target"))
+    for path in rows.loc[rows["role"] == "test", "path"]:
+        (captured.raw("target") / path).unlink()
+    done = json.loads(call("import", answer(tmp_path, lines(tmp_path / "queue" / "labels.csv")), "--json"))
+    assert (done["added"], done["release"]) == (5, None)
+    assert done["said"][0].startswith("the labels are taken, but no test release has them: ")
 
 
 def test_queue_asks_first_where_two_models_disagree(captured: Paths, tmp_path: Path) -> None:
@@ -225,6 +312,23 @@ def test_a_run_that_asks_for_labels_writes_one_page_a_day(captured: Paths) -> No
     made = page.stat().st_mtime_ns
     assert _queue(captured, 9) == page
     assert page.stat().st_mtime_ns == made
+
+
+def test_training_waits_for_no_page_of_images_to_label(captured: Paths) -> None:
+    """What a killed run began of the day's folder is made anew; where no page can be made the run is warned."""
+    from flows.retrain import _asked
+
+    warned: list[str] = []
+    page = _asked(captured, 5, warned.append)
+    assert page is not None
+    page.unlink()
+    assert _asked(captured, 3, warned.append) == page
+    assert len(lines(page.with_name("labels.csv"))) == len([*(page.parent / "images").iterdir()]) == 3
+    assert warned == []
+    page.unlink()
+    captured.manifest("target").unlink()
+    assert _asked(captured, 3, warned.append) is None
+    assert warned[0].startswith("no page with images to label could be made: ")
 
 
 @pytest.fixture(scope="module")

@@ -124,3 +124,24 @@ def test_accuracy_is_guessed_within_its_interval() -> None:
         held += found.low <= window.right.mean() <= found.high
     assert held >= 38
     assert guess(reference.probabilities, reference.right, window.probabilities[:20]) is None
+
+
+def test_accuracy_is_guessed_where_answers_are_as_sure_as_can_be() -> None:
+    """Where most are alike in that, so that no threshold parts them, the interval still holds the true accuracy."""
+    rng, held = np.random.default_rng(5), 0
+    for _ in range(40):
+        reference, window = images(500, EVEN, rng), images(300, EVEN, rng)
+        sure = [one.probabilities.argmax(axis=1)[:, None] == np.arange(3) for one in (reference, window)]
+        found = guess(sure[0].astype(np.float32), reference.right, sure[1].astype(np.float32))
+        assert found is not None
+        held += found.low <= window.right.mean() <= found.high
+    assert held >= 38
+
+
+def test_classes_that_the_version_does_not_know_tell_of_no_shares() -> None:
+    """A shift beside a reference of such alone is one of the images, as far as anybody can tell."""
+    rng = np.random.default_rng(6)
+    reference, bright = images(200, EVEN, rng), images(200, EVEN, rng, brighter=3.0)
+    reference = replace(reference, labels=np.full(200, 3), classes=(*CLASSES, "zebra"))
+    scores = Scores.of(reference)
+    assert explain(reference, scores, window_of(bright, scores)).kind == "covariate"

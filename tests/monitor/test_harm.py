@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from sightline.monitor.facts import _harm
 from sightline.monitor.harm import BLOCK, Verdict, allowed
+from sightline.monitor.outcome import Harm, Outcome
+from sightline.report.monitor import sentences
 
 
 def series(rate: float, labels: int, seed: int) -> list[tuple[str, bool]]:
@@ -39,6 +44,36 @@ def test_a_fall_after_good_months_is_called() -> None:
             verdict.enter(series(0.0, 200, seed))
             assert verdict.since == since
     assert np.mean(found) >= 0.85
+
+
+def test_late_fall_is_told_by_the_labels_since() -> None:
+    """After thousands of good labels more than may be are wrong of those that are told; states of before are read."""
+    old = Verdict(0.037)
+    old.enter(series(0.01, 3_050, 0))
+    before = {name: value for name, value in vars(old).items() if name not in {"parts", "fall_labels", "fall_wrong"}}
+    for verdict in (old, Verdict(**before)):
+        assert verdict.wrong / verdict.labels < verdict.bound
+        labels = verdict.labels
+        for one in series(0.11, 500, 1):
+            if verdict.since is None:
+                verdict.enter([one])
+        assert verdict.since is not None
+        assert verdict.wrong / verdict.labels < verdict.bound
+        assert verdict.fall_labels <= verdict.labels - labels + BLOCK
+        assert verdict.fall_wrong / verdict.fall_labels > 2 * verdict.bound
+        harm = Harm(
+            harmed=True, since=verdict.since, e_value=verdict.wealth, threshold=100, bound=verdict.bound,
+            labels=verdict.labels, wrong=verdict.wrong, drawn=9_000,
+            fall_labels=verdict.fall_labels, fall_wrong=verdict.fall_wrong,
+        )  # fmt: skip
+        outcome = Outcome(at="2026-11-27T08:00:00+00:00", version="3", digest="abc", reference="def", harm=harm)
+        said = f"accuracy fell: {verdict.fall_wrong:g} of {verdict.fall_labels} labelled audit images are wrong, 3.7%"
+        assert sentences(outcome)[0].startswith(said)
+        assert _harm(outcome)[1] == pytest.approx(verdict.fall_wrong / verdict.fall_labels - 0.037)
+        told = outcome.as_json()
+        for name in ("fall_labels", "fall_wrong", "asked"):
+            del told["harm"][name]
+        assert Outcome.from_json(told).harm == replace(harm, fall_labels=0, fall_wrong=0)
 
 
 def test_order_and_parts_of_good_and_bad_count_as_they_come() -> None:

@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import time
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,11 +20,14 @@ from traffic import capture, toys
 from sightline.config import write_value
 from sightline.errors import ProjectError
 from sightline.evaluate import reference as references
+from sightline.evaluate import release
 from sightline.monitor.audit import Label, hand_in, is_drawn, sample
+from sightline.monitor.gauges import Gauges
 from sightline.monitor.look import acknowledge, last, look
 from sightline.monitor.outcome import Outcome
 from sightline.monitor.state import State, place
 from sightline.project import Paths
+from sightline.report.monitor import sentences
 from sightline.tracking.runs import connect
 
 if TYPE_CHECKING:
@@ -81,6 +85,30 @@ def test_alarm_stays_until_it_is_acknowledged(watched: Paths) -> None:
     assert acknowledge(watched) is None
     outcome = look(watched)
     assert (outcome.alarm, outcome.wealth, outcome.threshold) == (None, 1.0, 200.0)
+
+
+def test_alarm_ends_where_another_version_answered(watched: Paths) -> None:
+    """After a rollback the version's old alarm is over, as if acknowledged: the next needs twice the wealth."""
+    capture(watched, toys(0, 150, noise=60), "noisy")
+    first = look(watched)
+    assert first.alarm is not None
+    with State(watched) as state:
+        state.looked(replace(first, version="2", digest="f" * 64, alarm=None))
+    outcome = look(watched)
+    assert (outcome.alarm, outcome.wealth, outcome.threshold) == (None, 1.0, 200.0)
+    assert look(watched).alarm is None
+
+
+def test_captured_folder_that_vanished_is_no_calm(watched: Paths) -> None:
+    """Of the files that were seen none is there: that is told until there are some again."""
+    capture(watched, toys(0, 30), "one")
+    assert look(watched).trouble == ()
+    (watched.root / "captured").rename(watched.root / "unmounted")
+    outcome = look(watched)
+    assert outcome.trouble[0].startswith("of 1 captured file that the monitor has seen none is in captured any more")
+    assert not outcome.is_calm
+    (watched.root / "unmounted").rename(watched.root / "captured")
+    assert look(watched).trouble == ()
 
 
 def test_late_file_counts_once(watched: Paths) -> None:
@@ -279,6 +307,54 @@ def test_who_reads_does_not_wait(watched: Paths) -> None:
         assert time.monotonic() - began < 30
     with pytest.raises(sqlite3.ProgrammingError), State(watched) as state:
         state._db.close()
+
+
+def test_first_look_holds_no_reader_up(watched: Paths) -> None:
+    """While it is under way, and where it was killed before it began to write, readers find nothing, and no error."""
+    place(watched).parent.mkdir(exist_ok=True)
+    with closing(sqlite3.connect(place(watched))) as store:
+        store.execute("PRAGMA journal_mode = WAL")
+    assert (last(watched), sample(watched)) == ([], [])
+    for file in place(watched).parent.glob("state.db*"):
+        file.unlink()
+    with State(watched):
+        assert (last(watched), sample(watched), list(Gauges(watched).collect())) == ([], [], [])
+
+
+def test_another_reference_counts_everything_anew(watched: Paths) -> None:
+    """Answers and labels from before are compared with it, too: no verdict is lost, and a camera's image enters."""
+    paths = set_value(watched, "monitor.audit", 0.5)
+    paths = set_value(paths, "monitor.interval", 3600)
+    capture(paths, toys(0, 60), "one", camera="left")
+    capture(paths, toys(60, 60), "two")
+    look(paths)
+    hand_in(paths, [Label(request=one.request, place=0, label="x") for one in sample(paths)])
+    first = look(paths)
+    tracker = connect(paths)
+    tracker.client.delete_model_version_tag(tracker.classifier_model, "1", references.TAG)
+    paths = set_value(paths, "evaluate.release", "r9")
+    release.make(paths, "r9")
+    outcome = look(paths)
+    assert outcome.reference not in {None, first.reference}
+    assert (outcome.entered, outcome.seen, outcome.rows_new) == (first.entered, 120, 120)
+    assert first.harm is not None
+    assert first.harm.harmed
+    assert outcome.harm == first.harm
+    assert look(paths).rows_new == 0
+
+
+def test_margin_that_was_changed_is_told(watched: Paths) -> None:
+    """A bet's statement stays the same over its life: another margin counts for other versions, and that is said."""
+    capture(watched, toys(0, 60), "one")
+    first = look(watched).harm
+    outcome = look(set_value(watched, "monitor.harm_margin", 0.3))
+    assert first is not None
+    assert outcome.harm is not None
+    assert outcome.harm.bound == first.bound
+    wider = first.bound + 0.28
+    said = f"monitor.harm_margin of now would allow an error of {wider:.1%}; for version 1 it stays {first.bound:.1%}"
+    assert any(one.startswith(said) for one in sentences(outcome))
+    assert not any("harm_margin" in one for one in sentences(look(set_value(watched, "monitor.harm_margin", 0.02))))
 
 
 def test_numbers_that_are_none_are_told(watched: Paths) -> None:

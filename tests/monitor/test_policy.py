@@ -86,6 +86,20 @@ def test_labels_are_asked_for_where_they_would_help() -> None:
     assert blind.sentence.endswith("; labels of about 450 more images would help")
 
 
+@pytest.mark.parametrize("changes", [{"since": 0.1}, {"spent": 100.0}])
+def test_obstacles_count_for_the_first_champion(changes: dict[str, object]) -> None:
+    """A night that trained one in vain is followed by none before it may be."""
+    decision = decide(replace(CALM, champion=None, **changes), LIMITS)  # type: ignore[arg-type]
+    assert (decision.train, len(decision.against)) == (False, 1)
+    assert "although there is no champion yet" in decision.sentence
+
+
+@pytest.mark.parametrize("changes", [{"chance": 0.0}, {"changed": False}])
+def test_first_champion_needs_neither_other_data_nor_a_large_release(changes: dict[str, object]) -> None:
+    """It is compared with none, and another recipe may bring it."""
+    assert decide(replace(CALM, champion=None, **changes), LIMITS).train  # type: ignore[arg-type]
+
+
 def test_one_run_at_a_time_even_for_the_first_champion() -> None:
     """While the first training runs no second one starts."""
     assert not decide(replace(CALM, champion=None, running="train one"), LIMITS).train
