@@ -11,7 +11,7 @@ from prefect.logging import get_run_logger
 
 from sightline import config, project
 from sightline.budget import overhead, plan
-from sightline.budget.choice import choose
+from sightline.budget.choice import choose, replaced
 from sightline.heads.labels import LABELS
 from sightline.tracking.runs import connect
 from sightline.train import chain
@@ -64,7 +64,10 @@ class Clock:
             def answering(network: str, size: int) -> float:
                 return overhead.answers(paths.runs, network, size).seconds(counts)
 
-            given |= choose(paths.runs, self.budget, params, given, learned, beside, answering)
+            chosen = choose(paths.runs, self.budget, params, given, learned, beside, answering)
+            if said := replaced(params, chosen):
+                get_run_logger().info(f"budget: {said}")
+            given |= chosen
         plan.check(paths.runs, self.budget, config.load(paths.root, given), beside)
         return given
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -23,13 +24,17 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def in_turn(what: str) -> Iterator[float]:
-    """No other run is at work in the project inside the block; the seconds that were waited for that."""
+def in_turn(what: str, began: float | None = None) -> Iterator[float]:
+    """No other run is at work in the project inside the block; when the clock of its budget starts (`time.time()`).
+
+    That is as long after `began`, by default the call, as was waited for others: their work is no part of the budget.
+    """
+    began = time.time() if began is None else began
     root = config.find_root()
     with turns.turn(root, what, get_run_logger().warning) as waited:
         values.lift(root)  # of a run that was killed
         try:
-            yield waited
+            yield began + waited
         finally:
             values.lift(root)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ from sightline.lineage import origin
 from sightline.registry.backbones import check, pinned
 from sightline.registry.candidate import Request
 from sightline.tracking.runs import connect
-from sightline.train import chain
+from sightline.train import chain, parts
 from sightline.train.distributed import check_ahead
 from tasks.evaluation import evaluate
 from tasks.journal import Journal, ended
@@ -47,8 +46,8 @@ def train(
         verify: Look at everything, although nothing seems to have changed.
         save: Write the overrides into params.yaml, and the network and image size that a budget chose.
     """
-    with in_turn("the training flow") as waited:
-        clock = Clock(budget, (began or time.time()) + waited)
+    with in_turn("the training flow", began) as start:
+        clock = Clock(budget, start)
         context, params = begin("train", clock.sized(overrides), save=save)
         look, tracker, journal = Look(context.paths, overrides, budget), connect(context.paths), Journal(context)
         with ended(context):
@@ -58,6 +57,7 @@ def train(
             check_ahead(params)
             data = prepare(journal, params)
             params = begun(params, data.target)
+            parts.check_ahead(params, data.all)
             init = pinned(context.paths, params.pretrain.init)
             look_ahead(context.paths, params, init)
             params = clock.resolved(journal, params, data.all)
@@ -74,7 +74,7 @@ def train(
                 params, overrides, line
             )
             version = journal.plain(register, best=best, evaluated=tested, tags=tags)
-            request = Request(version=version.version, reason="training flow", actor=getpass.getuser())
+            request = Request(version=version.version, reason="training flow", actor=getpass.getuser(), is_asked=False)
             outcome = journal.plain(promote, request=request, limits=params.gate, release=params.evaluate.release)
             summary = publish(journal, data.all, trained.all, best, choice, tested, label_errors, outcome)
             clock.noted(journal, params, data.target)

@@ -50,13 +50,13 @@ def tune(
 
     Args:
         budget: Seconds in which the search shall end; by default half an hour, or as long as `trials` take.
-        trials: Trials of the study altogether, those of earlier and of other processes counted.
+        trials: Trials of the study altogether, those of earlier searches and of other copies of the project counted.
         apply: Write what was found into params.yaml.
         overrides: Values to search around, by their dotted names, such as {"pretrain.network": "resnet18"}.
         began: When the budget's clock started, seconds of `time.time()`; by default now.
     """
-    with in_turn("the search"):
-        until = (began or time.time()) + (budget or (float("inf") if trials else BUDGET))
+    with in_turn("the search", began) as clock:
+        until = clock + (budget or (float("inf") if trials else BUDGET))
         context, params = begin("tune", overrides)
         paths, journal = context.paths, Journal(context)
         with ended(context):

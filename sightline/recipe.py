@@ -8,6 +8,8 @@ from typing import ClassVar, Literal
 STRICT: dict[str, object] = {"extra": "forbid", "strict": True, "allow_inf_nan": False}
 LOOKS = ("crop", "zoom", "flip", "rotate", "scale", "trivial", "erase")
 """The values that decide how an image of the stored side looks to the network."""
+SMALLEST = 8
+"""Least side of images, pixels."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,8 +55,8 @@ class Recipe:
     zoom: float = 0.0
     """Random resized crops, the smallest of which takes this share of the area, in place of `crop`; 0 = none."""
     size: int = 0
-    """Side that images are trained at, pixels; 0 = as stored. The network answers at the stored side, which after
-    `zoom` may well be a seventh larger (Touvron et al. 2019): 224 of 256."""
+    """Side that images are trained at, pixels, at least 8; 0 = as stored. The network answers at the stored side, which
+    after `zoom` may well be a seventh larger (Touvron et al. 2019): 224 of 256."""
     flip: bool = True
     """Mirror half of the images left to right. False where left and right mean something, as for signs and digits."""
     rotate: float = 0.0
@@ -121,6 +123,10 @@ class Recipe:
             value = getattr(self, name)
             if not low <= value <= high:
                 raise ValueError(f"{name} = {value} is outside {low} … {high}")
+        if 0 < self.size < SMALLEST:
+            raise ValueError(f"size = {self.size}: give 0 for the size as stored, or {SMALLEST} … 1024 pixels")
+        if self.optimiser == "adamw" and self.momentum == 1:
+            raise ValueError("momentum = 1 must be below 1 with adamw, whose mean of the gradients would stay zero")
 
 
 @dataclass(frozen=True, kw_only=True)

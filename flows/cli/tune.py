@@ -21,7 +21,7 @@ def tune(
     ] = None,
     trials: Annotated[
         int | None,
-        typer.Option(min=1, help="Trials altogether, those of earlier and of other processes counted."),
+        typer.Option(min=1, help="Trials altogether, those of earlier searches and of other copies counted."),
     ] = None,
     apply: Annotated[bool, typer.Option("--apply", help="Write what was found into params.yaml.")] = False,
     settings: Annotated[
@@ -36,8 +36,8 @@ def tune(
 ) -> None:
     """Search for a recipe, network and image size that do better on the validation images.
 
-    After a kill the same command goes on. Several processes share a study; SIGHTLINE_TUNE_URI names a database for
-    those of several machines.
+    After a kill the same command goes on. In one project searches wait for each other; several copies of it, on one
+    machine or more, share a study where SIGHTLINE_TUNE_URI names the same database for all.
     """
     began = time.time()
     paths = enter()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, replace
+from operator import attrgetter
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -74,6 +75,17 @@ def choose(
     key = [seconds, dict(given), *(asdict(part) for part in (params.pretrain, params.finetune, params.train)), images]
     best = recorded(runs, key, decide) if len(rungs) > 1 else rungs[0][0] if rungs else {}
     return {name: value for name, value in best.items() if name not in given and name.rpartition(".")[0] not in owned}
+
+
+def replaced(params: Params, chosen: Mapping[str, Any]) -> str:
+    """Which values of `params.yaml` give way to those `chosen`, and what keeps them; empty where all are the same."""
+    before = {key: attrgetter(key)(params) for key in chosen}
+    other = [key for key, value in chosen.items() if before[key] != value]
+    if not other:
+        return ""
+    listed = ", ".join(f"{key} = {chosen[key]} instead of {before[key]}" for key in other)
+    words = " ".join(f"--set {key}={before[key]}" for key in other)
+    return f"{listed}; to keep a value of params.yaml give it as well: {words}"
 
 
 def _values(rung: tuple[str, int]) -> dict[str, Any]:

@@ -52,9 +52,7 @@ def check(name: str, network: str | None = None) -> None:
     """
     if network is not None and not is_of_timm(network):
         raise ModelError(_elsewhere(name, network))
-    timm, plain = load(), name.removeprefix(PREFIX)
-    if not name.startswith(HUB) and not timm.is_model(plain):
-        raise ModelError(_unknown(timm, plain, pretrained=network is not None))
+    _check_named(load(), name, pretrained=network is not None)
 
 
 def backbone(network: str, size: int) -> nn.Module:
@@ -86,6 +84,7 @@ def renamed(state: dict[str, Tensor], taker: Renormalised) -> dict[str, Tensor]:
 
 def _made(name: str, size: int, *, pretrained: bool) -> nn.Module:
     timm = load()
+    _check_named(timm, name, pretrained=pretrained)
     plain = name.removeprefix(PREFIX)
     try:
         try:
@@ -94,17 +93,52 @@ def _made(name: str, size: int, *, pretrained: bool) -> nn.Module:
         except TypeError:
             made = timm.create_model(plain, pretrained=pretrained, num_classes=0)
     except (RuntimeError, ValueError, AssertionError, OSError) as error:
-        raise ModelError(_why(timm, name, plain, size, error, pretrained=pretrained)) from None
+        raise ModelError(_why(name, size, error)) from None
     given = made.pretrained_cfg
     return Renormalised(made, size, tuple(given["mean"]), tuple(given["std"]))
 
 
-def _why(timm: ModuleType, name: str, plain: str, size: int, error: Exception, *, pretrained: bool) -> str:
+def _check_named(timm: ModuleType, name: str, *, pretrained: bool) -> None:
+    """Raise ModelError where timm knows no such network or weights, or where it is no address of the hub."""
+    if name.startswith(HUB):
+        _check_address(name)
+        return
+    plain = name.removeprefix(PREFIX)
+    network, _, tag = plain.partition(".")
+    if not timm.is_model(plain):
+        raise ModelError(_unknown(timm, plain, pretrained=pretrained))
+    known = [one for one in timm.list_pretrained(f"{network}*") if one.partition(".")[0] == network]
+    try:
+        timm.models.get_pretrained_cfg(plain)
+        is_known = bool(known) or not pretrained
+    except RuntimeError:
+        is_known = False
+    if is_known:
+        return
+    if not known:
+        remedy = f"set pretrain.network to {PREFIX}{network} and pretrain.init to null"
+        raise ModelError(f"timm has no weights of {network}: {remedy}")
+    raise ModelError(f"timm has no weights {tag!r} of {network}; it has {', '.join(PREFIX + one for one in known)}")
+
+
+def _check_address(name: str) -> None:
+    """Raise ModelError where no `hf-hub:USER/NAME`, perhaps with a revision, can be of that form."""
+    from huggingface_hub.utils import HFValidationError, validate_repo_id  # type: ignore[attr-defined]
+
+    address, *revision = name.removeprefix(HUB).split("@")
+    try:
+        validate_repo_id(address)
+        is_one = len(revision) <= 1 and all(revision)
+    except HFValidationError:
+        is_one = False
+    if not is_one:
+        raise ModelError(f"{name!r} is no address of Hugging Face's hub: write hf-hub:USER/NAME or …/NAME@REVISION")
+
+
+def _why(name: str, size: int, error: Exception) -> str:
     said = (str(error).splitlines() or [type(error).__name__])[0]
     if isinstance(error, OSError):
         return f"{name} is not in the cache of Hugging Face's hub and cannot be downloaded: {said}"
-    if not name.startswith(HUB) and not timm.is_model(plain):
-        return _unknown(timm, plain, pretrained=pretrained)
     return f"{name} cannot be made for images of {size} px ({said}); set preprocess.size or pretrain.network otherwise"
 
 

@@ -42,7 +42,7 @@ class Project(Section):
     name: str
     """Stem of the registered models: NAME-backbone and NAME-classifier."""
     seed: int = 0
-    """Decides every random choice of a run."""
+    """Decides every random choice of a run; 0 … 2**63 - 1."""
     deterministic: bool = False
     """On a GPU: whether the same run gives the same weights bit for bit, as it does on a CPU anyway. Takes time."""
     task: Task = "classify"
@@ -54,6 +54,8 @@ class Project(Section):
 
     def __post_init__(self) -> None:
         names.check("name", self.name)
+        if not 0 <= self.seed < 2**63:
+            raise ValueError(f"seed = {self.seed} is outside 0 … {2**63 - 1}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from sightline.params.section import Section, Task
+from sightline.recipe import SMALLEST
 
 ROLES = ("train", "val", "calib", "test")
 
@@ -177,7 +178,7 @@ class Preprocess(Section):
     """Of the JPEGs."""
 
     def __post_init__(self) -> None:
-        if not 8 <= self.size <= 1024:
-            raise ValueError(f"size = {self.size} is outside 8 … 1024 pixels")
+        if not SMALLEST <= self.size <= 1024:
+            raise ValueError(f"size = {self.size} is outside {SMALLEST} … 1024 pixels")
         if not 50 <= self.quality <= 100:
             raise ValueError(f"quality = {self.quality} is outside 50 … 100")

@@ -31,6 +31,10 @@ class Transfer(Section):
     penalties: list[float] = field(default_factory=lambda: [1e-3, 1e-2, 1e-1, 1.0, 10.0])
     """L2 penalties to try; cross-validation on the training images picks one."""
 
+    def __post_init__(self) -> None:
+        if not self.penalties or min(self.penalties) <= 0:
+            raise ValueError(f"penalties = {self.penalties}: give one or more, each above 0, such as [0.01, 1.0]")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Finetune(Section):

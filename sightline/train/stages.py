@@ -14,7 +14,7 @@ from sightline.errors import DataError
 from sightline.heads.known import of
 from sightline.models.device import repeatable
 from sightline.models.weights import save_weights
-from sightline.train import distributed
+from sightline.train import distributed, parts
 from sightline.train.chain import FINETUNE, PRETRAIN, SCRATCH, TRANSFER
 from sightline.train.checkpoint import Checkpoint, Epoch
 from sightline.train.inference import scored
@@ -183,6 +183,7 @@ def _fresh(place: Place, stage: str, network: str, seed: int) -> Work:
 
 def _run(work: Work, recipe: Recipe, seed: int, notes: tuple[tuple[str, object], ...] = ()) -> Trained:
     place, model = work.place, work.model
+    parts.check(model, work.network, recipe.size or work.size, recipe, work.stage, len(work.images))
     if recipe.size:
         from sightline.models.zoo import try_out
 

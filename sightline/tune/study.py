@@ -1,7 +1,8 @@
-"""The study of a project in Optuna's storage: a SQLite file in the project, or a database that several machines share.
+"""The study of a project in Optuna's storage: a SQLite file in the project, or a database that several copies share.
 
 A study is about one version of the data and the present values: its name says which, so that it goes on after a kill
-and is joined by every process and machine that asks for the same. What its first process measured stands in it.
+and is joined by every copy of the project that asks for the same. Within one, searches wait for each other: trials read
+its shards and params.yaml, which whoever has the turn may change. What its first process measured stands in it.
 """
 
 from __future__ import annotations

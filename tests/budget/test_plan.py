@@ -10,7 +10,7 @@ from conftest import make_images, make_project, on_the_cpu
 
 from sightline import config, duration
 from sightline.budget import choice, overhead, plan
-from sightline.budget.choice import choose
+from sightline.budget.choice import choose, replaced
 from sightline.budget.overhead import Answers, Overhead
 from sightline.errors import ConfigError
 from sightline.models.shipped import FRACTALS
@@ -248,6 +248,20 @@ def test_given_values_are_kept(paths: Paths, tmp_path: Path, rates: Callable[[fl
         "pretrain.network": "resnet18",
         **tuned,
     }
+
+
+def test_values_that_give_way_to_the_budget_are_told(
+    paths: Paths, tmp_path: Path, rates: Callable[[float], None]
+) -> None:
+    """Those of params.yaml that the choice replaces are named with what keeps them, which does; the others are not."""
+    rates(1)
+    chosen = choose(tmp_path, 50.0, paths.params, {}, 10_000, BESIDE, at_once)
+    said, _, words = replaced(paths.params, chosen).partition("; to keep a value of params.yaml give it as well: ")
+    assert said.startswith("preprocess.size = 32 instead of 16, finetune.scratch.learning_rate = 0.3 instead of 0.1")
+    assert "pretrain.network" not in said
+    given = dict(config.parse_setting(text) for text in words.removeprefix("--set ").split(" --set "))
+    kept = choose(tmp_path, 50.0, paths.params, given, 10_000, BESIDE, at_once)
+    assert replaced(paths.params, kept) == ""
 
 
 @pytest.mark.slow
