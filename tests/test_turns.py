@@ -5,10 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
+from prefect.logging import disable_run_logger
 
+from flows.start import in_turn
 from sightline.errors import ProjectError
 from sightline.turns import aside, holder, turn
 
@@ -63,6 +66,21 @@ def test_second_waits_and_says_for_whom(tmp_path: Path) -> None:
     assert process.wait() == 0
     assert len(said) == 1
     assert said[0].startswith("the promotion of version 3 waits: the training flow of")
+
+
+def test_budget_starts_later_by_the_time_that_was_waited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What others took is no part of it, and given to it neither: its clock starts when its own work does."""
+    (tmp_path / "params.yaml").touch()
+    monkeypatch.chdir(tmp_path)
+    process = other(tmp_path)
+    release = threading.Timer(2, process.communicate, "\n")
+    release.start()
+    with disable_run_logger():
+        with in_turn("the search") as clock:
+            assert clock == pytest.approx(time.time(), abs=0.5)
+        with in_turn("the search", began=1000.0) as clock:
+            assert clock == pytest.approx(1000, abs=0.5)
+    release.join()
 
 
 def test_whoever_has_the_turn_may_take_it_again(tmp_path: Path) -> None:

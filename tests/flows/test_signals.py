@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
+import time
 from dataclasses import replace
 from email import message_from_bytes, policy
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 from aiosmtpd.controller import Controller
 from prefect.blocks.notifications import CustomWebhookNotificationBlock
+from prefect.settings import PREFECT_API_URL, temporary_settings
 from servers import free_port
 
 from flows.email_alert import EmailAlert
-from flows.signals import tell
+from flows.signals import labels_came, tell
 from sightline.config import write_value
 from sightline.monitor.outcome import Alarm, Harm, Outcome
 from sightline.project import Paths
@@ -145,3 +149,39 @@ def test_what_a_server_did_not_take_is_told_later(told: Paths, posted: tuple[lis
     finally:
         controller.stop()
     assert (len(handler.got), len(posted[0]), len(warned)) == (1, 1, 1)
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+def test_who_imports_labels_waits_for_no_silent_server(
+    toy: Paths, monkeypatch: pytest.MonkeyPatch, *, is_there: bool
+) -> None:
+    """Where Prefect's server is down, or takes a connection and says nothing, the command warns, and ends."""
+    monkeypatch.setattr("flows.signals.PATIENCE", 3.0)
+    warned: list[str] = []
+    with socket.create_server(("127.0.0.1", free_port())) as silent:
+        port = silent.getsockname()[1] if is_there else free_port()
+        address = f"http://127.0.0.1:{port}/api"
+        monkeypatch.setenv("PREFECT_API_URL", address)
+        with temporary_settings({PREFECT_API_URL: address}):
+            labels_came(toy, "abc", 3, warned.append)
+            assert tell(toy, replace(CALM, alarm=DRIFT), warned.append) == []
+    assert warned[0].startswith(
+        "the labels are taken, but sightline.labels was not told to Prefect's triggers: PREFECT"
+    )
+    assert warned[1].startswith("sightline.drift could not be told by event, and is told again after the next look")
+
+
+def test_event_reaches_the_server(toy: Paths, monkeypatch: pytest.MonkeyPatch, prefect_server: None) -> None:  # noqa: ARG001
+    """It is there before the command ends."""
+    address = PREFECT_API_URL.value()
+    monkeypatch.setenv("PREFECT_API_URL", address)
+    warned: list[str] = []
+    labels_came(toy, "abc", 3, warned.append)
+    wanted = {"filter": {"event": {"prefix": ["sightline.labels"]}}}
+    for _ in range(100):
+        events = httpx.post(f"{address}/events/filter", json=wanted).json()["events"]
+        if events:
+            break
+        time.sleep(0.1)
+    assert [one["payload"]["labels"] for one in events] == [3]
+    assert warned == []

@@ -16,7 +16,7 @@ from sightline.models.bundle import Card
 from sightline.models.graph import Heads, traced
 from sightline.models.predictor import Predictor, write_bundle
 from sightline.models.weights import WEIGHTS, save_weights
-from sightline.models.zoo import build, load_init
+from sightline.models.zoo import build, check, load_init
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,6 +70,34 @@ def test_unknown_network_is_told_with_those_like_it() -> None:
     """Of timm, as of torchvision."""
     with pytest.raises(ModelError, match=r"timm has no network 'resnet81'; did you mean timm:resnet"):
         build("timm:resnet81", 2, 32)
+
+
+@pytest.mark.parametrize(
+    ("init", "words"),
+    [
+        ("timm:test_resnet.bogus", "no weights 'bogus' of test_resnet; it has timm:test_resnet.r160_in1k$"),
+        ("timm:regnetz_005.bogus", "timm has no weights of regnetz_005: set pretrain.network to timm:regnetz_005 and"),
+        ("timm:regnetz_005", "timm has no weights of regnetz_005: set"),
+        ("hf-hub:a b/../c", "'hf-hub:a b/../c' is no address of Hugging Face's hub: write hf-hub:USER/NAME or"),
+        ("hf-hub:", "is no address of"),
+        ("hf-hub:timm/resnet18@", "is no address of"),
+    ],
+)
+def test_weights_that_cannot_be_are_told_before_anything_is_done(init: str, words: str) -> None:
+    """What follows the name of a network, or hf-hub:, is looked at without fetching anything, and the remedy fits."""
+    with pytest.raises(ModelError, match=words):
+        check(RESNET, init)
+    if "bogus" in init:
+        with pytest.raises(ModelError, match=words):
+            build(init, 2, 32)
+
+
+@pytest.mark.parametrize(
+    "init", ["timm:test_resnet", "timm:test_resnet.r160_in1k", "hf-hub:timm/resnet18.a1_in1k@main"]
+)
+def test_weights_that_can_be_are_taken_as_they_are(init: str) -> None:
+    """A network's own weights, those of a tag, and an address with a revision."""
+    check(RESNET, init)
 
 
 def test_without_network_or_package_it_is_said_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:

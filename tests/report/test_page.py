@@ -203,12 +203,19 @@ def test_image_of_no_class_is_told_in_words(tmp_path: Path) -> None:
 
 
 def test_accuracy_that_cannot_be_promised_is_told(tmp_path: Path) -> None:
-    """Where no threshold is shown to keep the wanted accuracy, the page says so, and what so many images can show."""
+    """Where no threshold is shown to keep the wanted accuracy, the page says why: too few images, or wrong answers."""
     evaluation = evaluation_figures(["cat", "dog"], [[5, 1], [0, 5]])
-    asked = {**evaluation["abstention"], "threshold": None, "wanted_accuracy": 0.99, "most_shown": 0.974}
-    _, page = _written(replace(run_report(["cat", "dog"]), evaluation={**evaluation, "abstention": asked}), tmp_path)
-    said = page.text.replace("\u00a0", " ")
-    assert "99.0 % cannot be promised by any confidence: so many calibration images show 97.4 % at most" in said
+
+    def said(wanted: float, most_shown: float) -> str:
+        asked = {**evaluation["abstention"], "threshold": None, "wanted_accuracy": wanted, "most_shown": most_shown}
+        report = replace(run_report(["cat", "dog"]), evaluation={**evaluation, "abstention": asked})
+        return _written(report, tmp_path)[1].text.replace("\u00a0", " ")
+
+    few = "99.0 % cannot be promised by any confidence: so many calibration images show 97.4 % at most."
+    assert few in said(0.99, 0.974)
+    enough = said(0.8, 0.912)
+    assert "80.0 % cannot be promised by any confidence: on the calibration images not even its surest" in enough
+    assert "at most. The model abstains" not in enough
 
 
 def test_long_lists_are_cut_and_counted(tmp_path: Path) -> None:
