@@ -40,12 +40,6 @@ def told(root: Path, error: BaseException) -> str | None:
     least = min(places, key=_free)
     if not is_about_space(error) and _free(least) >= LEAST:
         return None
-    if named is None and _free(least) >= LEAST:
-        return (
-            f"a disk is full, and it is none of those of {', '.join(map(str, dict.fromkeys(places)))}: perhaps the one "
-            "to which the output is led, or that of another store that was given. Make space there, then give the same "
-            "command again"
-        )
     place = named or least
     return (
         f"the disk is full: {place} could not be written, {_free(place) / 2**20:.1f} MiB are free there. Nothing is "
