@@ -87,6 +87,12 @@ def test_override_promotes_and_rollback_brings_the_old_one_back(trained: Paths) 
     assert champion is not None
     assert str(champion.version) == "1"
     assert rows()[-1]["decision"] == "rolled back"
+    # The flow finds the same version again, and does not undo what somebody decided.
+    from flows.train import train
+
+    outcome = train({"finetune.scratch.learning_rate": 0.07}).outcome
+    assert (outcome.version, outcome.champion, outcome.decision) == ("2", "1", "refused")
+    assert "(it answers nonsense)" in outcome.sentence
 
 
 @pytest.mark.slow
