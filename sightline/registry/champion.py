@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
     Judge: TypeAlias = Callable[[Request, str | None], Judgement]
 
+LED_BACK = "rolled back from version"
 BY_HAND = "the alias champion was set by hand in MLflow"
 
 
@@ -64,9 +65,10 @@ def submit(tracker: Tracker, ledger: Ledger, request: Request, judge: Judge, *, 
             project(tracker, ledger)
             return Outcome(request.version, champion, word, said)
         if left := None if request.is_asked else rolled_back(ledger, model, request.version):
+            why = left.reason.partition(f": {LED_BACK}")[0]
             said = (
-                f"it was rolled back from on {left.at[:16].replace('T', ' ')} ({left.reason}): "
-                f"`sightline promote {request.version} --reason …` asks for it all the same"
+                f"it was rolled back from on {left.at[:16].replace('T', ' ')} ({why}): `sightline promote "
+                f"{request.version} --reason …` asks for it all the same"
             )
             ledger.append(_entry(tracker, request, champion, REFUSED, said, {}))
             project(tracker, ledger)
@@ -226,7 +228,7 @@ def rollback(tracker: Tracker, ledger: Ledger, reason: str) -> Outcome:
     previous = before.version
     answered = load_test(tracker, ledger, before)
     request = Request(version=previous, reason=reason, actor=getpass.getuser())
-    said = f"rolled back from version {champion} to version {previous}, which {answered['said']}"
+    said = f"{LED_BACK} {champion} to version {previous}, which {answered['said']}"
     entry = _entry(tracker, request, champion, ROLLED_BACK, said, answered)
     ledger.append(replace(entry, bundle=before.bundle or entry.bundle))
     project(tracker, ledger)
