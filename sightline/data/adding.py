@@ -185,15 +185,16 @@ def _parted(paths: Paths, use: str, stage: Path, labelled: Sequence[Item], rows:
     import pandas as pd
 
     raw, labels = paths.raw(use), LABELS[paths.params.task_of(use)]
+    digests = [file_digest(stage / item.path) for item in labelled]
+    alike = rows[rows["sha256"].isin(digests)]
     # A file that somebody has deleted is not there any more, whatever the last version says.
-    lines = zip(rows["sha256"], rows["path"], rows["label"], exchange.needs_label(rows), strict=True)
+    lines = zip(alike["sha256"], alike["path"], alike["label"], exchange.needs_label(alike), strict=True)
     held = {digest: (path, None if waits else label) for digest, path, label, waits in lines if (raw / path).is_file()}
     spelled = labels.normal(pd.Series([str(item.label) for item in labelled], dtype="string")).tolist()
     fresh: dict[tuple[str, str], Item] = {}
     waiting: dict[str, str] = {}
     other: list[tuple[str, str, str]] = []
-    for item, label in zip(labelled, spelled, strict=True):
-        digest = file_digest(stage / item.path)
+    for item, digest, label in zip(labelled, digests, spelled, strict=True):
         if digest not in held:
             fresh.setdefault((digest, label), item)
             continue

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from torch import Tensor, nn
-
 from sightline.errors import ConfigError
+from sightline.models.beginning import BATCH_NORM
 from sightline.models.zoo import try_out
 from sightline.train import chain
 from sightline.train.schedule import plan
@@ -14,12 +13,12 @@ from sightline.train.schedule import plan
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from torch import Tensor, nn
+
     from sightline.data.reference import DataRef
     from sightline.models.networks import Network
     from sightline.params import Params
     from sightline.recipe import Recipe
-
-NORMALISING = nn.modules.batchnorm._BatchNorm  # noqa: SLF001 — the base of all of them has no public name
 
 
 def check_ahead(params: Params, datasets: Iterable[DataRef]) -> None:
@@ -63,7 +62,7 @@ def _sees_one_pixel(model: Network, network: str, size: int, recipe: Recipe) -> 
     def see(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         seen.append(inputs[0].shape[2:].numel() == 1)
 
-    parts = [part for part in model.modules() if isinstance(part, NORMALISING) and part not in frozen]
+    parts = [part for part in model.modules() if isinstance(part, BATCH_NORM) and part not in frozen]
     hooks = [part.register_forward_pre_hook(see) for part in parts]
     try:
         try_out(model, network, size, f"set preprocess.size, or size in the recipe, higher than {size}")
