@@ -9,6 +9,7 @@ from sightline.data.reference import DataRef, describe
 from sightline.data.versions.warm import one_process
 from sightline.heads.labels import LABELS
 from sightline.lineage import origin
+from sightline.models.backend import start_ahead
 from sightline.models.shipped import is_shipped
 from sightline.registry.backbones import fetched
 from sightline.registry.learned import INIT
@@ -94,6 +95,12 @@ def prepare(journal: Journal, params: Params) -> Data:
             shards = journal.data(preprocess, use)
             ready[use] = describe(journal.context.paths, use, manifest.digest, verdict.digest, shards.digest)
     return Data(ready["target"], ready.get("source"))
+
+
+def graph_ahead(journal: Journal) -> None:
+    """Where something new was trained its version will need a graph: the process that writes it starts now."""
+    if journal.rows[-1].outcome == "ran":
+        start_ahead()
 
 
 def label_errors_of(

@@ -14,7 +14,7 @@ from flows.budget import Clock
 from flows.complete import Look
 from flows.publish import publish, told
 from flows.readiness import begun, look_ahead
-from flows.stages import Tasks, label_errors_of, lineage_tags, prepare
+from flows.stages import Tasks, graph_ahead, label_errors_of, lineage_tags, prepare
 from flows.start import begin, in_turn
 from flows.summary import Summary  # noqa: TC001 — Prefect reads the annotations of a flow
 from sightline.lineage import origin
@@ -63,6 +63,7 @@ def train(
             params = clock.resolved(journal, params, data.all)
             trained = chain.train(Tasks(journal, data, init), params, chain.stages_of(params))
             best, choice = trained.choose()
+            graph_ahead(journal)
             tested = journal.cached(
                 evaluate, data=data.target, candidate=best, others=trained.classifiers, params=params.evaluate
             )

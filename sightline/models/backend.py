@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import logging
 import os
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,8 +17,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sightline.errors import ModelError
+from sightline.heads.labels import CLASSIFY
 from sightline.models.bundle import golden
 from sightline.models.graph import Heads, traced, write_onnx
+from sightline.models.networks import build
 from sightline.models.parity import parity
 from sightline.models.predictor import Predictor
 from sightline.models.runtimes import LIBRARIES, onnxruntime
@@ -28,6 +32,8 @@ if TYPE_CHECKING:
 SECONDS = 600
 """For making a graph of a network."""
 GRAPH = "model.onnx"
+_ahead: list[subprocess.Popen[str]] = []
+"""The process that was started before it is needed, until somebody takes it."""
 log = logging.getLogger(__name__)
 
 
@@ -107,18 +113,28 @@ class Making:
         self.folder.cleanup()
 
 
+def start_ahead() -> None:
+    """Start the process of the next `start` now: what it imports takes longer than the graph."""
+    if is_installed() and not _ahead:
+        _ahead.append(_process())
+
+
 def start(bundle: Path) -> Making:
     """Have the graph of the `bundle` written, whose files were verified."""
     folder = tempfile.TemporaryDirectory()
-    command = [sys.executable, "-P", "-m", "sightline.models.backend", str(bundle.resolve())]
-    process = subprocess.Popen(
-        [*command, f"{folder.name}/{GRAPH}"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        **tied(os.environ),
-    )
-    return Making(process, folder)
+    waiting = [process for process in _ahead if process.poll() is None]
+    _ahead.clear()
+    making = Making(waiting[0] if waiting else _process(), folder)
+    assert making.process.stdin is not None  # noqa: S101 — it is a pipe
+    with suppress(BrokenPipeError):
+        print(json.dumps([str(bundle.resolve()), str(making.file)]), file=making.process.stdin, flush=True)
+    return making
+
+
+def _process() -> subprocess.Popen[str]:
+    command = [sys.executable, "-P", "-m", "sightline.models.backend"]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, stdin=pipe, stdout=subprocess.DEVNULL, stderr=pipe, text=True, **tied(os.environ))
 
 
 def convert(bundle: Path, file: Path) -> None:
@@ -131,9 +147,18 @@ def convert(bundle: Path, file: Path) -> None:
     write_onnx(traced(heads, card.network, card.size), card.network, file, heads.outputs, {})
 
 
+def _serve() -> None:
+    """Write the graph that standard input asks for; one that nobody will see before, for what torch loads by it."""
+    with tempfile.TemporaryDirectory() as folder:
+        heads = Heads(build(CLASSIFY, "cnn", 2, 16).eval())
+        write_onnx(traced(heads, "cnn", 16), "cnn", Path(folder, GRAPH), heads.outputs, {})
+    if line := sys.stdin.readline():
+        convert(*map(Path, json.loads(line)))
+
+
 if __name__ == "__main__":
     end_with_the_parent()
     try:
-        convert(Path(sys.argv[1]), Path(sys.argv[2]))
+        _serve()
     except ModelError as error:
         sys.exit(str(error))

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sightline.files import replacing
+from sightline.tracking import tables
+from sightline.tracking.databases import SCHEME
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from sightline.project import Paths
+
+TABLE = "experiments"
+"""One that MLflow's database has."""
 
 
 def make(paths: Paths) -> None:
@@ -16,14 +22,16 @@ def make(paths: Paths) -> None:
     SQLite commits each of the hundred changes that lead to MLflow's tables: a process killed among them would leave a
     store that no other one could finish.
     """
+    place = paths.mlflow / "mlflow.db"
+    if not place.exists():
+        tables.make(place, "mlflow", TABLE, _migrate)
+
+
+def _migrate(file: Path) -> None:
     from mlflow.store.db.utils import _initialize_tables, create_sqlalchemy_engine
 
-    place = paths.mlflow / "mlflow.db"
-    if place.exists():
-        return
-    with replacing(place) as scratch:
-        engine = create_sqlalchemy_engine(f"sqlite:///{scratch}")  # type: ignore[no-untyped-call]
-        try:
-            _initialize_tables(engine)  # type: ignore[no-untyped-call]
-        finally:
-            engine.dispose()
+    engine = create_sqlalchemy_engine(f"{SCHEME}{file}")  # type: ignore[no-untyped-call]
+    try:
+        _initialize_tables(engine)  # type: ignore[no-untyped-call]
+    finally:
+        engine.dispose()

@@ -10,7 +10,7 @@ import pytest
 from commands import call
 
 from flows.cli import prefect_tables
-from sightline.tracking import databases
+from sightline.tracking import databases, tables
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,14 +32,14 @@ def test_init_makes_prefects_tables_where_they_are_kept_for_the_user(
     with closing(sqlite3.connect(made)) as database:
         tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     assert {"flow_run", "task_run", "deployment"} <= tables
-    assert not list(tmp_path.glob("**/draft.db*"))
+    assert not list(tmp_path.glob("**/*draft.db*"))
     assert not (tmp_path / ".prefect").exists(), "Prefect makes itself no home in that of the user"
 
 
 def test_a_database_is_a_copy_of_the_tables_that_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-    template = prefect_tables._kept()
+    template = tables.kept(prefect_tables.LIBRARY)
     assert template is not None
     with closing(sqlite3.connect(template)) as database:
         database.execute(f"CREATE TABLE {databases.PREFECT} (id TEXT)")

@@ -73,3 +73,21 @@ def test_without_the_library_torch_answers(bundle: Path, monkeypatch: pytest.Mon
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     monkeypatch.setattr(backend, "start", lambda _bundle: pytest.fail("tried"))
     assert not quicken(Predictor.load(bundle), bundle)
+
+
+@pytest.mark.slow
+def test_graph_comes_from_the_process_that_was_started_ahead(bundle: Path) -> None:
+    """It writes what one that is started then writes; where it was killed meanwhile another one takes its place."""
+    made: list[bytes] = []
+    for kill in (False, True):
+        backend.start_ahead()
+        (ahead,) = backend._ahead
+        if kill:
+            ahead.kill()
+            ahead.wait()
+        making = backend.start(bundle)
+        assert (making.process is ahead) is not kill
+        assert not backend._ahead
+        made.append(making.wait().read_bytes())
+        making.stop()
+    assert made[0] == made[1]

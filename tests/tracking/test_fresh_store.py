@@ -8,8 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from sightline.tracking import store, tables
+from sightline.tracking.runs import connect
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from sightline.project import Paths
 
@@ -65,10 +69,37 @@ def test_many_processes_start_on_a_fresh_store(toy: Paths) -> None:
     assert len(set(runs)) == PROCESSES
 
 
-@pytest.mark.slow
-def test_store_that_was_killed_while_it_was_made_is_made_again(toy: Paths) -> None:
-    """Killed in the middle of MLflow's migrations, the next command starts from nothing and leaves no scratch."""
+def test_a_second_store_is_a_copy_of_the_first_ones_tables(toy: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    """MLflow's migrations are run once for all projects of a user, and again where what they made is damaged."""
+    template = alone(toy, monkeypatch)
+    place = toy.mlflow / "mlflow.db"
+    store.make(toy)
+    made = template.read_bytes()
+    assert place.read_bytes() == made
+    place.unlink()
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "_migrate", lambda _: pytest.fail("the tables lie there"))
+        store.make(toy)
+    assert place.read_bytes() == made
+    place.unlink()
+    template.write_bytes(made[: len(made) // 2])
+    store.make(toy)
+    assert connect(toy).start("toy", {})
+    assert [file.name for file in template.parent.iterdir() if file.suffix == ".db"] == [template.name]
+
+
+def test_a_store_is_made_where_nothing_can_be_kept(toy: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user without a home has MLflow make its tables in each project."""
     (toy.mlflow / "mlflow.db").unlink()
+    monkeypatch.setattr(tables, "machine_cache", lambda: None)
+    assert connect(toy).start("toy", {})
+    assert not list(toy.mlflow.glob("*draft*"))
+
+
+@pytest.mark.slow
+def test_store_that_was_killed_while_it_was_made_is_made_again(toy: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed in the middle of MLflow's migrations, the next command starts from nothing and leaves no scratch."""
+    alone(toy, monkeypatch)
     killed = begin(KILLED)
     killed.communicate()
     assert killed.returncode == -9
@@ -76,6 +107,15 @@ def test_store_that_was_killed_while_it_was_made_is_made_again(toy: Paths) -> No
     said = after.communicate("")
     assert after.returncode == 0, said[1]
     assert not list(toy.mlflow.glob(".*tmp"))
+
+
+def alone(project: Paths, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Let the project have neither a store nor a user whose projects had one; where the tables will be kept."""
+    (project.mlflow / "mlflow.db").unlink(missing_ok=True)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(project.root / "caches"))
+    template = tables.kept("mlflow")
+    assert template is not None
+    return template
 
 
 def begin(code: str) -> subprocess.Popen[str]:
