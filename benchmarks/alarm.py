@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,6 +70,7 @@ def main() -> None:
         Measured(what=f"median delay, {name}", share=value, at_most=mark or np.inf)
         for (name, value), mark in zip(found.items(), DELAYS.values(), strict=True)
     ]
+    measured += acknowledged(images, changes)
     measured += verdicts()
     for one in measured:
         print(f"{one.what:62} {one.share:8.3f}  {one.mark or (f'≤ {one.at_most:g}' if one.at_most < np.inf else '')}")
@@ -131,6 +133,24 @@ def delay(images: Pool, form: str, share: float, changes: int) -> float:
         over = np.flatnonzero(wealth >= 1 / ALPHA)
         found.append(float(over[0] + 1) if len(over) else np.inf)
     return float(np.median(found))
+
+
+def acknowledged(images: Pool, changes: int, form: str = "image medium", incident: int = 1000) -> list[Measured]:
+    """How often calm traffic after an acknowledged incident raises the next alarm, and an incident that goes on."""
+    rng, again, lasting = np.random.default_rng(4), 0, 0
+    for _ in range(changes):
+        shifted = drawn(images, incident + EVERY, rng, form)
+        scores, bins = placed(images, joined(shifted, drawn(images, AFTER, rng)), rng)
+        bet = Bet.new(scores.gaps)
+        bet.enter(bins[:incident, None])
+        bet.rearm()
+        lasting += int(deepcopy(bet).enter(bins[incident : incident + EVERY, None]).max() >= 2 / ALPHA)
+        again += int(bet.enter(bins[incident + EVERY :, None]).max() >= 2 / ALPHA)
+    what = f"{incident:,} of {form}, acknowledged, then"
+    return [
+        Measured(what=f"{what} {AFTER:,} calm: an alarm", share=again / changes, at_most=0.02),
+        Measured(what=f"{what} {EVERY} more of them: an alarm", share=lasting / changes, at_least=0.95),
+    ]
 
 
 def verdicts(margin: float = 0.02) -> list[Measured]:

@@ -48,6 +48,8 @@ class Bet:
     starts: int = 0
     entered: int = 0
     """Images so far."""
+    drawn: int = 0
+    """Those among them that are in the urn: all since the bet began, or began anew."""
 
     @classmethod
     def new(cls, gaps: NDArray[np.integer], streams: int = 1) -> Bet:
@@ -63,26 +65,32 @@ class Bet:
         return found
 
     def rearm(self) -> None:
-        """Begin anew with a wealth of 1; what was seen stays known."""
-        self.stakes[:], self.starts = 0.0, 0
+        """Begin anew with a wealth of 1, against the reference alone.
+
+        What was seen leaves the urn. With an incident in it, the next statement would be "the traffic is like the
+        reference and the incident": traffic that has come back to the reference would raise the next alarm, and a shift
+        that lasts would not.
+        """
+        self.stakes[:], self.counts[:] = 0.0, 0.0
+        self.starts = self.drawn = 0
 
     def enter(self, bins: NDArray[np.integer]) -> NDArray[np.float64]:
         """Bet on T more images, whose scores fell into these bins (T, S, K); the wealth (T, S) after each."""
         found = np.empty(bins.shape[:2])
         start = 0
         while start < len(bins):
-            end = min(len(bins), start + BLOCK - self.entered % BLOCK)
+            end = min(len(bins), start + BLOCK - self.drawn % BLOCK)
             found[start:end] = self._block(bins[start:end])
             start = end
         return found
 
     def _block(self, bins: NDArray[np.integer]) -> NDArray[np.float64]:
         images, streams, scores = bins.shape
-        if self.entered % BLOCK == 0 or self.starts == 0:
+        if self.drawn % BLOCK == 0:
             self.starts += 1
             self.stakes += 1 / (self.starts * (self.starts + 1))
         before = self._counted(bins.reshape(images, -1)).reshape(images, streams, scores, AGES + 1)
-        time = self.entered + np.arange(images)
+        time = self.drawn + np.arange(images)
         gaps = np.take_along_axis(self.gaps.T[None], bins.transpose(1, 0, 2), axis=1).transpose(1, 0, 2)
         total = self.gaps.sum(axis=1) + time[:, None, None]
         odds = ((gaps + before[..., -1]) / total)[..., None]
@@ -94,14 +102,15 @@ class Bet:
             stakes = np.minimum(np.cumprod(factors, axis=0), MOST)[1:]
         self.stakes = stakes[-1].copy()
         self.entered += images
-        if self.entered % BLOCK == 0:
+        self.drawn += images
+        if self.drawn % BLOCK == 0:
             self.counts[:, :-1] *= DECAY**BLOCK
         wealth: NDArray[np.float64] = stakes.mean(axis=(2, 3)) + 1 / (self.starts + 1)
         return wealth
 
     def _counted(self, bins: NDArray[np.integer]) -> NDArray[np.float64]:
         """What was counted in the bin (T, S·K) of each score before it fell there: (T, S·K, AGES + 1)."""
-        first = self.entered % BLOCK
+        first = self.drawn % BLOCK
         place = bins + np.arange(bins.shape[1]) * self.gaps.shape[1]
         since = first + np.arange(len(bins))[:, None]
         # Instead of fading all that was counted at every step, what is new weighs more.

@@ -70,12 +70,16 @@ class Watched:
         if (told["scores"], told["half_lives"]) == (list(self.scores.names), list(HALF_LIVES)):
             self.bet.counts, self.bet.stakes = arrays["bet.counts"], arrays["bet.stakes"]
             self.bet.starts, self.bet.entered = told["starts"], told["entered"]
+            self.bet.drawn = told.get("drawn", self.bet.entered)
+            if "drawn" not in told and self.alarms:
+                self.bet.rearm()  # earlier versions left incidents in the urn
             self.window = Window.read(arrays)
 
     def keep(self, state: State) -> None:
         """Remember it."""
         verdict = {name: value for name, value in vars(self.verdict).items() if name != "stakes"}
-        told = {"starts": self.bet.starts, "entered": self.bet.entered, "alarms": self.alarms, "verdict": verdict}
+        told = {name: getattr(self.bet, name) for name in ("starts", "entered", "drawn")}
+        told |= {"alarms": self.alarms, "verdict": verdict}
         arrays = {"bet.counts": self.bet.counts, "bet.stakes": self.bet.stakes, "verdict.stakes": self.verdict.stakes}
         told |= {"scores": self.scores.names, "half_lives": HALF_LIVES}
         told |= {"alarm": asdict(self.alarm) if self.alarm else None}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -93,14 +94,36 @@ def test_parts_do_not_matter() -> None:
     assert np.array_equal(parted.stakes, whole.stakes)
 
 
-def test_rearmed_it_begins_with_the_whole_stake() -> None:
-    """After an alarm was acknowledged the wealth is 1, and what was seen stays known."""
+def test_rearmed_it_bets_against_the_reference_alone() -> None:
+    """After an alarm was acknowledged the bet is what a new one would be, whatever the incident was."""
     rng = np.random.default_rng(4)
     scores = Scores.of(images(50, rng))
     bet = Bet.new(scores.gaps)
     bet.enter(placed(scores, images(100, rng), rng)[:, None])
-    counts = bet.counts.copy()
     bet.rearm()
     assert bet.wealth[0] == 1
-    assert np.array_equal(bet.counts, counts)
-    assert bet.entered == 100
+    later = placed(scores, images(400, rng), rng)[:, None]
+    assert np.array_equal(bet.enter(later), Bet.new(scores.gaps).enter(later))
+    assert bet.entered == 500
+
+
+def test_incident_that_is_over_raises_no_further_alarm() -> None:
+    """Traffic that is like the reference again is calm after a thousand shifted images; a shift that lasts is not."""
+    again = lasting = 0
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        scores = Scores.of(images(200, rng))
+
+        def traffic(
+            count: int, moved: float, of: Scores = scores, draws: np.random.Generator = rng
+        ) -> NDArray[np.int64]:
+            found = images(count, draws)
+            found.features[:] += moved
+            return placed(of, found, draws)[:, None]
+
+        bet = Bet.new(scores.gaps)
+        bet.enter(traffic(1000, 2))
+        bet.rearm()
+        lasting += int(deepcopy(bet).enter(traffic(300, 2)).max() >= 200)
+        again += int(bet.enter(traffic(1500, 0)).max() >= 200)
+    assert (again, lasting) == (0, 10)
