@@ -1,8 +1,9 @@
-"""A full disk, said as that: what libraries make of it rarely names it."""
+"""A disk that takes nothing, said as that: what libraries make of a full one, or of one not ours, rarely names it."""
 
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 NUMBERS = {errno.ENOSPC, errno.EDQUOT}
 WORDS = ("No space left on device", "disk is full", "Disk quota exceeded")
 """What Python, SQLite and the libraries in C say."""
+SHUT = {errno.EROFS, errno.EACCES, errno.EPERM}
+READ_ONLY = "readonly database"
+"""What SQLite says."""
 LEAST = 2**18
 """Bytes free below which a disk counts as full: whoever writes more fails, and may not say why."""
 
@@ -27,10 +31,10 @@ def is_about_space(error: BaseException) -> bool:
 
 
 def sentences(root: Path, error: Exception) -> list[str]:
-    """What to tell a user of an error that ends a command: our own ones, and that a disk is full; none of a bug."""
+    """What to tell a user of an error that ends a command: our own ones, and what a disk refuses; none of a bug."""
     ours = [str(error)] if isinstance(error, SightlineError) and not is_about_space(error) else []
-    full = told(root, error)
-    return [*ours, full] if full else ours
+    refused = told(root, error) or (None if ours else shut(root, error))
+    return [*ours, refused] if refused else ours
 
 
 def told(root: Path, error: BaseException) -> str | None:
@@ -46,6 +50,28 @@ def told(root: Path, error: BaseException) -> str | None:
         "lost: make space (`sightline clean` lists what training left behind and nothing uses), then give the same "
         "command again, and it goes on"
     )
+
+
+def shut(root: Path, error: BaseException) -> str | None:
+    """That a place must not be read or written, in a sentence with what helps; None where no such thing happened."""
+    for one in _chain(error):
+        if isinstance(one, OSError) and one.errno in SHUT and one.filename is not None:
+            place = Path(os.fsdecode(one.filename))
+        elif READ_ONLY in str(one):
+            place = root
+        else:
+            continue
+        there, why = _nearest(place), "this user has no right to"
+        if there == place and not os.access(there, os.R_OK, effective_ids=True):
+            return f"{place} cannot be read: {why}; ask whoever it belongs to"
+        if not os.access(there, os.W_OK, effective_ids=True):
+            if getattr(one, "errno", None) == errno.EROFS:
+                why = "its file system is for reading alone"
+            return (
+                f"{place} cannot be written: {why}. Commands that answer (`sightline predict`, `score`, `export`) do "
+                "without it; for all else work in a copy of the project, or have the right to write there given to you"
+            )
+    return None
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
@@ -69,5 +95,9 @@ def _names(error: OSError) -> bool:
 
 def _free(place: Path) -> int:
     """Bytes left for `place`, or for the nearest folder above it that is there."""
-    there = next((one for one in (place, *place.parents) if one.exists()), Path())
-    return shutil.disk_usage(there).free
+    return shutil.disk_usage(_nearest(place)).free
+
+
+def _nearest(place: Path) -> Path:
+    """The place itself, or the nearest folder above it that is there."""
+    return next((one for one in (place, *place.parents) if os.path.exists(one)), Path())  # noqa: PTH110 — no right to look is no error

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,7 @@ import torch
 
 from sightline import space
 from sightline.errors import DataError
+from sightline.files import write_atomically
 
 FULL = Path("/dev/full")
 """A file of Linux on which there is never any space."""
@@ -73,3 +77,26 @@ def test_stage_says_that_the_disk_is_full(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert done.stderr.startswith("error: the disk is full: ")
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can take the right to write from itself")
+@pytest.mark.parametrize(("mode", "said"), [(0o555, "cannot be written"), (0o000, "cannot be read")])
+def test_place_of_another_user_is_told(mode: int, said: str) -> None:
+    """A project that belongs to another user ends a command by a sentence with the place, not by a traceback."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    place = folder / "stored.json"
+    place.write_text("{}")
+    place.chmod(mode & 0o444)
+    folder.chmod(mode | 0o555)
+    try:
+        os.seteuid(65534)
+        with pytest.raises(PermissionError) as raised:
+            place.read_text() if mode == 0 else write_atomically(folder / "other.json", "{}")
+        (sentence,) = space.sentences(folder, raised.value)
+    finally:
+        os.seteuid(0)
+        shutil.rmtree(folder)
+    assert str(folder) in sentence
+    assert said in sentence
+    assert space.sentences(folder, raised.value) == [], "root may, so that the error is another one"
