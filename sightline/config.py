@@ -63,11 +63,12 @@ def load(root: Path, overrides: Mapping[str, Any] | None = None) -> Params:
     from pydantic import TypeAdapter, ValidationError
 
     values, given = read(root), dict(overrides or {})
-    written = _project(values).get("name")
+    written = dict(_project(values))
     for key, value in given.items():
         # What chooses and makes the preset counts before the preset is laid.
         if key.startswith(("project.", "presets.")):
             place(values, key, value)
+    presets = values.get("presets") if _project(values).get("preset") is None else None
     _lay_preset(values, wins="project.preset" in given)
     for key, value in given.items():
         if not key.startswith("presets."):
@@ -76,11 +77,14 @@ def load(root: Path, overrides: Mapping[str, Any] | None = None) -> Params:
         # From JSON, because in strict mode pydantic wants instances where it is given Python objects; a date is text.
         params = TypeAdapter(Params).validate_json(json.dumps(values, default=str))
     except ValidationError as error:
-        raise ConfigError(_explain(error)) from None
-    if params.project.name != str(written):
+        known = presets if isinstance(presets, dict) else {}
+        # The one that stands in the file is named before the others.
+        first = [name for name in known if name == written.get("preset")]
+        raise ConfigError(_explain(error, {name: known[name] for name in (*first, *known)})) from None
+    if params.project.name != str(written.get("name")):
         raise ConfigError(
             f"project.name = {params.project.name!r} cannot be set for one run: every command finds the registered "
-            f"models by the name in {PARAMS}, which is {written!r}; change it there"
+            f"models by the name in {PARAMS}, which is {written.get('name')!r}; change it there"
         )
     return params
 
@@ -226,8 +230,8 @@ def change(origin: Path, target: Path, edit: Callable[[Any], None]) -> None:
         yaml.dump(values, handle)
 
 
-def _explain(error: Any) -> str:
-    """One line per finding of pydantic: key, value, what was expected."""
+def _explain(error: Any, presets: Mapping[str, Any]) -> str:
+    """One line per finding of pydantic: key, value, what was expected; `presets` are those that were not taken."""
     lines, missing = [], []
     for finding in error.errors():
         parts = [str(part) for part in finding["loc"] if part != "[key]"]
@@ -242,11 +246,21 @@ def _explain(error: Any) -> str:
     # What is misspelt is missing, too: said once.
     misspelt = "".join(lines)
     lines += [
-        f"{key}: missing; compare {PARAMS} with the one that `sightline init` writes"
+        f"{key}: missing; {_remedy(key, name, presets)}"
         for key, name in missing
         if f"did you mean {name}?" not in misspelt
     ]
     return "\n".join(lines)
+
+
+def _remedy(key: str, name: str, presets: Mapping[str, Any]) -> str:
+    """What to do where the value called `name` at `key` is missing: a preset that has it was perhaps taken away."""
+    stage = next((one for one, way in PRESET_KEYS.items() if key == ".".join((*way, name))), None)
+    for preset, parts in presets.items():
+        recipe = parts.get(stage) if isinstance(parts, dict) else None
+        if isinstance(recipe, dict) and name in recipe:
+            return f"without a preset {PARAMS} must hold it; presets.{preset}.{stage} has {recipe[name]!r}"
+    return f"compare {PARAMS} with the one that `sightline init` writes"
 
 
 def _taken(parts: Sequence[str], name: str) -> str:

@@ -15,6 +15,11 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun if number == 1 else plural}"
 
 
+def with_verb(number: int, one: str, several: str) -> str:
+    """`1 looks`, `2 look`, `1,000 are`: the number before the form of the verb that agrees with it."""
+    return f"{number:,} {one if number == 1 else several}"
+
+
 def tally(numbers: Mapping[str, int], most: int = 20) -> str:
     """`2 classes: cat 120, dog 80`: the numbers of images by class, of that many classes at most."""
     named = ", ".join(f"{visible(name)} {number:,}" for name, number in sorted(numbers.items())[:most])

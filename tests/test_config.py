@@ -49,6 +49,18 @@ def project(tmp_path: Path) -> Path:
         ("project.preset=[fast]", "has fast, balanced, best, resnet"),
         ("pretrain.recipe=5", "pretrain.recipe = 5: Input should be an object"),
         ("validate.blank=.inf", "validate.blank = inf: Input should be a finite number"),
+        ("validate.baseline.loss=2", "validate.baseline: loss = 2 is no share between 0 and 1"),
+        ("validate.baseline.shift=-0.1", "shift = -0.1 is no share between 0 and 1"),
+        ("validate.baseline.new_classes=-1", "new_classes = -1 must be at least 0"),
+        ("validate.shortcut=95", "validate: shortcut = 95 is no share between 0 and 1"),
+        ("validate.ungrouped=-1", "ungrouped = -1 is no share between 0 and 1"),
+        ("validate.large_group=5", "large_group = 5 is no share between 0 and 1"),
+        ("validate.blank=-1", "blank = -1 is outside 0 … 1: grey levels from black to white"),
+        ("validate.dark=26", "dark = 26 is outside 0 … 1: grey levels"),
+        ("validate.bright=204", "bright = 204 is outside 0 … 1: grey levels"),
+        ("validate.blurred=-0.5", "blurred = -0.5 must be at least 0"),
+        ("validate.odd_size=0.25", "odd_size = 0.25 must be at least 1"),
+        ("validate.imbalance=0", "imbalance = 0 must be at least 1"),
         ("datasets.other.images=x", "datasets.other.images: there is no such section in datasets of params.yaml"),
         (
             "presets.fast.scrach.epochs=3",
@@ -223,6 +235,19 @@ def test_broken_preset_is_told(project: Path, preset: object) -> None:
 def test_every_preset_fits(project: Path, name: str) -> None:
     """The presets of the template hold values that recipes take."""
     assert config.load(project, {"project.preset": name}).project.preset == name
+
+
+def test_what_a_preset_that_is_taken_away_held_is_told(project: Path) -> None:
+    """The recipes of a fresh project stand in its preset: without it the file lacks them, and the preset shows them."""
+    edit(project, lambda values: values["project"].update(preset="balanced"))
+    edit(project, lambda values: values["pretrain"].update(recipe={"flip": True}))
+    edit(project, lambda values: values["finetune"].update(recipe={"flip": True}))
+    words = "recipe.epochs: missing; without a preset params.yaml must hold it; presets.balanced.pretrain has 12"
+    with pytest.raises(ConfigError) as told:
+        config.load(project, {"project.preset": None})
+    assert words in str(told.value)
+    assert "finetune.recipe.epochs: missing; without a preset" in str(told.value)
+    assert "sightline init" not in str(told.value)
 
 
 def test_unknown_preset_is_told(project: Path) -> None:

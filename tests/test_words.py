@@ -22,7 +22,7 @@ from sightline.data import manifest
 from sightline.data.labels import exchange
 from sightline.data.labels import given as labels
 from sightline.data.versions import history
-from sightline.words import brief, counted, from_cell, to_cell, visible
+from sightline.words import brief, counted, from_cell, to_cell, visible, with_verb
 
 if TYPE_CHECKING:
     from sightline.project import Paths
@@ -38,6 +38,12 @@ SUM = "=cmd|' /C calc'!A0"
 def test_number_and_noun_agree(number: int, noun: str, said: str) -> None:
     """One of a thing, several of them, and none; thousands are set apart."""
     assert counted(number, noun) == said
+
+
+@pytest.mark.parametrize(("number", "said"), [(0, "0 look"), (1, "1 looks"), (1200, "1,200 look")])
+def test_number_and_verb_agree(number: int, said: str) -> None:
+    """One looks, several look; thousands are set apart."""
+    assert with_verb(number, "looks", "look") == said
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -36,6 +37,8 @@ ENGINE = {"flow_engine", "task_engine", "engine", "server", "runner"}
 """Modules of Prefect whose every-run remarks ("Beginning flow run …") a person at a terminal does not need."""
 LEAVING = "Still processing items"
 """How Prefect tells every four seconds of an end that its last messages are on their way."""
+FAILED = re.compile(r"Finished in state Failed\(.*run encountered an exception")
+"""How Prefect repeats an error on one line that it has told before: a bug with its traceback, ours by its command."""
 
 
 def shown(text: str) -> str:
@@ -58,7 +61,8 @@ class Lines(logging.StreamHandler[Any]):
         """Print what a person at a terminal needs."""
         error = record.exc_info[1] if record.exc_info else None
         ours = isinstance(error, SightlineError) or (error is not None and is_about_space(error))
-        if record.getMessage().startswith(LEAVING):
+        said = record.getMessage()
+        if said.startswith(LEAVING) or (record.module in ENGINE and FAILED.match(said)):
             return
         if not ours and (record.levelno >= logging.WARNING or record.module not in ENGINE):
             super().emit(record)

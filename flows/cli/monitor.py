@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from flows.cli.common import AsJson, enter, say
+from sightline.words import counted
 
 
 def monitor(
@@ -45,12 +46,12 @@ def monitor(
         plain = {"window": asdict(tested) if tested else None} if window else {}
         typer.echo(json.dumps(outcome.as_json() | plain))
     else:
-        say(f"version {outcome.version}: {outcome.rows_new:,} new answers, {outcome.seen:,} in all")
+        say(f"version {outcome.version}: {counted(outcome.rows_new, 'new answer')}, {outcome.seen:,} in all")
         for one in sentences(outcome):
             say(one)
         if tested:
             for one in causes(tested):
-                say(f"the latest {tested.images:,} images by themselves: {one}")
+                say(f"the latest {counted(tested.images, 'image')} by themselves: {one}")
         say(f"page: {paths.reports / 'monitor.html'}")
     if not outcome.is_calm:
         raise typer.Exit(1)

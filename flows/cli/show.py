@@ -11,7 +11,7 @@ from rich.tree import Tree
 
 from flows.cli.console import CONSOLE, shown
 from sightline.heads.labels import CLASSIFY
-from sightline.words import visible
+from sightline.words import counted, visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -158,7 +158,7 @@ def _grow(tree: Tree, name: str, value: Any) -> None:
         for number, inner in enumerate(value, 1):
             _grow(node, inner.get("stage") or f"{number}", inner)
     elif isinstance(value, dict) and name in LONG:
-        tree.add(f"{shown(name)}: {len(value)} values", highlight=False)
+        tree.add(f"{shown(name)}: {counted(len(value), 'value')}", highlight=False)
     elif isinstance(value, dict):
         node = tree.add(f"[bold]{shown(name)}[/]")
         for key, inner in value.items():

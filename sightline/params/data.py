@@ -110,6 +110,10 @@ class Against(Section):
     shift: float = 0.25
     """Distance of a distribution (classes, formats, modes, sizes …): 0 = alike, 1 = nothing in common."""
 
+    def __post_init__(self) -> None:
+        _check_shares(self, "loss", "shift")
+        _check_at_least(0, self, "new_classes", "lost_classes")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Validate(Section):
@@ -155,9 +159,24 @@ class Validate(Section):
     def __post_init__(self) -> None:
         if not 1 <= self.min_side <= self.max_side:
             raise ValueError(f"min_side = {self.min_side} and max_side = {self.max_side} leave no image: give 1 … 8192")
-        for name in ("max_quarantined", "max_blank"):
+        _check_shares(self, "max_quarantined", "max_blank", "shortcut", "ungrouped", "large_group")
+        for name in ("blank", "dark", "bright"):
             if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} = {getattr(self, name):g} is no share between 0 and 1")
+                raise ValueError(f"{name} = {getattr(self, name):g} is outside 0 … 1: grey levels from black to white")
+        _check_at_least(0, self, "min_images_per_class", "blurred", "little_to_see")
+        _check_at_least(1, self, "odd_size", "odd_shape", "imbalance")
+
+
+def _check_shares(section: Section, *names: str) -> None:
+    for name in names:
+        if not 0 <= getattr(section, name) <= 1:
+            raise ValueError(f"{name} = {getattr(section, name):g} is no share between 0 and 1")
+
+
+def _check_at_least(least: int, section: Section, *names: str) -> None:
+    for name in names:
+        if getattr(section, name) < least:
+            raise ValueError(f"{name} = {getattr(section, name):g} must be at least {least}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,6 +15,7 @@ from sightline.registry.blessing import COST, OVERALL, ROBUSTNESS
 from sightline.report.index import facts, write_index
 from sightline.report.page import CheckRow
 from sightline.report.rendering import templates
+from sightline.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -105,9 +106,8 @@ def odds(outcome: Outcome) -> tuple[str, ...]:
         return ()
     gained, lost, images = figures["gained"], figures["lost"], figures["images"]
     chance = float(beta.sf(0.5, gained + 1, lost + 1))
-    told = [
-        f"Of {images:,} test images the candidate gains {number(gained)} and loses {number(lost)}: {_odds(chance)}."
-    ]
+    of = counted(images, "test image")
+    told = [f"Of {of} the candidate gains {number(gained)} and loses {number(lost)}: {_odds(chance)}."]
     if "level" in figures:
         told.append(f"{power.sentence(images, (gained + lost) / images, figures['level'])}.")
     return tuple(one[0].upper() + one[1:] for one in told)
@@ -155,22 +155,24 @@ def _row(one: Blessing, aside: Sequence[str]) -> CheckRow:
 
 
 def _flat(figures: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    """Nested figures as dotted names with short numbers; a list of rows as one value for each row."""
+    """Nested figures as dotted names with short numbers, those that are known; of a list one for each of its rows."""
     flat: list[tuple[str, str]] = []
     for key, value in figures.items():
         if isinstance(value, dict):
             flat += _flat(value, f"{prefix}{key}.")
         elif isinstance(value, list):
-            for row in value:
-                flat.append(
-                    (
-                        f"{prefix}{key}",
-                        ", ".join(_short(one) for one in row.values()) if isinstance(row, dict) else _short(row),
-                    )
-                )
-        else:
+            flat += [(f"{prefix}{key}", _listed(row)) for row in value]
+        elif value is not None:
             flat.append((prefix + key, _short(value)))
     return flat
+
+
+def _listed(row: Any) -> str:
+    """`label=cat: images 20, accuracy 0.85`: a row that has a name, or another value."""
+    if not isinstance(row, dict):
+        return _short(row)
+    figures = ", ".join(f"{key} {_short(one)}" for key, one in row.items() if key != "name" and one is not None)
+    return f"{row['name']}: {figures}" if "name" in row else figures
 
 
 def _short(value: Any) -> str:

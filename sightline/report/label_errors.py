@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sightline.digests import file_digest
 from sightline.report.quality import write_page
+from sightline.words import with_verb
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,13 +26,13 @@ class LabelErrors:
     digest: str
     """SHA-256 of the page."""
     labels: int
-    """Labels that are probably wrong."""
+    """Images whose labels are probably wrong."""
     sentence: str
 
     @property
     def words(self) -> str:
         """What came out, in a few words."""
-        return f"{self.labels:,} look wrong: {self.path}" if self.labels else self.sentence
+        return f"{with_verb(self.labels, 'looks', 'look')} wrong: {self.path}" if self.labels else self.sentence
 
     def is_whole(self, root: Path) -> bool:
         """Whether the page is there and unchanged."""

@@ -153,7 +153,7 @@ def boxes(found: Mapping[str, Any]) -> dict[str, Box]:
     if found["reproduced"]:
         again = found["reproduced"]
         drawn.append(
-            _box("reproduced", "Trained again", (again["verdict"], again.get("at", "")[:16]), 4, 2, "reproduced")
+            _box("reproduced", "Trained again", (again["verdict"], _minute(again.get("at", ""))), 4, 2, "reproduced")
         )
     return {box.name: box for box in drawn}
 
@@ -237,7 +237,11 @@ def _rows(rows: list[Mapping[str, Any]]) -> tuple[str | None, ...]:
     if not rows:
         return ("no row yet",)
     last = rows[-1]
-    return (counted(len(rows), "row"), f"{last['decision']} by {last['actor']}", last["at"][:16])
+    return (counted(len(rows), "row"), f"{last['decision']} by {last['actor']}", _minute(last["at"]))
+
+
+def _minute(at: str) -> str:
+    return at[:16].replace("T", " ")
 
 
 def _short(digest: str | None) -> str | None:

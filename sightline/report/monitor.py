@@ -56,7 +56,7 @@ def _harm(outcome: Outcome) -> list[str]:
 
 def _verdict(head: Head, harm: Harm) -> str:
     if not harm.labels:
-        drawn = f"none of the {harm.drawn:,} images of the audit sample is labelled"
+        drawn = f"of {counted(harm.drawn, 'image')} of the audit sample none is labelled"
         why = drawn if harm.drawn else "no image was drawn for the audit sample yet"
         return f"nothing can be said of {head.figure}: {why}"
     labels, wrong = harm.telling

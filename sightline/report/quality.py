@@ -50,13 +50,16 @@ def write_page(found: Sequence[Finding], rows: pd.DataFrame, folder: Path, path:
     boxes: dict[str, list[WrongBox]] = {}
     for box in (box for finding in found for box in finding.boxes):
         boxes.setdefault(box.path, []).append(box)
+    wrong: dict[str, list[str]] = {}
+    for label in (label for finding in found for label in finding.labels):
+        wrong.setdefault(label.path, []).append(label.words)
     images = {image: _image(image, known, folder) for image in sorted(wanted)}
     boxed = {image: _boxed(image, boxes[image], folder) for image in sorted(wanted & boxes.keys())}
     counts = {str(status): int(count) for status, count in rows["status"].value_counts().sort_index().items()}
     html = (
         templates()
         .get_template("quality.html.j2")
-        .render(name=name, found=found, images=images, boxed=boxed, total=len(rows), counts=counts)
+        .render(name=name, found=found, images=images, boxed=boxed, wrong=wrong, total=len(rows), counts=counts)
     )
     write_atomically(path, html)
     return path

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sightline.heads.labels import shown
 from sightline.heads.shares import percent
+from sightline.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +35,13 @@ def templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": percent, "duration": _duration, "picture": _picture, "label": shown}
+    environment.filters |= {
+        "percent": percent,
+        "duration": _duration,
+        "picture": _picture,
+        "label": shown,
+        "counted": counted,
+    }
     return environment
 
 

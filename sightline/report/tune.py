@@ -36,7 +36,8 @@ def write_tune_page(paths: Paths, looking: Search, best: Found) -> Path:
             "score": trial.user_attrs.get("score"),
             "seconds": trial.user_attrs.get("seconds"),
             "asked": asked_by(looking, trial),
-            "values": {name: _shown(value) for name, value in trial.params.items() if name != RUNG},
+            # By which way it was trained stands among them where several are searched.
+            "values": {name.rpartition(".")[2]: _shown(one) for name, one in trial.params.items() if name != RUNG},
             "best": trial.number == best.number,
         }
         for trial in sorted(finished(looking), key=lambda trial: trial.number)

@@ -133,11 +133,13 @@ class Space:
         """Field of a recipe → the range, or the choices, that are searched; the present value lies among them."""
         base = self.bases[way]
         rate = (base.learning_rate / RANGE, min(base.learning_rate * RANGE, 100.0))
+        # One image has no spread by which a network could normalise it: its trial would end the search.
+        least = min(base.batch_size, 2 * base.accumulate)
         found: dict[str, tuple[float, float] | list[Any]] = {
             "learning_rate": rate,
             "weight_decay": DECAY,
             "label_smoothing": SMOOTHING,
-            "batch_size": sorted({max(1, base.batch_size // 2), base.batch_size, 2 * base.batch_size}),
+            "batch_size": sorted({max(least, base.batch_size // 2), base.batch_size, 2 * base.batch_size}),
             "ema": sorted({*AVERAGES, base.ema}),
         }
         if not base.zoom:

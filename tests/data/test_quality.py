@@ -76,7 +76,16 @@ def test_copies_under_two_labels_contradict() -> None:
     """Near copies as well as exact ones, also where the exact ones are in quarantine already."""
     rows = put(manifest(), [0, 1], sha256="f" * 64, status="quarantined", role=None)
     rows = put(rows, [4, 5], alike="e" * 64)
-    assert found(rows)["contradictions"].groups == (("a/000.jpg", "b/001.jpg"), ("a/004.jpg", "b/005.jpg"))
+    told = found(rows)
+    assert told["contradictions"].groups == (("a/000.jpg", "b/001.jpg"), ("a/004.jpg", "b/005.jpg"))
+    assert "copies" not in told
+
+
+def test_copies_under_one_label_stay_told_beside_contradictions() -> None:
+    """Two files that a person may delete one of, a file without a label among them; not the one of two classes."""
+    rows = put(put(manifest(), [0, 1], sha256="f" * 64), [2, 4, 6], sha256="e" * 64)
+    copies = found(put(rows, [6], label=None))["copies"]
+    assert (copies.cases, copies.groups) == (1, (("a/002.jpg", "a/004.jpg", "a/006.jpg"),))
 
 
 def test_copies_on_both_sides_of_a_split_leak() -> None:

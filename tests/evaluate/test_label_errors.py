@@ -14,7 +14,7 @@ from sightline.data.reference import DataRef, describe
 from sightline.data.versions import dvc, history
 from sightline.evaluate import label_errors
 from sightline.project import Paths
-from sightline.report.label_errors import write_label_errors
+from sightline.report.label_errors import LabelErrors, write_label_errors
 from sightline.train import stages
 
 if TYPE_CHECKING:
@@ -56,9 +56,16 @@ def test_wrong_labels_are_found_and_shown(ready: tuple[Paths, DataRef], tmp_path
     page = (paths.root / done.path).read_text(encoding="utf-8")
     assert sum(path in page for path in WRONG) == done.labels >= len(WRONG) // 2
     assert f"blue → red ({done.labels})" in done.sentence
+    assert page.count("blue, likely red") == done.labels
     assert done.is_whole(paths.root)
     (paths.root / done.path).write_text("changed", encoding="utf-8")
     assert not done.is_whole(paths.root)
+
+
+@pytest.mark.parametrize(("labels", "words"), [(1, "1 looks wrong: a.html"), (1200, "1,200 look wrong: a.html")])
+def test_words_agree_with_their_number(labels: int, words: str) -> None:
+    """One looks wrong, several look wrong."""
+    assert LabelErrors(path="a.html", digest="", labels=labels, sentence="").words == words
 
 
 def test_rows_stand_in_the_order_of_the_shards(ready: tuple[Paths, DataRef]) -> None:

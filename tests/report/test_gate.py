@@ -13,7 +13,7 @@ from sightline.registry.candidate import Request
 from sightline.registry.differences import Difference
 from sightline.registry.judge import Judgement
 from sightline.registry.outcome import Outcome
-from sightline.report.gate import beside, markdown, odds, write_gate_report
+from sightline.report.gate import beside, check_rows, markdown, odds, write_gate_report
 
 if TYPE_CHECKING:
     from sightline.project import Paths
@@ -78,6 +78,24 @@ def test_pages_of_prefect_and_mlflow_show_the_table() -> None:
     assert "| overall | insufficient | overall says a\\|b |" in text
     assert "| right when corrupted | 70.0% | 60.0% |" in text
     assert all(text.count(f"| {name} says") == 1 for name in REQUIRED)
+
+
+def test_figures_of_a_check_have_names() -> None:
+    """Each number of a slice says what it is; what is not known is left out."""
+    slices = [
+        {"name": "label=cat", "images": 20, "accuracy": 0.85, "champion": None},
+        {"name": "label=dog", "images": 9},
+    ]
+    one = replace(
+        outcome().blessings[0], figures={"slices": slices, "missing": ["a"], "p": None, "at": {"f1": 0.51234}}
+    )
+    (row,) = check_rows(replace(outcome(), blessings=(one,)))
+    assert row.figures == (
+        ("slices", "label=cat: images 20, accuracy 0.85"),
+        ("slices", "label=dog: images 9"),
+        ("missing", "a"),
+        ("at.f1", "0.5123"),
+    )
 
 
 def test_candidate_stands_beside_the_champion() -> None:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from sightline.config import write_value
 from sightline.data.quality import Finding
-from sightline.data.quality.finding import WrongBox
+from sightline.data.quality.finding import WrongBox, WrongLabel
 from sightline.project import Paths
 from sightline.report.quality import DRAWN, FOUND, write_page, write_quality
 
@@ -72,6 +72,16 @@ def test_boxes_are_drawn_on_their_image(tmp_path: Path) -> None:
         rows_of, columns = np.nonzero(inside)
         found = (columns.min(), rows_of.min(), columns.max(), rows_of.max())
         assert np.allclose(np.array(found), np.array(corners) * scale, atol=4)
+
+
+def test_likely_label_stands_under_its_image(tmp_path: Path) -> None:
+    """Who looks at the picture reads which label it has and which it should have, escaped; others have theirs alone."""
+    label = WrongLabel(path="one.png", given="cat", likely="<dog>", doubt=0.8)
+    wrong = Finding("labels", "Labels", "1 label.", 1, (("one.png",),), labels=(label,))
+    text = page(tmp_path, wrong, Finding("dark", "Dark", "Dark.", 1, (("three.png",),)))
+    assert '<b class="said">cat, likely &lt;dog&gt;</b>' in text
+    assert "<b>cat</b>" not in text
+    assert "<b>dog</b>" in text
 
 
 def test_nothing_odd_is_said(tmp_path: Path) -> None:

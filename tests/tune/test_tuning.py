@@ -11,6 +11,7 @@ import time
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import optuna
@@ -21,11 +22,14 @@ from tuned import opened, trained
 from sightline import config
 from sightline.data import shards
 from sightline.errors import ModelError, ProjectError, RegistryError
+from sightline.models.zoo import build
 from sightline.report.tune import write_tune_page
 from sightline.tracking import databases
+from sightline.train import parts
+from sightline.train.chain import SCRATCH
 from sightline.tune import apply, search, study, trial
 from sightline.tune.search import Attempt
-from sightline.tune.space import Asked
+from sightline.tune.space import Asked, Rung, space
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,6 +37,9 @@ if TYPE_CHECKING:
     from sightline.project import Paths
     from sightline.train.checkpoint import Epoch
     from sightline.tune.study import Search
+
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -80,6 +87,21 @@ def test_no_image_of_the_test_release_is_decoded(paths: Paths) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("batch", "accumulate", "searched"), [(64, 1, {32, 64, 128}), (2, 1, {2, 4}), (8, 4, {8, 16}), (1, 1, {1, 2})]
+)
+def test_no_smaller_part_of_one_image_is_searched(batch: int, accumulate: int, searched: set[int]) -> None:
+    """Half of a batch is tried where two images are left in each part: of one, some networks cannot learn."""
+    given = {"finetune.scratch.batch_size": batch, "finetune.scratch.accumulate": accumulate}
+    looked = space(config.load(ROOT, given), (SCRATCH,), (Rung(network="cnn", size=8),))
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    asked = [looked.ask(study.ask()).recipe for _ in range(30)]
+    assert {one.batch_size for one in asked} == searched
+    if batch > 1:
+        for one in asked:
+            parts.check(build("cnn", 3, 8), "cnn", 8, one, SCRATCH, 1000)
+
+
 def test_study_goes_on_where_it_was_left(paths: Paths) -> None:
     """Opened again it counts the trials of before and measures nothing anew; other values are another study."""
     before = look(paths, opened(paths, SIZE), 2)
@@ -244,6 +266,8 @@ def test_page_shows_trials_and_what_mattered(paths: Paths) -> None:
     html = write_tune_page(paths, looking, found).read_text(encoding="utf-8")
     assert "data:image/svg+xml;base64," in html
     assert html.count("<tr") >= 15
+    # By their short names, each cell with its heading: a phone shows a trial as lines.
+    assert html.count('<td data-name="values">learning_rate ') == html.count('<td data-name="trial">') == found.trials
     assert 'src="http' not in html
 
 

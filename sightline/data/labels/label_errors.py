@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from sightline.data.labels import noise
-from sightline.data.quality.finding import LOOK, Finding
+from sightline.data.quality.finding import Finding, WrongLabel, singles
 from sightline.heads.labels import CLASSIFY, LABELS
 from sightline.words import counted
 
@@ -97,13 +97,12 @@ def finding(rows: pd.DataFrame, found: list[Suspect]) -> Finding | None:
         f"likely: {listed}. Look at them, the most doubtful first: some are merely unusual images."
     )
     paths = rows["path"].to_numpy()
-    return Finding(
-        "labels",
-        "Likely label errors",
-        sentence,
-        len(found),
-        tuple((str(paths[one.position]),) for one in found[:LOOK]),
+    labels = tuple(
+        WrongLabel(path=str(paths[one.position]), given=str(one.given), likely=str(one.likely), doubt=one.doubt)
+        for one in found
     )
+    images = list(dict.fromkeys(one.path for one in labels))
+    return Finding("labels", "Likely label errors", sentence, len(images), singles(images), labels=labels)
 
 
 def _judged(labels: NDArray[np.object_], groups: NDArray[np.object_]) -> NDArray[np.intp]:

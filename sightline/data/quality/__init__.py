@@ -43,7 +43,7 @@ FINDERS: dict[str, Callable[[pd.DataFrame, Validate], Finding | None]] = {
 
 
 DEMANDS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "near-copies": ("No picture is there in several sizes, compressions, crops or turns.", ()),
+    "near-copies": ("No usable picture is there in several sizes, compressions, crops or turns.", ()),
     "contradictions": ("No picture, nor a near copy of it, has two labels.", ()),
     "leaks": ("No picture, nor a near copy of it, is on both sides of a split.", ()),
     "large-groups": ("No group of near copies makes up a large part of the set.", ("large_group",)),

@@ -55,7 +55,7 @@ def odd_size(rows: pd.DataFrame, limits: Validate) -> Finding | None:
     """Images whose side (root of the area) is far from the median."""
     images = usable(rows)
     ratio = _ratio((images["width"].astype(float) * images["height"].astype(float)) ** 0.5)
-    said = f"more than {limits.odd_size:g} times as large or as small as the median. They are squeezed to one size."
+    said = f"more than {limits.odd_size:g} times as large or as small as the median. Images are squeezed to one size."
     return _finding("odd-size", "Odd sizes", _furthest(images, ratio, limits.odd_size), None, said)
 
 
@@ -63,7 +63,7 @@ def odd_shape(rows: pd.DataFrame, limits: Validate) -> Finding | None:
     """Images whose width to height is far from the median."""
     images = usable(rows)
     ratio = _ratio(images["width"].astype(float) / images["height"].astype(float))
-    said = f"more than {limits.odd_shape:g} times as wide or as tall as the median. They are squeezed to a square."
+    said = f"more than {limits.odd_shape:g} times as wide or as tall as the median. Images are squeezed to a square."
     return _finding("odd-shape", "Odd shapes", _furthest(images, ratio, limits.odd_shape), None, said)
 
 

@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 
 
 def identical(rows: pd.DataFrame, limits: Validate) -> Finding | None:
-    """Files with the same bytes."""
+    """Files with the same bytes under one label; those under several are no copies to keep one of."""
     del limits
     found = rows[rows["sha256"].duplicated(keep=False) & rows["width"].notna()]
+    found = found[found.groupby("sha256")["label"].transform("nunique") <= 1]
     groups = found["sha256"].nunique()
     said = f"{counted(groups, 'picture')} stored more than once, byte for byte ({counted(len(found), 'file')})."
     return _finding("copies", "Exact copies", found, "sha256", f"{said} Copies count double: keep one of each.")

@@ -47,6 +47,22 @@ class WrongBox:
         return f"{self.given}, badly placed" if self.likely == self.given else f"{self.given}, likely {self.likely}"
 
 
+@dataclass(frozen=True, kw_only=True)
+class WrongLabel:
+    """A label that is probably wrong; of several labels of an image, one of them."""
+
+    path: str
+    given: str
+    likely: str
+    doubt: float
+    """0 … 1, the more the likelier an error."""
+
+    @property
+    def words(self) -> str:
+        """What is wrong, for people."""
+        return f"{self.given}, likely {self.likely}"
+
+
 @dataclass(frozen=True)
 class Finding:
     """Something odd, and the images to look at."""
@@ -61,6 +77,8 @@ class Finding:
     """Paths of the first images to look at; those of one tuple belong side by side."""
     boxes: tuple[WrongBox, ...] = ()
     """All that are probably wrong, where it is about boxes."""
+    labels: tuple[WrongLabel, ...] = ()
+    """All that are probably wrong, where it is about labels."""
 
     @property
     def examples(self) -> list[str]:

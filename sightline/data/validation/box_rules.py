@@ -54,7 +54,7 @@ def _places() -> list[Demand]:
                 f"box-{high}-beyond-{low}",
                 gxe.ExpectColumnPairValuesAToBeGreaterThanB,
                 f"Every usable box has an area: its {high} is beyond its {low}.",
-                f"{{n}} of {{of}} usable boxes have no area: their {high} is not beyond their {low}. {REMAKE}",
+                f"{{n}} of {{of}} usable boxes {{have}} no area: {high} is not beyond {low}. {REMAKE}",
                 column_A=high,
                 column_B=low,
                 row_condition=USABLE,
@@ -66,7 +66,7 @@ def _places() -> list[Demand]:
                 f"box-{low}-inside",
                 gxe.ExpectColumnValuesToBeBetween,
                 f"No usable box reaches out of its image at {low}.",
-                f"{{n}} of {{of}} usable boxes begin outside of their image ({{found}}). {REMAKE}",
+                f"{{n}} of {{of}} usable boxes {{are}} outside of the image at {low} ({{found}}). {REMAKE}",
                 column=low,
                 min_value=0,
                 row_condition=USABLE,
@@ -78,7 +78,7 @@ def _places() -> list[Demand]:
                 f"box-{high}-inside",
                 gxe.ExpectColumnPairValuesAToBeGreaterThanB,
                 f"No usable box reaches out of its image at {high}.",
-                f"{{n}} of {{of}} usable boxes end outside of their image. {REMAKE}",
+                f"{{n}} of {{of}} usable boxes {{are}} outside of the image at {high}. {REMAKE}",
                 column_A="longest",
                 column_B=high,
                 or_equal=True,
@@ -96,7 +96,7 @@ def _boxes(classes: list[str]) -> list[Demand]:
             "box-class-known",
             gxe.ExpectColumnValuesToBeInSet,
             "Every usable box is of a class that the labels name.",
-            f"{{n}} of {{of}} usable boxes are of a class that no label names ({{found}}). {REMAKE}",
+            f"{{n}} of {{of}} usable boxes {{are}} of a class that no label names ({{found}}). {REMAKE}",
             column="label",
             value_set=classes,
             row_condition=USABLE,
@@ -119,7 +119,7 @@ def _shares(limits: Validate) -> list[Demand]:
             "few-boxes-quarantined",
             gxe.ExpectColumnValuesToNotBeInSet,
             f"At most {limits.max_quarantined:.1%} of the boxes are in quarantine.",
-            "{n} of {of} boxes are in quarantine: `sightline data boxes` tells why. Mend the annotations, or raise "
+            "{n} of {of} boxes {are} in quarantine: `sightline data boxes` tells why. Mend the annotations, or raise "
             f"validate.max_quarantined (now {limits.max_quarantined:g}).",
             column="status",
             value_set=[QUARANTINED],
@@ -129,7 +129,7 @@ def _shares(limits: Validate) -> list[Demand]:
             "few-boxes-tiny",
             gxe.ExpectColumnValuesToBeBetween,
             f"At most {MOST_TINY:.0%} of the boxes are narrower than {TINY:.0%} of their image. (A warning.)",
-            f"{{n}} of {{of}} boxes are narrower than {TINY:.0%} of their image, and will hardly be found. Raise "
+            f"{{n}} of {{of}} boxes {{are}} narrower than {TINY:.0%} of the image, and will hardly be found. Raise "
             "preprocess.size, or cut the images into tiles.",
             column="share",
             min_value=TINY,

@@ -119,7 +119,7 @@ class ExpectImagesPerClass(ManifestExpectation):
         A class whose images are all in quarantine has 0 everywhere; one of a handful of files is none, and left out.
         """
         each = LABELS[self.task].each(rows["label"])
-        rows = rows.loc[each.index, ["status", "role", "reason"]].assign(label=each.to_numpy())
+        rows = rows.loc[each.index, ["status", "role", "split", "reason"]].assign(label=each.to_numpy())
         usable = set(rows.loc[rows["status"] != QUARANTINED, "label"])
         files = rows["label"].value_counts().items()
         classes = sorted(str(name) for name, number in files if name in usable or number >= ENOUGH)
@@ -129,14 +129,29 @@ class ExpectImagesPerClass(ManifestExpectation):
         if few.empty:
             return None
         first = few.head(NAMED)
-        out = rows.loc[rows["reason"].str.startswith(LEFT_OUT).fillna(value=False), "label"].value_counts()
+        short = rows[rows["label"].isin(few.index.unique(0))]
+        out = short.loc[short["reason"].str.startswith(LEFT_OUT).fillna(value=False), "label"].value_counts()
         listed = [
             f"{name} has {number} in {role}" + (f" ({out[name]} left out, as copies)" if name in out else "")
             for (name, role), number in zip(first.index, first, strict=True)
         ]
         if len(few) > NAMED:
             listed.append(f"and {len(few) - NAMED} more")
-        return Fault(len(few), ", ".join(listed), [])
+        why = _by_given_splits(short, rows["split"])
+        if len(out):
+            why += ". What is left out shows the same as a test or validation image: see the page of quality"
+        return Fault(len(few), f"{', '.join(listed)}{why}", [])
+
+
+def _by_given_splits(short: pd.DataFrame, given: pd.Series) -> str:
+    """Which classes of the rows `short` the origin has in some of the `given` splits alone; nothing where in all."""
+    found = short[short["status"] != QUARANTINED].groupby("label")["split"]
+    # Images without a split may have any role: a class with such is not kept out of one.
+    splits = {str(name): set(those) for name, those in found if those.notna().all()}
+    every = set(given.dropna())
+    lacking = [f"{name} is only in {' and '.join(sorted(those))}" for name, those in splits.items() if those < every]
+    more = f", and {len(lacking) - NAMED} more" if len(lacking) > NAMED else ""
+    return f". By the splits that came with the images, {', '.join(lacking[:NAMED])}{more}" if lacking else ""
 
 
 class ExpectFewQuarantined(ManifestExpectation):

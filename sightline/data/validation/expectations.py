@@ -152,11 +152,9 @@ def _facts(result: Mapping[str, Any]) -> dict[str, Any]:
         )
     elif found is None:
         found = ", ".join(sorted({str(value) for value in result.get("partial_unexpected_list", ())}))
-    return {
-        "n": result.get("unexpected_count", result.get("cases")),
-        "of": result.get("element_count"),
-        "found": found,
-    }
+    cases = result.get("unexpected_count", result.get("cases"))
+    agreeing = {"are": "is", "have": "has"} if cases == 1 else {"are": "are", "have": "have"}
+    return {"n": cases, "of": result.get("element_count"), "found": found, **agreeing}
 
 
 def _examples(result: Mapping[str, Any]) -> tuple[str, ...]:

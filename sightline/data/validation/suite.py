@@ -40,7 +40,8 @@ class Demand(NamedTuple):
     expectation: Any
     """Its description says in plain words what is demanded."""
     broken: str
-    """May name {n} (rows or cases at fault), {of} (rows looked at) and {found} (what was found instead)."""
+    """May name {n} (rows or cases at fault), {of} (rows looked at), {found} (what was found instead), and {are} and
+    {have} as they agree with {n}."""
 
 
 def rules(limits: Validate, dataset: Dataset, task: str = CLASSIFY) -> list[Demand]:
@@ -89,7 +90,7 @@ def _file_rules() -> list[Demand]:
                 f"{name}-present",
                 gxe.ExpectColumnValuesToNotBeNull,
                 f"Every file has a {name}.",
-                f"{{n}} of {{of}} files have no {name}. {REMAKE}",
+                f"{{n}} of {{of}} files {{have}} no {name}. {REMAKE}",
                 column=column,
             )
             for name, column in {"path": "path", "digest": "sha256", "status": "status"}.items()
@@ -105,7 +106,7 @@ def _file_rules() -> list[Demand]:
             "status-known",
             gxe.ExpectColumnValuesToBeInSet,
             f"Every file is {OK}, {HELD_BACK} (left out on purpose) or {QUARANTINED} (cannot be used).",
-            f"{{n}} of {{of}} files have a status that Sightline does not know ({{found}}). {REMAKE}",
+            f"{{n}} of {{of}} files {{have}} a status that Sightline does not know ({{found}}). {REMAKE}",
             column="status",
             value_set=[OK, HELD_BACK, QUARANTINED],
         ),
@@ -121,7 +122,7 @@ def _image_rules() -> list[Demand]:
                 f"{column}-present",
                 gxe.ExpectColumnValuesToNotBeNull,
                 f"Every usable image has a {column}.",
-                f"{{n}} of {{of}} usable images have no {column}. {label if column == 'label' else REMAKE}",
+                f"{{n}} of {{of}} usable images {{have}} no {column}. {label if column == 'label' else REMAKE}",
                 column=column,
                 row_condition=IN_USE if column == "role" else USABLE,
             )
@@ -131,7 +132,7 @@ def _image_rules() -> list[Demand]:
             "role-known",
             gxe.ExpectColumnValuesToBeInSet,
             f"Every usable image has one of the roles {', '.join(ROLES)}.",
-            f"{{n}} of {{of}} usable images have a role that Sightline does not know ({{found}}). {REMAKE}",
+            f"{{n}} of {{of}} usable images {{have}} a role that Sightline does not know ({{found}}). {REMAKE}",
             column="role",
             value_set=list(ROLES),
             row_condition=USABLE,
@@ -148,7 +149,7 @@ def _limit_rules(limits: Validate) -> list[Demand]:
                 f"{column}-in-range",
                 gxe.ExpectColumnValuesToBeBetween,
                 f"The {column} of every usable image is {sides}.",
-                f"{{n}} of {{of}} usable images have a {column} outside {sides} ({{found}}). "
+                f"{{n}} of {{of}} usable images {{have}} a {column} outside {sides} ({{found}}). "
                 "Remove or resize them, or change validate.min_side and validate.max_side.",
                 column=column,
                 min_value=limits.min_side,
@@ -161,7 +162,7 @@ def _limit_rules(limits: Validate) -> list[Demand]:
             "mode-accepted",
             gxe.ExpectColumnValuesToBeInSet,
             f"Every usable image is stored in an accepted colour mode: {', '.join(limits.modes)}.",
-            "{n} of {of} usable images are stored in a colour mode that validate.modes does not accept ({found}). "
+            "{n} of {of} usable images {are} stored in a colour mode that validate.modes does not accept ({found}). "
             "Convert or remove them, or add the mode there.",
             column="mode",
             value_set=limits.modes,
@@ -214,8 +215,7 @@ def _class_rules(limits: Validate, dataset: Dataset, task: str) -> list[Demand]:
             ExpectImagesPerClass,
             f"Each class has enough images: {least}. Held-back images do not count.",
             f"Too few images: {{found}}. Each class needs {least}: add images, lower validate.min_images_per_class, "
-            "or set the share of a role to 0. What is left out shows the same as a test or validation image: see the "
-            "page of quality.",
+            "or set the share of a role to 0.",
             minimum=limits.min_images_per_class,
             roles=roles,
             task=task,
@@ -261,7 +261,7 @@ def _warnings() -> list[Demand]:
         demand(
             "picture-once",
             gxe.ExpectColumnValuesToBeUnique,
-            "No picture is there twice, byte for byte. (A warning: copies only count double.)",
+            "No usable picture is there twice, byte for byte. (A warning: copies only count double.)",
             "{n} of {of} usable images have a byte-identical copy in the data set: they count double.",
             column="sha256",
             row_condition=USABLE,
@@ -270,7 +270,7 @@ def _warnings() -> list[Demand]:
         demand(
             "one-label",
             ExpectOneEach,
-            "No picture has two labels. (A warning: such a picture teaches a contradiction.)",
+            "No usable picture has two labels. (A warning: such a picture teaches a contradiction.)",
             "Pictures that are there under more than one label, byte for byte: {n}. Decide for one label.",
             key="sha256",
             value="label",

@@ -81,7 +81,17 @@ def test_the_finding_names_the_commonest_confusions() -> None:
     assert told is not None
     assert "2 labels of 3 are probably wrong, given → likely: nut → bolt (2)" in told.sentence
     assert told.groups == (("c.png",), ("a.png",))
+    assert [one.words for one in told.labels] == ["nut, likely bolt"] * 2
     assert finding(rows, []) is None
+
+
+def test_image_with_two_wrong_labels_is_shown_once() -> None:
+    """The finding counts images; each label of one is told."""
+    rows = pd.DataFrame({"path": ["a.png"]})
+    told = finding(rows, [Suspect(0, "no car", "car", 0.9), Suspect(0, "tree", "no tree", 0.5)])
+    assert told is not None
+    assert (told.cases, told.groups) == (1, (("a.png",),))
+    assert [one.words for one in told.labels] == ["no car, likely car", "tree, likely no tree"]
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])

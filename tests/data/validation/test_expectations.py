@@ -94,22 +94,22 @@ def test_a_manifest_as_ingest_writes_it_passes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "words", "examples"),
     [
-        ("path-present", "1 of 32 files have no path", 0),
-        ("digest-present", "1 of 32 files have no digest", 1),
-        ("status-present", "1 of 32 files have no status", 1),
-        ("status-known", "1 of 32 files have a status that Sightline does not know (fine)", 1),
+        ("path-present", "1 of 32 files has no path", 0),
+        ("digest-present", "1 of 32 files has no digest", 1),
+        ("status-present", "1 of 32 files has no status", 1),
+        ("status-known", "1 of 32 files has a status that Sightline does not know (fine)", 1),
         ("path-once", "2 rows of the manifest name a file", 1),
-        ("label-present", "1 of 26 usable images have no label", 1),
-        ("role-present", "1 of 26 usable images have no role", 1),
+        ("label-present", "1 of 26 usable images has no label", 1),
+        ("role-present", "1 of 26 usable images has no role", 1),
         ("role-known", "a role that Sightline does not know (exam)", 1),
-        ("mode-present", "1 of 26 usable images have no mode", 1),
+        ("mode-present", "1 of 26 usable images has no mode", 1),
         (
             "mode-accepted",
             "2 of 26 usable images are stored in a colour mode that validate.modes does not accept (F)",
             2,
         ),
-        ("width-present", "1 of 26 usable images have no width", 1),
-        ("width-in-range", "1 of 26 usable images have a width outside 8 … 64 pixels (7)", 1),
+        ("width-present", "1 of 26 usable images has no width", 1),
+        ("width-in-range", "1 of 26 usable images has a width outside 8 … 64 pixels (7)", 1),
         ("height-in-range", "7 of 26 usable images have a height outside 8 … 64 pixels (65)", 5),
         ("enough-images", "Too few images: cat has 1 in val. Each class needs at least 2", 0),
         ("no-leak", "in more than one role, byte for byte: 1.", 2),
@@ -184,7 +184,20 @@ def test_held_back_images_do_not_count(tmp_path: Path) -> None:
     """A class whose training images are all but one held back falls short."""
     rows = manifest()
     put(rows, "status", 0, "held_back", "held_back")
-    assert "cat has 1 in train." in failed(judged(rows, tmp_path))["enough-images"].sentence
+    sentence = failed(judged(rows, tmp_path))["enough-images"].sentence
+    assert "cat has 1 in train." in sentence
+    assert "page of quality" not in sentence
+
+
+def test_the_splits_that_keep_a_class_out_are_named(tmp_path: Path) -> None:
+    """Whoever gave the splits learns which of them alone has the class; of one that is in each, nothing is said."""
+    rows = manifest()
+    rows["split"] = rows["role"].where(rows["role"] != "calib", "val")
+    rows = rows[(rows["label"] != "cat") | (rows["split"] == "test")].reset_index(drop=True)
+    sentence = failed(judged(rows, tmp_path))["enough-images"].sentence
+    assert "cat has 0 in calib. By the splits that came with the images, cat is only in test. Each class" in sentence
+    rows["split"] = pd.Series(pd.NA, rows.index, dtype="string")
+    assert "splits that came" not in failed(judged(rows, tmp_path))["enough-images"].sentence
 
 
 def test_a_class_that_is_wholly_in_quarantine_is_missed(tmp_path: Path) -> None:
@@ -350,7 +363,10 @@ def test_what_a_given_test_set_shows_is_left_out_and_the_run_goes_on(tmp_path: P
         picture(number % 4, 64).save(tmp_path / "raw" / "train" / "cat" / f"{number}.png")
     _, verdict = looked_at(tmp_path)
     assert not verdict.passed
-    assert "cat has 0 in train (12 left out, as copies)" in " ".join(sentences(verdict))
+    said = " ".join(sentences(verdict))
+    assert "cat has 0 in train (12 left out, as copies)" in said
+    assert "What is left out shows the same as a test or validation image: see the page of quality. Each class" in said
+    assert "splits that came" not in said
 
 
 def looked_at(folder: Path) -> tuple[pd.DataFrame, Verdict]:

@@ -85,6 +85,7 @@ def test_page_draws_the_graph_without_a_network(trained: Paths, tmp_path: Path) 
     assert not re.search(r'(src|href)="(?!#)|https?://|<script|@import', html)
     assert asked("lineage")["weights"]["sha256"] in html
     assert "Great Expectations" in html
+    assert re.search(r"registered \d{4}-\d\d-\d\d \d\d:\d\d UTC\. A box", html)
     assert "page.html" in result.stdout
     assert trained.root.exists()
 
