@@ -172,7 +172,10 @@ def _make(
             notify(f"{use}: the images stay in {place}, outside of DVC: `dvc pull` cannot bring them back")
         said = [] if use in outside else _bring(given, place, download=download)
         tasks[use] = _task(given, place)
-        described = arriving.described(place) if LABELS[tasks[use]].are_boxes else arrival.described(place, tasks[use])
+        if LABELS[tasks[use]].are_boxes:
+            described = arriving.described(place)
+        else:
+            described = arrival.described(place, tasks[use], Path(given) if Path(given).exists() else None)
         for sentence in [*said, *described]:
             notify(f"{use}: {sentence}")
     for file in FILES:

@@ -201,6 +201,43 @@ def test_folder_without_images_is_told(tmp_path: Path, make: object) -> None:
     assert not (tmp_path / "p").exists()
 
 
+def test_hidden_classes_are_told(tmp_path: Path, images: Path) -> None:
+    """Folders that begin with a dot are none of the copy; who calls a class `.5` must know."""
+    photos = tmp_path / "photos"
+    shutil.copytree(images, photos)
+    (photos / "red").rename(photos / ".5")
+    (photos / "blue" / ".hidden.png").write_bytes((photos / "blue" / "0000.png").read_bytes())
+    number = len(list((photos / ".5").iterdir()))
+    for name, external in (("copied", False), ("outside", True)):
+        told: list[str] = []
+        scaffold.init(tmp_path / name, str(photos), None, None, told.append, external=external)
+        said = "\n".join(told)
+        assert f"{number + 1} other files not read: " in said
+        assert f"the folder .5 holds {number} images and is hidden: rename it" in said
+
+
+def test_one_class_alone_is_told_by_its_own_name(tmp_path: Path, images: Path) -> None:
+    """Not by that of the copy, which is gone; its classes are likely those beside it."""
+    with pytest.raises(DataError, match="none has a label") as caught:
+        init(tmp_path / "p", str(images / "red"))
+    assert str(caught.value).startswith(f"{images / 'red'}: ")
+    assert "or name the folder above, where red is one class of several" in str(caught.value)
+    assert "data/raw" not in str(caught.value)
+
+
+def test_lost_files_of_a_table_are_told_once(tmp_path: Path, images: Path) -> None:
+    """By their names."""
+    table = images.parent / "some.csv"
+    names = [f"{images.name}/{name}/0000.png" for name in ("red", "blue")]
+    table.write_text("path,label\n" + "".join(f"{name},x\n" for name in [*names, "gone.png"]))
+    told: list[str] = []
+    scaffold.init(tmp_path / "p", str(table), None, None, told.append)
+    table.unlink()
+    assert [one for one in told if "there is no such file" in one] == [
+        "target: left out, unread: gone.png (there is no such file)"
+    ]
+
+
 def test_unknown_embedded_set_is_told(tmp_path: Path) -> None:
     """A misspelt embedded set is told with those that exist."""
     with pytest.raises(DataError, match="embedded:digits"):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sightline.data import adding_boxes, manifest
 from sightline.data.annotations import arriving, tells_boxes
 from sightline.data.annotations import read as read_boxes
-from sightline.data.annotations.table import OK, UNLABELLED
+from sightline.data.annotations.table import UNLABELLED
 from sightline.data.labels import exchange
 from sightline.data.sources import LAYOUTS, arrival, classes, copying, scan, tables
 from sightline.data.sources.label_sets import SEVERAL
@@ -24,7 +24,7 @@ from sightline.digests import file_digest
 from sightline.errors import DataError
 from sightline.files import write_atomically
 from sightline.heads.labels import LABELS, names_of
-from sightline.words import counted
+from sightline.words import counted, visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -88,15 +88,16 @@ def add(paths: Paths, use: str, given: Path) -> Added:
             _take(paths, use, stage, below, fresh, f"{counted(len(fresh), 'image')} added from {given}")
         if waiting:
             exchange.put(paths, use, _rows(paths, use), waiting, given.name, {})
-    names = LABELS[paths.params.task_of(use)].names
+    names, after = LABELS[paths.params.task_of(use)].names, _rows(paths, use)
     before = {name for text in rows["label"].dropna() for name in names(text)}
-    now = {name for text in _rows(paths, use)["label"].dropna() for name in names(text)}
+    now = {name for text in after["label"].dropna() for name in names(text)}
+    unread, why = _unread(rows, after)
     return Added(
-        added=len(fresh),
+        added=len(fresh) - unread,
         labelled=len(waiting),
         known=known,
         unlabelled=sum(1 for item in found if not item.label),
-        said=(*said, *doubts),
+        said=(*said, *why, *doubts),
         new_classes=tuple(sorted(now - before)) if before else (),
         version=archive.current(paths, use).digest,
     )
@@ -107,10 +108,15 @@ def _add_boxes(paths: Paths, use: str, given: Path, stage: Path) -> Added:
     said = arriving.bring(given, stage) if is_file else arrival.bring(given, stage)
     found, rows = read_boxes(stage), _rows(paths, use)
     # An image that waits for its boxes, or has some that cannot be used, is brought with them.
-    names = adding_boxes.fresh(found, stage, set(rows.loc[rows["label"].notna(), "sha256"]))
+    labelled = rows[rows["label"].notna()]
+    held = {one: (path, text) for one, path, text in labelled[["sha256", "path", "label"]].itertuples(index=False)}
+    contents = adding_boxes.digests(found, stage)
+    names, doubts = adding_boxes.fresh(found, contents, held), adding_boxes.doubts(found, contents, held)
+    known = contents.keys() - names.keys()
+    new = replace(found, boxes=found.boxes[~found.boxes["path"].isin(known)])
     before = {name for text in rows["label"].dropna() for name in LABELS[paths.params.task_of(use)].names(text)}
     now = {box.label for image, boxes in found.each() if image.path in names for box in boxes}
-    usable, folder = int((found.images["status"] == OK).sum()), adding_boxes.unused(paths.raw(use), FOLDER)
+    folder = adding_boxes.unused(paths.raw(use), FOLDER)
     if names:
         try:
             adding_boxes.write(found, stage, names, folder)
@@ -118,15 +124,27 @@ def _add_boxes(paths: Paths, use: str, given: Path, stage: Path) -> Added:
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
+    unread, why = _unread(rows, _rows(paths, use))
     return Added(
-        added=len(names),
+        added=len(names) - unread,
         labelled=0,
-        known=usable - len(names),
+        known=len(known),
         unlabelled=int((found.images["reason"] == UNLABELLED).sum()),
-        said=(*said, *arriving.refused(found)),
+        said=(*said, *why, *doubts, *arriving.refused(new)),
         new_classes=tuple(sorted(now - before)) if before else (),
         version=archive.current(paths, use).digest,
     )
+
+
+def _unread(before: pd.DataFrame, after: pd.DataFrame) -> tuple[int, list[str]]:
+    """How many of the files that are new cannot be read as images, and that this is so."""
+    rows = after[
+        ~after["path"].isin(before["path"]) & (after["status"] == manifest.QUARANTINED) & after["width"].isna()
+    ]
+    if rows.empty:
+        return 0, []
+    first = f"{visible(rows['path'].iloc[0])}: {rows['reason'].iloc[0]}"
+    return len(rows), [f"{counted(len(rows), 'file')} came that cannot be read, in quarantine now; first {first}"]
 
 
 def _outside(paths: Paths, use: str) -> str:

@@ -13,10 +13,14 @@ from typing import TYPE_CHECKING
 
 from sightline.data.annotations import coco
 from sightline.data.annotations.conversion import JSON
+from sightline.data.annotations.described import Box
+from sightline.data.annotations.table import agree
 from sightline.digests import file_digest
+from sightline.heads import located
+from sightline.words import counted, visible
 
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Container, Mapping
     from pathlib import Path
 
     from sightline.data.annotations import Annotations
@@ -25,19 +29,37 @@ DIGITS = 12
 """Of the digest."""
 
 
-def fresh(found: Annotations, stage: Path, held: Container[str]) -> dict[str, str]:
+def digests(found: Annotations, stage: Path) -> dict[str, str]:
+    """Path of each usable image → digest of its content."""
+    return {image.path: file_digest(stage / image.path) for image, _ in found.each()}
+
+
+def fresh(found: Annotations, contents: Mapping[str, str], held: Container[str]) -> dict[str, str]:
     """Path of each usable image whose content is not among those `held`, each content once → its name in a raw folder.
 
     A split that the annotations or folders give becomes its folder.
     """
     names: dict[str, str] = {}
     for image, _ in found.each():
-        digest, path = file_digest(stage / image.path), PurePosixPath(image.path)
+        digest, path = contents[image.path], PurePosixPath(image.path)
         name = f"{image.split}/" if image.split else ""
         name += f"{path.stem}-{digest[:DIGITS]}{path.suffix}"
         if digest not in held and name not in names.values():
             names[image.path] = name
     return names
+
+
+def doubts(found: Annotations, contents: Mapping[str, str], held: Mapping[str, tuple[str, str]]) -> list[str]:
+    """That some images have other boxes in the set; `held`: digest → path and label there."""
+    other = []
+    for image, boxes in found.each():
+        path, label = held.get(contents[image.path], ("", ""))
+        if label and not agree(tuple(boxes), tuple(map(Box.of, located.read(label)[2]))):
+            other.append(path)
+    if not other:
+        return []
+    said = f"{counted(len(other), 'image')} that the set holds came with other boxes, too: {visible(other[0])}, whose"
+    return [f"{said} boxes stay (`sightline data label export --all`, then `import`, changes boxes)"]
 
 
 def write(found: Annotations, stage: Path, names: dict[str, str], folder: Path) -> None:

@@ -123,6 +123,16 @@ def test_known_content_is_told_by_what_it_says_now(ingested: Paths, tmp_path: Pa
     assert (add(ingested, "target", more).added, len(manifest.read(ingested.manifest("target")))) == (0, len(rows))
 
 
+def test_files_that_cannot_be_read_are_not_counted_as_images(ingested: Paths, tmp_path: Path) -> None:
+    """They come into quarantine, and the first is named with its reason."""
+    more = make_images(tmp_path / "more", per_class=1, first=700)
+    (more / "red" / "broken.png").write_bytes((more / "red" / "0700.png").read_bytes()[:20])
+    done = add(ingested, "target", more)
+    assert done.added == 3
+    (said,) = done.said
+    assert said.startswith("1 file came that cannot be read, in quarantine now; first red/broken.png: ")
+
+
 def test_content_under_two_labels_is_decided_by_the_version(ingested: Paths, tmp_path: Path) -> None:
     """As `init` does: both wait until somebody tells which is right, whichever came first."""
     for name in ("blue", "red"):

@@ -104,6 +104,44 @@ def test_image_that_waits_is_brought_with_its_boxes(tmp_path: Path, monkeypatch:
 
 
 @pytest.mark.slow
+def test_other_boxes_of_an_image_that_the_set_holds_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They stay as they are, as labels do; what is wrong with those that came is no matter then."""
+    paths = project(tmp_path, monkeypatch)
+    before = manifest.read(paths.manifest("target"))
+    more = make_coco(tmp_path / "more", 8)
+    assert add(paths, "target", more).said == ()
+    told = json.loads((more / "coco.json").read_text())
+    told["annotations"][0]["bbox"][2] -= 5
+    told["annotations"][1]["bbox"][2] = 0
+    told["annotations"][2]["category_id"] = 3 - told["annotations"][2]["category_id"]
+    (more / "coco.json").write_text(json.dumps(told))
+    done = add(paths, "target", more)
+    assert (done.added, done.known) == (0, 8)
+    (said,) = done.said
+    assert said.startswith("2 images that the set holds came with other boxes, too: 00001.png, whose boxes stay")
+    assert manifest.read(paths.manifest("target"))["label"].tolist() == before["label"].tolist()
+
+
+@pytest.mark.slow
+def test_boxes_are_added_beside_the_instances_of_coco(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of an export of CVAT's; groups of the new ones stay with them."""
+    squares = make_coco(tmp_path / "squares", 24)
+    (squares / "annotations").mkdir()
+    (squares / "coco.json").rename(squares / "annotations" / "instances_default.json")
+    paths = enter(make_project(tmp_path / "p", squares), monkeypatch)
+    history.ingest(paths, "target")
+    more = make_coco(tmp_path / "more", 4, first=100)
+    told = json.loads((more / "coco.json").read_text())
+    for image in told["images"]:
+        image["group"] = "ann"
+    (more / "coco.json").write_text(json.dumps(told))
+    assert add(paths, "target", more).added == 4
+    rows = manifest.read(paths.manifest("target"))
+    assert (len(rows), int((rows["status"] == "ok").sum())) == (28, 28)
+    assert (rows["group"] == "ann").sum() == 4
+
+
+@pytest.mark.slow
 def test_nothing_changes_where_a_version_cannot_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nor where there are no boxes."""
     paths = project(tmp_path, monkeypatch)

@@ -225,6 +225,12 @@ CLASSES = {
         right="! 5, cat 2, dog 2",
         said=("of 6 files that were looked at 2 are no images: cat/lfs.jpg is a pointer of Git LFS",),
     ),
+    "one file that is no image": Case(
+        TWO,
+        {"cat/lfs.jpg": LFS},
+        right="! 1, cat 2, dog 2",
+        said=("of 5 files that were looked at 1 is no image: cat/lfs.jpg is a pointer of Git LFS",),
+    ),
     "a clone without its images": Case(
         files={f"{name}/1.jpg": LFS for name in ("cat", "dog")},
         refused="cat/1.jpg is a pointer of Git LFS.*git lfs pull",
@@ -516,7 +522,7 @@ TABLES = {
         FLAT,
         {"labels.xlsx": zipped("xl/workbook.xml")},
         given="labels.xlsx",
-        refused="Excel workbook: save the sheet as CSV",
+        refused="a spreadsheet: save it as CSV",
     ),
     "a Parquet file": Case(FLAT, {"t.csv": b"PAR1\0\0"}, given="t.csv", refused="Parquet file: save it as CSV"),
     "an image": Case(FLAT, given="1.png", refused="a binary file; name a folder of images"),

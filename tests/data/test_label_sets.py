@@ -84,6 +84,30 @@ def test_columns_that_are_no_classes_are_refused(tmp_path: Path, text: str, said
         labels_of(tmp_path, "labels.csv", text)
 
 
+@pytest.mark.parametrize("name", ["type", "Tag", "species", "diagnosis"])
+def test_column_of_a_class_that_is_called_as_labels_are(tmp_path: Path, name: str) -> None:
+    """With 0 and 1 as all others have it is one of the classes; with other values it is the label of each image."""
+    assert labels_of(tmp_path, "labels.csv", f"path,dent,{name}\na.png,1,1\nb.png,0,1\n") == {
+        "a.png": ";".join(sorted([name, "dent"])),
+        "b.png": name,
+    }
+    assert labels_of(tmp_path, "labels.csv", f"path,dent,{name}\na.png,1,1\nb.png,0,2\n") == {
+        "a.png": "1",
+        "b.png": "2",
+    }
+    assert labels_of(tmp_path, "labels.csv", f"path,age,{name}\na.png,50,1\nb.png,7,0\n") == {
+        "a.png": "1",
+        "b.png": "0",
+    }
+    assert labels_of(tmp_path, "labels.csv", f"path,{name}\na.png,1\nb.png,0\n") == {"a.png": "1", "b.png": "0"}
+
+
+def test_number_of_an_image_is_no_class(tmp_path: Path) -> None:
+    """Beside the column that names the files."""
+    found = labels_of(tmp_path, "labels.csv", "path,image_id,dent,scratch\na.png,17,1,1\nb.png,18,0,1\n")
+    assert found == {"a.png": "dent;scratch", "b.png": "scratch"}
+
+
 def test_name_with_a_separator_is_refused_in_a_list(tmp_path: Path) -> None:
     """It would come back as two."""
     with pytest.raises(DataError, match=r"line 1: the label 'cat;dog' holds"):

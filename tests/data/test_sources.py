@@ -599,6 +599,9 @@ def test_table_as_others_write_it(tmp_path: Path, name: str, text: str, encoding
         ("t.csv", b"path,label\n../../1.png,cat\n", r"lists no image that is there; line 2: .*path that leaves"),
         ("t.jsonl", b'{"path": "a/1.png", "label": ["cat;dog", "fox"]}', r"line 1: the label 'cat;dog' holds a ';'"),
         ("t.zip", b"PK\x03\x04\x00\x00", r"an archive: unpack it first"),
+        ("t.xlsx", b"PK\x03\x04\x00\x00", r"a spreadsheet: save it as CSV"),
+        ("t.xls", b"\xd0\xcf\x11\xe0\x00\x00", r"a spreadsheet: save it as CSV"),
+        ("t", b"PK\x03\x04\x00\x00mimetypeapplication/vnd.oasis.opendocument.spreadsheet", r"a spreadsheet: save it"),
     ],
 )
 def test_table_that_cannot_be_meant_is_refused(tmp_path: Path, name: str, data: bytes, words: str) -> None:

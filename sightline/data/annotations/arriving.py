@@ -41,17 +41,17 @@ def bring(given: Path, target: Path) -> list[str]:
 def items(found: Annotations) -> Iterator[Item]:
     """Every image, its label the text of its boxes (`heads.located`)."""
     usable = {image.path: (image, boxes) for image, boxes in found.each()}
-    for path, split, reason in found.images[["path", "split", "reason"]].itertuples(index=False):
-        given = split if isinstance(split, str) else None
+    for path, reason, *more in found.images[["path", "reason", "split", "group"]].itertuples(index=False):
+        split, group = (one if isinstance(one, str) else None for one in more)
         if path not in usable:
-            yield Item(path, None, given, reason=str(reason), closed=MISSING in str(reason))
+            yield Item(path, None, split, group, reason=str(reason), closed=MISSING in str(reason))
             continue
         image, boxes = usable[path]
         odd = next((box.label for box in boxes if SEPARATOR in box.label), None)
         if odd is not None:
-            yield Item(path, None, given, reason=f"a class is called {odd!r}: rename it without {SEPARATOR!r}")
+            yield Item(path, None, split, group, reason=f"a class is called {odd!r}: rename it without {SEPARATOR!r}")
             continue
-        yield Item(path, text_of(image.width, image.height, (box.located for box in boxes)), given)
+        yield Item(path, text_of(image.width, image.height, (box.located for box in boxes)), split, group)
 
 
 def described(folder: Path) -> list[str]:

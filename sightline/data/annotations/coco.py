@@ -7,8 +7,9 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from sightline.data.annotations.described import FAULTS, Box, Described, around, size_of
+from sightline.data.annotations.described import FAULTS, Box, Described, around, is_set, size_of
 from sightline.data.annotations.tree import split_in
+from sightline.data.sources.cells import text
 from sightline.data.sources.item import split_of
 from sightline.errors import DataError
 from sightline.files import write_atomically
@@ -22,14 +23,15 @@ if TYPE_CHECKING:
     from sightline.data.annotations.tree import Tree
 
 BEGINS = re.compile(rb'^(?:\xef\xbb\xbf)?\s*\{.*"(images|annotations|categories)"\s*:\s*\[\s*([\]{]|\Z)', re.DOTALL)
-BOXES = "instances"
-"""COCO itself gives each image several files; those of that name hold the boxes of all classes."""
+BOXES, SIBLINGS = "instances", ("captions", "image_info", "panoptic", "person_keypoints", "stuff")
+"""COCO itself gives each image several files; of such the first holds the boxes of all classes."""
 
 
 def files(tree: Tree) -> list[str]:
     """The files of this form, as their beginnings show."""
-    found = tree.texts_that(BEGINS, ".json")
-    return [path for path in found if path.rpartition("/")[2].startswith(BOXES)] or found
+    named = [(path, *path.rpartition("/")[::2]) for path in tree.texts_that(BEGINS, ".json")]
+    told = {place for _, place, file in named if file.startswith(BOXES)}
+    return [path for path, place, file in named if place not in told or not file.startswith(SIBLINGS)]
 
 
 def read(tree: Tree) -> Iterator[Described]:
@@ -55,7 +57,7 @@ def _read(tree: Tree, path: str) -> Iterator[Described]:
         except FAULTS:
             reasons[image] = f"{told}: its bbox is no four numbers"
             continue
-        crowd, difficult = one.get("iscrowd") == 1, one.get("difficult") == 1
+        crowd, difficult = (is_set(one.get(flag)) for flag in ("iscrowd", "difficult"))
         boxes.setdefault(image, []).append(replace(box, crowd=crowd, difficult=difficult))
     seen: set[Any] = set()
     for one in images:
@@ -70,6 +72,7 @@ def _read(tree: Tree, path: str) -> Iterator[Described]:
             boxes=tuple(boxes.get(number, ())),
             size=size_of(one.get("width"), one.get("height")),
             split=split_in(image) or split,
+            group=text(one.get("group")) or None,
             reason=reason or reasons.get(number),
         )
     for number in [one for one in {**boxes, **reasons} if one not in seen]:
@@ -114,12 +117,14 @@ def write(found: Annotations, file: Path) -> None:
 
 
 def as_json(each: Iterable[tuple[Image, Sequence[Box]]], classes: Sequence[str]) -> dict[str, Any]:
-    """Images with their boxes in this form, ids from 1 on; `difficult` is a key of our own where it is set."""
+    """Images with their boxes in this form, ids from 1 on; `difficult` and `group` are keys of our own where set."""
     ids = {name: number for number, name in enumerate(classes, start=1)}
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     for number, (image, boxes) in enumerate(each, start=1):
-        images.append({"id": number, "file_name": image.path, "width": image.width, "height": image.height})
+        sides = {"width": image.width, "height": image.height}
+        grouped = {"group": image.group} if image.group else {}
+        images.append({"id": number, "file_name": image.path, **sides, **grouped})
         for box in boxes:
             width, height = box.x2 - box.x1, box.y2 - box.y1
             annotations.append(

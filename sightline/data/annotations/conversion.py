@@ -19,17 +19,21 @@ if TYPE_CHECKING:
     from sightline.data.annotations.table import Annotations
 
 JSON, TABLE = "annotations.json", "labels.csv"
+BY_NAME = ("voc", "yolo")
+"""Forms with a file for each image, called as it is but for the ending."""
 
 
 def write(found: Annotations, folder: Path, out: Path, form: str) -> int:
     """Copy the usable images of `folder` to the new folder `out`, which appears whole, with their boxes in that form.
 
     The form `labels` is a table of the classes that each image shows, which several labels are learned from. How many
-    boxes the form cannot tell and were left out. Raises DataError where something is at `out`, or an image cannot be
-    read.
+    boxes the form cannot tell and were left out. Raises DataError where something is at `out`, an image cannot be read,
+    or two would share one file of annotations.
     """
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise DataError(f"{out}: something is there already; name a new folder")
+    if form in BY_NAME:
+        _check_names(found, form)
     with replacing(out) as scratch:
         for image, _ in found.each():
             place = scratch / image.path
@@ -48,8 +52,20 @@ def write(found: Annotations, folder: Path, out: Path, form: str) -> int:
     return 0
 
 
+def _check_names(found: Annotations, form: str) -> None:
+    """Raise DataError where images differ in their endings alone: each would have the boxes of the other."""
+    seen: dict[str, str] = {}
+    for image, _ in found.each():
+        other = seen.setdefault(image.path.rpartition(".")[0], image.path)
+        if other != image.path:
+            raise DataError(
+                f"{other} and {image.path} differ in their endings alone, and {form} has one file of boxes for both: "
+                "rename one of them, or take the form coco"
+            )
+
+
 def _shown(found: Annotations) -> Iterator[dict[str, Any]]:
     """Of each image which classes it shows, as a table of several labels has it."""
     for image, boxes in found.each():
         label = joined(box.label for box in boxes)
-        yield {"path": image.path, "label": label, "split": image.split, SEVERAL: True}
+        yield {"path": image.path, "label": label, "split": image.split, "group": image.group, SEVERAL: True}

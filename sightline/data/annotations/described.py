@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
+from sightline.data.sources.cells import text
+from sightline.data.sources.label_sets import THERE
 from sightline.heads.located import Box as Located
 from sightline.heads.targets import CROWD, DIFFICULT, OBJECT
 
@@ -74,8 +76,15 @@ class Described:
     size: tuple[int, int] | None = None
     """Width and height of the image that the boxes were drawn on, where the file tells."""
     split: str | None = None
+    group: str | None = None
+    """What it belongs together with, where the file tells."""
     reason: str | None = None
     """Why the image cannot be used, where the file already shows it."""
+
+
+def is_set(flag: Any) -> bool:
+    """Whether a flag is, which exporters write as numbers, as truths and as texts."""
+    return THERE.get(text(flag).lower(), False)
 
 
 FAULTS = (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError)

@@ -2,18 +2,18 @@
 
 The edges are columns `xmin, ymin, xmax, ymax`, or `x, y, width, height` of the upper left corner and the sides, or one
 cell `bbox` of left, top, width and height as COCO's. Where none is above `SHARES` they are shares of the image's sides.
-A row without edges says that nothing is on its image.
-Tables of answers, which have scores, are left alone.
+A row without edges says that nothing is on its image. Flags, `iscrowd` (`IsGroupOf`) and `difficult`, are columns of 0
+and 1. Tables of answers, which have scores, are left alone.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sightline.data.annotations.described import Box, Described, size_of
+from sightline.data.annotations.described import Box, Described, is_set, size_of
 from sightline.data.annotations.tree import split_in
 from sightline.data.sources import cells
 from sightline.data.sources.cells import COLUMNS, LABEL, text
@@ -74,9 +74,12 @@ ALL: Spellings = {
     "height": (("image_height", "img_height"),),
 }
 SIZE = ("width", "height")
+FLAGS: Spellings = {"crowd": (("iscrowd", "is_crowd", "isgroupof", "is_group_of"),), "difficult": (("is_difficult",),)}
 SCORE = "score"
 SCORES: Spellings = {SCORE: (("confidence", "conf", "probability", "prob"),)}
 """Tables with one of these are some model's answers, and nobody's labels."""
+SURE = "1"
+"""In each row of Open Images' own boxes, which people drew."""
 WAYS = (
     _Way(
         {
@@ -107,9 +110,10 @@ WAYS = (
 class _Told:
     """What the rows of a table say of one image."""
 
-    boxes: list[tuple[str, Edges]] = field(default_factory=list)
+    boxes: list[Box] = field(default_factory=list)
     size: tuple[int, int] | None = None
     split: str | None = None
+    group: str | None = None
     reason: str | None = None
 
 
@@ -134,11 +138,15 @@ def _opened(table: Path) -> tuple[_Way, Iterator[cells.Row]] | None:
     """How the table tells boxes, and its rows."""
     for way in WAYS:
         # Edges first: `y` is a label to others.
-        known = {**way.edges, **{name: ALL[name] for name in ("path", *way.others, "split")}, **SCORES}
+        ours = {name: ALL[name] for name in ("path", *way.others, "split", "group")}
+        known = {**way.edges, **ours, **FLAGS, **SCORES}
         wanted = ("path", *way.edges, *[name for name in way.others if name == LABEL])
         with suppress(DataError):
             first = next(cells.sheet(table, known, wanted).rows, None)
-            if first and not first[1].get(BY_COLUMNS) and SCORE not in first[1]:
+            if first is None or first[1].get(BY_COLUMNS):
+                continue
+            again = cells.sheet(table, known, wanted).rows
+            if SCORE not in first[1] or all(text(row.get(SCORE)) == SURE for _, row in again):
                 return way, cells.sheet(table, known, wanted).rows
     return None
 
@@ -158,11 +166,13 @@ def _read(tree: Tree, path: str) -> Iterator[Described]:
         if not name:
             told.reason = f"{where} names no image"
         _add(told, row, way, where)
-        split = split_given(table, line, text(row.get("split")))
+        split, group = split_given(table, line, text(row.get("split"))), text(row.get("group"))
         if split and told.split not in {None, split}:
             told.reason = told.reason or f"{where} has it in {split}, one before in {told.split}"
-        told.split = told.split or split
-    edges = [edge for told in images.values() for _, box in told.boxes for edge in box]
+        if group and told.group not in {None, group}:
+            told.reason = told.reason or f"{where} has it in group {group!r}, one before in {told.group!r}"
+        told.split, told.group = told.split or split, told.group or group or None
+    edges = [edge for told in images.values() for box in told.boxes for edge in box.edges]
     shares = bool(edges) and max(edges) <= SHARES
     for name, told in images.items():
         image, reason = tree.find(name, place, told.split or named)
@@ -170,9 +180,10 @@ def _read(tree: Tree, path: str) -> Iterator[Described]:
         yield Described(
             path=image,
             origin=path,
-            boxes=tuple(_box(label, box, *scale) for label, box in told.boxes),
+            boxes=tuple(_scaled(box, *scale) for box in told.boxes),
             size=told.size,
             split=told.split or split_in(image) or named,
+            group=told.group,
             reason=told.reason or reason,
         )
 
@@ -189,7 +200,8 @@ def _add(told: _Told, row: Row, way: _Way, where: str) -> None:
             told.reason = told.reason or f"{where} names {label!r}, but no edges"
         return
     try:
-        told.boxes.append((label, way.box(row)))
+        crowd, difficult = (is_set(row.get(flag)) for flag in FLAGS)
+        told.boxes.append(replace(Box.at(label, way.box(row)), crowd=crowd, difficult=difficult))
     except (KeyError, TypeError, ValueError):
         told.reason = told.reason or f"{where}: its edges are no four numbers"
     if not label:
@@ -203,7 +215,7 @@ def _add_objects(told: _Told, objects: Any, where: str) -> str | None:
     if not isinstance(boxes, list) or kinds is None or len(kinds) != len(boxes):
         return f"{where}: its objects are no lists of equal length, `bbox` and `categories`"
     try:
-        told.boxes += [(text(kind), _edges(box)) for kind, box in zip(kinds, boxes, strict=True)]
+        told.boxes += [Box.at(text(kind), _edges(box)) for kind, box in zip(kinds, boxes, strict=True)]
     except (TypeError, ValueError):
         return f"{where}: one of its boxes is no four numbers"
     return None if all(map(text, kinds)) else f"{where}: one of its objects has no class"
@@ -218,6 +230,5 @@ def _scale(tree: Tree, image: str) -> tuple[float, float]:
     return float(width), float(height)
 
 
-def _box(label: str, edges: Edges, width: float, height: float) -> Box:
-    x1, y1, x2, y2 = edges
-    return Box.at(label, (x1 * width, y1 * height, x2 * width, y2 * height))
+def _scaled(box: Box, width: float, height: float) -> Box:
+    return replace(box, x1=box.x1 * width, y1=box.y1 * height, x2=box.x2 * width, y2=box.y2 * height)

@@ -24,6 +24,7 @@ IMAGES: dict[str, str] = {
     "width": "Int64",  # pixels, upright; null where it is not known
     "height": "Int64",
     "split": "string",  # train, val or test where the annotations or folders give one, else null
+    "group": "string",  # what it belongs together with, where the annotations tell, else null
     "status": "string",  # ok · quarantined
     "reason": "string",  # why it is not ok, in words; else null
 }
@@ -56,6 +57,7 @@ class Image(NamedTuple):
     width: int
     height: int
     split: str | None
+    group: str | None = None
 
 
 @dataclass(frozen=True)
@@ -78,8 +80,9 @@ class Annotations:
         for path, *values in usable[["path", *names]].itertuples(index=False):
             kept.setdefault(path, []).append(Box(**dict(zip(names, values, strict=True))))
         fine = self.images[self.images["status"] == OK]
-        for path, width, height, split in fine[["path", "width", "height", "split"]].itertuples(index=False):
-            yield Image(path, int(width), int(height), split if isinstance(split, str) else None), kept.get(path, [])
+        for path, width, height, *more in fine[["path", "width", "height", "split", "group"]].itertuples(index=False):
+            split, group = (one if isinstance(one, str) else None for one in more)
+            yield Image(path, int(width), int(height), split, group), kept.get(path, [])
 
 
 def assemble(tree: Tree, described: Iterable[Described]) -> Annotations:
@@ -102,7 +105,11 @@ def assemble(tree: Tree, described: Iterable[Described]) -> Annotations:
             reason = reason or (
                 f"its boxes were drawn on {one.size[0]}×{one.size[1]} pixels, the upright image has {width}×{height}"
             )
-        images.append((path, width, height, one.split, QUARANTINED if reason else OK, reason))
+        groups = sorted({other.group for other in told if other.group})
+        if len(groups) > 1:
+            reason = reason or f"it is said to be of the groups {' and '.join(groups)}"
+        group = groups[0] if groups else None
+        images.append((path, width, height, one.split, group, QUARANTINED if reason else OK, reason))
         if width and height:
             boxes += _checked(path, one.boxes, width, height)
     return Annotations(
@@ -120,14 +127,14 @@ def _one(path: str, told: list[Described]) -> tuple[Described, str | None]:
     first, *others = loud
     reason = next((one.reason for one in loud if one.reason), None)
     for other in others:
-        if not _agree(first.boxes, other.boxes):
+        if not agree(first.boxes, other.boxes):
             same = first.origin == other.origin
             where = f"two entries of {first.origin}" if same else f"{first.origin} and {other.origin}"
             reason = reason or f"{where} contradict one another about it"
     return first, reason
 
 
-def _agree(boxes: tuple[Box, ...], others: tuple[Box, ...]) -> bool:
+def agree(boxes: tuple[Box, ...], others: tuple[Box, ...]) -> bool:
     """Whether each box of one has its own in the other, of the same class and place."""
     left = list(others)
     for box in boxes:

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections import defaultdict
 from itertools import takewhile
 from typing import TYPE_CHECKING, TypeVar
 
 from sightline.data.sources.entries import entries
 from sightline.data.sources.item import files, split_of, suffix_of
+from sightline.data.sources.listed import loosely
 from sightline.data.sources.tables import SUFFIXES as TABLES
 from sightline.errors import DataError
 from sightline.images.reading import SUFFIXES, UnreadableImage, open_image, upright_size
 
 if TYPE_CHECKING:
-    import re
     from pathlib import Path
 
 T = TypeVar("T")
 LOOK = 1 << 16
 """Bytes at the beginning of a file by which its form is seen: much may stand before the first object."""
 MISSING = "there is no such image"
+ELSEWHERE = f"{MISSING}; one of that name lies in another folder"
+ABSOLUTE = re.compile(r"/|\\|[A-Za-z]:|\.\.|file:|https?:")
+"""How paths begin that tell of another machine, or lead out of the folder: nobody has their first folders here."""
 TEXTS = (".json", ".xml", ".txt", ".yaml", ".yml", ".names", *TABLES)
 
 
@@ -64,11 +68,14 @@ class Tree:
             raise DataError(f"{file} holds a {type(told).__name__}, where a {kind.__name__} tells of the images")
         return told
 
-    def find(self, name: str, near: str = "", split: str | None = None) -> tuple[str, str | None]:
+    def find(
+        self, name: str, near: str = "", split: str | None = None, *, guessed: bool = False
+    ) -> tuple[str, str | None]:
         """The image that an annotation in the folder `near` calls `name`, with or without extension; or why it is none.
 
         It lies where the name says, seen from `near` or from the folder, else where the end of its path says most:
-        annotations carry the paths of the machine that they were made on. Of equals the one in a folder of `split`.
+        annotations carry the paths of the machine that they were made on. A name that tells folders of the set itself
+        means no image in others, but where it is only `guessed`. Of equals the one in a folder of `split`.
         """
         wanted = [part for part in name.replace("\\", "/").split("/") if part not in {"", ".", ".."}]
         told = "/".join(wanted) or name
@@ -83,6 +90,10 @@ class Tree:
                 return place, self.images[place]
         meant = split_in(told) or split
         candidates = [path for path in candidates if meant is None or split_in(path) in {None, meant}]
+        if not (guessed or ABSOLUTE.match(name)):
+            named, candidates = candidates, [path for path in candidates if _may_be(path, wanted, near)]
+            if named and not candidates:
+                return told, ELSEWHERE
         tails = {path: _tail(path, wanted) for path in candidates}
         best = [path for path in candidates if tails[path] == max(tails.values())]
         best = [path for path in best if split_in(path) == meant] or best
@@ -112,7 +123,17 @@ def _name(path: str) -> str:
     return (name[: -len(suffix)] if suffix in SUFFIXES else name).lower()
 
 
+def _may_be(path: str, wanted: list[str], near: str) -> bool:
+    """Whether one path ends with the other, seen from the folder `near` or from the folder of all."""
+    folders = path.removeprefix(f"{near}/" if near else "").count("/")
+    return _tail(path, wanted) >= min(folders, len(wanted) - 1)
+
+
 def _tail(path: str, wanted: list[str]) -> int:
-    """How many folders, from the file upwards, both paths have in common."""
+    """How many folders, from the file upwards, both paths have in common; a split has many spellings."""
     pairs = zip(reversed(path.split("/")[:-1]), reversed(wanted[:-1]), strict=False)
-    return len(list(takewhile(lambda pair: pair[0] == pair[1], pairs)))
+    return len(list(takewhile(lambda pair: _is_same(*pair), pairs)))
+
+
+def _is_same(folder: str, other: str) -> bool:
+    return loosely(folder) == loosely(other) or split_of(folder) == split_of(other) is not None

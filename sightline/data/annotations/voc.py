@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING
 from xml.etree.ElementTree import Element, ParseError, SubElement, indent, tostring
 
-from sightline.data.annotations.described import Box, Described, size_of
+from sightline.data.annotations.described import Box, Described, is_set, size_of
 from sightline.data.annotations.tree import split_in
 from sightline.data.sources.item import SPLITS
 from sightline.files import write_atomically
@@ -47,7 +47,8 @@ def _read(tree: Tree, path: str, splits: dict[str, str]) -> Described:
 
     place = path.rpartition("/")[0]
     name = path.removesuffix(".xml").rpartition(f"{FOLDER}/")[2]
-    image, reason = tree.find(name, place)
+    # Below any other folder than VOC's own its place only resembles that of its image.
+    image, reason = tree.find(name, place, guessed=FOLDER not in path.split("/"))
     split = splits.get(name, splits.get(name.rpartition("/")[2]))
     try:
         root = parse(tree.folder / path).getroot()
@@ -67,7 +68,7 @@ def _read(tree: Tree, path: str, splits: dict[str, str]) -> Described:
             continue
         if not label:
             reason = reason or f"{told} has no name"
-        crowd, difficult = ((thing.findtext(flag) or "").strip() == "1" for flag in ("crowd", "difficult"))
+        crowd, difficult = (is_set(thing.findtext(flag)) for flag in ("crowd", "difficult"))
         boxes.append(Box(label=label, x1=x1, y1=y1, x2=x2, y2=y2, crowd=crowd, difficult=difficult))
     return Described(
         path=image,

@@ -35,7 +35,11 @@ BOX = 5
 def files(tree: Tree) -> list[str]:
     """The texts that lie where labels do, if the beginning of any of them shows the form."""
     named = {path for image in tree.images for path in (label_path(image), _beside(image))}
-    texts = [path for path in tree.texts_named(".txt") if path in named or LABELS in path.split("/")]
+    places = ((path, *path.rpartition("/")[::2]) for path in tree.texts_named(".txt"))
+    # labelImg puts the names of the classes among the labels.
+    texts = [
+        path for path, place, file in places if path in named or (LABELS in place.split("/") and file not in LISTS)
+    ]
     return texts if any(LINE.match(tree.head(path, LOOK)) for path in texts) else []
 
 

@@ -10,7 +10,7 @@ from sightline.errors import DataError
 from sightline.heads.labels import CLASSIFY, LABELS
 from sightline.images import dicom, kinds
 from sightline.images.reading import WITHOUT_HEIF, has_heif
-from sightline.words import counted, tally, visible
+from sightline.words import counted, tally, visible, with_verb
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,16 +33,16 @@ def bring(given: Path, target: Path) -> list[str]:
         return unpacking.unpack(given, target)
     if given.is_dir():
         left = copying.copy_folder(given, target)
-        return [copying.sentence(left)] if left else []
+        return ([copying.sentence(left)] if left else []) + overlooked.hidden(given)
     left, said = copying.copy_table(given, target)
     read = [f"{given.name} is read {_listing(said)}"] if said else []
     return read + ([copying.sentence(left)] if left else [])
 
 
-def described(folder: Path, task: str = CLASSIFY) -> list[str]:
+def described(folder: Path, task: str = CLASSIFY, given: Path | None = None) -> list[str]:
     """How many images of which classes lie in a folder, how its tables are read, and what is not read.
 
-    Raises DataError where no image has a label.
+    `given`: what they were brought from, which errors name. Raises DataError where no image has a label.
     """
     known, texts, masked = set[str](), Counter[str](), Counter[str]()
     looked: dict[str, list[str]] = {}
@@ -56,14 +56,16 @@ def described(folder: Path, task: str = CLASSIFY) -> list[str]:
             masked[item.reason or ""] += 1
     waiting = texts.pop("", 0)
     if not texts:
-        raise DataError(_unlabelled(folder, waiting, masked))
-    doubts = _begin_otherwise(folder, [path for few in looked.values() for path in few])
+        raise DataError(_unlabelled(given or folder, waiting, masked))
+    doubts = _begin_otherwise(folder, given or folder, [path for few in looked.values() for path in few])
     without = f"; {waiting:,} without a label are left out (`sightline data label export`)" if waiting else ""
     labels: Counter[str] = Counter()
     for text, count in texts.items():
         labels.update(dict.fromkeys(LABELS[task].names(text), count))
     said = [f"{counted(texts.total(), 'image')} of {tally(labels)}, in {folder}{without}"]
-    said += [f"{counted(number, 'file')} left out: {reason}" for reason, number in masked.most_common(NAMED)]
+    if given is None or not given.is_file() or unpacking.is_archive(given):
+        # What a table lists, and could not be brought, was told by name.
+        said += [f"{counted(number, 'file')} left out: {reason}" for reason, number in masked.most_common(NAMED)]
     for table, _ in tables.tables(folder):
         said += [f"{table.name} is read {_listing(how)}" for how in [tables.listed(table)[1]] if how]
     said += overlooked.sentences(folder, known)
@@ -74,7 +76,7 @@ NAMED = 5
 """Reasons that are told."""
 
 
-def _begin_otherwise(folder: Path, paths: list[str]) -> list[str]:
+def _begin_otherwise(folder: Path, given: Path, paths: list[str]) -> list[str]:
     """That files which are called like images are none, by the first few of each class.
 
     Raises DataError where all of them are none: nothing would be left to learn from.
@@ -84,8 +86,9 @@ def _begin_otherwise(folder: Path, paths: list[str]) -> list[str]:
         return []
     named = f"{visible(wrong[0][0])} is {wrong[0][1]}"
     if len(wrong) == len(paths):
-        raise DataError(f"{folder}: none of {counted(len(paths), 'file')} that were looked at is an image: {named}")
-    return [f"of {counted(len(paths), 'file')} that were looked at {len(wrong):,} are no images: {named}"]
+        raise DataError(f"{given}: none of {counted(len(paths), 'file')} that were looked at is an image: {named}")
+    are = with_verb(len(wrong), "is", "are")
+    return [f"of {counted(len(paths), 'file')} that were looked at {are} no image{'s' * (len(wrong) > 1)}: {named}"]
 
 
 def _what(file: Path) -> str | None:
@@ -124,14 +127,16 @@ def _doubts(labels: Counter[str]) -> list[str]:
     return said
 
 
-def _unlabelled(folder: Path, waiting: int, closed: Counter[str]) -> str:
+def _unlabelled(given: Path, waiting: int, closed: Counter[str]) -> str:
     reasons = (
         f" ({', '.join(f'{number:,} {reason}' for reason, number in closed.most_common(NAMED))})" if closed else ""
     )
-    table = next(filter(tables.names_images, sorted(folder.glob("*.json"))[:LOOKED_AT]), None)
+    table = next(filter(tables.names_images, sorted(given.glob("*.json"))[:LOOKED_AT]), None)
     if table:
-        return f"{folder}: a folder of images is not read by {table.name}: name that file, --images …/{table.name}"
+        return f"{given}: a folder of images is not read by {table.name}: name that file, --images …/{table.name}"
+    place = f"{given.name}/CLASS/" if given.is_dir() else "CLASS/"
+    above = f"; or name the folder above, where {given.name} is one class of several" if given.is_dir() else ""
     return (
-        f"{folder}: {counted(waiting, 'image')} and none has a label{reasons}; sort them into {folder.name}/CLASS/, or "
-        "say what each shows in a labels.csv (path,label) beside them"
+        f"{given}: {counted(waiting, 'image')} and none has a label{reasons}; sort them into {place}, or say what each "
+        f"shows in a labels.csv (path,label) beside them{above}"
     )

@@ -1,4 +1,4 @@
-"""A table as it was saved: what parts its cells, which of our columns it has under which names."""
+"""A table as it was saved: its rows, by our names of the columns."""
 
 from __future__ import annotations
 
@@ -7,14 +7,26 @@ import io
 import json
 import math
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sightline.data.sources import label_sets, studio
 from sightline.data.sources.decoding import decoded, unreadable
-from sightline.data.sources.label_sets import BY_COLUMNS, PLURAL, SEVERAL
+from sightline.data.sources.header import (
+    BLANK,
+    COLUMNS,
+    LABEL,
+    SEPARATORS,
+    WANTED,
+    Columns,
+    cells_of,
+    columns_of,
+    first,
+    known,
+)
+from sightline.data.sources.label_sets import PLURAL, SEVERAL
 from sightline.errors import DataError
-from sightline.words import from_cell, to_cell
+from sightline.words import to_cell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -22,39 +34,8 @@ if TYPE_CHECKING:
 
     Row = tuple[int, dict[str, Any]]
 
-COLUMNS: dict[str, tuple[tuple[str, ...], ...]] = {
-    "path": (
-        (
-            *(
-                "file_name",
-                "filename",
-                "file",
-                "filenames",
-                "filepath",
-                "file_path",
-                "filepaths",
-                "paths",
-                "relative_path",
-            ),
-            *("image", "image_path", "imagepath", "image_name", "img", "img_path", "img_name", "images"),
-        ),
-        ("image_id", "imageid", "img_id", "id", "id_code", "name"),
-    ),
-    "label": (
-        ("class", "class_name", "classname", "category", "category_name", "target", "labels", "label_name"),
-        (
-            *("species", "breed", "diagnosis", "dx", "type", "tag", "choice", "choices"),
-            *("y", "class_id", "class_index", "category_id"),
-        ),
-    ),
-    "split": (("set", "subset", "data set"),),
-    "group": (),
-}
-"""Our name of a column → what others call it: what is meant for sure, and what is where that is not there."""
-LABEL = "label"
-WANTED = ("path", LABEL)
-SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
-BLANK = {" ": "blanks"}
+__all__ = ["COLUMNS", "LABEL", "Sheet", "as_text", "known", "sheet", "text"]
+
 EXCEL = re.compile(r"sep=(.)\r?\n", re.IGNORECASE)
 """First line by which Excel is told what parts the cells."""
 
@@ -88,10 +69,10 @@ def sheet(
     given = EXCEL.match(text)
     skipped = 1 if given else 0
     text, marks = (text[given.end() :], {given.group(1): "what its first line says"}) if given else (text, SEPARATORS)
-    found = _columns(text, marks, columns, wanted, is_file)
+    found = columns_of(text, marks, columns, wanted, is_file)
     if found is None:
         raise DataError(
-            f"{table}: its first line is {_first(text, next(iter(marks)))}; it must name a column "
+            f"{table}: its first line is {first(text, next(iter(marks)))}; it must name a column "
             f"{' and a column '.join(wanted)}{', and may name split and group' if 'split' in columns else ''}; or, for "
             "several labels, a column of 0 and 1 for each class"
         )
@@ -99,88 +80,6 @@ def sheet(
     how = [alphabet, "" if found.separator == "," else f"cells parted by {parted}", *found.how]
     rows = ((line, found.values(row, f"{table}, line {line}")) for line, row in _rows(table, text, found, skipped))
     return Sheet(", ".join(filter(None, how)), rows)
-
-
-@dataclass(frozen=True)
-class _Columns:
-    """Which cells of a row mean what."""
-
-    separator: str
-    places: dict[str, int]
-    """Our name of a column → its place."""
-    how: list[str]
-    """What was taken for what."""
-    plural: bool = False
-    """The label's column may hold several."""
-    classes: Mapping[str, int] = field(default_factory=dict)
-    """Class → place of its column of 0 and 1."""
-    bare: bool = False
-    """No line names the columns."""
-
-    def values(self, cells: Sequence[str], where: str) -> dict[str, Any]:
-        """A row by our names, and how its label was told where it is the text of a set."""
-        row: dict[str, Any] = {
-            ours: from_cell(cells[at].strip()) for ours, at in self.places.items() if at < len(cells)
-        }
-        if self.classes:
-            given = {name: cells[at] for name, at in self.classes.items() if at < len(cells)}
-            said = label_sets.of_columns(given, where)
-            return row | {LABEL: said, SEVERAL: bool(said), BY_COLUMNS: True}
-        label, several = label_sets.of_text(row.get(LABEL, ""), PLURAL if self.plural else LABEL)
-        return row | {LABEL: label, SEVERAL: True} if several else row
-
-
-def _columns(
-    text: str,
-    marks: Mapping[str, str],
-    columns: Mapping[str, tuple[tuple[str, ...], ...]],
-    wanted: Sequence[str],
-    is_file: Callable[[str], bool],
-) -> _Columns | None:
-    """What the first line names; else that there is a column for each class, or path and label without names."""
-    lines = {one: _first(text, one) for one in {**marks, **BLANK}}
-    for separator in marks:
-        names = [name.strip().lower() for name in lines[separator]]
-        theirs = known(names, columns, wanted)
-        if theirs:
-            return _Columns(separator, *_placed(names, theirs), plural=theirs.get(LABEL) == PLURAL)
-    for separator in marks:
-        names = [name.strip().lower() for name in lines[separator]]
-        may_be_label = LABEL not in wanted or any(name in group for group in columns[LABEL] for name in names)
-        theirs = {} if may_be_label else known([*names, LABEL], columns, wanted)
-        classes = label_sets.class_columns(lines[separator], theirs.values()) if theirs else {}
-        if classes:
-            places, how = _placed(names, {ours: name for ours, name in theirs.items() if ours != LABEL})
-            how.append(f"{len(classes)} columns of 0 and 1 as classes")
-            return _Columns(separator, places, how, classes=classes)
-    for separator, first in lines.items():
-        if _is_bare(first, wanted, is_file):
-            how = ["the first column as path, the second as label: no line names them"]
-            return _Columns(separator, {ours: number for number, ours in enumerate(wanted)}, how, bare=True)
-    return None
-
-
-def _placed(names: Sequence[str], theirs: Mapping[str, str]) -> tuple[dict[str, int], list[str]]:
-    how = [f"{name} as {ours}" for ours, name in theirs.items() if name != ours]
-    return {ours: names.index(name) for ours, name in theirs.items()}, how
-
-
-def known(
-    header: Sequence[str],
-    columns: Mapping[str, tuple[tuple[str, ...], ...]] = COLUMNS,
-    wanted: Sequence[str] = WANTED,
-) -> dict[str, str]:
-    """Our name of a column → its name in the table; nothing where one is not there, or several may be it."""
-    found: dict[str, str] = {}
-    names = [name.strip().lower() for name in header]
-    for ours, groups in columns.items():
-        for spellings in ((ours,), *groups):
-            theirs = [name for name in dict.fromkeys(names) if name in spellings and name not in found.values()]
-            if len(theirs) == 1:
-                found[ours] = theirs[0]
-            if theirs:
-                break
-    return found if set(wanted) <= found.keys() else {}
 
 
 def as_text(found: Iterable[Mapping[str, Any]]) -> str:
@@ -204,25 +103,8 @@ def text(value: Any) -> str:
     return "" if value is None else str(value).strip()
 
 
-def _first(text: str, separator: str) -> list[str]:
-    # A quotation mark that is never closed reaches to the end.
-    lines = text.lstrip("\r\n").splitlines(keepends=True)[:50]
-    try:
-        return [cell.strip() for cell in next(_cells("".join(lines), separator), [])]
-    except csv.Error:
-        return []
-
-
-def _is_bare(first: Sequence[str], wanted: Sequence[str], is_file: Callable[[str], bool]) -> bool:
-    return len(first) == len(wanted) == len(WANTED) and all(first) and is_file(first[0])
-
-
-def _cells(text: str, separator: str, *, strict: bool = False) -> Any:
-    return csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=strict)
-
-
-def _rows(table: Path, text: str, columns: _Columns, skipped: int) -> Iterator[tuple[int, list[str]]]:
-    reader = _cells(text, columns.separator, strict=True)
+def _rows(table: Path, text: str, columns: Columns, skipped: int) -> Iterator[tuple[int, list[str]]]:
+    reader = cells_of(text, columns.separator, strict=True)
     header: list[str] = []
     line = skipped
     try:

@@ -13,6 +13,9 @@ UTF16, MARK = (b"\xff\xfe", b"\xfe\xff"), "\ufeff"
 NO_TEXT = (b"PK\x03\x04", b"%PDF")
 """How files begin that are read as text by mistake, though no zero stands in their beginning."""
 
+SHEETS = (".xls", ".xlsb", ".xlsm", ".xlsx", ".ods", ".numbers")
+IN_SHEETS = (b"xl/", b"opendocument.spreadsheet")
+
 
 def unreadable(table: Path, error: Exception) -> DataError:
     """That a table cannot be read, and what helps."""
@@ -33,7 +36,7 @@ def decoded(table: Path) -> tuple[str, str]:
             except UnicodeDecodeError as error:
                 raise unreadable(table, error) from None
     if b"\0" in data[:4096] or data.startswith(NO_TEXT):
-        raise DataError(f"{table} is no text, but {_kind(data)}")
+        raise DataError(f"{table} is no text, but {_kind(data, table.suffix.lower())}")
     try:
         return data.decode().removeprefix(MARK), ""
     except UnicodeDecodeError:
@@ -44,9 +47,9 @@ def decoded(table: Path) -> tuple[str, str]:
         raise unreadable(table, error) from None
 
 
-def _kind(data: bytes) -> str:
-    if data.startswith(b"PK") and b"xl/" in data:
-        return "an Excel workbook: save the sheet as CSV"
+def _kind(data: bytes, suffix: str) -> str:
+    if suffix in SHEETS or (data.startswith(b"PK") and any(part in data for part in IN_SHEETS)):
+        return "a spreadsheet: save it as CSV"
     if data.startswith((b"PK", b"\x1f\x8b", b"Rar!", b"7z", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")):
         return "an archive: unpack it first"
     if data.startswith(b"PAR1"):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sightline.data.sources import tables
 from sightline.data.sources.entries import entries, stores
 from sightline.data.sources.item import is_mask, spelled, suffix_of
+from sightline.images.reading import SUFFIXES
 from sightline.words import counted, visible
 
 if TYPE_CHECKING:
@@ -48,15 +49,36 @@ def overlooked(folder: Path, known: Iterable[str]) -> tuple[Counter[str], list[s
     return found, archives
 
 
+def hidden(folder: Path) -> list[str]:
+    """How many files of a folder are hidden, and which hidden folders hold images, as a class called `.5` does."""
+    place, number = os.fspath(folder), 0
+    images: Counter[str] = Counter()
+    kept = tuple(f"{store}/" for store in stores(place))
+    for entry in entries(place):
+        if entry.is_folder or not entry.hidden or entry.path.startswith(kept):
+            continue
+        number += 1
+        parts = entry.path.split("/")
+        at = next((at for at, part in enumerate(parts[:-1]) if part.startswith(".")), None)
+        if at is not None and suffix_of(entry.path) in SUFFIXES:
+            images["/".join(parts[: at + 1])] += 1
+    said = [f"{counted(number, 'other file')} not read: {HIDDEN}"] if number else []
+    return said + [
+        f"the folder {visible(path)} holds {counted(count, 'image')} and is hidden: rename it where they are of the set"
+        for path, count in images.most_common(NAMED)
+    ]
+
+
 def sentences(folder: Path, known: Iterable[str]) -> list[str]:
     """What is overlooked, and what to do about archives; nothing where nothing is."""
     found, archives = overlooked(folder, known)
     if not found:
         return []
+    unseen = hidden(folder)[1:] if found[HIDDEN] else []
     kinds = ", ".join(f"{number:,} {visible(kind)}" for kind, number in found.most_common(NAMED))
     more = f" and {len(found) - NAMED} more endings" if len(found) > NAMED else ""
     said = [f"{counted(found.total(), 'other file')} not read: {kinds}{more}"]
     if archives:
         named = ", ".join(map(visible, archives[:NAMED]))
         said.append(f"nothing is read of {named}: unpack what belongs to the images, or name the archive as --images")
-    return said
+    return said + unseen

@@ -117,7 +117,7 @@ def _ending(data: bytes) -> str:
 
 def _row(one: Picture, path: str, split: str | None) -> dict[str, Any]:
     if one.objects is not None:
-        return {"path": path, "objects": one.objects, "split": split}
+        return {"path": path, "objects": one.objects, "split": split, "group": one.group}
     return {"path": path, "label": one.label, "split": split, "group": one.group, "several": one.several}
 
 

@@ -89,7 +89,7 @@ def drawn(count: int, *, flags: bool) -> Annotations:
     images, boxes = [], []
     for number in range(count):
         path = f"images/{('train', 'val')[number % 2]}/ü {number}.png"
-        images.append((path, WIDTH, HEIGHT, ("train", "val")[number % 2], "ok", None))
+        images.append((path, WIDTH, HEIGHT, ("train", "val")[number % 2], None, "ok", None))
         for _ in range(int(random.integers(1, 9)) if number % 4 else 0):
             low = random.uniform(0, (WIDTH - 12, HEIGHT - 12))
             high = low + random.uniform(1, 12, 2)
@@ -168,6 +168,31 @@ def test_coco_as_it_is_published(tmp_path: Path) -> None:
     assert found.images["split"].tolist() == ["train", "val", "val"]
 
 
+def test_files_beside_the_instances_of_coco(tmp_path: Path) -> None:
+    """Only what COCO itself puts beside them is left out: other files tell of images of their own."""
+    put(tmp_path, "train/1.jpg", "test/1.jpg", "added/2.jpg")
+    in_coco(tmp_path / "annotations/instances_train.json", {"1.jpg": [(0, 1, 2, 10, 20)]})
+    in_coco(tmp_path / "annotations/test.json", {"1.jpg": [(1, 1, 2, 10, 20)]})
+    in_coco(tmp_path / "added/annotations.json", {"2.jpg": [(1, 5, 5, 5, 5)]})
+    write(tmp_path / "annotations/captions_train.json", '{"images": [], "annotations": []}')
+    assert boxes_of(read(tmp_path)) == {
+        "added/2.jpg": [("dog", 5, 5, 10, 10)],
+        "test/1.jpg": [("dog", 1, 2, 11, 22)],
+        "train/1.jpg": [("cat", 1, 2, 11, 22)],
+    }
+
+
+@pytest.mark.parametrize("flag", [1, True, 1.0, "1", "true"])
+def test_flags_of_coco(tmp_path: Path, flag: object) -> None:
+    """Exporters write them as numbers, truths or texts."""
+    put(tmp_path, "1.png")
+    in_coco(tmp_path / "coco.json", {"1.png": [(0, 1, 2, 10, 20)]})
+    told = json.loads((tmp_path / "coco.json").read_text())
+    told["annotations"][0]["iscrowd"] = flag
+    write(tmp_path / "coco.json", json.dumps(told))
+    assert [box.crowd for _, boxes in read(tmp_path).each() for box in boxes] == [True]
+
+
 def test_one_file_of_several(tmp_path: Path) -> None:
     """A file that is named is read alone, its images from the nearest folder that has some."""
     put(tmp_path, "images/1.jpg")
@@ -226,6 +251,16 @@ def test_yolo_with_classes_txt(tmp_path: Path) -> None:
     assert boxes_of(read(tmp_path)) == {"1.png": [("dog", 0, 0, WIDTH, HEIGHT)]}
 
 
+def test_yolo_as_label_img_has_it(tmp_path: Path) -> None:
+    """The names of the classes lie among the labels, and are of no image."""
+    put(tmp_path, "images/1.png")
+    write(tmp_path / "labels/classes.txt", "cat\ndog\n")
+    write(tmp_path / "labels/1.txt", "1 0.5 0.5 1 1\n")
+    found = read(tmp_path)
+    assert boxes_of(found) == {"images/1.png": [("dog", 0, 0, WIDTH, HEIGHT)]}
+    assert reasons(found.images) == []
+
+
 def test_paths_of_another_machine(tmp_path: Path) -> None:
     """An image is found by the end of the path that it had where it was annotated; never outside of the folder."""
     put(tmp_path, "in/a/1.png", "in/b/1.png", "secret.png")
@@ -234,6 +269,19 @@ def test_paths_of_another_machine(tmp_path: Path) -> None:
     found = read(tmp_path / "in")
     assert boxes_of(found) == {"in/a/1.png"[3:]: [("dog", 2, 2, 7, 7)], "b/1.png": [("cat", 1, 1, 6, 6)]}
     assert why(found, "secret.png") == "there is no such image"
+
+
+def test_folders_that_annotations_name(tmp_path: Path) -> None:
+    """Image 1 of `day` is none of `night`; a split has many spellings, and folders around the set are no matter."""
+    put(tmp_path, "night/1.png", "night/2.png", "val/3.png", "night/4.png")
+    images = {"day/1.png": [(0, 1, 1, 5, 5)], "set/night/2.png": [], "val2017/3.png": [], "D:/photos/4.png": []}
+    in_coco(tmp_path / "coco.json", images)
+    found = read(tmp_path)
+    assert set(boxes_of(found)) == {"night/2.png", "val/3.png", "night/4.png"}
+    assert why(found, "day/1.png") == "there is no such image; one of that name lies in another folder"
+    in_coco(tmp_path / "coco.json", {"day/1.png": [(0, 1, 1, 5, 5)]})
+    with pytest.raises(DataError, match=r"first: day/1\.png: there is no such image; one of that name"):
+        read(tmp_path)
 
 
 # Bad input: each is told, and nothing of it is learned
@@ -515,6 +563,27 @@ def test_init_sees_boxes(tmp_path: Path) -> None:
     assert tells_boxes(tmp_path / "cameras")
 
 
+def test_folders_of_annotated_images_are_no_classes(tmp_path: Path) -> None:
+    """Where VOC's or YOLO's folders repeat them, or most images have annotations of their own, whatever the form."""
+    put(tmp_path / "voc", "JPEGImages/a/1.png", "JPEGImages/b/1.png", "JPEGImages/b/2.png")
+    in_voc(tmp_path / "voc/Annotations/a/1.xml", ("cat", 1, 1, 6, 6))
+    put(tmp_path / "yolo", "images/a/1.png", "images/b/1.png", "images/b/2.png")
+    write(tmp_path / "yolo/labels/a/1.txt", "0 0.5 0.5 0.5 0.5\n")
+    write(tmp_path / "yolo/data.yaml", "names: [cat]\n")
+    put(tmp_path / "coco", "a/1.png", "b/1.png", "c/1.png")
+    for name in ("a", "b"):
+        in_coco(tmp_path / "coco" / name / "_annotations.coco.json", {"1.png": [(0, 10, 10, 20, 20)]})
+    put(tmp_path / "nameless", "pictures/a/1.png", "pictures/b/1.png")
+    write(tmp_path / "nameless/txt/labels/a/1.txt", "0 0.5 0.5 0.5 0.5\n")
+    write(tmp_path / "nameless/txt/labels/b/1.txt", "0 0.5 0.5 0.5 0.5\n")
+    for name in ("voc", "yolo", "coco", "nameless"):
+        assert tells_boxes(tmp_path / name), name
+    assert set(boxes_of(read(tmp_path / "coco"))) == {"a/1.png", "b/1.png"}
+    # A table of classes has the last word.
+    write(tmp_path / "voc/labels.csv", "path,label\nJPEGImages/a/1.png,x\nJPEGImages/b/1.png,y\n")
+    assert not tells_boxes(tmp_path / "voc")
+
+
 def test_class_in_two_spellings_is_one(tmp_path: Path) -> None:
     """é as one sign or as two, as among class folders."""
     put(tmp_path, "1.png", "2.png")
@@ -535,6 +604,19 @@ def test_a_folder_that_is_there_is_not_written_into(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot be copied"):
         conversion.write(found, tmp_path / "in", tmp_path / "new", "voc")
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("form", ["yolo", "voc"])
+def test_images_that_would_share_one_file_of_boxes(tmp_path: Path, form: str) -> None:
+    """They differ in their endings alone: each would have the boxes of the other, so another form is asked for."""
+    put(tmp_path / "in", "1.jpg", "1.png")
+    in_coco(tmp_path / "in/coco.json", {"1.jpg": [(0, 1, 2, 10, 20)], "1.png": [(1, 5, 5, 5, 5)]})
+    found = read(tmp_path / "in")
+    with pytest.raises(DataError, match=rf"1\.jpg and 1\.png differ in their endings alone, and {form} has one file"):
+        conversion.write(found, tmp_path / "in", tmp_path / "out", form)
+    assert not (tmp_path / "out").exists()
+    conversion.write(found, tmp_path / "in", tmp_path / "out", "coco")
+    assert boxes_of(read(tmp_path / "out")) == boxes_of(found)
 
 
 @pytest.mark.parametrize("ending", ["zip", "tar"])

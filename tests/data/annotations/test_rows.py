@@ -9,7 +9,7 @@ import pytest
 from commands import call
 from PIL import Image
 
-from sightline.data.annotations import Annotations, read, tells_boxes
+from sightline.data.annotations import Annotations, arriving, conversion, read, tells_boxes
 from sightline.errors import DataError
 
 if TYPE_CHECKING:
@@ -174,6 +174,33 @@ def test_splits_of_rows(folder: Path) -> None:
     (folder / "boxes.csv").write_text(rows.replace("test", "winter"))
     with pytest.raises(DataError, match="line 2: split 'winter' is none of train, val, test"):
         read(folder)
+
+
+def test_groups_and_flags_of_rows(folder: Path) -> None:
+    """What belongs together stays so, also as COCO's JSON; two groups are none; a crowd is no object."""
+    rows = ["image,label,x1,y1,x2,y2,group,iscrowd,difficult", "images/1.png,cat,1,2,30,40,ann,1,0"]
+    rows += ["images/1.png,cat,5,2,9,9,ann,0,1", "images/2.png,dog,1,2,3,4,ben,0,0", "images/3.png,dog,1,2,3,4,ben,0,0"]
+    (folder / "boxes.csv").write_text("\n".join([*rows, "images/3.png,dog,5,5,9,9,cy,0,0"]))
+    found = read(folder)
+    groups = {"images/1.png": "ann", "images/2.png": "ben"}
+    assert {item.path: item.group for item in arriving.items(found) if item.label} == groups
+    flags = [(box.crowd, box.difficult) for _, boxes in found.each() for box in boxes]
+    assert flags == [(True, False), (False, True), (False, False)]
+    assert "in group 'cy', one before in 'ben'" in str(found.images.set_index("path").loc["images/3.png", "reason"])
+    conversion.write(found, folder, folder.parent / "out", "coco")
+    assert {image.path: image.group for image, _ in read(folder.parent / "out").each()} == groups
+
+
+def test_open_images_as_they_are_published(folder: Path) -> None:
+    """Their confidence is 1 in each row, and no score; who has other ones answered."""
+    head = "ImageID,Source,LabelName,Confidence,XMin,XMax,YMin,YMax,IsOccluded,IsGroupOf\n"
+    table = folder / "train-annotations-bbox.csv"
+    table.write_text(f"{head}1,xclick,/m/01g,1,0.1,0.5,0.2,0.6,0,1\n2,xclick,/m/02g,1,0.1,0.5,0.2,0.6,0,0\n")
+    found = read(folder)
+    assert boxes_of(found)["images/2.png"] == [("/m/02g", 8, 12, 40, 36)]
+    assert [box.crowd for _, boxes in found.each() for box in boxes] == [True, False]
+    table.write_text(f"{head}1,xclick,/m/01g,1,0.1,0.5,0.2,0.6,0,1\n2,xclick,/m/02g,0.9,0.1,0.5,0.2,0.6,0,0\n")
+    assert not tells_boxes(table)
 
 
 def test_init_with_a_table_of_boxes(folder: Path) -> None:

@@ -1,0 +1,190 @@
+"""The first line of a table: what parts the cells, and which of our columns it has under which names."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from sightline.data.sources import label_sets
+from sightline.data.sources.label_sets import BY_COLUMNS, PLURAL, SEVERAL
+from sightline.words import from_cell
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+FACTS = ("species", "breed", "diagnosis", "dx", "type", "tag", "choice", "choices")
+"""Columns that hold the names of classes; with 0 and 1, beside others of these, each is a class itself."""
+COLUMNS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "path": (
+        (
+            *(
+                "file_name",
+                "filename",
+                "file",
+                "filenames",
+                "filepath",
+                "file_path",
+                "filepaths",
+                "paths",
+                "relative_path",
+            ),
+            *("image", "image_path", "imagepath", "image_name", "img", "img_path", "img_name", "images"),
+        ),
+        ("image_id", "imageid", "img_id", "id", "id_code", "name"),
+    ),
+    "label": (
+        (
+            *("class", "class_name", "classname", "category", "category_name", "target", "labels"),
+            *("label_name", "labelname"),
+        ),
+        (*FACTS, "y", "class_id", "class_index", "category_id"),
+    ),
+    "split": (("set", "subset", "data set"),),
+    "group": (),
+}
+"""Our name of a column → what others call it: what is meant for sure, and what is where that is not there."""
+LABEL = "label"
+WANTED = ("path", LABEL)
+SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+BLANK = {" ": "blanks"}
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Which cells of a row mean what."""
+
+    separator: str
+    places: dict[str, int]
+    """Our name of a column → its place."""
+    how: list[str]
+    """What was taken for what."""
+    plural: bool = False
+    """The label's column may hold several."""
+    classes: Mapping[str, int] = field(default_factory=dict)
+    """Class → place of its column of 0 and 1."""
+    bare: bool = False
+    """No line names the columns."""
+
+    def values(self, cells: Sequence[str], where: str) -> dict[str, Any]:
+        """A row by our names, and how its label was told where it is the text of a set."""
+        row: dict[str, Any] = {
+            ours: from_cell(cells[at].strip()) for ours, at in self.places.items() if at < len(cells)
+        }
+        if self.classes:
+            given = {name: cells[at] for name, at in self.classes.items() if at < len(cells)}
+            said = label_sets.of_columns(given, where)
+            return row | {LABEL: said, SEVERAL: bool(said), BY_COLUMNS: True}
+        label, several = label_sets.of_text(row.get(LABEL, ""), PLURAL if self.plural else LABEL)
+        return row | {LABEL: label, SEVERAL: True} if several else row
+
+
+def columns_of(
+    text: str,
+    marks: Mapping[str, str],
+    columns: Mapping[str, tuple[tuple[str, ...], ...]],
+    wanted: Sequence[str],
+    is_file: Callable[[str], bool],
+) -> Columns | None:
+    """What the first line names; else that there is a column for each class, or path and label without names."""
+    lines = {one: first(text, one) for one in {**marks, **BLANK}}
+    for separator in marks:
+        names = [name.strip().lower() for name in lines[separator]]
+        theirs = known(names, columns, wanted)
+        if theirs and not (theirs.get(LABEL) in FACTS and _classes(text, separator, lines[separator], columns, wanted)):
+            return Columns(separator, *_placed(names, theirs), plural=theirs.get(LABEL) == PLURAL)
+    for separator in marks:
+        names = [name.strip().lower() for name in lines[separator]]
+        classes = _classes(text, separator, lines[separator], columns, wanted)
+        if classes:
+            theirs = known([*names, LABEL], columns, wanted)
+            places, how = _placed(names, {ours: name for ours, name in theirs.items() if ours != LABEL})
+            how.append(f"{len(classes)} columns of 0 and 1 as classes")
+            return Columns(separator, places, how, classes=classes)
+    for separator, cells in lines.items():
+        if _is_bare(cells, wanted, is_file):
+            how = ["the first column as path, the second as label: no line names them"]
+            return Columns(separator, {ours: number for number, ours in enumerate(wanted)}, how, bare=True)
+    return None
+
+
+def _classes(
+    text: str,
+    separator: str,
+    header: Sequence[str],
+    columns: Mapping[str, tuple[tuple[str, ...], ...]],
+    wanted: Sequence[str],
+) -> dict[str, int]:
+    """Class → place of its column of 0 and 1, where none is the label's; nothing where there are no such.
+
+    What could be the label's is one of them where it holds 0 and 1 as all others do; a second path never is.
+    """
+    names = [name.strip().lower() for name in header]
+    theirs = known([*names, LABEL], columns, wanted) if LABEL in wanted else {}
+    found = label_sets.class_columns(header, theirs.values()) if theirs else {}
+    paths, labels = ({name for group in COLUMNS[ours] for name in group} for ours in WANTED)
+    perhaps = labels.intersection(names)
+    if not found or (perhaps and (perhaps - {*FACTS} or tuple(wanted) != WANTED)):
+        return {}
+    if perhaps or not paths.isdisjoint(name.lower() for name in found):
+        flags = _flags(text, separator)
+        found = {name: at for name, at in found.items() if at in flags or name.lower() not in paths}
+        if perhaps and not flags.issuperset(found.values()):
+            return {}
+    return found if len(found) >= label_sets.FEWEST else {}
+
+
+def _flags(text: str, separator: str) -> set[int]:
+    """The places of the columns that hold nothing but 0 and 1."""
+    try:
+        rows = [row for row in cells_of(text, separator) if any(row)][1:]
+    except csv.Error:
+        return set()
+    cells: dict[int, set[str]] = {}
+    for row in rows:
+        for at, cell in enumerate(row):
+            cells.setdefault(at, set()).add(cell.strip().lower())
+    return {at for at, held in cells.items() if held <= {"", *label_sets.THERE}}
+
+
+def _placed(names: Sequence[str], theirs: Mapping[str, str]) -> tuple[dict[str, int], list[str]]:
+    how = [f"{name} as {ours}" for ours, name in theirs.items() if name != ours]
+    return {ours: names.index(name) for ours, name in theirs.items()}, how
+
+
+def known(
+    header: Sequence[str],
+    columns: Mapping[str, tuple[tuple[str, ...], ...]] = COLUMNS,
+    wanted: Sequence[str] = WANTED,
+) -> dict[str, str]:
+    """Our name of a column → its name in the table; nothing where one is not there, or several may be it."""
+    found: dict[str, str] = {}
+    names = [name.strip().lower() for name in header]
+    for ours, groups in columns.items():
+        for spellings in ((ours,), *groups):
+            theirs = [name for name in dict.fromkeys(names) if name in spellings and name not in found.values()]
+            if len(theirs) == 1:
+                found[ours] = theirs[0]
+            if theirs:
+                break
+    return found if set(wanted) <= found.keys() else {}
+
+
+def first(text: str, separator: str) -> list[str]:
+    """The cells of the first line; none where it cannot be parted so."""
+    # A quotation mark that is never closed reaches to the end.
+    lines = text.lstrip("\r\n").splitlines(keepends=True)[:50]
+    try:
+        return [cell.strip() for cell in next(cells_of("".join(lines), separator), [])]
+    except csv.Error:
+        return []
+
+
+def _is_bare(first: Sequence[str], wanted: Sequence[str], is_file: Callable[[str], bool]) -> bool:
+    return len(first) == len(wanted) == len(WANTED) and all(first) and is_file(first[0])
+
+
+def cells_of(text: str, separator: str, *, strict: bool = False) -> Any:
+    """The reader of all lines, which knows the number of the last."""
+    return csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=strict)
