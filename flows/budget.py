@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from prefect.logging import get_run_logger
 
 from sightline import config, project
-from sightline.budget import overhead, plan
+from sightline.budget import amount, overhead, plan
 from sightline.budget.choice import choose, replaced
 from sightline.heads.labels import LABELS
 from sightline.tracking.runs import connect
@@ -49,22 +49,18 @@ class Clock:
         if isinstance(self.budget, dict):
             plan.check_stages(params, self.budget)
             return given
-        dataset = params.datasets["target"]
-        images = sum(1 for path in paths.raw("target").rglob("*") if path.is_file())
-        beside = overhead.expected(paths.runs, self.entered - self.began, images)
+        counts = amount.expected(paths, "target")
+        beside = overhead.expected(paths.runs, self.entered - self.began, sum(counts.values()))
         if paths.manifest("target").is_file():
             # A run that is repeated, or one with other values: its data are ready, or nearly.
             beside = replace(beside, head=0.0)
-        learned = max(1, round(dataset.roles.train * images))
         # Whoever looks for small objects says how many pixels they need: of detectors the budget decides the steps.
         if not LABELS[params.task_of("target")].are_boxes:
-            counts = {"test": round(dataset.roles.test * images)}
-            counts["other"] = images - counts["test"]
 
             def answering(network: str, size: int) -> float:
                 return overhead.answers(paths.runs, network, size).seconds(counts)
 
-            chosen = choose(paths.runs, self.budget, params, given, learned, beside, answering)
+            chosen = choose(paths.runs, self.budget, params, given, max(1, counts["train"]), beside, answering)
             if said := replaced(params, chosen):
                 get_run_logger().info(f"budget: {said}")
             given |= chosen

@@ -10,8 +10,7 @@ from prefect.logging import get_run_logger
 
 from flows.start import begin
 from sightline.registry.served import answering
-from sightline.serve.images import sources
-from sightline.serve.score import MANY, Scored
+from sightline.serve.score import MANY, Scored, job
 from sightline.serve.score import score as answer
 from sightline.tracking.runs import connect
 from tasks.journal import ended
@@ -23,13 +22,14 @@ def score(images: str, out: str, version: str | None = None) -> Scored:
 
     Args:
         images: A folder, a table with a column path, or a tar file; relative to the project.
-        out: The Parquet file, a row for each image; relative to the project.
+        out: The Parquet file (.parquet), a row for each image and none of them; relative to the project.
         version: A version of the classifier; by default the champion.
     """
     context, _ = begin("score", None)
     tracker = connect(context.paths)
     with ended(context):
-        asked, seen = sources(Path(images)), 0
+        asked, place = job(images, out, Path())
+        seen = 0
 
         def step(count: int) -> None:
             nonlocal seen
@@ -37,7 +37,7 @@ def score(images: str, out: str, version: str | None = None) -> Scored:
             get_run_logger().info(f"{seen:,} of {len(asked):,} images")
 
         answers = answering(context.paths, version, quick=len(asked) >= MANY)
-        done = answer(asked, answers, Path(out), step)
+        done = answer(asked, answers, place, step)
         tracker.log(context.run, {name: float(getattr(done, name)) for name in ("images", "unreadable", "abstained")})
         tracker.tag(context.run, {"version": done.version, "answers": done.path})
         create_markdown_artifact(done.sentence, key="answers")

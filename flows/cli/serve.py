@@ -154,30 +154,25 @@ def _challenger(paths: Paths, shadow: str | None, canary: float | None) -> Chall
 
 
 def score(
-    images: Annotated[Path, typer.Argument(metavar="FOLDER|TABLE|TAR", help="Images; a table has a column path.")],
-    out: Annotated[Path, typer.Option(metavar="PARQUET", help="File for the answers, a row for each image.")],
+    images: Annotated[str, typer.Argument(metavar="FOLDER|TABLE|TAR", help="Images; a table has a column path.")],
+    out: Annotated[str, typer.Option(metavar="PARQUET", help="File for the answers, a row for each image.")],
     version: Annotated[str | None, typer.Option(help="A version of the classifier; by default the champion.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Answer many images at once. A job that was killed goes on; unreadable images are rows with their reason."""
-    # Relative to where the command was given, not to the project.
-    images, out = images.absolute(), out.absolute()
-    if out.is_dir():
-        raise ConfigError(f"--out {out} is a folder: name a file in it, such as answers.parquet")
-    if out.suffix != ".parquet":
-        raise ConfigError(f"--out {out}: the answers are written as Parquet, so let its name end in .parquet")
+    here = Path.cwd()
     paths = enter()
     from sightline.registry.served import answering, served
-    from sightline.serve.images import sources
-
-    asked = sources(images)
-    served(paths, version)
-    from flows.cli.console import counted_progress
-    from sightline.serve.score import MANY
+    from sightline.serve.score import MANY, job
     from sightline.serve.score import score as answer
 
+    # Relative to where the command was given, not to the project.
+    asked, place = job(images, out, here)
+    served(paths, version)
+    from flows.cli.console import counted_progress
+
     with counted_progress("images", len(asked)) as step:
-        done = answer(asked, answering(paths, version, quick=len(asked) >= MANY), out, step)
+        done = answer(asked, answering(paths, version, quick=len(asked) >= MANY), place, step)
     if as_json:
         typer.echo(json.dumps(asdict(done)))
         return

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sightline.data import manifest
+from sightline.data.files.facts import read_bytes
 from sightline.data.loader import load
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ GOLDEN = 8
 
 def golden_files(paths: Paths) -> list[bytes]:
     """The golden images, a few of role val, as files."""
-    return [(paths.raw("target") / path).read_bytes() for path in _golden(_rows(paths))["path"]]
+    return [read_bytes(paths.raw("target"), path) for path in _golden(_rows(paths))["path"]]
 
 
 def golden_pixels(paths: Paths) -> Tensor:

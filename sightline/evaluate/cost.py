@@ -20,6 +20,7 @@ from typing import IO, TYPE_CHECKING, cast
 
 import numpy as np
 
+from sightline.data.files.facts import read_bytes
 from sightline.errors import ModelError
 
 if TYPE_CHECKING:
@@ -217,7 +218,7 @@ def main(count: str, *paths: str) -> None:
     from sightline.models.predictor import Predictor
 
     bundles, files = paths[: int(count)], paths[int(count) :]
-    images = [Path(image).read_bytes() for image in files]
+    images = [read_bytes(".", image) for image in files]
     if len(bundles) == 1:
         serve(Predictor.load(bundles[0]), images)
     else:

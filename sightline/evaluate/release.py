@@ -10,6 +10,7 @@ import numpy as np
 
 from sightline import names
 from sightline.data import manifest
+from sightline.data.files.facts import read_bytes
 from sightline.data.manifest import OK
 from sightline.digests import digest_of
 from sightline.errors import DataError
@@ -146,7 +147,7 @@ def open_files(paths: Paths, release: Release) -> list[bytes]:
     """The files of the release's images, in its order, as serving would receive them."""
     rows = _test_rows(paths)
     path_of = dict(zip(rows["sha256"], rows["path"], strict=True))
-    return [(paths.raw("target") / path_of[digest]).read_bytes() for digest in release.images]
+    return [read_bytes(paths.raw("target"), path_of[digest]) for digest in release.images]
 
 
 def labels(paths: Paths, release: Release) -> NDArray[np.str_]:

@@ -10,6 +10,7 @@ from sightline.data import manifest
 from sightline.data.annotations import coco
 from sightline.data.annotations.described import Box
 from sightline.data.annotations.table import Image
+from sightline.data.files.facts import read_bytes
 from sightline.data.labels.exchange import needs_label
 from sightline.files import write_atomically
 from sightline.heads.located import Box as Located
@@ -65,7 +66,7 @@ def of_set(
     drawings = []
     facts = chosen[["path", "sha256", "label", "reason"]].astype(object).where(chosen.notna(), None)
     for (path, digest, known, reason), answer in zip(facts.itertuples(index=False), answers, strict=True):
-        data = (folder / path).read_bytes()
+        data = read_bytes(folder, path)
         one = _drawing(digest, data, "", f"{path}{f' · {reason}' if reason else ''}", known)
         drawings.append(one if known else replace(one, boxes=tuple(map(_box, answer.get("boxes", ())))))
     return drawings, len(sound) - len(chosen), len(rows) - len(sound)
@@ -83,7 +84,7 @@ def of_doubted(paths: Paths, finding: Finding, most: int, *, suggest: bool) -> t
     rows = rows[~rows["sha256"].duplicated()]
     drawings = []
     for path, digest, label in rows[["sha256", "label"]].head(most).itertuples():
-        data, wrong = (paths.raw("target") / path).read_bytes(), errors[path]
+        data, wrong = read_bytes(paths.raw("target"), path), errors[path]
         about = f"{path} · {', '.join(error.words for error in wrong)}"
         one = _drawing(digest, data, "", about, label)
         drawings.append(replace(one, boxes=_corrected(one.boxes, wrong)) if suggest else one)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sightline.data import manifest
+from sightline.data.files.facts import read_bytes
 from sightline.digests import file_digest
 from sightline.errors import RegistryError, SightlineError
 from sightline.evaluate import release
@@ -175,8 +176,8 @@ class Candidate:
     def on_role(self, role: str, version: str) -> Scored:
         """What a version answers for the target images with that role."""
         if (role, version) not in self._on_roles:
-            rows, predictor = self.role(role), self.predictor(version)
-            answers = predictor.probabilities([(self.paths.raw("target") / path).read_bytes() for path in rows["path"]])
+            rows, predictor, raw = self.role(role), self.predictor(version), self.paths.raw("target")
+            answers = predictor.probabilities([read_bytes(raw, path) for path in rows["path"]])
             labels = np.array(rows["label"].tolist(), dtype=str)
             done = _scored(version, predictor, labels, answers, manifest.groups(rows))
             self._on_roles[role, version] = done

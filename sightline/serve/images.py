@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import re
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 from sightline.data.sources import cells
 from sightline.data.sources.entries import JUNK
 from sightline.data.sources.item import is_mask, looks_like_an_image
-from sightline.data.tars import members
+from sightline.data.tars import find, members
 from sightline.errors import DataError
 from sightline.images.reading import SUFFIXES
 from sightline.words import counted
@@ -66,6 +67,16 @@ def asked(given: str) -> list[Source]:
     return [Source(str(path), path.absolute()) for path in images]
 
 
+def source(name: str, file: Path) -> Source:
+    """The image at a path, which may lead into a tar file as paths in a manifest do (`shard-000.tar/0001.jpg`)."""
+    place = str(file)
+    if ".tar/" in place and not file.exists():
+        with suppress(OSError):
+            tar, offset, size = find(place)
+            return Source(name, Path(tar), offset, size)
+    return Source(name, file)
+
+
 def sources(given: Path) -> list[Source]:
     """The images that `given` stands for, by name: a file, a folder's image files, a table's column `path`, a tar's.
 
@@ -74,14 +85,15 @@ def sources(given: Path) -> list[Source]:
     if given.is_dir():
         found = [Source(str(path), path) for path in sorted(given.rglob("*")) if _is_image(path, given)]
     elif given.suffix.lower() in TABLES:
-        found = [Source(name, given.parent / name) for name in _listed(given)]
+        found = [source(name, given.parent / name) for name in _listed(given)]
     elif given.suffix.lower() == ".tar":
         inside = (one for one in members(given) if Path(one.name).suffix.lower() in SUFFIXES)
         found = [Source(f"{given}/{one.name}", given, one.offset, one.size) for one in inside]
     else:
-        if not given.exists():
+        one = source(str(given), given)
+        if not one.file.exists():
             raise DataError(f"{given}: there is no such file or folder")
-        return [Source(str(given), given)]
+        return [one]
     if not found:
         raise DataError(f"{given}: there is no image in it; known are {', '.join(sorted(SUFFIXES))}")
     return found

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -14,14 +15,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from filelock import FileLock, Timeout
 
 from sightline.data.sources.item import spelled
+from sightline.errors import ConfigError, DataError
 from sightline.files import replacing, write_atomically
 from sightline.images.reading import UnreadableImage
 from sightline.serve import record
+from sightline.serve.images import sources
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -53,6 +57,7 @@ LABELS = pa.field("labels", pa.list_(pa.string()))
 BOXES = pa.field("boxes", record.BOXES)
 """One more, where they have boxes."""
 PLAN = "plan.json"
+"""File in the folder of the parts; in the metadata of each part the same text."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +81,27 @@ class Scored:
         )
 
 
+def job(images: str, out: str, folder: Path) -> tuple[list[Source], Path]:
+    """The images that a person names, as `sources` does, and the file for the answers; both relative to `folder`.
+
+    Raises ConfigError where `out` cannot take them: it is a folder, no name of a Parquet file, or one of the images;
+    DataError where there is no image.
+    """
+    if not images.strip():
+        raise ConfigError("images is empty: name a folder, a table with a column path, or a tar file")
+    if not out.strip():
+        raise ConfigError("out is empty: name a file for the answers, such as answers.parquet")
+    place = folder / os.path.expanduser(out)  # noqa: PTH111 — which leaves a name alone that is no user's
+    if place.is_dir():
+        raise ConfigError(f"out {place} is a folder: name a file in it, such as answers.parquet")
+    if place.suffix != ".parquet":
+        raise ConfigError(f"out {place}: the answers are written as Parquet, so let its name end in .parquet")
+    found = sources(folder / os.path.expanduser(images))  # noqa: PTH111
+    if any(one.file.name == place.name and one.file.resolve() == place.resolve() for one in found):
+        raise ConfigError(f"out {place} is one of the images: name another file for the answers")
+    return found, place
+
+
 def score(
     images: Sequence[Source],
     version: Version,
@@ -86,8 +112,29 @@ def score(
 
     The classes of the column `probabilities` stand in the file's metadata. Unreadable images are rows with an `error`.
     A job that was killed goes on with the parts beside `out` where version, limits and images are the same, and no
-    image's file was changed meanwhile.
+    image's file was changed meanwhile. Raises DataError where another job is writing `out`.
     """
+    with _alone(out):
+        return _score(images, version, out, step)
+
+
+@contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """No other job writes `out` inside the block: it would take these parts for its own. A kill ends the lock."""
+    place = out.with_name(f".{out.name}.lock")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(place, timeout=0):
+            try:
+                yield
+            finally:
+                # While it is held: nobody else can have it by then.
+                place.unlink(missing_ok=True)
+    except Timeout:
+        raise DataError(f"another job is writing {out}: wait for it, or let the answers go into another file") from None
+
+
+def _score(images: Sequence[Source], version: Version, out: Path, step: Callable[[int], None]) -> Scored:
     parts = out.with_name(f".{out.name}.parts")
     plan = json.dumps(_plan(images, version))
     if not (parts / PLAN).is_file() or (parts / PLAN).read_text(encoding="utf-8") != plan:
@@ -98,15 +145,18 @@ def score(
     task = version.predictor.task
     schema = SCHEMA if task.is_exclusive else SCHEMA.append(LABELS)
     schema = schema.append(BOXES) if task.is_located else schema
+    planned = schema.with_metadata({PLAN: plan})
     resumed = 0
     with ThreadPoolExecutor(os.cpu_count(), "decode") as pool:
         for chunk, file in zip(chunks, files, strict=True):
-            if file.is_file():
+            if _is_of(file, plan):
                 resumed += len(chunk)
             else:
-                _write(file, pa.Table.from_pylist(_rows(chunk, version, pool), schema))
+                _write(file, pa.Table.from_pylist(_rows(chunk, version, pool), planned))
             step(len(chunk))
     known = {b"classes": json.dumps(version.predictor.card.classes).encode()}
+    if not all(_is_of(file, plan) for file in files):
+        raise DataError(f"{parts}: another job has written into it; end that, and begin this one again")
     counts = _join(files, out, schema.with_metadata(known))
     shutil.rmtree(parts)
     return Scored(str(out), version.number, len(images), *counts, resumed)
@@ -127,6 +177,11 @@ def _plan(images: Sequence[Source], version: Version) -> str:
     for one in images:
         whole.update(json.dumps([one.name, one.offset, one.size, stamp(one.file)]).encode())
     return whole.hexdigest()
+
+
+def _is_of(part: Path, plan: str) -> bool:
+    """Whether the part is there, and was written by a job with this plan."""
+    return part.is_file() and (pq.read_schema(part).metadata or {}).get(PLAN.encode()) == plan.encode()
 
 
 def _rows(chunk: Sequence[Source], version: Version, pool: ThreadPoolExecutor) -> list[dict[str, Any]]:

@@ -25,7 +25,7 @@ from PIL import Image
 
 import sightline
 from sightline.digests import tree_digest
-from sightline.errors import RegistryError
+from sightline.errors import ConfigError, RegistryError
 from sightline.models.weights import WEIGHTS
 from sightline.registry.ledger import INSUFFICIENT
 from sightline.tracking.runs import connect
@@ -55,6 +55,19 @@ def trained_once(tmp_path_factory: pytest.TempPathFactory, prefect_server: None)
 def trained(trained_once: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
     """A copy of that project, entered."""
     return copy_project(trained_once, tmp_path / "toy project", monkeypatch)
+
+
+def test_flow_refuses_what_the_command_refuses(trained: Paths) -> None:
+    """A photograph is not written over, and no file that calls itself a table of text holds Parquet."""
+    from flows.score import score
+
+    photo = next((trained.raw("target") / "red").iterdir())
+    before = photo.read_bytes()
+    for images, out in ((str(photo), str(photo)), (str(photo.parent), "answers.csv"), ("", "answers.parquet")):
+        with pytest.raises(ConfigError):
+            score(images, out)
+    assert photo.read_bytes() == before
+    assert not (trained.root / "answers.csv").exists()
 
 
 def test_flow_command_and_python_agree(trained: Paths, tmp_path: Path) -> None:

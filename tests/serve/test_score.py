@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import subprocess
+import sys
 import tarfile
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -13,14 +16,11 @@ import pytest
 from answering import CLASSES, version
 from conftest import COLOURS, draw, make_images
 
-from sightline.errors import DataError
+from sightline.errors import ConfigError, DataError
 from sightline.serve import images
 from sightline.serve import score as scoring
 from sightline.serve.images import sources
-from sightline.serve.score import score
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from sightline.serve.score import job, score
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +115,102 @@ def test_killed_job_keeps_no_answer_of_another_image(tmp_path: Path, monkeypatch
     assert resumed(monday / "list.csv", tuesday / "list.csv") == 0
     assert resumed(monday / "list.csv", monday / "list.csv") == 0
     assert resumed(monday / "all.tar", monday / "all.tar") == 0
+
+
+def test_two_jobs_never_share_a_file(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second into the same file is refused while the first works; others, and whoever comes later, are not."""
+    monkeypatch.setattr(scoring, "PART", 16)
+    out = tmp_path / "out.parquet"
+    refused: list[object] = []
+
+    def step(_: int) -> None:
+        if not refused:
+            with pytest.raises(DataError, match=r"another job is writing .*out\.parquet: wait for it, or let") as error:
+                score(sources(folder / "red"), version("1"), out)
+            refused.append(error)
+            score(sources(folder / "red"), version("1"), tmp_path / "other.parquet")
+
+    asked = sources(folder)
+    done = score(asked, version("1"), out, step)
+    assert refused
+    assert done.images == len(pd.read_parquet(out)) == len(asked)
+    assert len(pd.read_parquet(tmp_path / "other.parquet")) == len(sources(folder / "red"))
+    assert score(asked, version("1"), out).resumed == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["other.parquet", "out.parquet"]
+
+
+def test_lock_of_a_killed_job_holds_nobody_up(folder: Path, tmp_path: Path) -> None:
+    """It ends with its process."""
+    script = (
+        "import os, sys; from pathlib import Path; from sightline.serve.score import _alone\n"
+        "with _alone(Path(sys.argv[1])): os.kill(os.getpid(), 9)"
+    )
+    out = tmp_path / "out.parquet"
+    subprocess.run([sys.executable, "-P", "-c", script, str(out)], check=False)
+    assert (tmp_path / ".out.parquet.lock").exists()
+    assert score(sources(folder), version("1"), out).images == len(pd.read_parquet(out))
+    assert [path.name for path in tmp_path.iterdir()] == ["out.parquet"]
+
+
+def test_parts_of_another_job_are_no_answers(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no lock holds, as on some network disks: neither kept from before, nor joined."""
+    monkeypatch.setattr(scoring, "PART", 16)
+    out, kept = tmp_path / "out.parquet", tmp_path / "kept.parquet"
+    part = tmp_path / ".out.parquet.parts" / "000000.parquet"
+
+    class Killed(BaseException):
+        pass
+
+    def killed(_: int) -> None:
+        shutil.copyfile(part, kept)
+        raise Killed
+
+    def mixed(_: int) -> None:
+        shutil.copyfile(kept, part)
+
+    with pytest.raises(Killed):
+        score(sources(folder / "red"), version("1"), out, killed)
+    with pytest.raises(DataError, match="another job has written into it"):
+        score(sources(folder), version("1"), out, mixed)
+    assert not out.exists()
+    assert score(sources(folder), version("1"), out).resumed == len(sources(folder)) - 16
+
+
+def test_answers_need_a_file_of_their_own(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Parquet file that is none of the images, relative to where the job is told of, or to the home folder."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    photo = tmp_path / "photo.parquet"
+    draw(1, COLOURS["red"]).save(photo, "PNG")
+    (tmp_path / "list.csv").write_text("path\nphoto.parquet\n", encoding="utf-8")
+    refused = {
+        ("photo.parquet", "photo.parquet"): "is one of the images",
+        ("list.csv", "../" + tmp_path.name + "/photo.parquet"): "is one of the images",
+        (str(folder), "answers.csv"): "let its name end in .parquet",
+        (str(folder), "."): "is a folder: name a file in it",
+        (str(folder), " "): "out is empty",
+        ("", "out.parquet"): "images is empty",
+    }
+    for given, sentence in refused.items():
+        with pytest.raises(ConfigError, match=sentence):
+            job(*given, tmp_path)
+    asked, place = job("~/list.csv", "~/out.parquet", Path("elsewhere"))
+    assert (len(asked), place) == (1, tmp_path / "out.parquet")
+
+
+def test_members_of_tars_are_named_as_in_a_manifest(tmp_path: Path) -> None:
+    """In a table, or alone: what `sightline data label export` writes of shards can be asked about."""
+    draw(1, COLOURS["red"]).save(tmp_path / "a.png")
+    with tarfile.open(tmp_path / "train-0.tar", "w") as tar:
+        tar.add(tmp_path / "a.png", "sub/a.png")
+    (tmp_path / "list.csv").write_text("path\ntrain-0.tar/sub/a.png\ntrain-0.tar/b.png\n", encoding="utf-8")
+    data = (tmp_path / "a.png").read_bytes()
+    assert [one.read() for one in sources(tmp_path / "train-0.tar" / "sub" / "a.png")] == [data]
+    found, missing = sources(tmp_path / "list.csv")
+    assert (found.name, found.read()) == ("train-0.tar/sub/a.png", data)
+    with pytest.raises(OSError, match="Not a directory"):
+        missing.read()
+    with pytest.raises(DataError, match="no such file"):
+        sources(tmp_path / "train-0.tar" / "b.png")
 
 
 def test_names_that_are_no_text_are_spelled(tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ import hashlib
 import os
 import stat
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 from sightline.data.files.statistics import COLUMNS as STATISTICS
@@ -84,11 +83,9 @@ def read_bytes(folder: str | os.PathLike[str], path: str, max_bytes: float = flo
 
 
 def _read_member(place: str, max_bytes: float) -> bytes:
-    tar, _, name = place.partition(".tar/")
-    tar += ".tar"
-    offset, size = _members(tar, os.stat(tar).st_mtime_ns).get(name, (0, -1))  # noqa: PTH116
-    if size < 0:
-        raise FileNotFoundError(f"{tar} holds no {name}")
+    from sightline.data.tars import find
+
+    tar, offset, size = find(place)
     _check_size(size, max_bytes)
     with open(tar, "rb") as handle:  # noqa: PTH123
         handle.seek(offset)
@@ -98,11 +95,3 @@ def _read_member(place: str, max_bytes: float) -> bytes:
 def _check_size(size: int, max_bytes: float) -> None:
     if size > max_bytes:
         raise UnreadableImage(f"{size / 1e6:.0f} MB are above the limit of {max_bytes / 1e6:g} MB")
-
-
-@lru_cache(maxsize=4)
-def _members(tar: str, _changed: int) -> dict[str, tuple[int, int]]:
-    """Name of each member → where its bytes begin, and how many they are."""
-    from sightline.data.tars import members
-
-    return {member.name: (member.offset, member.size) for member in members(tar)}

@@ -123,7 +123,7 @@ def _draw(rows: pd.DataFrame, fractions: Fractions, labels: Labels) -> pd.DataFr
 
 def role_of(group: str, split: str | None, given: set[str], fractions: Fractions) -> str:
     """Role of a new group: the first share that its hash falls into."""
-    shares = _shares(split, given, fractions)
+    shares = shares_of(split, given, fractions)
     point = point_of(group) * sum(shares.values())
     for role, share in shares.items():
         point -= share
@@ -133,10 +133,10 @@ def role_of(group: str, split: str | None, given: set[str], fractions: Fractions
 
 
 def _open(split: str | None, given: set[str], fractions: Fractions) -> frozenset[str]:
-    return frozenset(role for role, share in _shares(split, given, fractions).items() if share)
+    return frozenset(role for role, share in shares_of(split, given, fractions).items() if share)
 
 
-def _shares(split: str | None, given: set[str], fractions: Fractions) -> dict[str, float]:
+def shares_of(split: str | None, given: set[str], fractions: Fractions) -> dict[str, float]:
     """Roles that a new group may take: a given split is kept; roles that the origin does not give are cut from it."""
     shares = {role: float(getattr(fractions, role)) for role in ROLES}
     if split == "test" or (split == "val" and "test" in given and not shares["calib"]):
