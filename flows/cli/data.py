@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from flows.cli import labels, wrong_boxes
 from flows.cli.boxes import boxes
 from flows.cli.common import AsJson, Use, UseOption, WhichUse, alone, enter, say
+
+if TYPE_CHECKING:
+    from sightline.project import Paths
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -96,7 +99,7 @@ def add(
 ) -> None:
     """Copy more labelled images into the data set, as its next version; those that it holds already are left out."""
     from sightline.data.adding import add as more
-    from sightline.words import counted
+    from sightline.words import counted, with_verb
 
     images = images.absolute()
     with alone(enter()) as paths:
@@ -105,9 +108,9 @@ def add(
         typer.echo(json.dumps(asdict(done)))
         return
     there = done.known + done.labelled
-    known = f", {there:,} are there already" if there else ""
-    known += f", {done.labelled:,} of them have a label now" if done.labelled else ""
-    unlabelled = f", {done.unlabelled:,} without a label were left out" if done.unlabelled else ""
+    known = f", {with_verb(there, 'is', 'are')} there already" if there else ""
+    known += f", with a label now: {done.labelled:,} of them" if done.labelled else ""
+    unlabelled = f", left out without a label: {done.unlabelled:,}" if done.unlabelled else ""
     say(f"{counted(done.added, 'image')} added to {use}{known}{unlabelled}; version {done.version[:8]}")
     for sentence in done.said:
         say(sentence)
@@ -146,16 +149,39 @@ def save(
     The images themselves go to a remote by `dvc push`.
     """
     from sightline.data.versions import saving
+    from sightline.words import counted
 
     paths = enter()
     names = saving.unsaved(paths)
     commit = saving.save(paths, message) if names else None
+    changes, unknown = _unversioned(paths)
     if as_json:
-        typer.echo(json.dumps({"commit": commit, "files": names}))
+        typer.echo(json.dumps({"commit": commit, "files": names, "changes": changes}))
         return
-    say(f"commit {commit[:8]}: {', '.join(names)}" if commit else "git holds everything already")
+    held = "git holds everything already" if not changes else "git holds every version that there is"
+    say(f"commit {commit[:8]}: {', '.join(names)}" if commit else held)
+    for use, number in changes.items():
+        where = paths.params.datasets[use].images
+        say(f"{counted(number, 'changed image')} in {where}, in no version yet: `sightline run` makes one")
+    for sentence in unknown:
+        say(sentence)
     if not saving.has_remote(paths):
         say("the images lie on this machine alone: `dvc remote add -d NAME ADDRESS`, then `dvc push`")
+
+
+def _unversioned(paths: Paths) -> tuple[dict[str, int], list[str]]:
+    """Changed images of each data set that are in no version, and of which sets that cannot be told, and why."""
+    from sightline.data.status import look
+    from sightline.errors import DataError
+
+    changes, unknown = {}, []
+    for use in sorted(paths.params.datasets):
+        try:
+            if number := look(paths, use).changes:
+                changes[use] = number
+        except DataError as error:
+            unknown.append(f"whether images of {use} have changed since its version is unknown: {error}")
+    return changes, unknown
 
 
 @app.command()

@@ -99,12 +99,12 @@ def write_drawings(paths: Paths, folder: Path, images: Sequence[Drawing], what: 
 
 def tell(page: Path, images: int, left: int, but: str, *, as_json: bool, **numbers: int) -> None:
     """Say how many images wait on the page."""
-    from sightline.words import counted
+    from sightline.words import counted, with_verb
 
     if as_json:
         typer.echo(json.dumps({"page": str(page), "images": images, "left": left, **numbers}))
         return
-    more = f", {left:,} more wait" if left else ""
+    more = f", {with_verb(left, 'more waits', 'more wait')}" if left else ""
     say(f"{counted(images, 'image')} to label{more}{f'; {but}' if but else ''}: {page}")
 
 

@@ -157,29 +157,32 @@ def import_labels(
 def undo_labels(use: UseOption = Use.target, as_json: AsJson = False) -> None:
     """Take back the last import of labels on this machine, with the images that came with it, as a new version.
 
-    What an audit's labels said of the accuracy stays.
+    So goes the test release that it made, where nothing was judged on it. What an audit's labels said of the accuracy
+    stays.
     """
-    from sightline.data.labels.change import undo
     from sightline.data.versions import archive
+    from sightline.labelling.untake import undo
 
     with alone(enter()) as paths:
-        note = undo(paths, use.value)
+        note, said = undo(paths, use.value)
     version = archive.current(paths, use.value).digest
     if as_json:
-        typer.echo(json.dumps({"undone": note, "version": version}))
+        typer.echo(json.dumps({"undone": note, "version": version, "said": said}))
         return
     say(f"undone: {note}; version {version[:8]}")
+    for sentence in said:
+        say(sentence)
 
 
 def _suggester(paths: Paths) -> Any:
     from sightline.registry.served import served
     from sightline.serve.files import predict_files
-    from sightline.serve.images import Source
+    from sightline.serve.images import source
 
     champion, limit = served(paths), paths.params.ingest.max_pixels
 
     def suggest(files: Sequence[Path]) -> list[dict[str, Any]]:
-        images = [Source(str(file), file) for file in files]
+        images = [source(str(file), file) for file in files]
         return predict_files(champion.bundle, champion.version, images, max_pixels=limit)
 
     return suggest

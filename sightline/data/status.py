@@ -35,18 +35,21 @@ class Status:
 def look(paths: Paths, use: str) -> Status:
     """Compare names, labels and contents; a file that this machine knows by its stamp is not read.
 
-    Raises DataError where the folder is missing.
+    Raises DataError where the folder is missing, or the version's manifest can be had nowhere.
     """
     external.check_folders(paths)
     task = paths.params.task_of(use)
-    place, version = paths.manifest(use), archive.locked(paths, use)
-    old = manifest.read(place) if place.is_file() and version else None
-    new = _present(paths, use, old)
-    if old is None or version is None:
+    version = archive.locked(paths, use)
+    if version is None:
+        new = _present(paths, use, None)
         none = pd.DataFrame(columns=diff.FACTS, dtype="string")
         return Status(None, len(new), diff.words(diff.compare(none, new), none, new, task))
+    is_here = archive.is_here(paths, version)
+    old = manifest.read(paths.manifest(use)) if is_here else archive.rows(paths, version)
+    new = _present(paths, use, old)
     changes = diff.compare(old, new)
-    return Status(version.digest, len(changes), diff.words(changes, old, new, task))
+    words = diff.words(changes, old, new, task)
+    return Status(version.digest, len(changes), words if is_here or changes.empty else (*words, archive.ELSEWHERE))
 
 
 def _present(paths: Paths, use: str, old: pd.DataFrame | None) -> pd.DataFrame:

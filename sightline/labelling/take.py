@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from sightline.data import manifest
-from sightline.data.labels import exchange
+from sightline.data.labels import change, exchange
 from sightline.data.versions import archive
 from sightline.errors import DataError
 from sightline.evaluate import fixed, release
@@ -76,6 +76,9 @@ def take(paths: Paths, table: Path) -> Taken:
         paths, [audit.Label(request=one.request, place=one.place, label=one.label) for one in answers]
     )
     made, unmade = _next_release(paths) if before else (None, ())
+    fresh_release = None if made in before else made
+    if fresh_release and done.changed:
+        change.note_release(paths, "target", fresh_release)
     missing = len(labels) - len(entries)
     return Taken(
         given=len(answers),
@@ -84,7 +87,7 @@ def take(paths: Paths, table: Path) -> Taken:
         audited=len(audited),
         new_classes=done.new_classes,
         version=archive.current(paths, "target").digest,
-        release=None if made in before else made,
+        release=fresh_release,
         left_out=adding.sentence(missing, unable) if missing else "",
         said=(*given.said, *unmade),
     )

@@ -21,7 +21,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from sightline.data.versions import archive
-from sightline.digests import dvc_digest
+from sightline.digests import dvc_digest, git
 from sightline.errors import RegistryError
 from sightline.lineage import origin
 from sightline.lineage.retrain import ANSWER, REQUEST, Retraining
@@ -132,11 +132,12 @@ def _furnish(
 ) -> dict[str, bool]:
     """Put commit, patch, values and data into the folder; data sets, and whether their shards are yet to be made."""
     commit = tags.get("git.commit", "")
-    if commit:
-        _check_out(paths, there.root, commit)
-        if tags.get("git.patch"):
-            _apply(tracker, tags, there.root)
-    notify(f"commit {commit[:12] or 'none, the project was not under git'}{', with its patch' * ('git.patch' in tags)}")
+    held = bool(commit) and check_out(paths, there.root, commit)
+    if commit and tags.get("git.patch"):
+        _apply(tracker, tags, there.root)
+    beside = ", which holds nothing of the project: it was not committed yet" if commit and not held else ""
+    patch = ", with its patch" if "git.patch" in tags else ""
+    notify(f"commit {commit[:12] or 'none, the project was not under git'}{beside}{patch}")
     origin.write_params(there.root, plan)
     shards = {}
     for use in ("target", "source"):
@@ -151,17 +152,24 @@ def _furnish(
     return shards
 
 
-def _check_out(paths: Paths, root: Path, commit: str) -> None:
-    """The project's files of a commit, without a trace in its git repository."""
+def check_out(paths: Paths, root: Path, commit: str) -> bool:
+    """Write the project's files of a commit to `root`, without a trace in its git repository; False where it has none.
+
+    In a larger repository the commit of a run may be from before the project was committed. Raises RegistryError where
+    git does not hold the commit.
+    """
+    if not git(paths.root, "cat-file", "-t", commit):
+        raise RegistryError(f"git does not hold commit {commit} any more: `git fetch` it, then try again")
+    if not git(paths.root, "ls-tree", commit):
+        return False
     done = subprocess.run(["git", "-C", str(paths.root), "archive", commit], capture_output=True, check=False)
     if done.returncode:
-        raise RegistryError(
-            f"git does not hold commit {commit} any more: {done.stderr.decode().strip()}; fetch it, then try again"
-        )
+        raise RegistryError(f"git does not give the files of commit {commit}: {done.stderr.decode().strip()}")
     with tarfile.open(fileobj=BytesIO(done.stdout)) as packed:
         # Python 3.11 knows filters from its fifth release on.
         packed.extraction_filter = getattr(tarfile, "data_filter", None)
         packed.extractall(root)  # noqa: S202 — our own repository, and the filter above where there is one
+    return True
 
 
 def _apply(tracker: Tracker, tags: Mapping[str, str], root: Path) -> None:

@@ -96,6 +96,12 @@ class Comparisons:
         except sa.exc.IntegrityError:
             self.note(model, name, digest, images)
 
+    def releases(self, model: str) -> set[str]:
+        """Names of the test releases on which versions were judged."""
+        query = sa.select(_RELEASES.c.name).where(_RELEASES.c.model == model)
+        with self._engine.connect() as connection:
+            return set(connection.execute(query).scalars())
+
     def earned(self, model: str) -> list[tuple[int, float]]:
         """What new test images have earned: after which place, and how many families."""
         query = sa.select(_EARNED.c.place, _EARNED.c.families).where(_EARNED.c.model == model)

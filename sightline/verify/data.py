@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from sightline import stored
 from sightline.data import shards
 from sightline.data.files import thumbnails
 from sightline.data.labels.change import UNDO
+from sightline.data.validation.verdict import Verdict
 from sightline.data.versions import archive, history
 from sightline.data.versions.dvc import opened
 from sightline.digests import dvc_digest, git
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from sightline.project import Paths
 
 ANEW = "the next run makes it anew"
+DECODED = re.compile(r"([0-9a-f]{64})?")
+"""What made the shards, as it was noted before such notes were sealed: the next run takes it for nothing."""
 LOST = "the last import of labels stays; `git log data/labels` tells of all"
 
 
@@ -75,7 +79,8 @@ def _outputs(paths: Paths, *, fix: bool) -> Iterator[Finding]:
         if not folder.is_dir():
             trouble: str | None = "it is missing"
         else:
-            trouble = None if dvc_digest(folder) == digest else "it is not the version that `dvc.lock` names"
+            is_it = dvc_digest(folder) == digest or _is_refused(paths, folder)
+            trouble = None if is_it else "it is not the version that `dvc.lock` names"
 
         def restore(digest: str = digest, folder: Path = folder) -> str:
             archive.restore(paths, digest, folder)
@@ -84,6 +89,19 @@ def _outputs(paths: Paths, *, fix: bool) -> Iterator[Finding]:
             return "it came back out of DVC's store"
 
         yield settled("version of the data", place, trouble, restore, fix=fix)
+
+
+def _is_refused(paths: Paths, folder: Path) -> bool:
+    """Whether a data set is not fit: its verdict is newer than `dvc.lock`, which holds those that passed alone."""
+    verdict = paths.verdict(folder.name)
+    if folder != verdict.parent or [one.name for one in folder.iterdir()] != [verdict.name]:
+        return False
+    try:
+        text = verdict.read_text(encoding="utf-8")
+        said = Verdict.from_json(text)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return False
+    return said.passed is False and said.to_json() == text
 
 
 def _forgotten(path: Path, then: str = ANEW) -> str:
@@ -147,6 +165,8 @@ def _caches(paths: Paths, *, fix: bool) -> Iterator[Finding]:
 def _is_whole_cache(path: Path) -> bool:
     if path.suffix == ".thumbnails":
         return thumbnails.is_whole(path)
+    if path.suffix == ".decoded" and DECODED.fullmatch(path.read_text(encoding="utf-8", errors="replace")):
+        return True
     if path.suffix in {".json", ".inputs", ".decoded", UNDO}:
         try:
             told = stored.unseal(path, needed=[shards.BY] if path.suffix == ".decoded" else [])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import fields
 from typing import TYPE_CHECKING
@@ -20,12 +21,16 @@ if TYPE_CHECKING:
 
     from sightline.project import Paths
 
+REFUSED = {"__exc_type__", "message"}
+"""What Prefect stores of the error in which a flow ended: nothing reads it again."""
 ANEW = "it is gone, and the next run makes it anew, from the same inputs the same"
 
 
 def findings(paths: Paths, *, fix: bool) -> Iterator[Finding]:
     """Everything below `runs/` that says of itself what it is, and what tasks returned."""
     for path in sorted((paths.root / stored.RESULTS).glob("*")):
+        if _is_refusal(path):
+            continue
         trouble = _trouble(stored.result, path)
         yield settled("result of a task", path.name[:16], trouble, lambda path=path: _gone(path), fix=fix)  # type: ignore[misc]
     for path in sorted(paths.runs.glob("features/*.safetensors")):
@@ -42,6 +47,14 @@ def findings(paths: Paths, *, fix: bool) -> Iterator[Finding]:
         else:
             continue
         yield settled(kind, which, trouble, lambda path=path: _gone(path), fix=fix)  # type: ignore[misc]
+
+
+def _is_refusal(path: Path) -> bool:
+    try:
+        told = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(told, dict) and told.keys() == REFUSED
 
 
 def _trouble(read: Callable[[Path], object], path: Path) -> str | None:

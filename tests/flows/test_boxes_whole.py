@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -33,6 +35,11 @@ from sightline.labelling.take import take
 from sightline.models.predictor import Predictor
 from sightline.monitor.look import look
 from sightline.project import Paths
+from sightline.registry.candidate import Request
+from sightline.registry.champion import rollback
+from sightline.registry.ledger import WAITING
+from sightline.registry.opening import open_ledger
+from sightline.registry.promotion import promote
 from sightline.registry.served import answering
 from sightline.registry.served import served as bundle_of
 from sightline.report.monitor import sentences, write_monitor_page
@@ -41,6 +48,7 @@ from sightline.serve.drawn import draw as draw_answers
 from sightline.serve.files import predict_files
 from sightline.serve.images import sources
 from sightline.serve.score import score
+from sightline.tracking.runs import connect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -114,6 +122,23 @@ def test_better_one_follows_it(boxed: tuple[Paths, Summary, Summary]) -> None:
     assert figures["overall"]["p"] <= figures["overall"]["level"]
     assert {"label=green", "label=red"} <= {row["name"] for row in figures["slices"]["slices"]}
     assert second.outcome.messages == ()
+
+
+def test_person_is_shown_where_detectors_differ(
+    boxed: tuple[Paths, Summary, Summary], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a copy of the project: what waits for approval is told with the images on which it and the champion differ."""
+    paths = copy_project(boxed[0], tmp_path / "toy project", monkeypatch)
+    tracker, params = connect(paths), paths.params
+    with closing(open_ledger(paths)) as ledger:
+        rollback(tracker, ledger, "to look at it again")
+    asked = Request(version="2", reason="test", actor="ann")
+    outcome = promote(tracker, asked, replace(params.gate, approval=True), params.evaluate.release)
+    assert outcome.decision == WAITING
+    assert outcome.judgement is not None
+    found = outcome.judgement.differences
+    assert any(one.gained for one in found)
+    assert all("x" not in one.label.partition(" ")[0] for one in found)
 
 
 def test_traffic_is_watched_by_its_boxes(boxed: tuple[Paths, Summary, Summary]) -> None:

@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import shutil
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import browsing
@@ -29,6 +30,7 @@ from sightline.labelling import pictures, sheet
 from sightline.labelling.chosen import Chosen
 from sightline.monitor.audit import sample
 from sightline.project import Paths
+from sightline.registry.opening import open_ledger
 from sightline.report.labelling import write_labelling
 
 if TYPE_CHECKING:
@@ -129,6 +131,28 @@ def test_answers_become_images_audit_labels_and_a_release(captured: Paths, tmp_p
     assert (said["release"], grown.name, grown.new) == ("r1+1", "r1+1", frozenset(came))
     again = json.loads(call("import", tmp_path / "answers.csv", "--json"))
     assert (again["changed"], again["added"], again["audited"], again["release"]) == (0, 0, 0, None)
+
+
+@pytest.mark.parametrize("judged", [False, True])
+def test_release_that_an_import_made_goes_with_it(captured: Paths, tmp_path: Path, *, judged: bool) -> None:
+    """Where nothing was judged on it; else it stays, and the remedy is told at once, before a run is refused."""
+    before = release.current(captured, "r1")
+    call("export", tmp_path / "all", "--queue")
+    said = json.loads(call("import", answer(tmp_path, lines(tmp_path / "all" / "labels.csv")), "--json"))
+    assert said["release"] == "r1+1"
+    grown = release.current(captured, "r1")
+    if judged:
+        write_value(captured.root, "evaluate.kept", 1.0)
+        with closing(open_ledger(captured)) as ledger:
+            ledger.comparisons.note("toy-classifier", grown.name, grown.digest, grown.images)
+    told = json.loads(call("undo", "--json"))["said"]
+    if judged:
+        assert told[0] == "test release r1+1, which it made, stays: versions were judged on it"
+        assert told[1].startswith("the next run will be refused: test release r1+1: ")
+        assert "`sightline data release NAME`" in told[1]
+    else:
+        assert told == ["test release r1+1, which it made, is gone: nothing was judged on it"]
+        assert release.current(captured, "r1") == before
 
 
 @pytest.mark.usefixtures("captured")

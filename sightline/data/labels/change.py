@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from sightline import stored
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 UNDO = ".undo"
 """Ending of what is kept for the way back."""
+RELEASE = "release"
+"""Under which that says what test release the change made."""
 
 
 def make(paths: Paths, use: str, files: Mapping[Path, bytes | None], note: str) -> None:
@@ -32,6 +35,19 @@ def make(paths: Paths, use: str, files: Mapping[Path, bytes | None], note: str) 
         _put(before)
         _place(paths, use).unlink(missing_ok=True)
         raise
+
+
+def note_release(paths: Paths, use: str, name: str) -> None:
+    """Keep for the way back that the last change made the test release of that name."""
+    said = stored.unseal(_place(paths, use), needed=["note", "files"])
+    write_atomically(_place(paths, use), stored.seal({**said, RELEASE: name}))
+
+
+def release_of(paths: Paths, use: str) -> str | None:
+    """The test release that the last change on this machine made, if it made one."""
+    with suppress(Damaged):
+        return stored.unseal(_place(paths, use)).get(RELEASE)
+    return None
 
 
 def undo(paths: Paths, use: str) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from sightline.data.annotations.described import Box
 from sightline.data.annotations.table import BOXES
 from sightline.data.manifest import OK, QUARANTINED
+from sightline.data.versions.dvc import put_back
 from sightline.errors import DataError
 from sightline.heads import located
 from sightline.words import from_cell, to_cell
@@ -52,7 +53,8 @@ def read(path: Path) -> dict[str, Label]:
         try:
             labels = [Label(**{name: from_cell(cell) for name, cell in row.items()}) for row in rows]
         except (TypeError, AttributeError, csv.Error) as error:
-            raise DataError(f"{path} is damaged ({error}): bring it back with `git checkout -- {path.name}`") from None
+            # It lies in data/labels of the project.
+            raise DataError(f"{path} is damaged ({error}): {put_back(path.parents[2], path)}") from None
     return {one.sha256: one for one in labels}
 
 

@@ -11,7 +11,7 @@ from sightline.data.validation import baseline
 from sightline.data.validation.expectations import validate
 from sightline.data.validation.verdict import sentences
 from sightline.data.versions import archive, history
-from sightline.errors import ValidationFailed
+from sightline.errors import DataError, ValidationFailed
 
 if TYPE_CHECKING:
     from sightline.data.validation.baseline import Baseline
@@ -21,9 +21,12 @@ if TYPE_CHECKING:
 def accept(paths: Paths, use: str) -> Baseline:
     """Make the present version of data set `use` its baseline, and log it.
 
-    Raises DataError where there is no version yet, ValidationFailed where it is not fit whatever it is compared with.
+    Raises DataError where there is no version yet or another one's manifest lies here, ValidationFailed where it is not
+    fit whatever it is compared with.
     """
     version = archive.current(paths, use)
+    if not archive.is_here(paths, version):
+        raise DataError(f"data set {use}: {archive.ELSEWHERE}, and `sightline run` makes a version of those here")
     rows = manifest.read(paths.manifest(use))
     params = paths.params
     with TemporaryDirectory() as docs:

@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sightline import yamls
+from sightline.data.files.facts import read_bytes
 from sightline.data.manifest import COLUMNS
 from sightline.data.versions import remote
-from sightline.data.versions.dvc import opened
-from sightline.digests import git
+from sightline.data.versions.dvc import is_unmerged, opened, put_back
+from sightline.digests import dvc_digest, git
 from sightline.errors import DataError
 from sightline.files import write_atomically
+from sightline.images.reading import UnreadableImage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,7 +30,10 @@ if TYPE_CHECKING:
     from sightline.project import Paths
 
 LOCK = "dvc.lock"
-MEND_LOCK = "bring it back with `git checkout -- dvc.lock`, or remove it: the next run writes it anew"
+ELSEWHERE = (
+    "the project's manifest is of another version than `dvc.lock` names, as after `git switch`: `dvc checkout` brings "
+    "that version's images"
+)
 NEEDED = ["path", "sha256", "label", "role", "status", "reason", "bytes"]
 """Columns that every manifest has had, whatever release of Sightline wrote it."""
 
@@ -65,7 +70,12 @@ def locked(paths: Paths, use: str) -> Version | None:
     try:
         return _locked(lock.read_text(encoding="utf-8"), use) if lock.is_file() else None
     except (ValueError, KeyError, TypeError, AttributeError, LookupError) as error:
-        raise DataError(f"{lock} is damaged ({_line(error)}): {MEND_LOCK}") from None
+        raise _damaged(paths, error) from None
+
+
+def is_here(paths: Paths, version: Version) -> bool:
+    """Whether the project's manifest is that of `version`: `git switch` changes `dvc.lock` alone."""
+    return dvc_digest(paths.manifest(version.use).parent) == version.digest
 
 
 def at_revision(paths: Paths, use: str, revision: str) -> Version | None:
@@ -132,7 +142,7 @@ def pictures(paths: Paths, version: Version, wanted: Iterable[tuple[str, str]]) 
     # A data set of the past may be none of the project's today.
     folder = paths.raw(version.use) if version.use in paths.params.datasets else None
     for path, sha256 in wanted:
-        data = (folder / path).read_bytes() if folder and (folder / path).is_file() else b""
+        data = _held(folder, path) if folder else b""
         if hashlib.sha256(data).hexdigest() == sha256:
             found[path] = data
         else:
@@ -141,6 +151,14 @@ def pictures(paths: Paths, version: Version, wanted: Iterable[tuple[str, str]]) 
         with opened(paths.root) as repo:
             found |= _from_cache(repo, version.raw, missing)
     return found
+
+
+def _held(folder: Path, path: str) -> bytes:
+    """None where it is not there."""
+    try:
+        return read_bytes(folder, path)
+    except (OSError, UnreadableImage):
+        return b""
 
 
 def _from_cache(repo: Any, raw: str, wanted: dict[str, str]) -> dict[str, bytes]:
@@ -218,7 +236,13 @@ def outputs(paths: Paths) -> dict[str, str]:
         stages = _stages((paths.root / LOCK).read_text(encoding="utf-8"))
         return {one["path"]: one["md5"] for stage in stages.values() for one in stage.get("outs", ()) if _is_dir(one)}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"{paths.root / LOCK} is damaged ({_line(error)}): {MEND_LOCK}") from None
+        raise _damaged(paths, error) from None
+
+
+def _damaged(paths: Paths, error: Exception) -> DataError:
+    lock = paths.root / LOCK
+    anew = "" if is_unmerged(lock) else ", or remove it: the next run writes it anew"
+    return DataError(f"{lock} is damaged ({_line(error)}): {put_back(paths.root, lock)}{anew}")
 
 
 def _is_dir(out: dict[str, str]) -> bool:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from sightline import yamls
 from sightline.data.versions import busy, shut
+from sightline.digests import git
 from sightline.errors import DataError, ValidationFailed
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 
 MEND = "where one of its files is damaged, bring it back with `git checkout -- FILE`; `dvc.lock` may be removed too"
+MARK = b"<<<<<<< "
+"""With which git begins what two sides of a merge say otherwise."""
 READ = ("params.yaml", "dvc.yaml", "dvc.lock")
 """What DVC reads of a project as YAML, without looking first what it would become."""
 
@@ -46,6 +49,30 @@ class StoreBusy(DataError):
     """Another process holds DVC's lock: worth a retry."""
 
 
+def put_back(root: Path, path: Path) -> str:
+    """How a file that git keeps becomes whole, where it is damaged or holds the two sides of a merge."""
+    name = path.relative_to(root).as_posix()
+    if is_unmerged(path):
+        side = (
+            f"`git checkout --ours -- {name}` takes this side"
+            if path.suffix in {".lock", ".dvc", ".yaml"}
+            else "keep the lines of both sides, and remove the lines of git's marks"
+        )
+        return f"git is in the middle of a merge: {side}; docs/team.md tells how the data of both become one version"
+    if not _is_under_git(root):
+        return f"{root} is not under git, which would hold it (`git init` there): put it back from a backup"
+    return f"bring it back with `git checkout -- {name}`"
+
+
+def is_unmerged(path: Path) -> bool:
+    """Whether git left its marks of a merge in the file."""
+    return any(line.startswith(MARK) for line in path.read_bytes().splitlines())
+
+
+def _is_under_git(root: Path) -> bool:
+    return bool(git(root, "rev-parse", "--git-dir"))
+
+
 @contextmanager
 def opened(root: Path) -> Iterator[Any]:
     """The DVC repository at `root`, quiet.
@@ -62,9 +89,7 @@ def opened(root: Path) -> Iterator[Any]:
             if (root / name).is_file():
                 yamls.text(root / name)
         except yamls.Unreadable as error:
-            raise DataError(
-                f"{root / name} is damaged ({error}): bring it back with `git checkout -- {name}`"
-            ) from None
+            raise DataError(f"{root / name} is damaged ({error}): {put_back(root, root / name)}") from None
     repo = None
     try:
         repo = Repo(os.fspath(root))
@@ -83,7 +108,8 @@ def opened(root: Path) -> Iterator[Any]:
         shutil.rmtree(os.environ.get("DVC_SITE_CACHE_DIR") or root / ".dvc" / "site", ignore_errors=True)
         raise StoreBusy(f"what DVC remembers of files was damaged ({error}), and is removed: try again") from error
     except DvcException as error:
-        raise DataError(f"DVC cannot go on in {root}: {_line(error)}; {MEND}") from error
+        mend = MEND if _is_under_git(root) else "`git init` there, then try again"
+        raise DataError(f"DVC cannot go on in {root}: {_line(error)}; {mend}") from error
     finally:
         if repo is not None:
             repo.close()
@@ -109,7 +135,7 @@ def track_raw(paths: Paths, use: str) -> bool:
     check_raw(paths, use)
     shut.close(folder)
     for one in paths.params.datasets:
-        _drop_damaged(_pointer(paths.raw(one)), paths.raw(one).name)
+        _drop_damaged(paths, _pointer(paths.raw(one)), paths.raw(one).name)
     pointer = _pointer(folder)
     before = pointer.read_bytes() if pointer.is_file() else b""
     with opened(paths.root) as repo:
@@ -139,13 +165,18 @@ def _pointer(folder: Path) -> Path:
     return folder.with_name(folder.name + ".dvc")
 
 
-def _drop_damaged(pointer: Path, name: str) -> None:
-    """Remove a pointer that is none to the folder `name`: one that is broken stops DVC, and is made anew."""
+def _drop_damaged(paths: Paths, pointer: Path, name: str) -> None:
+    """Remove a pointer that is none to the folder `name`: one that is broken stops DVC, and is made anew.
+
+    Raises DataError where it holds both sides of a merge: the images of one are elsewhere.
+    """
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 
     if not pointer.is_file():
         return
+    if is_unmerged(pointer):
+        raise DataError(f"{pointer} names two versions: {put_back(paths.root, pointer)}")
     try:
         (out,) = YAML(typ="safe").load(pointer.read_text(encoding="utf-8"))["outs"]
         whole = out["path"] == name and out["md5"].endswith(".dir")

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from sightline.project import Paths
 
 NOW = "now"
+MERGED = "*.jsonl merge=union\n"
+"""What git is told of the logs: where two branches have versions, the lines of both stay."""
 SHORT = 8
 """Digits of a digest that people see."""
 
@@ -72,6 +74,9 @@ def record(paths: Paths, use: str, *notes: str) -> Revision | None:
     if entry is not None:
         path = paths.history(use)
         before = path.read_text(encoding="utf-8") if path.is_file() else ""
+        attributes = path.with_name(".gitattributes")
+        if not attributes.is_file():
+            write_atomically(attributes, MERGED)
         write_atomically(path, f"{before}{json.dumps(asdict(entry), ensure_ascii=False)}\n")
     return entry
 
@@ -89,7 +94,7 @@ def read(paths: Paths, use: str) -> list[Revision]:
         values = [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
         return [Revision(**{**value, "what": tuple(value["what"])}) for value in values]
     except (ValueError, TypeError, KeyError) as error:
-        raise DataError(f"{path} is damaged ({error}): bring it back with `git checkout -- {path.name}`") from None
+        raise DataError(f"{path} is damaged ({error}): {dvc.put_back(paths.root, path)}") from None
 
 
 def log(paths: Paths, use: str) -> list[dict[str, Any]]:

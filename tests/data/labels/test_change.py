@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sightline.data import manifest
-from sightline.data.labels import change, exchange
+from sightline.data.labels import change, exchange, given
 from sightline.data.versions import history
 from sightline.errors import DataError
 from sightline.verify.data import findings as verify
@@ -82,3 +82,12 @@ def test_what_is_kept_for_the_way_back_is_verified(ingested: Paths, tmp_path: Pa
     assert "the last import of labels stays" in healed[0].said
     with pytest.raises(DataError, match="nothing to undo"):
         change.undo(ingested, "target")
+
+
+def test_damaged_table_is_told_by_its_path_in_the_project(toy: Paths) -> None:
+    """As git is asked for it."""
+    place = toy.labels("target")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text("sha256,label,by,at\nabc\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"is damaged .*`git checkout -- data/labels/target\.csv`"):
+        given.read(place)

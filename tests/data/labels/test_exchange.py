@@ -206,7 +206,7 @@ def test_the_table_comes_back_and_is_sorted(tmp_path: Path) -> None:
     assert given.read(path) == {one.sha256: one for one in some}
     assert given.text(some) == given.text(some[::-1])
     path.write_text("sha256,label\na,b\n", encoding="utf-8")
-    with pytest.raises(DataError, match=r"damaged .*git checkout"):
+    with pytest.raises(DataError, match=r"damaged .*`git init` there"):
         given.read(path)
 
 

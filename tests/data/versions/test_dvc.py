@@ -170,6 +170,13 @@ def test_a_folder_without_dvc_is_told(tmp_path: Path) -> None:
         pass
 
 
+def test_a_project_without_git_is_told(ingested: Paths) -> None:
+    """DVC does nothing there, and no file can be brought back out of it."""
+    shutil.rmtree(ingested.root / ".git")
+    with pytest.raises(DataError, match=r"not a git repository; `git init` there"), dvc.opened(ingested.root):
+        pass
+
+
 def test_a_second_writer_is_told_to_come_back(ingested: Paths) -> None:
     """While another DVC command holds the lock, a stage fails with an error that tasks try again."""
     with dvc.opened(ingested.root) as other, other.lock, pytest.raises(StoreBusy, match="another DVC command"):

@@ -3,6 +3,7 @@ from __future__ import annotations
 import getpass
 import json
 import shutil
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,7 +11,7 @@ from conftest import COLOURS, commit, draw
 from typer.testing import CliRunner
 
 from flows.cli.app import app
-from sightline.data.versions import dvc, history
+from sightline.data.versions import archive, dvc, history
 from sightline.digests import git
 from sightline.errors import DataError
 
@@ -133,7 +134,46 @@ def test_a_data_set_without_a_version_is_told(toy: Paths) -> None:
 
 
 def test_a_damaged_log_is_told(ingested: Paths) -> None:
-    """With the file and how to bring it back."""
+    """With the file, as git knows it, and how to bring it back."""
     ingested.history("target").write_text('{"version": 1}\n', encoding="utf-8")
-    with pytest.raises(DataError, match=r"target\.jsonl is damaged .*git checkout -- "):
+    with pytest.raises(DataError, match=r"target\.jsonl is damaged .*git checkout -- data/history/target\.jsonl`"):
+        history.read(ingested, "target")
+    shutil.rmtree(ingested.root / ".git")
+    with pytest.raises(DataError, match=r"target\.jsonl is damaged .* is not under git.*`git init` there.*a backup"):
+        history.read(ingested, "target")
+
+
+def test_branches_that_both_have_images_are_merged(ingested: Paths) -> None:
+    """The log has the versions of both; what names one version waits for a person, and says so, until one is taken."""
+
+    def git_says(*words: str) -> int:
+        return subprocess.run(["git", *words], cwd=ingested.root, check=False, capture_output=True).returncode
+
+    main = git(ingested.root, "branch", "--show-current").decode().strip()
+    for branch in ("one", "two"):
+        git_says("switch", "--create", branch, main)
+        add_image(ingested, branch)
+        history.ingest(ingested, "target")
+        commit(ingested, branch)
+    before = len(history.read(ingested, "target"))
+    assert git_says("merge", "one") == 1
+    assert len(history.read(ingested, "target")) == before + 1
+    pointer = ingested.root / "data" / "raw" / "target.dvc"
+    marked = pointer.read_bytes()
+    with pytest.raises(DataError, match=r"middle of a merge: `git checkout --ours -- dvc\.lock`"):
+        archive.current(ingested, "target")
+    with pytest.raises(DataError, match=r"middle of a merge: `git checkout --ours -- data/raw/target\.dvc`"):
+        history.ingest(ingested, "target")
+    assert pointer.read_bytes() == marked
+    assert git_says("checkout", "--ours", "--", "dvc.lock", "data/raw/target.dvc") == 0
+    history.ingest(ingested, "target")
+    assert archive.rows(ingested, archive.current(ingested, "target"))["path"].str.contains("one|two").sum() == 2
+
+
+def test_marks_of_a_merge_in_a_log_are_told(ingested: Paths) -> None:
+    """As in a project whose log was merged line by line."""
+    log = ingested.history("target")
+    line = log.read_text(encoding="utf-8")
+    log.write_text(f"<<<<<<< HEAD\n{line}=======\n{line}>>>>>>> ben\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"middle of a merge: keep the lines of both sides, and remove the lines of"):
         history.read(ingested, "target")
