@@ -111,8 +111,9 @@ def _trained(
             from sightline.budget.plan import check_stages
 
             check_stages(params, budget)
-        start_ahead(paths)
         from flows.train import train
+
+        start_ahead(paths)
         from sightline.tracking.runs import connect
 
         connect(paths)

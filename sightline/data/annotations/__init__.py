@@ -94,6 +94,8 @@ def tells_boxes(place: Path) -> bool:
     with suppress(DataError):
         if any(rows.is_one(table) for table, _ in tables.tables(place)):
             return True
+        if not any(form.files(tree) for form in FORMS):
+            return False  # before each image is looked at
         for item in scan(place):
             labels[item.path] = item.label
     if len({*labels.values()} - {None}) > 1:
