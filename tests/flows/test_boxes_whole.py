@@ -75,6 +75,13 @@ def label_of(seed: int) -> str:
     return text_of(pixels.shape[1], pixels.shape[0], boxes)
 
 
+def renamed(label: str, names: list[str]) -> str:
+    """Every box of a label as the next class: no detector is right about it."""
+    width, height, boxes = read(label)
+    others = [box._replace(name=names[(names.index(box.name) + 1) % len(names)]) for box in boxes]
+    return text_of(width, height, others)
+
+
 def same(found: list[dict[str, Any]], wanted: list[dict[str, Any]]) -> None:
     """The same boxes, but for what more images at a time round otherwise."""
     assert [box["label"] for box in found] == [box["label"] for box in wanted]
@@ -180,6 +187,8 @@ def test_people_draw_and_the_verdict_counts_it(
         drawn = told | {"info": {}, "annotations": []}
         for image in told["images"]:
             shown = pictures[image["file_name"].rpartition("-")[2].partition(".")[0]]
+            if name == "audit" and not audited:
+                shown = (shown[0], renamed(shown[1], [one["name"] for one in told["categories"]]))
             audited += [shown] * (name == "audit")
             for box in read(shown[1])[2]:
                 left, top, right, bottom = box.edges
@@ -197,7 +206,7 @@ def test_people_draw_and_the_verdict_counts_it(
     assert harm is not None
     assert harm.labels == len(audited)
     assert harm.wrong == pytest.approx(wrong, abs=1e-6)
-    assert wrong > 0, "the detector errs nowhere: train it less"
+    assert wrong >= 1, "about the image that was drawn as another class"
     assert any("labelled audit images have a mean F1 of" in one for one in sentences(look(paths)))
 
 

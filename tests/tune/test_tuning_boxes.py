@@ -99,7 +99,7 @@ def test_the_highest_score_is_found(paths: Paths) -> None:
     html = write_tune_page(paths, looking, again).read_text(encoding="utf-8")
     assert again.value == pytest.approx(0.5)
     assert "other seed" in html
-    assert "<td>0.6000</td><td>0.4000</td>" in html
+    assert '>0.6000</td><td data-name="other seed">0.4000</td>' in html
     apply.apply(paths.root, found.values)
     assert config.load(paths.root).finetune.scratch.zoom == pytest.approx(found.asked.recipe.zoom)
 
