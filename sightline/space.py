@@ -31,9 +31,9 @@ def is_about_space(error: BaseException) -> bool:
 
 
 def sentences(root: Path, error: Exception) -> list[str]:
-    """What to tell a user of an error that ends a command: our own ones, and what a disk refuses; none of a bug."""
+    """What to tell a user of an error that ends a command: our own ones, and of a disk; none of a bug."""
     ours = [str(error)] if isinstance(error, SightlineError) and not is_about_space(error) else []
-    refused = told(root, error) or (None if ours else shut(root, error))
+    refused = told(root, error) or (None if ours else shut(root, error) or gone(root, error))
     return [*ours, refused] if refused else ours
 
 
@@ -71,6 +71,19 @@ def shut(root: Path, error: BaseException) -> str | None:
                 f"{place} cannot be written: {why}. Commands that answer (`sightline predict`, `score`, `export`) do "
                 "without it; for all else work in a copy of the project, or have the right to write there given to you"
             )
+    return None
+
+
+def gone(root: Path, error: BaseException) -> str | None:
+    """That an image of a data set was taken away, in a sentence with what helps; None where no such thing happened."""
+    for one in _chain(error):
+        if isinstance(one, FileNotFoundError) and one.filename is not None:
+            place = Path(os.fsdecode(one.filename)).absolute()
+            if place.is_relative_to(root.absolute() / "data" / "raw"):
+                return (
+                    f"{place} is gone, which the data set's version has: `sightline data status` tells what changed, "
+                    "`sightline run` makes the next version without it, `dvc checkout` brings it back"
+                )
     return None
 
 

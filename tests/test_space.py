@@ -100,3 +100,12 @@ def test_place_of_another_user_is_told(mode: int, said: str) -> None:
     assert str(folder) in sentence
     assert said in sentence
     assert space.sentences(folder, raised.value) == [], "root may, so that the error is another one"
+
+
+def test_image_that_is_gone_is_told(tmp_path: Path) -> None:
+    """An image that was deleted since its version ends a command by a sentence; another missing file is a bug."""
+    image = tmp_path / "data" / "raw" / "target" / "a" / "1.png"
+    for place, said in ((image, [f"{image} is gone"]), (tmp_path / "stored.json", [])):
+        with pytest.raises(FileNotFoundError) as raised:
+            place.read_bytes()
+        assert [one[: len(f"{image} is gone")] for one in space.sentences(tmp_path, raised.value)] == said

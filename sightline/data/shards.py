@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import os
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -119,10 +119,7 @@ def write(
     usable = rows[rows["status"] == OK]
     fit = _fit(params.fit, task, usable)
     wanted = usable if roles is None else usable[usable["role"].isin(roles)]
-    work = [
-        _plan(str(role), int(str(number)), part, params, names, fit, white, task)
-        for (role, number), part in wanted.groupby(["role", "shard"], sort=True)
-    ]
+    work = _planned(wanted, params, names, fit, white, task)
     index = Index(params.size, tuple(names), tuple(shard for shard, _ in work), fit, white, task)
     kept = _kept(folder) if _is_by_this_code(note) else {}
     fresh = [(shard, part) for shard, part in work if kept.get(shard.name) != shard.key]
@@ -135,6 +132,18 @@ def write(
     stored.write(folder / INDEX, [path.name for path in folder.glob("*.npy")], **_said(index))
     write_atomically(note, stored.seal({BY: _code()}))
     return index
+
+
+def are_current(paths: Paths, use: str, role: str) -> bool:
+    """Whether a role's shards are of the manifest as it is now: not so between a change of the data and the next run.
+
+    Raises DataError where the shards are not whole.
+    """
+    index, rows = read_index(paths.shards(use)), manifest.read(paths.manifest(use))
+    wanted = rows[(rows["status"] == OK) & (rows["role"] == role)]
+    made = replace(paths.params.preprocess, size=index.size)
+    planned = _planned(wanted, made, manifest.classes(rows, index.task), index.fit, index.white, index.task)
+    return [shard for shard, _ in planned] == index.of(role)
 
 
 def _fit(asked: str, task: str, usable: pd.DataFrame) -> Fit:
@@ -205,6 +214,15 @@ def _code() -> str:
 
 def _compresses(role: str, params: Preprocess) -> bool:
     return params.store == "jpeg" and role == "train"
+
+
+def _planned(
+    wanted: pd.DataFrame, params: Preprocess, names: list[str], fit: Fit, white: int, task: str
+) -> list[tuple[Shard, pd.DataFrame]]:
+    return [
+        _plan(str(role), int(str(number)), part, params, names, fit, white, task)
+        for (role, number), part in wanted.groupby(["role", "shard"], sort=True)
+    ]
 
 
 def _plan(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sightline.data.shards import read_index
+from sightline.data.shards import are_current, read_index
 from sightline.evaluate import agreement, cost, foreign, release, robustness
 from sightline.evaluate.confidence import Confidence
 from sightline.evaluate.evaluation import FIGURES, corrupted, image_files, measured
@@ -126,9 +126,11 @@ def _confidence(served: Predictor) -> Confidence:
 
 
 def _agreement(paths: Paths, served: Predictor) -> float | None:
-    """None where the shards have another side, shape or white than this version was trained with."""
+    """None where the shards have another side, shape or white than this version was trained with, or are to be made."""
     made = read_index(paths.shards("target"))
     if (made.size, made.fit, made.white) != (served.card.size, served.card.fit, served.card.white):
+        return None
+    if not are_current(paths, "target", "val"):
         return None
     trained = served.logits(agreement.golden_pixels(paths).permute(0, 2, 3, 1).numpy())
     return agreement.difference(served, agreement.golden_files(paths), trained)
