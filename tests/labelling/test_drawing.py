@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import time
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -537,6 +538,7 @@ def test_boxes_are_drawn_on_the_page(
         browser.open(page, width)
         if browser.run("document.querySelector('#said').textContent").startswith("3 of"):
             break
+        time.sleep(0.3)
     else:
         pytest.fail("the page forgot its answers")
     said = json.loads(call("import", tmp_path / "downloads" / "answers.json", "--json"))
