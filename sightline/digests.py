@@ -183,6 +183,11 @@ def git(root: Path, *words: str) -> bytes:
     return b""
 
 
+def is_under_git(root: Path) -> bool:
+    """Whether `root` belongs to a git repository."""
+    return bool(git(root, "rev-parse", "--git-dir"))
+
+
 def _check_readable(root: Path) -> None:
     asked = subprocess.run(
         ["git", "-C", str(root), "rev-parse", "--git-dir"],

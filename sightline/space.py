@@ -1,4 +1,4 @@
-"""A disk that takes nothing, said as that: what libraries make of a full one, or of one not ours, rarely names it."""
+"""What a disk refuses, said as that: it is full, or not ours to write, or an image on it is gone."""
 
 from __future__ import annotations
 

@@ -222,7 +222,7 @@ def connect(paths: Paths) -> Tracker:
     try:
         # A new store migrates when its first client is built, and two processes at once would break it.
         with FileLock(paths.mlflow / "store.lock"):
-            databases.check(uri, "MLflow's store", "experiments" if uri == own_store(paths) else None)
+            databases.check(uri, "MLflow's store", store.TABLE if uri == own_store(paths) else None)
             if uri == own_store(paths):
                 store.make(paths)
             client = mlflow.MlflowClient(uri, uri)

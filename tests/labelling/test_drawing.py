@@ -483,6 +483,16 @@ def download(browser: Browser, folder: Path) -> dict[str, Any]:
     return found
 
 
+def remembers(browser: Browser, page: str, width: int, said: str) -> bool:
+    """Whether the page says so when it is opened anew: it may be another process, which hears of it a moment later."""
+    for _ in range(20):
+        browser.open(page, width)
+        if browser.run("document.querySelector('#said').textContent").startswith(said):
+            return True
+        time.sleep(0.3)
+    return False
+
+
 @browsing.needed
 @pytest.mark.parametrize(("width", "finger"), [(1280, False), pytest.param(390, True, marks=pytest.mark.slow)])
 def test_boxes_are_drawn_on_the_page(
@@ -533,14 +543,7 @@ def test_boxes_are_drawn_on_the_page(
     assert [one["file_name"] for one in found["images"]] == [images[number]["file_name"] for number in (0, 1, 3)]
     assert [one["image_id"] for one in found["annotations"]] == [1, 1, 3]
     assert {one for one in browser.asked if not one.startswith(("file:", "data:", "blob:"))} == set()
-    for _ in range(20):
-        # A page that is opened anew may be another process, which hears of what was kept a moment later.
-        browser.open(page, width)
-        if browser.run("document.querySelector('#said').textContent").startswith("3 of"):
-            break
-        time.sleep(0.3)
-    else:
-        pytest.fail("the page forgot its answers")
+    assert remembers(browser, page, width, "3 of"), "the page forgot its answers"
     said = json.loads(call("import", tmp_path / "downloads" / "answers.json", "--json"))
     assert (said["added"], said["new_classes"]) == (3, ["blue"])
     assert said["said"] == ["1 image has no box: nothing of the classes is on it"]

@@ -42,7 +42,7 @@ def ungrouped(rows: pd.DataFrame, limits: Validate) -> Finding | None:
     sentence = (
         f"{share:.0%} of the images resemble the next file of their class more than another one of it (50% by chance): "
         "they look taken in series, such as frames of a track or shots of one object, but have no group. "
-        f"Such neighbours in different roles, which makes scores too good: {counted(apart, 'pair')}. "
+        f"Such neighbours lie in different roles, which makes scores too good: {counted(apart, 'pair')}. "
         "Name the group of each image in labels.csv, so that a series stays in one role."
     )
     shown = images["path"].to_numpy()[pairs[:: -(-len(pairs) // LOOK)]]

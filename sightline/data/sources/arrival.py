@@ -33,7 +33,9 @@ def bring(given: Path, target: Path) -> list[str]:
         return unpacking.unpack(given, target)
     if given.is_dir():
         left = copying.copy_folder(given, target)
-        return ([copying.sentence(left)] if left else []) + overlooked.hidden(given)
+        number, unseen = overlooked.hidden(given)
+        said = [f"{counted(number, 'other file')} not read: {overlooked.HIDDEN}"] if number else []
+        return ([copying.sentence(left)] if left else []) + said + unseen
     left, said = copying.copy_table(given, target)
     read = [f"{given.name} is read {_listing(said)}"] if said else []
     return read + ([copying.sentence(left)] if left else [])

@@ -49,8 +49,8 @@ def overlooked(folder: Path, known: Iterable[str]) -> tuple[Counter[str], list[s
     return found, archives
 
 
-def hidden(folder: Path) -> list[str]:
-    """How many files of a folder are hidden, and which hidden folders hold images, as a class called `.5` does."""
+def hidden(folder: Path) -> tuple[int, list[str]]:
+    """How many files of a folder are hidden, and that hidden folders hold images, as a class called `.5` does."""
     place, number = os.fspath(folder), 0
     images: Counter[str] = Counter()
     kept = tuple(f"{store}/" for store in stores(place))
@@ -62,8 +62,7 @@ def hidden(folder: Path) -> list[str]:
         at = next((at for at, part in enumerate(parts[:-1]) if part.startswith(".")), None)
         if at is not None and suffix_of(entry.path) in SUFFIXES:
             images["/".join(parts[: at + 1])] += 1
-    said = [f"{counted(number, 'other file')} not read: {HIDDEN}"] if number else []
-    return said + [
+    return number, [
         f"the folder {visible(path)} holds {counted(count, 'image')} and is hidden: rename it where they are of the set"
         for path, count in images.most_common(NAMED)
     ]
@@ -74,7 +73,7 @@ def sentences(folder: Path, known: Iterable[str]) -> list[str]:
     found, archives = overlooked(folder, known)
     if not found:
         return []
-    unseen = hidden(folder)[1:] if found[HIDDEN] else []
+    _, unseen = hidden(folder) if found[HIDDEN] else (0, [])
     kinds = ", ".join(f"{number:,} {visible(kind)}" for kind, number in found.most_common(NAMED))
     more = f" and {len(found) - NAMED} more endings" if len(found) > NAMED else ""
     said = [f"{counted(found.total(), 'other file')} not read: {kinds}{more}"]

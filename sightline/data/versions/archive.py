@@ -154,7 +154,7 @@ def pictures(paths: Paths, version: Version, wanted: Iterable[tuple[str, str]]) 
 
 
 def _held(folder: Path, path: str) -> bytes:
-    """None where it is not there."""
+    """Its bytes; none where it is not there."""
     try:
         return read_bytes(folder, path)
     except (OSError, UnreadableImage):

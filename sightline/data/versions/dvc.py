@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from sightline import yamls
 from sightline.data.versions import busy, shut
-from sightline.digests import git
+from sightline.digests import is_under_git
 from sightline.errors import DataError, ValidationFailed
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def put_back(root: Path, path: Path) -> str:
             else "keep the lines of both sides, and remove the lines of git's marks"
         )
         return f"git is in the middle of a merge: {side}; docs/team.md tells how the data of both become one version"
-    if not _is_under_git(root):
+    if not is_under_git(root):
         return f"{root} is not under git, which would hold it (`git init` there): put it back from a backup"
     return f"bring it back with `git checkout -- {name}`"
 
@@ -67,10 +67,6 @@ def put_back(root: Path, path: Path) -> str:
 def is_unmerged(path: Path) -> bool:
     """Whether git left its marks of a merge in the file."""
     return any(line.startswith(MARK) for line in path.read_bytes().splitlines())
-
-
-def _is_under_git(root: Path) -> bool:
-    return bool(git(root, "rev-parse", "--git-dir"))
 
 
 @contextmanager
@@ -108,7 +104,7 @@ def opened(root: Path) -> Iterator[Any]:
         shutil.rmtree(os.environ.get("DVC_SITE_CACHE_DIR") or root / ".dvc" / "site", ignore_errors=True)
         raise StoreBusy(f"what DVC remembers of files was damaged ({error}), and is removed: try again") from error
     except DvcException as error:
-        mend = MEND if _is_under_git(root) else "`git init` there, then try again"
+        mend = MEND if is_under_git(root) else "`git init` there, then try again"
         raise DataError(f"DVC cannot go on in {root}: {_line(error)}; {mend}") from error
     finally:
         if repo is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from typing import TYPE_CHECKING
 
-from sightline.digests import git
+from sightline.digests import git, is_under_git
 from sightline.errors import ProjectError
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def unsaved(paths: Paths) -> list[str]:
 
     Raises ProjectError where the project is not under git.
     """
-    if not git(paths.root, "rev-parse", "--git-dir"):
+    if not is_under_git(paths.root):
         raise ProjectError(f"{paths.root} is not under git: `git init` there, then ask again")
     listed = git(
         paths.root, "ls-files", "-z", "--modified", "--deleted", "--others", "--exclude-standard", "--", *NAMES
