@@ -99,6 +99,27 @@ def test_alarm_ends_where_another_version_answered(watched: Paths) -> None:
     assert look(watched).alarm is None
 
 
+def test_incident_that_an_earlier_release_left_in_the_urn_leaves_it(watched: Paths) -> None:
+    """A state that does not tell what is in the urn is that of a bet which kept all: after an alarm it begins anew."""
+    capture(watched, toys(0, 60), "calm")
+    assert look(watched).is_calm
+    capture(watched, toys(60, 120, noise=60), "noisy")
+    assert look(watched).alarm is not None
+    drawn = []
+    for name in ("as it is", "as before"):
+        with State(watched) as state:
+            (digest, reference) = state._db.execute("SELECT digest, reference FROM watched").fetchone()
+            told, arrays = state.watched(digest, reference) or ({}, {})
+            drawn.append((told["drawn"], told["entered"]))
+            if name == "as before":
+                state.watch(digest, reference, {key: told[key] for key in told if key != "drawn"}, arrays)
+        capture(watched, toys(180 + 10 * len(drawn), 10), name)
+        look(watched)
+    with State(watched) as state:
+        told, _ = state.watched(digest, reference) or ({}, {})
+    assert [*drawn, (told["drawn"], told["entered"])] == [(180, 180), (190, 190), (10, 200)]
+
+
 def test_captured_folder_that_vanished_is_no_calm(watched: Paths) -> None:
     """Of the files that were seen none is there: that is told until there are some again."""
     capture(watched, toys(0, 30), "one")

@@ -78,6 +78,9 @@ def test_detectors_answers_are_told_by_their_boxes(tmp_path: Path) -> None:
     (first, *_) = (one for one in differences(asked) if not one.gained)
     assert "x" not in first.label.partition(" ")[0]
     assert first.champion != first.candidate
+    row = int(first.path.partition(".")[0])
+    assert asked.rival is not None
+    assert first.champion == champion.task.summary(asked.rival.probabilities[row], champion.card)
 
 
 def test_sets_of_labels_are_told_over_the_versions_own_classes() -> None:

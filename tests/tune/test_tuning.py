@@ -265,6 +265,7 @@ def test_page_shows_trials_and_what_mattered(paths: Paths) -> None:
     found = look(paths, looking, 14)
     html = write_tune_page(paths, looking, found).read_text(encoding="utf-8")
     assert "data:image/svg+xml;base64," in html
+    assert '<th scope="col">value</th><th scope="col">found</th>' in html
     assert html.count("<tr") >= 15
     # By their short names, each cell with its heading: a phone shows a trial as lines.
     assert html.count('<td data-name="values">learning_rate ') == html.count('<td data-name="trial">') == found.trials
