@@ -59,8 +59,8 @@ def correlation(first: Floats, second: Floats) -> Floats:
 def view_of(images: Floats, edges: Floats) -> Floats:
     """Windows (M, 4) of images (M, S, S), at their size."""
     side = images.shape[-1]
-    points = (np.arange(side) + 0.5) / side
-    rows, columns = (interpolate(edges[:, at : at + 2], points, side).astype(images.dtype) for at in (0, 2))
+    points, edges = ((np.arange(side) + 0.5) / side).astype(images.dtype), edges.astype(images.dtype)
+    rows, columns = (interpolate(edges[:, at : at + 2], points, side) for at in (0, 2))
     view: Floats = rows @ images @ columns.transpose(0, 2, 1)
     return view
 
@@ -107,5 +107,7 @@ def blurred(images: Floats, blur: float) -> Floats:
 def _blur(side: int, blur: float) -> Floats:
     grid = np.arange(side)
     weights = np.exp(-((grid[:, None] - grid) ** 2) / (2 * blur**2))
+    # What no sum shows is nothing: as denormal numbers, far weights would make a product ten times as slow.
+    weights[weights < 1e-12] = 0
     result: Floats = weights / weights.sum(1, keepdims=True)
     return result

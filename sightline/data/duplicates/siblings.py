@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -78,8 +79,7 @@ def _own(load: Callable[[int], Image.Image], members: Ints, turns: Ints) -> tupl
         template = np.median(_back(sample, _placed(sample, template)), axis=0)
     known = beyond(_back(sample, _placed(sample, template)), template)
     known /= np.maximum(np.linalg.norm(known, axis=1, keepdims=True), 1e-6)
-    ways = np.linalg.svd(known, full_matrices=False)[2][: min(WAYS, len(sample) // 32)].astype(np.float32)
-    sums = np.random.default_rng(0).choice(np.array([-1, 1], dtype=np.float32), (known.shape[1], NUMBERS))
+    ways, sums = _ways(known, min(WAYS, len(sample) // 32)), _sums(known.shape[1])
 
     def of_lot(rows: Ints) -> tuple[NDArray[np.float32], Floats]:
         pictures = seen(rows)
@@ -90,6 +90,21 @@ def _own(load: Callable[[int], Image.Image], members: Ints, turns: Ints) -> tupl
 
     own, places = zip(*each(of_lot, lots(np.arange(len(members)))), strict=True)
     return np.concatenate(own), np.concatenate(places)
+
+
+def _ways(known: Floats, count: int) -> NDArray[np.float32]:
+    """The `count` ways, (count, P) of length 1, in which N of (N, P) vary most: right singular vectors.
+
+    By way of the N × N products, of which there are fewer than pixels.
+    """
+    ways = np.linalg.eigh(known @ known.T)[1][:, : -count - 1 : -1].T @ known
+    return (ways / np.maximum(np.linalg.norm(ways, axis=1, keepdims=True), 1e-6)).astype(np.float32)
+
+
+@cache
+def _sums(pixels: int) -> NDArray[np.float32]:
+    """Signs (pixels, NUMBERS) of the random sums, the same for all crowds."""
+    return np.random.default_rng(0).choice(np.array([-1, 1], dtype=np.float32), (pixels, NUMBERS))
 
 
 def _placed(pictures: Floats, template: Floats) -> Floats:

@@ -55,7 +55,8 @@ def own_likeness(
 
 def beyond(images: Floats, template: Floats) -> Floats:
     """Slopes of images (N, S, S) without what the template (S, S) makes of them: (N, …)."""
-    seen, common = slopes(images), _basis(template)
+    seen = slopes(images)
+    common = _basis(template).astype(seen.dtype)
     result: Floats = seen - (seen @ common) @ common.T
     return result
 
