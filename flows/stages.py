@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from importlib import import_module
+from threading import Thread
 from typing import TYPE_CHECKING
 
 from sightline.data.reference import DataRef, describe
@@ -91,10 +93,19 @@ def prepare(journal: Journal, params: Params) -> Data:
     with one_process():
         for use in sorted(params.datasets):
             manifest = journal.data(ingest, use)
+            if not ready:
+                # Not earlier: until the first data set is read, all cores import.
+                Thread(target=_import_ahead, daemon=True).start()
             verdict = journal.data(validate, use)
             shards = journal.data(preprocess, use)
             ready[use] = describe(journal.context.paths, use, manifest.digest, verdict.digest, shards.digest)
     return Data(ready["target"], ready.get("source"))
+
+
+def _import_ahead() -> None:
+    """Import what training and evaluation begin with, while the data stages are done by another process."""
+    for name in ("scipy.stats", "torch._dynamo", "sklearn.metrics"):
+        import_module(name)
 
 
 def graph_ahead(journal: Journal) -> None:

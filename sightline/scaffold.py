@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -165,6 +166,29 @@ def _make(
     *,
     download: bool,
 ) -> None:
+    with ThreadPoolExecutor(1) as meanwhile:
+        made = meanwhile.submit(repository.make, folder)
+        tasks = _brought(folder, wanted, outside, notify, download=download)
+    own = made.result()
+    for file in FILES:
+        shutil.copyfile(template(file), folder / file)
+    (folder / "prefect.toml").write_text(PREFECT, encoding="utf-8")
+    (folder / ".prefect").mkdir(exist_ok=True)
+    (folder / ".prefect" / ".gitkeep").touch()  # a clone needs the folder: SQLite makes none
+    (folder / ".gitignore").write_text(IGNORED + _beside(folder, wanted), encoding="utf-8")
+    _write_params(folder, wanted, name, outside, tasks)
+    inside = [f"data/raw/{use}" for use in wanted if use not in outside]
+    if inside:
+        # Not quietly: DVC would keep the reason of a failure to itself, too.
+        repository.run(folder, "dvc", "add", *inside)
+    if own:
+        repository.commit(folder)
+
+
+def _brought(
+    folder: Path, wanted: dict[str, str], outside: dict[str, Path], notify: Callable[[str], None], *, download: bool
+) -> dict[str, str]:
+    """Bring the images of each data set to their place, and say what they are for."""
     tasks: dict[str, str] = {}
     for use, given in wanted.items():
         place = outside.get(use, folder / "data" / "raw" / use)
@@ -178,20 +202,7 @@ def _make(
             described = arrival.described(place, tasks[use], Path(given) if Path(given).exists() else None)
         for sentence in [*said, *described]:
             notify(f"{use}: {sentence}")
-    for file in FILES:
-        shutil.copyfile(template(file), folder / file)
-    (folder / "prefect.toml").write_text(PREFECT, encoding="utf-8")
-    (folder / ".prefect").mkdir(exist_ok=True)
-    (folder / ".prefect" / ".gitkeep").touch()  # a clone needs the folder: SQLite makes none
-    (folder / ".gitignore").write_text(IGNORED + _beside(folder, wanted), encoding="utf-8")
-    own = repository.make(folder)
-    _write_params(folder, wanted, name, outside, tasks)
-    inside = [f"data/raw/{use}" for use in wanted if use not in outside]
-    if inside:
-        # Not quietly: DVC would keep the reason of a failure to itself, too.
-        repository.run(folder, "dvc", "add", *inside)
-    if own:
-        repository.commit(folder)
+    return tasks
 
 
 def _beside(folder: Path, wanted: dict[str, str]) -> str:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 FOLDER = ".prefect/commands"
 WHY = "its process was killed"
+_enrolled: list[Path] = []
+"""The files of this process."""
 
 
 def enrol(root: Path) -> None:
@@ -28,6 +30,7 @@ def enrol(root: Path) -> None:
     place = root / FOLDER / identity()
     place.parent.mkdir(parents=True, exist_ok=True)
     place.touch()
+    _enrolled.append(place)
     atexit.register(_withdraw, place)
 
 
@@ -40,11 +43,14 @@ def mine() -> Iterator[None]:
     """Flow runs that are started inside belong to this command.
 
     Where one fails the command's file stays for the next one: what failed it, such as a full disk, may have kept the
-    server from noting that it ended.
+    server from noting that it ended. A server of the command's own is no longer there when a heartbeat is missed, and a
+    flow run waits up to a second for the thread that sends it.
     """
     from prefect import tags
+    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
-    with tags(identity()):
+    silent = {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None} if _enrolled else {}
+    with temporary_settings(silent), tags(identity()):
         try:
             yield
         except Exception:

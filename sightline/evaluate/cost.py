@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 
     from sightline.models.predictor import Predictor
 
-PASSES = 9
+PASSES = 5
 FEWEST_PASSES = 3
 BLOCKS = 40
 FEWEST_BLOCKS = 11
 """Of so many, all on one side of the truth are one case in two thousand."""
 SECONDS = 10.0
 """No further pass or block is begun once they have taken so long together, except for the fewest."""
-CALLS, MOST_CALLS, PASS_SECONDS = 20, 200, 0.3
+CALLS, MOST_CALLS, PASS_SECONDS = 20, 100, 0.3
 """Answers of one pass: the first, or up to the second if they fit into the time. Of 20 answers the 95 % quantile
 is nearly the slowest: in milliseconds, it told two equal networks apart by 15 %."""
 TURNS, MOST_TURNS, BLOCK_SECONDS = 2, 50, 0.06
