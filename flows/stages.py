@@ -89,7 +89,7 @@ class Tasks:
 
 def prepare(journal: Journal, params: Params) -> Data:
     """Ingest, validate and preprocess every data set; nothing is trained before all of them have passed."""
-    ready = {}
+    ready: dict[str, DataRef] = {}
     with one_process():
         for use in sorted(params.datasets):
             manifest = journal.data(ingest, use)

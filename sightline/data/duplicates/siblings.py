@@ -84,8 +84,8 @@ def _own(load: Callable[[int], Image.Image], members: Ints, turns: Ints) -> tupl
     def of_lot(rows: Ints) -> tuple[NDArray[np.float32], Floats]:
         pictures = seen(rows)
         where = _placed(pictures, template)
-        parts = beyond(_back(pictures, where), template).astype(np.float32)
-        parts = (parts - (parts @ ways.T) @ ways) @ sums
+        its: NDArray[np.float32] = beyond(_back(pictures, where), template).astype("f4")
+        parts = (its - (its @ ways.T) @ ways) @ sums
         return parts / np.maximum(np.linalg.norm(parts, axis=1, keepdims=True), 1e-6), where
 
     own, places = zip(*each(of_lot, lots(np.arange(len(members)))), strict=True)
@@ -98,7 +98,8 @@ def _ways(known: Floats, count: int) -> NDArray[np.float32]:
     By way of the N × N products, of which there are fewer than pixels.
     """
     ways = np.linalg.eigh(known @ known.T)[1][:, : -count - 1 : -1].T @ known
-    return (ways / np.maximum(np.linalg.norm(ways, axis=1, keepdims=True), 1e-6)).astype(np.float32)
+    result: NDArray[np.float32] = (ways / np.maximum(np.linalg.norm(ways, axis=1, keepdims=True), 1e-6)).astype("f4")
+    return result
 
 
 @cache

@@ -108,7 +108,9 @@ def interpolate(ends: NDArray[np.float64], points: NDArray[np.float64], side: in
     low, high = ends[..., :1], ends[..., 1:]
     position = np.clip((low + points * (high - low)) * side - 0.5, 0, side - 1)
     # Linear: a pixel counts the less the further away it lies, and not at all beyond its neighbours.
-    matrices: NDArray[np.float64] = np.maximum(0, 1 - np.abs(position[..., None] - np.arange(side, dtype=position.dtype)))
+    matrices: NDArray[np.float64] = np.maximum(
+        0, 1 - np.abs(position[..., None] - np.arange(side, dtype=position.dtype))
+    )
     return matrices
 
 
