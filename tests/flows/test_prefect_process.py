@@ -52,6 +52,17 @@ with suppress(OSError), mine():
 leave(0)
 """
 
+BEATS = """
+import sys
+from pathlib import Path
+from prefect.settings import get_current_settings
+from flows.cli.prefect_runs import enrol, mine
+if sys.argv[1:]:
+    enrol(Path.cwd())
+with mine():
+    print(get_current_settings().flows.heartbeat_frequency)
+"""
+
 RUN = """
 import os, time
 from pathlib import Path
@@ -216,3 +227,16 @@ def states(project: Path) -> list[str]:
     with closing(sqlite3.connect(project / ".prefect" / "prefect.db")) as store:
         tables = [store.execute(f"select state_type from {name}_run order by created") for name in ("flow", "task")]  # noqa: S608
         return [state for table in tables for (state,) in table]
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_heartbeats_are_for_servers_that_outlive_the_command(tmp_path: Path, *, own: bool) -> None:
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", BEATS, *["own"] * own],
+        cwd=tmp_path,
+        env=environment(tmp_path),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert (done.stdout.strip() == "None") == own
