@@ -186,8 +186,20 @@ def machine_cache() -> Path | None:
     return folder if os.access(folder, os.W_OK) else None
 
 
+def check_place(root: Path) -> None:
+    """Raise ProjectError where a project at `root` would keep its databases elsewhere."""
+    if "?" in str(root):
+        raise ProjectError(
+            f"{root} has a question mark in its path, at which the address of a database ends: rename the folder"
+        )
+
+
 def enter(root: Path) -> Paths:
-    """Make this process work in the project at `root`: variables that are not set yet, and the working directory."""
+    """Make this process work in the project at `root`: variables that are not set yet, and the working directory.
+
+    Raises ProjectError where its databases could not lie there.
+    """
+    check_place(root)
     os.environ.update(environment(root))
     os.chdir(root)
     return Paths(root)

@@ -18,6 +18,7 @@ from sightline.errors import DataError, ProjectError
 from sightline.heads.labels import CLASSIFY, DETECT, LABELS, MULTILABEL
 from sightline.models import at_hand, shipped
 from sightline.names import plain
+from sightline.project import check_place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -102,6 +103,7 @@ def init(
         raise ProjectError(f"{folder} is a file: name a folder for the project; images of yours come after --images")
     if (folder / config.PARAMS).exists():
         raise ProjectError(f"{folder} holds a project already; run `sightline run` in it, or choose another folder")
+    check_place(folder.absolute())
     above = [one for one in folder.absolute().parents if (one / config.PARAMS).is_file() and (one / ".dvc").is_dir()]
     if above:
         raise ProjectError(f"{folder} lies in the project {above[0]}: name a folder beside that, not one in it")

@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pytest
 from conftest import make_images
+from typer.testing import CliRunner
 
+from flows.cli.app import app
 from sightline import config, scaffold
 from sightline.data.versions import repository
 from sightline.errors import ConfigError, DataError, ProjectError
 from sightline.models.shipped import FRACTALS
-from sightline.project import environment
+from sightline.project import enter, environment
 
 if TYPE_CHECKING:
     from sightline.project import Paths
@@ -41,6 +43,24 @@ def test_project_is_whole(tmp_path: Path, images: Path) -> None:
     params = config.load(root)
     assert params.project.name == "my-parts"
     assert set(params.datasets) == {"target"}
+
+
+def test_place_that_databases_cannot_have_is_refused(tmp_path: Path, images: Path) -> None:
+    """SQLAlchemy ends the name of a file at a question mark: ledger and registry would lie beside the project."""
+    with pytest.raises(ProjectError, match=r"q\?x has a question mark .*: rename the folder"):
+        init(tmp_path / "q?x", str(images))
+    assert not list(tmp_path.glob("q*"))
+    init(tmp_path / "q", str(images))
+    (tmp_path / "q").rename(tmp_path / "q?x")
+    with pytest.raises(ProjectError, match="rename the folder"):
+        enter(tmp_path / "q?x")
+
+
+def test_next_command_is_one_that_a_shell_takes(tmp_path: Path, images: Path) -> None:
+    said = CliRunner().invoke(app, ["init", str(tmp_path / "it's mine"), "--images", str(images)]).output
+    command = said.split("ready: ", 1)[1].split(" && ", 1)[0]
+    there = subprocess.run(["sh", "-c", f"{command} && pwd"], capture_output=True, text=True, check=True)
+    assert there.stdout.strip() == str(tmp_path / "it's mine")
 
 
 @pytest.mark.slow

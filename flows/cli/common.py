@@ -112,7 +112,8 @@ def end_when_asked() -> None:
 
 
 def _asked(number: int, _frame: FrameType | None) -> NoReturn:
-    print(f"{signal.Signals(number).name}: ended here; the same command goes on from there", file=sys.stderr)
+    again = "a run, a search or a score that is asked for again goes on from there"
+    print(f"{signal.Signals(number).name}: ended here; {again}", file=sys.stderr)
     raise SystemExit(SIGNALLED + number)
 
 

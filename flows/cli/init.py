@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -49,4 +50,4 @@ def init(
         source = "embedded:glyphs"
     with tables_ready():
         scaffold.init(folder, images, source, name, say, external=external, download=download)
-    say(f"ready: cd {folder} && sightline run")
+    say(f"ready: cd {quote(str(folder))} && sightline run")

@@ -35,5 +35,5 @@ def told(tracker: Tracker, crowned: Identity | None) -> str | None:
         f"the ledger made {model} version {number} ({(crowned.bundle or crowned.weights or '?')[:12]}…) champion, "
         f"and {present}: the registered model was renamed, deleted or restored, or two MLflow stores share this "
         f"ledger. Put the old store back; or delete what is there and run again, so that it is registered under a "
-        "number of its own and judged"
+        "number N of its own, and `sightline promote N --rule no_worse --reason WHY`"
     )

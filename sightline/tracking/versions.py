@@ -192,7 +192,12 @@ def find(versions: Versions, model: str) -> ModelVersion:
 
 
 def split(model: str) -> tuple[str, str, str]:
-    """Name, alias and version in `[NAME][@alias|/version]`; what is not said is empty, but for the alias."""
+    """Name, alias and version in `[NAME][@alias|/version]`; what is not said is empty, but for the alias.
+
+    A number alone is a version, as `promote` takes it.
+    """
+    if model.isdecimal():
+        return "", "", model
     name, at, alias = model.partition("@")
     if at:
         return name, alias or CHAMPION, ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -43,7 +44,9 @@ def unused(paths: Paths, days: float) -> list[Unused]:
     RegistryError where the ledger cannot be read.
     """
     used = {place: _used(place) for place in _places(paths)}
-    latest = max(used.values(), default=0.0)
+    now = time.time()
+    # What a clock that went ahead has written makes nothing older than it is.
+    latest = max((when for when in used.values() if when <= now), default=0.0)
     old = {place: (latest - when) / DAY for place, when in used.items() if latest - when >= days * DAY}
     kept = _kept(paths) if old else set()
     found = [

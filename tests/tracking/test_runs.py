@@ -15,6 +15,7 @@ import pytest
 from sightline.errors import RegistryError
 from sightline.tracking import databases
 from sightline.tracking.runs import PROCESS, connect
+from sightline.tracking.versions import split
 
 if TYPE_CHECKING:
     from sightline.project import Paths
@@ -60,3 +61,8 @@ def test_another_database_is_no_empty_store(toy: Paths, monkeypatch: pytest.Monk
     with pytest.raises(RegistryError, match=r"mlflow.db is damaged \(it holds something else\)"):
         connect(toy)
     assert file.read_bytes() == data
+
+
+def test_a_number_alone_is_a_version() -> None:
+    assert split("2") == split("/2") == ("", "", "2")
+    assert split("parts") == ("parts", "champion", "")

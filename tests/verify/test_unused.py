@@ -68,6 +68,15 @@ def test_a_project_that_rests_loses_nothing(aged: Paths) -> None:
     assert not unused(aged, 30)
 
 
+def test_a_file_from_the_future_makes_nothing_old(aged: Paths) -> None:
+    (aged.runs / "pretrain" / "fresh").rmdir()
+    for folder in (aged.runs, aged.runs / "pretrain"):
+        os.utime(folder)
+    used = next(aged.runs.glob("scratch/*"))
+    os.utime(used, (time.time() + 1000 * DAY,) * 2)
+    assert not unused(aged, 30)
+
+
 def test_clean_lists_and_removes_only_when_it_is_told_to(aged: Paths) -> None:
     found = unused(aged, 30)
     listed = CliRunner().invoke(app, ["clean"])
