@@ -109,9 +109,7 @@ def for_champion(paths: Paths, most: int) -> Choice:
     """
     _, unable = place(paths, "target")
     if unable:
-        raise DataError(
-            f"labels of the queue would teach nothing, since no captured image joins the data set: {unable}"
-        )
+        raise DataError(f"labels of the queue would teach nothing: no captured image joins the data set: {unable}")
     ledger = open_ledger(paths)
     try:
         version = ledger.champion(classifier_of(paths.params.project.name))
@@ -133,14 +131,14 @@ def queue(
     """
     store = Store(paths.root, paths.params.capture.folder)
     known, head = set(manifest.read(paths.manifest("target"))["sha256"]), of(paths.params.task_of("target"))
+    audited = {(one.request, one.place) for one in sample(paths)}  # under whatever shares there were
     best: dict[str, list[Chosen]] = {why: [] for why in REASONS}
     found, bare = look(store), 0
     trouble = dict(found.damaged)
     files = [one for one in found.files if one.first and version in {None, one.about.version}]
-    for day, of_day in groupby(
+    for _, of_day in groupby(
         sorted(files, key=lambda one: one.place.name), lambda one: posixpath.dirname(one.place.name)
     ):
-        del day
         together = list(of_day)
         others = _unheard(store, [one for one in together if one.about.role == "shadow"], trouble)
         for file in together:
@@ -150,7 +148,9 @@ def queue(
                 offered = [
                     one
                     for one in _candidates(store, file, shifted, others, head)
-                    if one.sha256 not in known and not is_drawn(one.request, one.place, share)
+                    if one.sha256 not in known
+                    and (one.request, one.place) not in audited
+                    and not is_drawn(one.request, one.place, share)
                 ]
                 bare += _enter(store, best, offered, SPARE * most)
             except Damaged as error:

@@ -60,8 +60,8 @@ def sample(paths: Paths) -> list[Drawn]:
 def hand_in(paths: Paths, labels: Iterable[Label]) -> list[Label]:
     """Take labels of the audit sample; those that were taken.
 
-    Others are not drawn at random, and would bias the verdict: they are left out, as are those of images that have a
-    label already, which has counted.
+    Others are not drawn at random, and would bias the verdict: they are left out, as are those of images whose label
+    has counted already. One that has not is corrected.
     """
     now = datetime.now(UTC).isoformat()
     with State(paths) as state:

@@ -212,6 +212,7 @@ def _draw(state: State, table: pa.Table, name: str, share: float) -> None:
 def _told(state: State, watched: Watched, outcome: Outcome) -> Outcome:
     """What the bet, the window and the labels say now."""
     share = watched.asked.audit
+    audited = {(row["request"], row["place"]) for row in state.audit()}
     return replace(
         outcome,
         entered=watched.bet.entered,
@@ -222,7 +223,9 @@ def _told(state: State, watched: Watched, outcome: Outcome) -> Outcome:
         estimate=watched.estimate(),
         harm=watched.harm(state),
         shifted=watched.shifted(),
-        telling=watched.telling(lambda request, place: not is_drawn(request, place, share)),
+        telling=watched.telling(
+            lambda request, place: (request, place) not in audited and not is_drawn(request, place, share)
+        ),
     )
 
 

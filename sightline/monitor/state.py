@@ -142,9 +142,14 @@ class State:
         return (dict(row) for row in self._db.execute(text).fetchall())
 
     def label(self, request: str, number: int, label: str, given: str) -> bool:
-        """Take the label of an image of the audit sample; whether it has none yet, and is there."""
-        text = "UPDATE audit SET label = ?, given = ? WHERE request = ? AND place = ? AND label IS NULL"
-        return self._db.execute(text, [label, given, request, number]).rowcount == 1
+        """Take the label of an image of the audit sample; whether it is there, and had none or another one.
+
+        One that has counted stays: who may correct it having seen the verdict decides the verdict.
+        """
+        text = (
+            "UPDATE audit SET label = ?, given = ? WHERE request = ? AND place = ? AND NOT counted AND label IS NOT ?"
+        )
+        return self._db.execute(text, [label, given, request, number, label]).rowcount == 1
 
     def labelled(self, digest: str) -> list[sqlite3.Row]:
         """Audit images of that version whose labels have not counted yet, as they were answered; from now on they have.

@@ -93,6 +93,15 @@ def test_audit_sample_and_queue_share_no_image(captured: Paths, tmp_path: Path) 
     assert "agree" in call("export", tmp_path / "x", "--audit", "--suggest", fails=True)
 
 
+def test_queue_leaves_alone_what_an_earlier_share_drew(captured: Paths, tmp_path: Path) -> None:
+    drawn = draw_audit(captured)
+    write_value(captured.root, "monitor.audit", 0.01)
+    call("export", tmp_path / "queue", "--queue")
+    asked = {row["request"] for row in lines(tmp_path / "queue" / "labels.csv")}
+    assert asked
+    assert not asked & set(drawn)
+
+
 def test_pictures_are_shown_whatever_they_are(tmp_path: Path) -> None:
     """Browsers show no TIFF, no DICOM, and 16 bits of grey as black: a PNG is written; all else stays as it is."""
     deep = np.arange(256, dtype=np.uint16).reshape(16, 16) * 16
@@ -237,7 +246,7 @@ def test_queue_is_refused_where_no_image_joins(captured: Paths, tmp_path: Path) 
     for part in ("train", "test"):
         shutil.copytree(away, raw / part)
     said = call("export", tmp_path / "queue", "--queue", fails=True)
-    assert said.startswith("labels of the queue would teach nothing, since no captured image joins the data set: ")
+    assert said.startswith("labels of the queue would teach nothing: no captured image joins the data set: ")
 
 
 def test_file_damaged_inside_holds_no_others_up(captured: Paths, tmp_path: Path) -> None:
@@ -447,4 +456,20 @@ def test_page_takes_several_classes(tmp_path: Path, browser: Browser, width: int
     found = sheet.read(download(browser, tmp_path / "downloads"), labels)
     wanted = {images[0].sha256: "blue;red", images[1].sha256: ";", images[3].sha256: "1;dent"}
     assert {one.sha256: one.label for one in found} == wanted
+    assert browser.errors == []
+
+
+@browsing.needed
+def test_class_that_is_called_as_a_key_has_that_key(tmp_path: Path, browser: Browser) -> None:
+    """Who presses 3 at a three means three, and not the third class."""
+    about: dict[str, Any] = {"place": 0, "at": "2026-11-27T12:00:00+00:00", "why": "unsure", "answer": "3", "file": ""}
+    images = [
+        Chosen(request=f"keys {number}", sha256=str(number) * 64, probability=0.5, picture=picture(number), **about)
+        for number in range(4)
+    ]
+    page = write_labelling(tmp_path, images, ["0", "1", "3", "A", "dent"], LABELS["classify"], "toys", suggest=False)
+    browser.open(page.as_uri(), 1280)
+    press(browser, "3", "0", "a", "2")
+    found = sheet.read(download(browser, tmp_path / "downloads"), LABELS["classify"])
+    assert [one.label for one in found] == ["3", "0", "A", "dent"]
     assert browser.errors == []

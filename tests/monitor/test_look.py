@@ -250,6 +250,21 @@ def test_labels_of_the_audit_sample_alone_count(watched: Paths) -> None:
     assert all(not is_drawn(one.request, one.place, 0.5) for one in outcome.telling)
 
 
+def test_label_that_has_not_counted_is_corrected(watched: Paths) -> None:
+    paths = set_value(watched, "monitor.audit", 0.5)
+    capture(paths, toys(0, 120), "one")
+    look(paths)
+    drawn = sample(paths)
+    wrong = [Label(request=one.request, place=0, label="x") for one in drawn]
+    right = [Label(request=one.request, place=0, label=one.answer) for one in drawn]
+    assert hand_in(paths, wrong) == wrong
+    assert hand_in(paths, right) == right
+    harm = look(paths).harm
+    assert harm is not None
+    assert (harm.labels, harm.wrong) == (len(drawn), 0)
+    assert hand_in(paths, wrong) == []
+
+
 def test_shadow_answers_are_not_watched(watched: Paths) -> None:
     """Only answers that callers got from the champion enter."""
     capture(watched, toys(0, 20), "shadow", role="shadow")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sightline.data.duplicates.crops import WHOLE, blurred, climb, pixels, view_of
+from sightline.data.duplicates.crops import WHOLE, blurred, climb, pixels, slopes, view_of
 from sightline.data.duplicates.hashing import Candidates, each
 from sightline.data.duplicates.templates import REACH, beyond, evened
 from sightline.data.duplicates.turns import turned_each
@@ -33,6 +33,8 @@ NUMBERS = 1024
 """Numbers that stand for what an image has of its own: random sums of it, whose products err by .03."""
 NEAREST, LIKE = 6, 0.18
 """Of those whose own part correlates by so much, so many are looked at."""
+ROUNDING = 1e-4
+"""What an image has of its own is rounding below this share of its slopes: brought to length 1, chance would match."""
 ROWS = 1024
 """Images compared with all the others at once."""
 
@@ -84,8 +86,11 @@ def _own(load: Callable[[int], Image.Image], members: Ints, turns: Ints) -> tupl
     def of_lot(rows: Ints) -> tuple[NDArray[np.float32], Floats]:
         pictures = seen(rows)
         where = _placed(pictures, template)
-        its: NDArray[np.float32] = beyond(_back(pictures, where), template).astype("f4")
-        parts = (its - (its @ ways.T) @ ways) @ sums
+        placed = _back(pictures, where)
+        its: NDArray[np.float32] = beyond(placed, template).astype("f4")
+        its -= (its @ ways.T) @ ways
+        its[np.linalg.norm(its, axis=1) <= ROUNDING * np.linalg.norm(slopes(placed), axis=1)] = 0
+        parts = its @ sums
         return parts / np.maximum(np.linalg.norm(parts, axis=1, keepdims=True), 1e-6), where
 
     own, places = zip(*each(of_lot, lots(np.arange(len(members)))), strict=True)

@@ -50,7 +50,7 @@ def own_likeness(
     common_still = np.sort(np.maximum(correlation(theirs, mine), correlation(theirs, yours)))
     # Two others may be copies as well.
     floor = common_still[-min(3, len(common_still))]
-    return float(correlation(mine, yours)), float(np.tanh(max(LEAST, np.arctanh(min(floor, 0.99)) + APART)))
+    return float(correlation(mine, yours)), float(np.tanh(max(LEAST, np.arctanh(np.clip(floor, -0.99, 0.99)) + APART)))
 
 
 def beyond(images: Floats, template: Floats) -> Floats:

@@ -218,3 +218,11 @@ def test_a_group_that_cannot_be_copies_is_told_and_joins_nothing(tmp_path: Path)
     assert len(set(groups[whole])) == 1
     told = findings(rows, Validate())
     assert [(one.id, one.cases, len(one.groups[0])) for one in told if one.id == "crowds"] == [("crowds", 1, 6)]
+
+
+def test_what_has_nothing_of_its_own_has_no_copies() -> None:
+    """In a crowd of one picture at three brightnesses, what is left of each is rounding: by chance it is alike."""
+    ramp = np.tile(np.linspace(0, 250, 64), (64, 1))
+    seen = searched([Image.fromarray((ramp + number % 3).astype(np.uint8)) for number in range(70)])
+    assert len(seen.siblings)
+    assert not len(seen.copies)
