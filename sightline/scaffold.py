@@ -23,7 +23,6 @@ from sightline.project import check_place
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from sightline.params import Pretrain
 
 EMBEDDED = "embedded:"
 FILES = ("dvc.yaml", "prefect.yaml")
@@ -120,24 +119,9 @@ def init(
     outside = {use: Path(given).resolve() for use, given in wanted.items() if external and Path(given).is_dir()}
     with _whole_or_nothing(folder):
         _make(folder, wanted, outside, name, notify, download=download)
-    if said := _said_of_backbone(config.load(folder).pretrain):
+    if said := at_hand.told(config.load(folder).pretrain):
         notify(said)
     notify(f"{folder / config.PARAMS} holds every value that you may want to change")
-
-
-def _said_of_backbone(pretrain: Pretrain) -> str:
-    """What a new project without a source begins with; empty where nothing was chosen for it."""
-    if pretrain.init is None:
-        return ""
-    if pretrain.init != shipped.FRACTALS:
-        without = "`sightline run --set pretrain.init=null` does without"
-        return f"backbone: {pretrain.init}, beside training from scratch; {without}"
-    none = f" ({at_hand.VARIABLE} has none for {pretrain.network})" if at_hand.folder() else ""
-    return (
-        f"backbone: where labels are few, one that comes with Sightline{none}, learned from no photograph, beside "
-        "training from scratch; `sightline run --set pretrain.init=null` does without, `init … --source OTHER` "
-        "pretrains one on images"
-    )
 
 
 @contextmanager

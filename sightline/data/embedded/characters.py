@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ProcessPoolExecutor
-from importlib.util import find_spec
+from importlib.metadata import distribution
 from itertools import pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -54,10 +53,8 @@ def enlarge(levels: np.ndarray) -> Image.Image:
 def digits() -> Iterator[tuple[str, int, Image.Image]]:
     """Label, number and image of each digit."""
     # The table that `load_digits` reads: the package takes ten times as long to import.
-    package = find_spec("sklearn")
-    assert package is not None  # noqa: S101 — a requirement
-    assert package.origin is not None  # noqa: S101 — it is no namespace
-    rows = np.loadtxt(Path(package.origin).parent / "datasets" / "data" / "digits.csv.gz", delimiter=",")
+    table = distribution("scikit-learn").locate_file("sklearn/datasets/data/digits.csv.gz")
+    rows = np.loadtxt(str(table), delimiter=",")
     for number, (*levels, label) in enumerate(rows):
         yield str(int(label)), number, enlarge(np.reshape(levels, (8, 8)))
 
