@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from importlib import import_module
-from threading import Thread
 from typing import TYPE_CHECKING
 
 from sightline.data.reference import DataRef, describe
@@ -13,6 +11,7 @@ from sightline.heads.labels import LABELS
 from sightline.lineage import origin
 from sightline.models.backend import start_ahead
 from sightline.models.shipped import is_shipped
+from sightline.processes import importing
 from sightline.registry.backbones import fetched
 from sightline.registry.learned import INIT
 from sightline.tracking.versions import CHAMPION
@@ -39,6 +38,8 @@ if TYPE_CHECKING:
 
 FLOW = "flows.train"
 """Module whose import closure is the code of a version: all of the flow's tasks, evaluation and gate too."""
+AHEAD = ("scipy.stats", "torch._dynamo", "sklearn.metrics")
+"""What training and evaluation begin with: imported while another process does the data stages."""
 
 
 @dataclass(frozen=True)
@@ -90,22 +91,19 @@ class Tasks:
 def prepare(journal: Journal, params: Params) -> Data:
     """Ingest, validate and preprocess every data set; nothing is trained before all of them have passed."""
     ready: dict[str, DataRef] = {}
+    ahead = None
     with one_process():
         for use in sorted(params.datasets):
             manifest = journal.data(ingest, use)
-            if not ready:
+            if not ready and journal.rows[-1].outcome == "ran":
                 # Not earlier: until the first data set is read, all cores import.
-                Thread(target=_import_ahead, daemon=True).start()
+                ahead = importing(*AHEAD)
             verdict = journal.data(validate, use)
             shards = journal.data(preprocess, use)
             ready[use] = describe(journal.context.paths, use, manifest.digest, verdict.digest, shards.digest)
+    if ahead is not None:
+        ahead.join()
     return Data(ready["target"], ready.get("source"))
-
-
-def _import_ahead() -> None:
-    """Import what training and evaluation begin with, while the data stages are done by another process."""
-    for name in ("scipy.stats", "torch._dynamo", "sklearn.metrics"):
-        import_module(name)
 
 
 def graph_ahead(journal: Journal) -> None:

@@ -13,6 +13,7 @@ import subprocess
 import sys
 from contextlib import suppress
 from functools import cache
+from importlib import import_module
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +46,17 @@ def end_with_the_parent() -> None:
     if leash is not None:
         ignore_signals()
         die_with(int(leash))
+
+
+def importing(*names: str) -> Thread:
+    """A thread that imports the modules, while this one does something that does not need them.
+
+    Whoever needs one joins it first: packages whose modules import one another come out half-made, or end in an error
+    of a deadlock, where two threads ask for them at once.
+    """
+    thread = Thread(target=lambda: [import_module(name) for name in names], daemon=True)
+    thread.start()
+    return thread
 
 
 def ignore_signals() -> None:

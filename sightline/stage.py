@@ -9,9 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from importlib import import_module
 from pathlib import Path
-from threading import Thread
 from typing import TYPE_CHECKING
 
 from sightline import space
@@ -19,12 +17,13 @@ from sightline.data.versions.code import STAGES, write_code_digests
 from sightline.data.versions.warm import AHEAD, SERVE
 from sightline.errors import ValidationFailed
 from sightline.files import write_atomically
-from sightline.processes import end_with_the_parent
+from sightline.processes import end_with_the_parent, importing
 from sightline.project import Paths
 from sightline.words import visible
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
+    from threading import Thread
 
 
 def run_stage(paths: Paths, stage: str, use: str) -> str:
@@ -81,9 +80,7 @@ def main(words: list[str], told: list[str] | None = None) -> int:
     paths = Paths(Path.cwd())
     try:
         if words[:1] == [SERVE]:
-            if words[1:] == [AHEAD]:
-                Thread(target=import_module, args=["great_expectations"], daemon=True).start()
-            serve()
+            serve(importing("great_expectations") if words[1:] == [AHEAD] else None)
         elif words == ["code"]:
             write_code_digests(paths)
         elif len(words) == 2 and words[0] in STAGES:  # noqa: PLR2004
@@ -103,13 +100,18 @@ def main(words: list[str], told: list[str] | None = None) -> int:
     return 0
 
 
-def serve() -> None:
-    """Stages come on standard input, a line each; status and errors of each go to standard output, as JSON."""
+def serve(ahead: Thread | None) -> None:
+    """Stages come on standard input, a line each; status and errors of each go to standard output, as JSON.
+
+    What is imported `ahead` is there before any stage but the first, which does without.
+    """
     # What a stage prints must not mix with the answers.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     for line in sys.stdin:
         told: list[str] = []
+        if ahead is not None and not line.startswith("ingest"):
+            ahead.join()
         status = main(line.split(), told)
         sys.stdout.flush()
         print(json.dumps([status, told]), file=answers, flush=True)

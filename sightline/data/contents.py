@@ -90,7 +90,7 @@ def _facts(
 
     `add` takes the thumbnails, and says their numbers.
     """
-    types = {**{name: COLUMNS.get(name, "Int64") for name in EMPTY}, AGAIN: "bool"}
+    types = {**{name: (COLUMNS | BESIDE).get(name, "Int64") for name in EMPTY}, AGAIN: "bool"}
     closed, fresh = layout.index[layout["closed"]], layout.index[~layout["closed"]]
     parts = []
     if known is not None:

@@ -31,28 +31,31 @@ class Near(NamedTuple):
     """Copies if one of them is turned."""
     siblings: pd.DataFrame = NONE
     """Alike in what they share with others, and no copies."""
+    equal: pd.DataFrame = NONE
+    """Of the same pixels under other bytes, each with the first that has them."""
 
 
 def doubted(near: Near, rows: pd.DataFrame) -> Near:
     """Take for copies what can be copies of one picture, in whatever turn; `rows` have digest and label.
 
     Of two labels turned ones are none: a turn makes a 9 of a 6, and left of right. Groups that are too large for
-    copies, or of too many labels, are siblings.
+    copies, or of too many labels, are siblings. What has the same pixels is one picture, however often it is there.
     """
     label = rows.drop_duplicates("sha256").set_index("sha256")["label"]
     one, other = (near.turned[end].map(label) for end in ("first", "second"))
     apart = one.ne(other).fillna(value=False).astype(bool)
-    copies = pd.concat([near.copies, near.turned[~apart]], ignore_index=True).astype("string")
+    copies = pd.concat([near.equal, near.copies, near.turned[~apart]], ignore_index=True).astype("string")
     if copies.empty:
         return Near(siblings=near.siblings)
     places, digests = _places(copies)
     group = components(len(digests), places)
-    pictures = pd.DataFrame({"group": group, "label": label.reindex(digests).to_numpy(dtype=object)})
-    number = pictures.value_counts(["group", "label"])
-    labels = number[number >= IN_NUMBER].groupby("group").size()
-    wrong = np.bincount(group) > DOZENS
-    wrong[labels.index[labels > 1]] = True
-    out = wrong[group[places[:, 0]]]
+    shown = pd.Series(digests, digests)
+    shown[near.equal["second"].to_numpy(dtype=object)] = near.equal["first"].to_numpy(dtype=object)
+    pictures = pd.DataFrame({"group": group, "label": label.reindex(digests).array, "shown": shown.array})
+    number = pictures.drop_duplicates().value_counts(["group", "label"])
+    many = pictures.groupby("group")["shown"].nunique() > DOZENS
+    torn = (number >= IN_NUMBER).groupby("group").sum().reindex(many.index, fill_value=0) > 1
+    out = (many | torn).to_numpy()[group[places[:, 0]]] & (np.arange(len(copies)) >= len(near.equal))
     siblings = pd.concat([near.siblings, copies[out]], ignore_index=True).astype("string")
     return Near(copies[~out].reset_index(drop=True), siblings=siblings)
 

@@ -50,10 +50,19 @@ def find(rows: pd.DataFrame, folder: Path, limits: Ingest, cache: Path, shelf: P
         fresh = search.find(lambda indices: held[numbers[indices]], ~seen, load)
         found = search.Found(*(np.concatenate(both) for both in zip(found, fresh, strict=True)))
         _remember(cache, digests, found)
-    named = (
+    copies, turned, siblings = (
         pd.DataFrame({"first": digests[ends[:, 0]], "second": digests[ends[:, 1]]}, dtype="string") for ends in found
     )
-    return crowds.Near(*named)
+    return crowds.Near(copies, turned, siblings, _equal(usable))
+
+
+def _equal(usable: pd.DataFrame) -> pd.DataFrame:
+    """Pairs of the same pixels under other bytes: each with the first of them."""
+    known = usable.dropna(subset="pixels")
+    named = pd.DataFrame(
+        {"first": known.groupby("pixels")["sha256"].transform("first"), "second": known["sha256"]}, dtype="string"
+    )
+    return named[named["first"] != named["second"]].reset_index(drop=True)
 
 
 def positions(rows: pd.DataFrame, near: pd.DataFrame) -> Ints:

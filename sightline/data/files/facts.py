@@ -19,8 +19,8 @@ AGAIN = "again"
 
 Facts = dict[str, Any]
 """The manifest's columns that the bytes of a file decide, `reason` among them, the THUMBNAIL, and perhaps AGAIN."""
-BESIDE = ("top", "several")
-"""Facts for which the manifest has no column: as in the `Header` of the image."""
+BESIDE = {"top": "Int64", "several": "Int64", "pixels": "string"}
+"""Pandas types of facts for which the manifest has no column: two of the `Header`, and a digest of the grey pixels."""
 EMPTY: Facts = dict.fromkeys(
     ("sha256", "format", "mode", "width", "height", "bytes", "reason", *STATISTICS, THUMBNAIL, *BESIDE)
 )
@@ -53,7 +53,11 @@ def read_facts(folder: str, path: str, limits: Limits) -> Facts:
     except (OSError, ValueError) as error:
         return {**unread(path, f"cannot be read: {getattr(error, 'strerror', None) or error}"), AGAIN: True}
     facts |= {"format": header.format, "mode": header.mode, "width": header.width, "height": header.height}
-    return facts | seen | {"top": header.top, "several": int(header.several)}
+    facts |= seen | {"top": header.top, "several": int(header.several)}
+    # The grey of 16 bits is coarser than the picture: dark ones would all be one.
+    if header.top is None:
+        facts["pixels"] = hashlib.sha256(f"{image.size}".encode() + image.tobytes()).hexdigest()
+    return facts
 
 
 def _known(facts: Facts) -> Facts:

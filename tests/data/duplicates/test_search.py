@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from pictures import part, picture
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from sightline.data.contents import read_files, read_layout
 from sightline.data.duplicates import pairs, search
@@ -218,6 +219,25 @@ def test_a_group_that_cannot_be_copies_is_told_and_joins_nothing(tmp_path: Path)
     assert len(set(groups[whole])) == 1
     told = findings(rows, Validate())
     assert [(one.id, one.cases, len(one.groups[0])) for one in told if one.id == "crowds"] == [("crowds", 1, 6)]
+
+
+def test_the_same_pixels_under_other_bytes_are_one_picture(tmp_path: Path) -> None:
+    """However many a camera wrote of its dark frame, of whatever labels, they stay together; deep ones are not told."""
+    folder = tmp_path / "raw"
+    for number in range(60):
+        info = PngInfo()
+        info.add_text("at", str(number))
+        place = folder / "ab"[number % 2] / f"{number}.png"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (64, 64), 3).save(place, pnginfo=info)
+        Image.fromarray(np.full((64, 64), number, dtype=np.uint16)).save(place.with_name(f"deep {number}.png"))
+    for number in range(6):
+        picture(number).save(folder / "a" / f"own {number}.png")
+    rows = marked(tmp_path, folder)
+    dark = rows["path"].str.fullmatch(r"./\d+.png")
+    assert len(rows.loc[dark, "group"].unique()) == 1
+    assert rows.loc[dark, "alike"].unique().tolist() == [rows.loc[dark, "sha256"].min()]
+    assert rows.loc[~dark, "group"].nunique() == 66
 
 
 def test_what_has_nothing_of_its_own_has_no_copies() -> None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 from conftest import draw
 
 from sightline.data.versions import dvc
-from sightline.data.versions.warm import one_process
+from sightline.data.versions.warm import AHEAD, SERVE, one_process
 from sightline.errors import ValidationFailed
 
 if TYPE_CHECKING:
@@ -49,6 +51,15 @@ def test_stages_share_a_process_and_survive_its_end(ingested: Paths, capfd: pyte
     said = capfd.readouterr()
     assert said.out == ""
     assert "validate target: " in said.err
+
+
+def test_stage_waits_for_what_is_imported_ahead(ingested: Paths) -> None:
+    """After a kill between the two, validation may be asked for at once: two threads importing one package break it."""
+    words = [sys.executable, "-P", "-m", "sightline.stage", SERVE, AHEAD]
+    done = subprocess.run(
+        words, cwd=ingested.root, input="validate target\n", capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "[0, []]\n", done.stderr
 
 
 @pytest.mark.slow
