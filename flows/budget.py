@@ -12,6 +12,7 @@ from prefect.logging import get_run_logger
 from sightline import config, project
 from sightline.budget import amount, overhead, plan
 from sightline.budget.choice import choose, replaced
+from sightline.data.versions.warm import start_ahead
 from sightline.heads.labels import LABELS
 from sightline.tracking.runs import connect
 from sightline.train import chain
@@ -65,6 +66,8 @@ class Clock:
                 get_run_logger().info(f"budget: {said}")
             given |= chosen
         plan.check(paths.runs, self.budget, config.load(paths.root, given), beside)
+        # Not before: what is measured above must have the machine for itself.
+        start_ahead(paths)
         return given
 
     def resolved(self, journal: Journal, params: Params, datasets: tuple[DataRef, ...]) -> Params:

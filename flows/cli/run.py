@@ -113,7 +113,8 @@ def _trained(
             check_stages(params, budget)
         from flows.train import train
 
-        start_ahead(paths)
+        if not isinstance(budget, float):
+            start_ahead(paths)
         from sightline.tracking.runs import connect
 
         connect(paths)

@@ -8,6 +8,7 @@ import pytest
 from conftest import on_the_cpu
 
 from sightline.budget import overhead
+from sightline.train import speeds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,10 +53,18 @@ def test_another_machine_or_a_damaged_note_tells_nothing(tmp_path: Path, monkeyp
     assert not overhead.expected(tmp_path, 0.0, 1).shown
 
 
-def test_answering_is_measured_once(tmp_path: Path) -> None:
-    """Images per second, corrupted ones too; the figures are kept, and time follows from them."""
+def test_answering_is_measured_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Images per second, corrupted ones too; the figures are kept while the machine is as free, and time follows."""
     found = overhead.answers(tmp_path, "cnn", 16)
     assert min(found.plain, found.corrupted) > 0
     assert overhead.answers(tmp_path, "cnn", 16) == found
+    with monkeypatch.context() as patch:
+        # As beside a process that takes a core.
+        patch.setattr(speeds, "pace", lambda device, pace=speeds.pace: pace(device) / 2)
+        busy = overhead.answers(tmp_path, "cnn", 16)
+        assert busy != found
+        assert overhead.answers(tmp_path, "cnn", 16) == busy
+    found = overhead.answers(tmp_path, "cnn", 16)
+    assert found != busy
     counts = {"train": 100, "test": 10}
     assert found.seconds(counts) == pytest.approx(110 / found.plain + 50 / found.corrupted)
