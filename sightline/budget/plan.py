@@ -75,12 +75,14 @@ def check(runs: Path, seconds: float, params: Params, beside: Overhead) -> None:
     """Raise ConfigError, with the least time that would do, where a budget cannot hold the chain."""
     rates = {stage: speed.rate for stage, speed in _speeds(runs, params, list(shares(params)), 0.0).items()}
     around = beside.head + beside.tail + (PROBE if chain.TRANSFER in chain.stages_of(params) else 0.0)
-    least = (around + _fewest(params, rates)) / (1 - RESERVE)
+    fewest = _fewest(params, rates)
+    least = (around + fewest) / (1 - RESERVE)
     # A guess may be wrong by half.
     if seconds < least * (1.0 if beside.shown else 0.5):
         raise ConfigError(
             f"--budget {_time(seconds)} cannot hold the chain: before and after training it takes about "
-            f"{_time(around)} on this machine, so give {_time(_up(least))} at least, or no budget"
+            f"{_time(around)} on this machine, and {FEWEST} steps of each training {_time(fewest)} as busy as it is "
+            f"now, so give {_time(_up(least))} at least, or no budget"
         )
 
 
@@ -121,7 +123,7 @@ def resolve(
         if ready < fewest:
             raise ConfigError(
                 f"--budget {_time(seconds)} cannot hold the chain: the data were ready after {_time(seconds - now)}, "
-                f"and what follows training takes about {_time(after)}, so give "
+                f"{FEWEST} steps of each training take about {_time(fewest)}, and what follows {_time(after)}, so give "
                 f"{_time(_up((seconds - now + after + fewest) / (1 - RESERVE)))} at least, or no budget"
             )
         times = {stage: share * ready for stage, share in shares(params).items()}
