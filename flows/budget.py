@@ -52,7 +52,8 @@ class Clock:
             return given
         counts = amount.expected(paths, "target")
         beside = overhead.expected(paths.runs, self.entered - self.began, sum(counts.values()))
-        if paths.manifest("target").is_file():
+        again = paths.manifest("target").is_file()
+        if again:
             # A run that is repeated, or one with other values: its data are ready, or nearly.
             beside = replace(beside, head=0.0)
         # Whoever looks for small objects says how many pixels they need: of detectors the budget decides the steps.
@@ -65,7 +66,9 @@ class Clock:
             if said := replaced(params, chosen):
                 get_run_logger().info(f"budget: {said}")
             given |= chosen
-        plan.check(paths.runs, self.budget, config.load(paths.root, given), beside)
+        if not again:
+            # Else the plan is known already, or about to be made.
+            plan.check(paths.runs, self.budget, config.load(paths.root, given), beside)
         # Not before: what is measured above must have the machine for itself.
         start_ahead(paths)
         return given

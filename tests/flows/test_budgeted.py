@@ -38,3 +38,7 @@ def test_run_trains_by_its_plan_and_remembers_what_it_took(tmp_path: Path, monke
     assert beside.shown
     assert beside.head > 0
     assert beside.tail > 0
+    # The plan was made: it is followed, however busy the machine has become.
+    for module in (choice, plan):
+        monkeypatch.setattr(module, "remembered", lambda *_: Speed(1e-3))
+    assert train({"preprocess.size": 16, "pretrain.network": "cnn"}, 3600.0, verify=True).outcome.version == "1"
