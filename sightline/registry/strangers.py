@@ -31,9 +31,11 @@ def told(tracker: Tracker, crowned: Identity | None) -> str | None:
     model, number = tracker.classifier_model, crowned.version
     digest = tracker.digest(model, number)
     present = f"what MLflow has under that number is another bundle ({digest[:12]}…)" if digest else "MLflow has none"
+    # A number that is taken cannot be given to what the next run registers.
+    instead = "delete what is there and run again" if digest else "run again"
     return (
         f"the ledger made {model} version {number} ({(crowned.bundle or crowned.weights or '?')[:12]}…) champion, "
         f"and {present}: the registered model was renamed, deleted or restored, or two MLflow stores share this "
-        f"ledger. Put the old store back; or delete what is there and run again, so that it is registered under a "
-        "number N of its own, and `sightline promote N --rule no_worse --reason WHY`"
+        f"ledger. Put the old store back; or {instead}, so that a version is registered under a number N of its own, "
+        "and `sightline promote N --rule no_worse --reason WHY`"
     )
