@@ -52,9 +52,16 @@ def importing(*names: str) -> Thread:
     """A thread that imports the modules, while this one does something that does not need them.
 
     Whoever needs one joins it first: packages whose modules import one another come out half-made, or end in an error
-    of a deadlock, where two threads ask for them at once.
+    of a deadlock, where two threads ask for them at once. What fails here is told where it is needed.
     """
-    thread = Thread(target=lambda: [import_module(name) for name in names], daemon=True)
+
+    def bring() -> None:
+        # Where this process ends meanwhile, libraries are taken apart under the thread.
+        with suppress(Exception):
+            for name in names:
+                import_module(name)
+
+    thread = Thread(target=bring, daemon=True)
     thread.start()
     return thread
 

@@ -74,6 +74,9 @@ def add(paths: Paths, use: str, given: Path) -> Added:
     below, unable = place(paths, use)
     if unable:
         raise DataError(f"{use}: {unable}")
+    if not paths.manifest(use).is_file():
+        # What the set holds is known by its manifest alone.
+        history.ingest(paths, use)
     scratch = paths.cache(use).parent
     scratch.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix="adding-", dir=scratch) as name:
@@ -82,13 +85,13 @@ def add(paths: Paths, use: str, given: Path) -> Added:
             return _add_boxes(paths, use, given, stage)
         said = arrival.bring(given, stage)
         found = [item for item in scan(stage) if not item.closed and (stage / item.path).is_file()]
-        rows = _rows(paths, use)
+        rows = manifest.read(paths.manifest(use))
         fresh, known, waiting, doubts = _parted(paths, use, stage, [item for item in found if item.label], rows)
         if fresh:
             _take(paths, use, stage, below, fresh, f"{counted(len(fresh), 'image')} added from {given}")
         if waiting:
-            exchange.put(paths, use, _rows(paths, use), waiting, given.name, {})
-    names, after = LABELS[paths.params.task_of(use)].names, _rows(paths, use)
+            exchange.put(paths, use, manifest.read(paths.manifest(use)), waiting, given.name, {})
+    names, after = LABELS[paths.params.task_of(use)].names, manifest.read(paths.manifest(use))
     before = {name for text in rows["label"].dropna() for name in names(text)}
     now = {name for text in after["label"].dropna() for name in names(text)}
     unread, why = _unread(rows, after)
@@ -98,7 +101,7 @@ def add(paths: Paths, use: str, given: Path) -> Added:
         known=known,
         unlabelled=sum(1 for item in found if not item.label),
         said=(*said, *why, *doubts),
-        new_classes=tuple(sorted(now - before)) if before else (),
+        new_classes=tuple(sorted(now - before)),
         version=archive.current(paths, use).digest,
     )
 
@@ -106,7 +109,7 @@ def add(paths: Paths, use: str, given: Path) -> Added:
 def _add_boxes(paths: Paths, use: str, given: Path, stage: Path) -> Added:
     is_file = given.is_file() and tells_boxes(given)
     said = arriving.bring(given, stage) if is_file else arrival.bring(given, stage)
-    found, rows = read_boxes(stage), _rows(paths, use)
+    found, rows = read_boxes(stage), manifest.read(paths.manifest(use))
     # An image that waits for its boxes, or has some that cannot be used, is brought with them.
     labelled = rows[rows["label"].notna()]
     held = {one: (path, text) for one, path, text in labelled[["sha256", "path", "label"]].itertuples(index=False)}
@@ -124,14 +127,14 @@ def _add_boxes(paths: Paths, use: str, given: Path, stage: Path) -> Added:
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
-    unread, why = _unread(rows, _rows(paths, use))
+    unread, why = _unread(rows, manifest.read(paths.manifest(use)))
     return Added(
         added=len(names) - unread,
         labelled=0,
         known=len(known),
         unlabelled=int((found.images["reason"] == UNLABELLED).sum()),
         said=(*said, *why, *doubts, *arriving.refused(new)),
-        new_classes=tuple(sorted(now - before)) if before else (),
+        new_classes=tuple(sorted(now - before)),
         version=archive.current(paths, use).digest,
     )
 
@@ -229,16 +232,6 @@ def _parted(paths: Paths, use: str, stage: Path, labelled: Sequence[Item], rows:
             "changes labels)"
         )
     return _Parted([*fresh.values()], len(labelled) - len(fresh) - len(waiting), waiting, doubts)
-
-
-def _rows(paths: Paths, use: str) -> pd.DataFrame:
-    """Of the manifest; none where nothing was ingested yet."""
-    import pandas as pd
-
-    place = paths.manifest(use)
-    if place.is_file():
-        return manifest.read(place)
-    return pd.DataFrame(columns=list(manifest.COLUMNS)).astype(manifest.COLUMNS)
 
 
 def _take(paths: Paths, use: str, stage: Path, below: str, fresh: Sequence[Item], note: str) -> None:

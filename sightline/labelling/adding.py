@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sightline.data.adding import longer, place
+from sightline.data.labels.given import CAPTURED
 from sightline.data.sources import tables
 from sightline.data.sources.label_sets import SEVERAL
 from sightline.heads.labels import LABELS
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 
     from sightline.project import Paths
 
-FOLDER = "captured"
-"""Of such images, beside the class folders."""
 SMALL = "only small pictures or none were kept of them: with capture.keep: images, answers from then on can join it"
 
 
@@ -31,7 +30,7 @@ def files(paths: Paths, images: Mapping[str, tuple[str, bytes]]) -> tuple[dict[P
     if unable:
         return {}, unable
     raw = paths.raw("target")
-    named = {digest: f"{below}{FOLDER}/{digest}{_suffix(data)}" for digest, (_, data) in images.items()}
+    named = {digest: f"{below}{CAPTURED}/{digest}{_suffix(data)}" for digest, (_, data) in images.items()}
     found = {raw / named[digest]: data for digest, (_, data) in images.items()}
     labels = LABELS[paths.params.task_of("target")]
     if images and not labels.are_boxes and (table := tables.find(raw)):

@@ -76,10 +76,16 @@ def test_version_that_cannot_be_made_leaves_everything_as_it_was(
 
 
 def test_images_may_come_before_the_first_version(toy: Paths, tmp_path: Path) -> None:
-    """`init`, more images, then the first run."""
-    done = add(toy, "target", make_images(tmp_path / "more", per_class=2, first=500))
-    assert (done.added, done.labelled, done.known, done.new_classes) == (6, 0, 0, ())
-    assert len(manifest.read(toy.manifest("target"))) == 186
+    """What the set holds is known all the same: copies are left out, and another label for one is told."""
+    more = make_images(tmp_path / "more", per_class=2, first=500)
+    shutil.copy(next((toy.raw("target") / "red").iterdir()), more / "red" / "again.png")
+    shutil.copy(next((toy.raw("target") / "blue").iterdir()), more / "red" / "other.png")
+    done = add(toy, "target", more)
+    assert (done.added, done.known) == (6, 2)
+    assert "came with another label, too" in done.said[0]
+    rows = manifest.read(toy.manifest("target"))
+    assert set(rows["status"]) == {manifest.OK}
+    assert len(history.read(toy, "target")) == 2
 
 
 def test_splits_and_groups_are_not_lost(ingested: Paths, tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from typer.testing import CliRunner
 from flows.cli.app import app
 from sightline.config import write_value
 from sightline.data import manifest
+from sightline.data.versions import history
 from sightline.evaluate import release
 from sightline.heads.labels import LABELS, MULTILABEL
 from sightline.images.reading import open_image, to_rgb
@@ -140,6 +141,14 @@ def test_answers_become_images_audit_labels_and_a_release(captured: Paths, tmp_p
     assert (said["release"], grown.name, grown.new) == ("r1+1", "r1+1", frozenset(came))
     again = json.loads(call("import", tmp_path / "answers.csv", "--json"))
     assert (again["changed"], again["added"], again["audited"], again["release"]) == (0, 0, 0, None)
+    # As on a branch that lacks the table.
+    captured.labels("target").unlink()
+    history.ingest(captured, "target")
+    rows = manifest.read(captured.manifest("target"))
+    stray = rows[rows["path"].str.startswith("captured/")]
+    assert len(stray) == 90
+    assert stray["label"].isna().all()
+    assert set(stray["status"]) == {manifest.QUARANTINED}
 
 
 @pytest.mark.parametrize("judged", [False, True])
@@ -288,6 +297,47 @@ def test_table_may_be_saved_by_a_spreadsheet(tmp_path: Path, separator: str) -> 
     assert json.loads(call("import", table, "--json"))["added"] == 5
     table.write_text("request;label\n1;red\n")
     assert "the column at and place and sha256 is missing" in call("import", table, fails=True)
+
+
+@pytest.mark.usefixtures("captured")
+def test_cells_may_be_written_otherwise(tmp_path: Path) -> None:
+    """Times cut to minutes, digests in capitals, whole numbers with a point: the images are the same."""
+    call("export", tmp_path / "queue", "--queue", "--count", "5")
+    rows = lines(tmp_path / "queue" / "labels.csv")
+    cut = {"place": "0.0", "at": f"{rows[0]['at'][:16].replace('T', ' ')}Z"}
+    table = answer(tmp_path, [{**row, **cut, "sha256": row["sha256"].upper()} for row in rows])
+    assert json.loads(call("import", table, "--json"))["added"] == 5
+    table = answer(tmp_path, [{**rows[0], "at": "2020-02-02 02:02Z"}])
+    assert f"image {rows[0]['sha256'][:8]} of request" in call("import", table, fails=True)
+
+
+def test_whole_number_with_a_point_is_the_class_without(captured: Paths, tmp_path: Path) -> None:
+    """In the data set and in the verdict; another number is a new class as it stands."""
+    drawn = draw_audit(captured)
+    call("export", tmp_path / "audit", "--audit")
+    rows = lines(tmp_path / "audit" / "labels.csv")
+
+    def take(row: dict[str, str], label: str) -> Any:
+        table = answer(tmp_path, [row])
+        table.write_text(table.read_text().replace(truth(int(row["request"])), label))
+        return json.loads(call("import", table, "--json"))
+
+    assert take(rows[0], "3")["new_classes"] == ["3"]
+    assert take(rows[1], "3.0")["new_classes"] == []
+    assert take(rows[2], "4.0")["new_classes"] == ["4.0"]
+    asked = {one.request: one.label for one in sample(captured)}
+    assert [asked[row["request"]] for row in rows[:3]] == ["3", "3", "4.0"]
+    assert set(asked) == set(drawn)
+
+
+@pytest.mark.usefixtures("captured")
+def test_file_without_any_answer_is_refused(tmp_path: Path) -> None:
+    """Tasks as they were exported, and a table without a line: it is said that nobody labelled."""
+    call("export", tmp_path / "tasks", "--queue", "--format", "label-studio", "--count", "5")
+    table = tmp_path / "answers.csv"
+    table.write_text("sha256,label,request,place,at\n")
+    for file in (tmp_path / "tasks" / "tasks.json", table):
+        assert f"{file} holds no answer: nobody labelled an image" in call("import", file, fails=True)
 
 
 def test_release_that_lost_its_images_holds_no_labels_up(captured: Paths, tmp_path: Path) -> None:
@@ -453,7 +503,7 @@ def test_page_takes_several_classes(tmp_path: Path, browser: Browser, width: int
     press(browser, *"dent;1", "Enter")
     assert browser.run("document.querySelectorAll('#classes button[aria-pressed=true]').length") == 2
     assert browser.run("document.querySelector('#said').textContent") == "3 of 4 labelled"
-    found = sheet.read(download(browser, tmp_path / "downloads"), labels)
+    found = sheet.read(download(browser, tmp_path / "downloads"), labels, ())
     wanted = {images[0].sha256: "blue;red", images[1].sha256: ";", images[3].sha256: "1;dent"}
     assert {one.sha256: one.label for one in found} == wanted
     assert browser.errors == []
@@ -470,6 +520,6 @@ def test_class_that_is_called_as_a_key_has_that_key(tmp_path: Path, browser: Bro
     page = write_labelling(tmp_path, images, ["0", "1", "3", "A", "dent"], LABELS["classify"], "toys", suggest=False)
     browser.open(page.as_uri(), 1280)
     press(browser, "3", "0", "a", "2")
-    found = sheet.read(download(browser, tmp_path / "downloads"), LABELS["classify"])
+    found = sheet.read(download(browser, tmp_path / "downloads"), LABELS["classify"], ())
     assert [one.label for one in found] == ["3", "0", "A", "dent"]
     assert browser.errors == []

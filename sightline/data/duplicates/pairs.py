@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,7 +17,7 @@ from sightline.data.files.statistics import THUMBNAIL, reduced
 from sightline.data.manifest import CROWD, OK
 from sightline.digests import code_digest
 from sightline.files import replacing
-from sightline.images.reading import inspect
+from sightline.images.reading import inspect, open_image, to_rgb
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,16 +54,21 @@ def find(rows: pd.DataFrame, folder: Path, limits: Ingest, cache: Path, shelf: P
     copies, turned, siblings = (
         pd.DataFrame({"first": digests[ends[:, 0]], "second": digests[ends[:, 1]]}, dtype="string") for ends in found
     )
-    return crowds.Near(copies, turned, siblings, _equal(usable))
+    return crowds.Near(copies, turned, siblings, _equal(usable, folder, limits))
 
 
-def _equal(usable: pd.DataFrame) -> pd.DataFrame:
+def _equal(usable: pd.DataFrame, folder: Path, limits: Ingest) -> pd.DataFrame:
     """Pairs of the same pixels under other bytes: each with the first of them."""
-    known = usable.dropna(subset="pixels")
-    named = pd.DataFrame(
-        {"first": known.groupby("pixels")["sha256"].transform("first"), "second": known["sha256"]}, dtype="string"
-    )
-    return named[named["first"] != named["second"]].reset_index(drop=True)
+    # Classes may differ in colour alone: grey tells which to look at.
+    alike = usable[usable["grey"].notna() & usable["grey"].duplicated(keep=False)]
+
+    def pixels(path: str) -> str:
+        image = to_rgb(open_image(read_bytes(folder, path), limits.max_megapixels * 1e6))
+        return hashlib.sha256(image.tobytes()).hexdigest()
+
+    shown = alike["grey"] + alike["path"].map(pixels)
+    named = pd.DataFrame({"first": alike["sha256"].groupby(shown).transform("first"), "second": alike["sha256"]})
+    return named[named["first"] != named["second"]].reset_index(drop=True).astype("string")
 
 
 def positions(rows: pd.DataFrame, near: pd.DataFrame) -> Ints:

@@ -19,7 +19,7 @@ AGAIN = "again"
 
 Facts = dict[str, Any]
 """The manifest's columns that the bytes of a file decide, `reason` among them, the THUMBNAIL, and perhaps AGAIN."""
-BESIDE = {"top": "Int64", "several": "Int64", "pixels": "string"}
+BESIDE = {"top": "Int64", "several": "Int64", "grey": "string"}
 """Pandas types of facts for which the manifest has no column: two of the `Header`, and a digest of the grey pixels."""
 EMPTY: Facts = dict.fromkeys(
     ("sha256", "format", "mode", "width", "height", "bytes", "reason", *STATISTICS, THUMBNAIL, *BESIDE)
@@ -56,7 +56,7 @@ def read_facts(folder: str, path: str, limits: Limits) -> Facts:
     facts |= seen | {"top": header.top, "several": int(header.several)}
     # The grey of 16 bits is coarser than the picture: dark ones would all be one.
     if header.top is None:
-        facts["pixels"] = hashlib.sha256(f"{image.size}".encode() + image.tobytes()).hexdigest()
+        facts["grey"] = hashlib.sha256(f"{image.size}".encode() + image.tobytes()).hexdigest()
     return facts
 
 

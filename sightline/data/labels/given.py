@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from sightline.data.annotations.described import Box
 from sightline.data.annotations.table import BOXES
-from sightline.data.manifest import OK, QUARANTINED
+from sightline.data.manifest import NO_LABEL, OK, QUARANTINED
 from sightline.data.versions.dvc import put_back
 from sightline.errors import DataError
 from sightline.heads import located
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+CAPTURED = "captured"
+"""The folder of captured images that joined a set: each is named by its digest, and its label stands in the table."""
 LONGEST = 1 << 24
 """Characters of a label: thousands of boxes on an image are more than the `csv` of Python reads by itself."""
 
@@ -71,12 +73,17 @@ def text(labels: Iterable[Label]) -> str:
 def apply(rows: pd.DataFrame, path: Path) -> pd.DataFrame:
     """Lay the table over freshly read `rows`, before groups and roles are made.
 
-    An image that was in quarantine only for want of a label that can be used becomes usable.
+    An image that was in quarantine only for want of a label that can be used becomes usable. A captured one that the
+    table does not have, as on another branch, has no label: its folder is no class.
     """
     given = {digest: one.label for digest, one in read(path).items()}
-    if not given:
+    stem = rows["path"].str.rpartition("/")[2].str.partition(".")[0]
+    stray = ((rows["label"] == CAPTURED) & (stem == rows["sha256"])).fillna(value=False) & ~rows["sha256"].isin(given)
+    if not given and not stray.any():
         return rows
     rows = rows.copy()
+    rows.loc[stray, "label"], rows.loc[stray, "status"] = None, QUARANTINED
+    rows.loc[stray, "reason"] = f"{NO_LABEL}: it was captured, and data/labels/{path.name} does not say what it shows"
     people = rows["sha256"].map(given).astype("string")
     labelled = people.notna() & (rows["status"] == QUARANTINED) & rows["label"].isna()
     rows["label"] = people.fillna(rows["label"])

@@ -240,6 +240,24 @@ def test_the_same_pixels_under_other_bytes_are_one_picture(tmp_path: Path) -> No
     assert rows.loc[~dark, "group"].nunique() == 66
 
 
+def test_what_differs_in_colour_alone_is_not_one_picture(tmp_path: Path) -> None:
+    """Lamps of one brightness, red, green and blue, are classes: their grey pixels are the same."""
+    lamps = {"red": (200, 48, 40), "green": (20, 139, 48), "blue": (90, 95, 92)}
+    for name, colour in lamps.items():
+        for number in range(20):
+            picture = Image.new("RGB", (64, 64), (120, 120, 120))
+            picture.paste(colour, (16, 16, 48, 48))
+            info = PngInfo()
+            info.add_text("at", str(number))
+            place = tmp_path / "raw" / name / f"{number}.png"
+            place.parent.mkdir(parents=True, exist_ok=True)
+            picture.save(place, pnginfo=info)
+    assert len({Image.new("RGB", (1, 1), colour).convert("L").getpixel((0, 0)) for colour in lamps.values()}) == 1
+    rows = marked(tmp_path, tmp_path / "raw")
+    assert rows.groupby("label")["group"].nunique().tolist() == [1, 1, 1]
+    assert len(rows["group"].unique()) == 3
+
+
 def test_what_has_nothing_of_its_own_has_no_copies() -> None:
     """In a crowd of one picture at three brightnesses, what is left of each is rounding: by chance it is alike."""
     ramp = np.tile(np.linspace(0, 250, 64), (64, 1))
