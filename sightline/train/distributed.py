@@ -136,6 +136,8 @@ def launched(module: str, word: str, workers: int, threads: int) -> subprocess.P
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
+        # What a terminal or a supervisor sends to all is for this process to answer: torchrun would with a traceback.
+        start_new_session=True,
     )
 
 
