@@ -89,7 +89,7 @@ def _alarms(outcome: Outcome) -> list[Alarm]:
     if outcome.alarm is not None:
         found.append(Alarm(DRIFT, f"{DRIFT} {outcome.digest} {outcome.reference} {outcome.alarm.number}"))
     if outcome.harm is not None and outcome.harm.harmed:
-        found.append(Alarm(HARM, f"{HARM} {outcome.digest}"))
+        found.append(Alarm(HARM, f"{HARM} {outcome.digest} {outcome.reference}"))
     return found
 
 

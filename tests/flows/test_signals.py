@@ -125,6 +125,8 @@ def test_each_alarm_is_told_once(told: Paths, letters: tuple[Letters, int], post
     told_of = [post["title"].partition(": ")[2] for post in posted[0]]
     assert told_of == ["accuracy fell", "the traffic has shifted"]
     assert (len(letters[0].got), warned) == (2, [])
+    assert tell(told, replace(CALM, harm=HARM), warned.append) == []
+    assert tell(told, replace(CALM, harm=HARM, reference="another"), warned.append) == ["sightline.harm"]
 
 
 def test_what_a_server_did_not_take_is_told_later(told: Paths, posted: tuple[list[Any], int]) -> None:
