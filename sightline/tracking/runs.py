@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 _LOGGER = logging.getLogger(__name__)
 PROCESS = "process"
 """Tag of a run: the identity of the process that it runs in."""
+PARENT = "mlflow.parentRunId"
+"""Tag of a run inside another one, by which MLflow shows it there."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +54,7 @@ class Tracker(Registered):
 
     def start(self, name: str, tags: Mapping[str, str], parent: str | None = None) -> str:
         """Start a run; its id."""
-        own = {PROCESS: identity(), **({"mlflow.parentRunId": parent} if parent else {})}
+        own = {PROCESS: identity(), **({PARENT: parent} if parent else {})}
         return str(self.client.create_run(self.experiment, run_name=name, tags={**tags, **own}).info.run_id)
 
     def log(
@@ -164,21 +166,35 @@ class Tracker(Registered):
         found = self.client.search_runs(
             [self.experiment], f"tags.`prefect.flow` = '{flow}'", order_by=["start_time DESC"]
         )
-        return [_past(one) for one in found]
+        return [self._past(one) for one in found]
 
     def settle(self) -> None:
-        """End the runs whose process was killed on this machine: nobody else does."""
+        """End the runs whose process was killed on this machine, when it was last seen: nobody else does."""
         for run in self.client.search_runs([self.experiment], "attributes.status = 'RUNNING'"):
             if has_died(run.data.tags.get(PROCESS, "")):
-                self.finish(run.info.run_id, "KILLED")
+                self.client.set_terminated(run.info.run_id, "KILLED", self._last_seen(run))
 
+    def _last_seen(self, run: Run) -> int:
+        """When the run, or one inside it, was begun, ended or told a figure last; milliseconds since 1970."""
+        runs = [run, *self.client.search_runs([self.experiment], f"tags.`{PARENT}` = '{run.info.run_id}'")]
+        told = [
+            figure.timestamp
+            for one in runs
+            for key in one.data.metrics
+            for figure in self.client.get_metric_history(one.info.run_id, key)
+        ]
+        return int(max(*(max(one.info.start_time, one.info.end_time or 0) for one in runs), 0, *told))
 
-def _past(run: Run) -> Past:
-    began = datetime.fromtimestamp(run.info.start_time / 1000, UTC)
-    ended = datetime.fromtimestamp(run.info.end_time / 1000, UTC) if run.info.end_time else None
-    if ended is None and has_died(run.data.tags.get(PROCESS, "")):
-        ended = began
-    return Past(name=run.info.run_name, began=began, ended=ended, idle="unchanged.since" in run.data.tags)
+    def _past(self, run: Run) -> Past:
+        ended = run.info.end_time
+        if not ended and has_died(run.data.tags.get(PROCESS, "")):
+            ended = self._last_seen(run)
+        return Past(
+            name=run.info.run_name,
+            began=datetime.fromtimestamp(run.info.start_time / 1000, UTC),
+            ended=datetime.fromtimestamp(ended / 1000, UTC) if ended else None,
+            idle="unchanged.since" in run.data.tags,
+        )
 
 
 def how_it_ended(error: BaseException) -> str:

@@ -45,7 +45,10 @@ def test_killed_run_is_ended_by_the_next(toy: Paths) -> None:
     said = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=False).stdout
     dead, living, elsewhere = said.strip(), tracker.start("toy", {}), tracker.start("toy", {})
     tracker.tag(elsewhere, {PROCESS: f"another-{tracker.client.get_run(dead).data.tags[PROCESS]}"})
+    inside, at = tracker.start("epochs", {}, parent=dead), int(time.time() * 1000) + 90_000
+    tracker.client.log_metric(inside, "loss", 0.5, timestamp=at)
     tracker.settle()
+    assert tracker.client.get_run(dead).info.end_time == at
     states = [tracker.client.get_run(run).info.status for run in (dead, living, elsewhere)]
     assert states == ["KILLED", "RUNNING", "RUNNING"]
 
