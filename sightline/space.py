@@ -40,7 +40,9 @@ def sentences(root: Path, error: Exception) -> list[str]:
 def told(root: Path, error: BaseException) -> str | None:
     """That a disk is full, in a sentence with what helps; None where neither `error` nor any disk in use says so."""
     places = [root, Path(tempfile.gettempdir()), *filter(None, [machine_cache()])]
-    named = next((Path(str(one.filename)) for one in _chain(error) if isinstance(one, OSError) and _names(one)), None)
+    # Of a copy the first name is what was read.
+    full = (one.filename2 or one.filename for one in _chain(error) if isinstance(one, OSError) and _names(one))
+    named = next((Path(str(place)) for place in full), None)
     least = min(places, key=_free)
     if not is_about_space(error) and _free(least) >= LEAST:
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import subprocess
@@ -47,6 +48,13 @@ def test_full_disk_is_known_whoever_meets_it(fill: object, tmp_path: Path) -> No
     (sentence,) = space.sentences(tmp_path, caught.value)
     assert sentence.startswith("the disk is full: /")
     assert "make space" in sentence
+
+
+def test_copy_that_has_no_space_names_its_target(tmp_path: Path) -> None:
+    """Both names stand in what `shutil.copyfile` raises, that of the source first."""
+    error = OSError(errno.ENOSPC, "No space left on device", str(tmp_path / "whole.db"), None, str(FULL))
+    (sentence,) = space.sentences(tmp_path, error)
+    assert sentence.startswith(f"the disk is full: {FULL} could")
 
 
 def test_other_errors_are_told_as_they_are(tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def apply(rows: pd.DataFrame, path: Path) -> pd.DataFrame:
     table does not have, as on another branch, has no label: its folder is no class.
     """
     given = {digest: one.label for digest, one in read(path).items()}
-    stem = rows["path"].str.rpartition("/")[2].str.partition(".")[0]
+    stem = rows["path"].str.extract(r"([^/.]*)\.[^/]*$", expand=False)
     stray = ((rows["label"] == CAPTURED) & (stem == rows["sha256"])).fillna(value=False) & ~rows["sha256"].isin(given)
     if not given and not stray.any():
         return rows
