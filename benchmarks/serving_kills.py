@@ -147,7 +147,7 @@ def score(project: Path, folder: Path, kills: int, moments: random.Random) -> di
 
 def _parts(out: Path) -> int:
     """How many parts of the answer are there already."""
-    return len(list(out.with_name(f".{out.name}.parts").glob("*.parquet")))
+    return len(list(out.with_name(f".{out.name}.parts").glob("*.part")))
 
 
 def _job(folder: Path, out: Path) -> list[str]:

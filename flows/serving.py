@@ -56,7 +56,7 @@ def assembled(
 ) -> FastAPI:
     """The application of a project: it follows the ledger, and records what it answers as params.yaml says."""
     policy = paths.params.capture
-    capture = None if policy.keep == "none" else Capture(Store(paths.root, policy.folder), policy)
+    capture = Capture(Store(paths.root, policy.folder), policy)
     follower = Follower(lambda: version or named(paths), lambda: quicker(paths, answering(paths, version)))
     return application(
         follower, token=token, hosts=names, capture=capture, challenger=challenger, gauges=[Gauges(paths)]

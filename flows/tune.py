@@ -66,8 +66,8 @@ def tune(
             refuse_leaks(paths, params, init)
             stages = [stage for stage in chain.stages_of(params) if stage in {chain.PRETRAIN, chain.TRANSFER}]
             start = chain.train(Tasks(journal, data, init), params, stages).start
-            left = max(1.0, until - time.time())
-            looking = study.open_search(paths, params, overrides or {}, data.target, start, left)
+            now = time.time()
+            looking = study.open_search(paths, params, overrides or {}, data.target, start, until - now, now - clock)
 
             def train(
                 number: int, origin: int, asked: Asked, hopeless: Callable[[Epoch], bool], again: int = 0

@@ -17,6 +17,7 @@ from sightline.errors import ConfigError, ProjectError
 from sightline.files import replacing
 from sightline.params import Params
 from sightline.params.section import Section
+from sightline.recipe import Recipe
 from sightline.words import suggestion
 
 if TYPE_CHECKING:
@@ -101,9 +102,10 @@ def _lay_preset(values: dict[str, Any], *, wins: bool) -> None:
     it is written beside them, and where there is no such preset.
     """
     presets, name = values.pop("presets", None), _project(values).get("preset")
+    known = presets if isinstance(presets, dict) else {}
+    _check_presets({other: preset for other, preset in known.items() if other != name})
     if name is None:
         return
-    known = presets if isinstance(presets, dict) else {}
     if not isinstance(name, str) or name not in known:
         there = ", ".join(known) or "no presets"
         near = suggestion(str(name), known)
@@ -121,6 +123,19 @@ def _lay_preset(values: dict[str, Any], *, wins: bool) -> None:
             f"project.preset = {name!r} has other values than the recipes of {PARAMS}, {', '.join(beaten)}: take "
             f"these out of the recipes, change presets.{name}, or set project.preset to null"
         )
+
+
+def _check_presets(others: Mapping[str, Any]) -> None:
+    """Raise ConfigError where one that is not chosen could not be: what it holds is a recipe, but for its epochs."""
+    from pydantic import TypeAdapter, ValidationError
+
+    recipes = TypeAdapter(Recipe)
+    for name, preset in others.items():
+        for stage, recipe in _parts(name, preset):
+            try:
+                recipes.validate_json(json.dumps({"epochs": 1, **recipe}, default=str))
+            except ValidationError as error:
+                raise ConfigError(_explain(error, {}, ("presets", name, stage), PRESET_KEYS[stage])) from None
 
 
 def _parts(name: str, preset: Any) -> list[tuple[str, dict[str, Any]]]:
@@ -230,15 +245,18 @@ def change(origin: Path, target: Path, edit: Callable[[Any], None]) -> None:
         yaml.dump(values, handle)
 
 
-def _explain(error: Any, presets: Mapping[str, Any]) -> str:
-    """One line per finding of pydantic: key, value, what was expected; `presets` are those that were not taken."""
+def _explain(error: Any, presets: Mapping[str, Any], shown: Sequence[str] = (), at: Sequence[str] = ()) -> str:
+    """One line per finding of pydantic: key, value, what was expected; `presets` are those that were not taken.
+
+    What was checked stands at `shown` of the file, and means what stands at the section `at`.
+    """
     lines, missing = [], []
     for finding in error.errors():
         parts = [str(part) for part in finding["loc"] if part != "[key]"]
-        key = ".".join(parts) or "params"
+        key = ".".join((*shown, *parts)) or "params"
         value = "" if isinstance(finding["input"], dict) else f" = {finding['input']!r}"
         if finding["type"] == "unexpected_keyword_argument":
-            lines.append(f"{key}{value}: no such parameter{_taken(parts[:-1], parts[-1])}")
+            lines.append(f"{key}{value}: no such parameter{_taken((*at, *parts[:-1]), parts[-1])}")
         elif finding["type"] in {"missing", "missing_argument"}:
             missing.append((key, parts[-1]))
         else:

@@ -58,6 +58,11 @@ def project(tmp_path: Path) -> Path:
         ("validate.blank=-1", "blank = -1 is outside 0 … 1: grey levels from black to white"),
         ("validate.dark=26", "dark = 26 is outside 0 … 1: grey levels"),
         ("validate.bright=204", "bright = 204 is outside 0 … 1: grey levels"),
+        ("retrain.new_labels=0", "retrain.new_labels = 0 must be above 0 and at most 10, a share of the images"),
+        ("retrain.chance=1", "retrain.chance = 1 must be at least 0 and below 1"),
+        ("monitor.alpha=0", "monitor.alpha = 0 must be above 0 and at most 0.1, the chance of a false alarm"),
+        ("gate.margin=0", "margin = 0 must be above 0 and at most 0.05, the share of images that may be lost"),
+        ("evaluate.wanted_accuracy=1", "wanted_accuracy = 1 must be at least 0.5 and below 1"),
         ("validate.blurred=-0.5", "blurred = -0.5 must be at least 0"),
         ("validate.odd_size=0.25", "odd_size = 0.25 must be at least 1"),
         ("validate.imbalance=0", "imbalance = 0 must be at least 1"),
@@ -221,6 +226,30 @@ def test_preset_may_be_changed_for_a_run(project: Path) -> None:
     """--set reaches into the presets, too."""
     given = {"project.preset": "fast", "presets.fast.finetune.epochs": 9}
     assert config.load(project, given).finetune.recipe.epochs == 9
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        (
+            "pretrian",
+            {"epochs": 4},
+            r"^presets\.fast\.pretrian = .* values for pretrain, finetune, scratch, no others$",
+        ),
+        ("pretrain", {"epohcs": 4}, r"^presets\.fast\.pretrain\.epohcs = 4: no such parameter \(did you mean epochs\?"),
+        ("finetune", {"clip": "1"}, r"^presets\.fast\.finetune\.clip = '1': Input should be a valid number$"),
+        ("scratch", {"epochs": 0}, r"^presets\.fast\.scratch: epochs = 0 is outside 1 … 100000$"),
+    ],
+)
+@pytest.mark.parametrize("chosen", ["balanced", None])
+def test_preset_that_is_not_chosen_is_checked(
+    project: Path, key: str, value: object, words: str, chosen: str | None
+) -> None:
+    """Whoever wrote it hears at once, and not on the day that takes it."""
+    edit(project, lambda values: values["project"].update(preset=chosen))
+    edit(project, lambda values: values["presets"]["fast"].update({key: value}))
+    with pytest.raises(ConfigError, match=words):
+        config.load(project)
 
 
 @pytest.mark.parametrize("preset", [3, {"transfer": {"epochs": 1}}, {"pretrain": 3}])

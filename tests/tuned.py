@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from sightline.tune.study import Search
 
 
-def opened(paths: Paths, given: dict[str, Any] | None = None, seconds: float = 600.0) -> Search:
+def opened(paths: Paths, given: dict[str, Any] | None = None, seconds: float = 600.0, spent: float = 0.0) -> Search:
     """The study without a backbone."""
     params = config.load(paths.root, given)
     data = describe(paths, "target", "v1", "", "")
-    return study.open_search(paths, params, given or {}, data, None, seconds)
+    return study.open_search(paths, params, given or {}, data, None, seconds, spent)
 
 
 def trained(

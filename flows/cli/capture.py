@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from flows.cli.common import AsJson, enter, say
+from sightline.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,15 +26,20 @@ app = typer.Typer(
 
 @app.command()
 def log(as_json: AsJson = False) -> None:
-    """Say for each day and version how much was recorded, and dropped. Exit status 1 where a file cannot be read."""
+    """Say for each day and version how much was recorded, and dropped, and which days are older than may be kept.
+
+    Exit status 1 where a file cannot be read.
+    """
     paths = enter()
     from sightline.serve.history import days, look
     from sightline.serve.store import Store
 
     policy = paths.params.capture
-    found, damaged = days(look(Store(paths.root, policy.folder)))
+    store = Store(paths.root, policy.folder)
+    found, damaged = days(look(store))
+    old = [str(day) for day in store.older(policy.days)]
     if as_json:
-        typer.echo(json.dumps({"days": [asdict(one) for one in found], "damaged": damaged}))
+        typer.echo(json.dumps({"days": [asdict(one) for one in found], "damaged": damaged, "old": old}))
     else:
         if found:
             _show(found)
@@ -41,6 +47,11 @@ def log(as_json: AsJson = False) -> None:
             say(_nothing(policy))
         for name, why in damaged.items():
             say(f"{name} cannot be read, and counts nowhere: {why}", err=True)
+        if old:
+            say(
+                f"older than capture.days = {policy.days}: {counted(len(old), 'day')}, from {old[0]} on; the next "
+                "`sightline serve` removes what is"
+            )
     if damaged:
         raise typer.Exit(1)
 

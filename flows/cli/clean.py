@@ -11,11 +11,13 @@ import typer
 
 from flows.cli.common import AsJson, enter, say
 
+DAYS = 30.0
+
 
 def clean(
     days: Annotated[
         float, typer.Option(min=0, help="What was used last so many days before the latest result counts as unused.")
-    ] = 30,
+    ] = DAYS,
     yes: Annotated[bool, typer.Option("--yes", help="Remove it; without this it is listed alone.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -43,4 +45,5 @@ def clean(
 
     show_unused(found)
     total = decimal(sum(one.bytes for one in found))
-    say(f"{total} removed" if yes else f"{total} can go: `sightline clean --yes` removes them")
+    asked = "" if days == DAYS else f" --days {days:.15g}"
+    say(f"{total} removed" if yes else f"{total} can go: `sightline clean{asked} --yes` removes them")

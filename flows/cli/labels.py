@@ -86,8 +86,10 @@ def export_labels(
         _boxes(paths, use, out, count=count, form=form, **asked)
         return
     if likely_errors:
+        which = "" if use is Use.target else f" {use}"
         raise ConfigError(
-            "--likely-errors is about boxes; `sightline data quality` shows the images whose labels are probably wrong"
+            f"--likely-errors is about boxes; `sightline data quality{which}` shows the images whose labels are "
+            "probably wrong"
         )
     number = export(paths, use.value, out, everything=everything, suggest=_suggester(paths) if suggest else None)
     typer.echo(json.dumps({"file": str(out), "images": number}) if as_json else f"{counted(number, 'image')} in {out}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, fields
 from typing import Annotated, Any, get_type_hints
 
 import typer
@@ -43,7 +43,7 @@ def why_retrain(
     limits = config.load(paths.root, {key: value for key, value in given.items() if key.startswith("retrain.")}).retrain
     from sightline.monitor.facts import gather
 
-    facts = replace(gather(paths), **assumed)
+    facts = gather(paths, assumed=assumed)
     decision = decide(facts, limits)
     if as_json:
         typer.echo(json.dumps({**decision.as_json(), "facts": asdict(facts), "limits": asdict(limits)}))

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import errno
 import json
+import signal
 import socket
+import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from flows.cli import pulse
-from flows.cli.common import AsJson, enter, say
+from flows.cli.common import SIGNALLED, AsJson, enter, say
 from sightline.errors import ConfigError
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from sightline.project import Paths
     from sightline.serve.challenger import Challenger
 
@@ -100,11 +104,18 @@ def _answer(
     if host not in LOCAL and token is None:
         typer.echo(f"whoever reaches {host} may ask: set {TOKEN} to let in only those who know it", err=True)
     pulse.end()
+    # uvicorn hands the signal on once it is through.
+    signal.signal(signal.SIGTERM, _ended)
     try:
         uvicorn.Server(config).run(sockets=[listener])
     finally:
         # Told twice to end, the server leaves out the application's own end.
         finish(app)
+
+
+def _ended(number: int, _frame: FrameType | None) -> NoReturn:
+    print(f"{signal.Signals(number).name}: the server has ended", file=sys.stderr)
+    raise SystemExit(SIGNALLED + number)
 
 
 def _listening(host: str, port: int) -> socket.socket:

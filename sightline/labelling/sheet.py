@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sightline.data.labels.exchange import refuse
+from sightline.data.labels.exchange import refuse, spelled
 from sightline.data.sources import cells
 from sightline.data.sources.item import plain
 from sightline.errors import DataError
@@ -20,7 +20,7 @@ from sightline.labelling.pictures import kind, name_of, shown
 from sightline.words import to_cell
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Container, Iterator, Sequence
     from pathlib import Path
 
     from sightline.heads.labels import Labels
@@ -117,8 +117,8 @@ def is_ours(table: Path) -> bool:
     return True
 
 
-def read(table: Path, labels: Labels) -> list[Answer]:
-    """The answers of a table, or of what Label Studio exported.
+def read(table: Path, labels: Labels, classes: Container[str]) -> list[Answer]:
+    """The answers of a table, or of what Label Studio exported, to images of a data set with these `classes`.
 
     Raises DataError naming every bad line.
     """
@@ -129,7 +129,7 @@ def read(table: Path, labels: Labels) -> list[Answer]:
     bad = []
     for name, values in lines:
         try:
-            one = _answer(values, found, labels)
+            one = _answer(values, found, labels, classes)
         except ValueError as error:
             bad.append(f"{name}: {error}")
         else:
@@ -152,13 +152,18 @@ def _sheet(table: Path) -> cells.Sheet:
     return cells.sheet(table, dict.fromkeys(COLUMNS, ()), ("request",))
 
 
-def _answer(values: dict[str, Any], before: dict[tuple[str, int], Answer], labels: Labels) -> Answer:
+def _answer(
+    values: dict[str, Any], before: dict[tuple[str, int], Answer], labels: Labels, classes: Container[str]
+) -> Answer:
     label = plain(str(values["label"]))
     if not label:
         raise ValueError(f"image {values['sha256'][:8]} has no label: fill it in, or delete the line")
-    if not str(values["place"]).isdecimal() or not _has_zone(values["at"]):
+    # Spreadsheets write whole numbers with a point, too.
+    place = str(values["place"]).removesuffix(".0")
+    if not place.isdecimal() or not _has_zone(values["at"]):
         raise ValueError(f"place {values['place']!r} is no number, or at {values['at']!r} no time with its zone")
-    one = Answer(**{**values, "label": labels.spelled(label), "place": int(values["place"])})
+    about = {"sha256": values["sha256"].lower(), "request": values["request"], "at": values["at"]}
+    one = Answer(**about, label=spelled(label, labels, classes), place=int(place))
     said = before.get((one.request, one.place), one).label
     if said != one.label:
         raise ValueError(f"image {one.sha256[:8]} is {one.label!r} here and {said!r} before")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -22,9 +22,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    import pandas as pd
+
     from sightline.heads.labels import Labels
     from sightline.labelling.sheet import Answer
     from sightline.project import Paths
+
+ABOUT = timedelta(days=1)
+"""Within it lies a time that a spreadsheet cut to minutes, or wrote in another zone."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +64,13 @@ def take(paths: Paths, table: Path) -> Taken:
     task = LABELS[paths.params.task_of("target")]
     rows = manifest.read(paths.manifest("target"))
     held = set(rows["sha256"])
-    given = drawn.read(paths, table) if task.are_boxes else _labelled(paths, table, task)
+    given = drawn.read(paths, table) if task.are_boxes else _labelled(paths, table, task, rows)
     answers = given.answers
+    if not answers:
+        raise DataError(
+            f"{table} holds no answer: nobody labelled an image, or all were skipped. Label on the page before its "
+            "download, submit the annotations in Label Studio before the export, or fill in lines of the table"
+        )
     whole = {
         one.sha256: data
         for one, data in zip(answers, given.pictures, strict=True)
@@ -101,8 +111,8 @@ def _next_release(paths: Paths) -> tuple[str | None, tuple[str, ...]]:
         return None, (f"the labels are taken, but no test release has them: {error}",)
 
 
-def _labelled(paths: Paths, table: Path, task: Labels) -> Drawn:
-    answers = sheet.read(table, task)
+def _labelled(paths: Paths, table: Path, task: Labels, rows: pd.DataFrame) -> Drawn:
+    answers = sheet.read(table, task, set(task.each(rows["label"])))
     return Drawn(tuple(answers), tuple(_kept(paths, table, answers)), ())
 
 
@@ -121,11 +131,11 @@ def _labels(table: Path, answers: Sequence[Answer], task: Labels) -> dict[str, s
 
 def _kept(paths: Paths, table: Path, answers: Sequence[Answer]) -> list[bytes | None]:
     """What was kept of each image. Raises DataError where there was no such answer."""
-    requests = pa.array(sorted({one.request for one in answers}), pa.string())
-    times = [datetime.fromisoformat(one.at) for one in answers]
-    rows, damaged = pictures.captured(paths, times, "request", requests)
-    kept = {(row["request"], row["place"], row["sha256"]): row["picture"] for row in rows}
+    kept, damaged = _found(paths, answers, timedelta(0))
     where = [(one.request, one.place, one.sha256) for one in answers]
+    if shifted := [one for one, key in zip(answers, where, strict=True) if key not in kept]:
+        more, damaged = _found(paths, shifted, ABOUT)
+        kept |= more
     unknown = [
         f"image {one[2][:8]} of request {one[0]} is not among the captured answers{damaged}"
         for one in where
@@ -133,3 +143,17 @@ def _kept(paths: Paths, table: Path, answers: Sequence[Answer]) -> list[bytes | 
     ]
     exchange.refuse(table, unknown)
     return [kept[one] for one in where]
+
+
+def _found(
+    paths: Paths, answers: Sequence[Answer], about: timedelta
+) -> tuple[dict[tuple[str, int, str], bytes | None], str]:
+    """Request, place and digest → what was kept of each image, at most `about` before or after their times.
+
+    Beside them a word about captured files that cannot be read.
+    """
+    requests = pa.array(sorted({one.request for one in answers}), pa.string())
+    times = [datetime.fromisoformat(one.at) for one in answers]
+    span = [min(times) - about, max(times) + about] if times else []
+    rows, damaged = pictures.captured(paths, span, "request", requests)
+    return {(row["request"], row["place"], row["sha256"]): row["picture"] for row in rows}, damaged

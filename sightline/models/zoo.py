@@ -113,6 +113,10 @@ def check(network: str, init: str | None) -> None:
         hub.check(init, network)
     elif shipped.is_shipped(init):
         shipped.networks(init)
+    elif "/" in init or Path(init).is_file():
+        raise ModelError(
+            f"{init} is no file of weights (.pt, .pth or .safetensors); those of the hub are called hf-hub:USER/NAME"
+        )
     else:
         published.named(init, network)
 

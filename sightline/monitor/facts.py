@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sightline.data import manifest
 from sightline.data.versions import archive
@@ -17,7 +18,7 @@ from sightline.registry.opening import open_ledger
 from sightline.tracking.runs import connect
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from sightline.monitor.outcome import Outcome
     from sightline.project import Paths
@@ -29,36 +30,41 @@ WINDOW = 30
 HOUR, DAY = 3600.0, 86_400.0
 
 
-def gather(paths: Paths, now: datetime | None = None) -> Facts:
-    """The facts of `now`.
+def gather(paths: Paths, now: datetime | None = None, assumed: Mapping[str, Any] | None = None) -> Facts:
+    """The facts of `now`, those of the names in `assumed` with the values there.
 
-    Raises RegistryError where MLflow or the ledger do not answer.
+    The chance of a gain, and what it needs, follow from the others, assumed ones included. Raises RegistryError where
+    MLflow or the ledger do not answer.
     """
     now = now or datetime.now(UTC)
     tracker = connect(paths)
     champion, crowned = _champion(paths, tracker)
     outcome = next((one for one in reversed(last(paths)) if one.version == champion), None)
     harmed, lost = _harm(outcome)
-    shifted, drop = outcome is not None and outcome.alarm is not None, _drop(outcome)
     changed, new_labels, learned = _labels(paths, tracker)
-    chance, needed = _shown(paths, expected(harmed, lost, shifted, drop)) if champion else (1.0, 0)
     past = [one for one in tracker.past(FLOW) if not one.idle]
-    return Facts(
+    facts = Facts(
         champion=champion,
         age=0.0 if crowned is None else (now - crowned).total_seconds() / DAY,
         harmed=harmed,
         lost=lost,
-        shifted=shifted,
-        drop=drop,
+        shifted=outcome is not None and outcome.alarm is not None,
+        drop=_drop(outcome),
         changed=changed,
         new_labels=new_labels,
         learned=learned,
         running=next((one.name for one in past if one.ended is None), None),
         since=min(((now - one.began).total_seconds() / HOUR for one in past), default=None),
         spent=_spent(past, now),
-        chance=chance,
-        needed=needed,
+        chance=1.0,
+        needed=0,
     )
+    facts = replace(facts, **assumed or {})
+    # Without a champion there may be no test release yet, and whoever asks makes none.
+    if champion and facts.champion:
+        chance, needed = _shown(paths, expected(facts.harmed, facts.lost, facts.shifted, facts.drop))
+        facts = replace(facts, **{"chance": chance, "needed": needed, **(assumed or {})})
+    return facts
 
 
 def _champion(paths: Paths, tracker: Tracker) -> tuple[str | None, datetime | None]:

@@ -87,7 +87,9 @@ class Ingest(Section):
 
     def __post_init__(self) -> None:
         if not 0 < self.max_megapixels <= 89:
-            raise ValueError(f"max_megapixels = {self.max_megapixels:g} is outside 0 … 89: beyond, Pillow sees a bomb")
+            raise ValueError(
+                f"max_megapixels = {self.max_megapixels:g} must be above 0 and at most 89: beyond, Pillow sees a bomb"
+            )
         if min(self.max_megabytes, self.max_seconds, self.max_memory) <= 0:
             raise ValueError("max_megabytes, max_seconds and max_memory must be above 0")
 

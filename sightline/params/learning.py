@@ -65,7 +65,7 @@ class Evaluate(Section):
         for name in ("wanted_accuracy", "wanted_precision"):
             value = getattr(self, name)
             if value is not None and not 0.5 <= value < 1:
-                raise ValueError(f"{name} = {value:g} is outside 0.5 … 1: no model is always right")
+                raise ValueError(f"{name} = {value:g} must be at least 0.5 and below 1: no model is always right")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,13 +89,19 @@ class Gate(Section):
 
     def __post_init__(self) -> None:
         if not 0 < self.alpha <= 0.05:
-            raise ValueError(f"alpha = {self.alpha:g} is outside 0 … 0.05: the gate can be made stricter, not laxer")
+            raise ValueError(
+                f"alpha = {self.alpha:g} must be above 0 and at most 0.05: the gate can be made stricter, not laxer"
+            )
         if not 0 < self.margin <= 0.05:
-            raise ValueError(f"margin = {self.margin:g} is outside 0 … 0.05, the share of images that may be lost")
+            raise ValueError(
+                f"margin = {self.margin:g} must be above 0 and at most 0.05, the share of images that may be lost"
+            )
         if self.new_traffic is not None and not 0 < self.new_traffic < 1:
-            raise ValueError(f"new_traffic = {self.new_traffic:g} is no share between 0 and 1")
+            raise ValueError(f"new_traffic = {self.new_traffic:g} must be a share above 0 and below 1")
         if not 0 < self.robust_margin <= 0.2:
-            raise ValueError(f"robust_margin = {self.robust_margin:g} is outside 0 … 0.2, the share that may be lost")
+            raise ValueError(
+                f"robust_margin = {self.robust_margin:g} must be above 0 and at most 0.2, the share that may be lost"
+            )
         if not (0 <= self.min_accuracy <= 1 and 0 <= self.min_gain_over_majority <= 1):
             raise ValueError("min_accuracy and min_gain_over_majority are shares between 0 and 1")
 

@@ -7,6 +7,9 @@ from typing import Literal
 
 from sightline.params.section import Section
 
+MOST_DAYS = 36_500
+"""That captured answers may be kept: a hundred years, as far as a calendar reaches back."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Capture(Section):
@@ -15,17 +18,21 @@ class Capture(Section):
     keep: Literal["none", "figures", "thumbnails", "images"] = "figures"
     """Nothing; what was answered, with features and statistics of the image; a small picture too; the file itself."""
     days: int = 90
-    """Older ones are removed."""
+    """Older ones are removed, whatever is kept."""
     share: float = 1.0
     """Of the requests, drawn by their ids."""
     folder: str = "captured"
     """Below the project, or an address that fsspec knows, such as s3://bucket/path."""
 
     def __post_init__(self) -> None:
-        if self.days < 1:
-            raise ValueError(f"capture.days = {self.days} must be at least 1; capture.keep: none records nothing")
+        if not 1 <= self.days <= MOST_DAYS:
+            raise ValueError(
+                f"capture.days = {self.days} is outside 1 … {MOST_DAYS}; capture.keep: none records nothing"
+            )
         if not 0 < self.share <= 1:
-            raise ValueError(f"capture.share = {self.share:g} is outside 0 … 1; capture.keep: none records nothing")
+            raise ValueError(
+                f"capture.share = {self.share:g} must be above 0 and at most 1; capture.keep: none records nothing"
+            )
         if not self.folder.strip():
             raise ValueError("capture.folder is empty: name a folder, or an address such as s3://bucket/path")
 
@@ -47,13 +54,17 @@ class Monitor(Section):
 
     def __post_init__(self) -> None:
         if not 0 < self.alpha <= 0.1:
-            raise ValueError(f"monitor.alpha = {self.alpha:g} is outside 0 … 0.1, the chance of a false alarm")
+            raise ValueError(
+                f"monitor.alpha = {self.alpha:g} must be above 0 and at most 0.1, the chance of a false alarm"
+            )
         if not 0 <= self.interval <= 86_400:
             raise ValueError(f"monitor.interval = {self.interval:g} is outside 0 … 86400 seconds")
         if not 0 < self.audit <= 1:
-            raise ValueError(f"monitor.audit = {self.audit:g} is no share between 0 and 1")
+            raise ValueError(f"monitor.audit = {self.audit:g} must be a share above 0 and at most 1")
         if not 0 < self.harm_margin <= 0.5:
-            raise ValueError(f"monitor.harm_margin = {self.harm_margin:g} is outside 0 … 0.5, a share of the images")
+            raise ValueError(
+                f"monitor.harm_margin = {self.harm_margin:g} must be above 0 and at most 0.5, a share of the images"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,10 +86,12 @@ class Retrain(Section):
 
     def __post_init__(self) -> None:
         if not 0 < self.new_labels <= 10:
-            raise ValueError(f"retrain.new_labels = {self.new_labels:g} is outside 0 … 10, a share of the images")
+            raise ValueError(
+                f"retrain.new_labels = {self.new_labels:g} must be above 0 and at most 10, a share of the images"
+            )
         if not 0 < self.drop <= 1:
-            raise ValueError(f"retrain.drop = {self.drop:g} is outside 0 … 1, a loss of accuracy")
+            raise ValueError(f"retrain.drop = {self.drop:g} must be above 0 and at most 1, a loss of accuracy")
         if min(self.age, self.cooldown, self.hours) < 0:
-            raise ValueError("retrain.age, retrain.cooldown and retrain.hours are not below 0")
+            raise ValueError("retrain.age, retrain.cooldown and retrain.hours must be at least 0")
         if not 0 <= self.chance < 1:
-            raise ValueError(f"retrain.chance = {self.chance:g} is outside 0 … 1")
+            raise ValueError(f"retrain.chance = {self.chance:g} must be at least 0 and below 1")

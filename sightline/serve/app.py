@@ -5,24 +5,26 @@ from __future__ import annotations
 import asyncio
 import hmac
 import logging
+import re
 import time
 import uuid
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import Depends, FastAPI, Header, Request, Response
+from fastapi import Depends, FastAPI, Header, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.security import HTTPBearer
+from pydantic import BeforeValidator
 from starlette.exceptions import HTTPException
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from sightline.images.reading import UnreadableImage
 from sightline.serve.batcher import Answered, Batcher, Full
 from sightline.serve.bodies import AGAIN, Bodies, Refused, images_of
 from sightline.serve.capture import Origin
 from sightline.serve.challenger import Shadow
+from sightline.serve.hosts import Hosts
 from sightline.serve.metrics import Metrics
 from sightline.serve.pages import BODY, add_pages
 
@@ -40,13 +42,25 @@ ANSWER_SECONDS = 60.0
 """After which a caller is told that it took too long."""
 TOP = 5
 """Likeliest classes in an answer."""
-LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+LOOPBACK = ("127.0.0.1", "[::1]", "localhost")
+TAG = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]{0,63})?")
+"""What a caller may call the place that an image comes from; a proxy that knows none sends an empty one."""
+TAG_WORDS = "at most 64 characters of a–z, A–Z, 0–9, and from the second on . _ - too"
 log = logging.getLogger(__name__)
 
 
 def Tag(name: str) -> Any:  # noqa: N802 — it stands for FastAPI's Header
-    """A header in which a caller says where an image comes from: short, and of plain characters."""
-    return Header(alias=name, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    """A header in which a caller says where an image comes from."""
+    return Header(alias=name, description=f"Where the images come from: {TAG_WORDS}")
+
+
+def _tag(given: str) -> str | None:
+    if not TAG.fullmatch(given.strip()):
+        raise ValueError(f"{given[:80]!r} cannot be a name here: it has {TAG_WORDS}; or leave it empty")
+    return given.strip() or None
+
+
+Tagged = Annotated[str | None, BeforeValidator(_tag)]
 
 
 @dataclass
@@ -92,10 +106,13 @@ def application(
 
     title = "Sightline"
     app = FastAPI(title=title, version=follower.version.number, lifespan=lifespan, docs_url=None, redoc_url=None)
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(hosts), www_redirect=False)
+    app.add_middleware(Hosts, names=hosts, refused=_refused)
     app.state.service = service
     app.get("/healthz", summary="Whether the process lives")(_healthy)
     app.get("/readyz", summary="Whether it answers, and with which version")(_ready)
+    # Load balancers probe so.
+    app.head("/healthz", include_in_schema=False)(_healthy)
+    app.head("/readyz", include_in_schema=False)(_ready)
     # The first lets the page of the requests ask for the token; the second asks for it.
     asks = [Depends(HTTPBearer(auto_error=False)), Depends(_allowed)] if token is not None else []
     app.get("/metrics", summary="For Prometheus", dependencies=asks)(_metrics)
@@ -110,6 +127,11 @@ def application(
     app.add_exception_handler(HTTPException, _refused)  # type: ignore[arg-type]
     app.add_exception_handler(RequestValidationError, _misasked)  # type: ignore[arg-type]
     return app
+
+
+def count_rejected(app: Any, status: int) -> None:
+    """Count a request that was turned away before this application saw it."""
+    app.state.service.metrics.rejected.labels(status).inc()
 
 
 def finish(app: FastAPI) -> None:
@@ -141,7 +163,8 @@ async def _refused(request: Request, error: HTTPException) -> JSONResponse:
 
 
 async def _misasked(request: Request, error: RequestValidationError) -> JSONResponse:
-    why = "; ".join(f"{one['loc'][-1]}: {one['msg'][:1].lower()}{one['msg'][1:]}" for one in error.errors())
+    said = [(one["loc"][-1], one["msg"].removeprefix("Value error, ")) for one in error.errors()]
+    why = "; ".join(f"{name}: {sentence[:1].lower()}{sentence[1:]}" for name, sentence in said)
     return await _refused(request, Refused(422, why))
 
 
@@ -166,9 +189,9 @@ async def _metrics(service: Shared) -> Response:
 async def _predict(
     request: Request,
     service: Shared,
-    top: int = TOP,
-    site: Annotated[str | None, Tag("X-Sightline-Site")] = None,
-    camera: Annotated[str | None, Tag("X-Sightline-Camera")] = None,
+    top: Annotated[int, Query(ge=1)] = TOP,
+    site: Annotated[Tagged, Tag("X-Sightline-Site")] = None,
+    camera: Annotated[Tagged, Tag("X-Sightline-Camera")] = None,
 ) -> JSONResponse:
     began, asked = time.perf_counter(), uuid.uuid4().hex
     parts: list[bytes] = []
@@ -203,9 +226,13 @@ async def _all(answers: Iterable[Coroutine[Any, Any, dict[str, Any]]]) -> list[d
             task.cancel()
 
 
-async def _one(service: Service, name: str | None, data: bytes, top: int, origin: Origin) -> dict[str, Any]:
+async def _one(
+    service: Service, name: str | None, data: bytes | UnreadableImage, top: int, origin: Origin
+) -> dict[str, Any]:
     named = {} if name is None else {"name": name}
     try:
+        if isinstance(data, UnreadableImage):
+            raise data
         answered, role = await _answered(service, data, origin.request)
     except UnreadableImage as error:
         service.metrics.unreadable.inc()
@@ -235,7 +262,7 @@ def told(answered: Answered, top: int) -> dict[str, Any]:
     """An answer as JSON: the `top` likeliest classes, and who gave it."""
     answer, version, _ = answered
     classes = version.predictor.card.classes
-    likeliest = sorted(zip(answer.probabilities, classes, strict=True), key=lambda one: -one[0])[: max(1, top)]
+    likeliest = sorted(zip(answer.probabilities, classes, strict=True), key=lambda one: -one[0])[:top]
     return {
         "label": answer.label,
         **answer.sets,

@@ -12,7 +12,7 @@ import time
 import uuid
 from collections import Counter, deque
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from threading import Condition, Thread
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -22,6 +22,7 @@ from prometheus_client.registry import Collector
 
 from sightline.images.reading import inspect, open_image
 from sightline.masking import masked
+from sightline.serve.follow import words
 from sightline.serve.record import About, Record, Role, encode, mark
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ HELD_BYTES = 64 << 20
 SECONDS = 60.0
 """After which a file is written, however few answers there are: what a killed server loses at most."""
 AGAIN = 5.0
-"""Seconds until a file that could not be written is tried again."""
+"""Seconds until a file that could not be written is tried again, or work goes on that failed."""
 CLOSING = 5.0
 """Seconds that the end waits for the last files."""
 ROTATED = 86_400.0
@@ -76,11 +77,16 @@ class _Group(NamedTuple):
 
 
 class Capture(Collector):
-    """Writes what is noted into the store, by the policy of `params.yaml`; a source of figures for Prometheus."""
+    """Writes what is noted into the store, by the policy of `params.yaml`; a source of figures for Prometheus.
+
+    Days that are too old go whatever the policy keeps.
+    """
 
     def __init__(self, store: Store, policy: Policy) -> None:
-        self.trouble: str | None = None
+        self._unwritten: str | None = None
         """Why nothing could be written at the last try."""
+        self._unremoved: str | None = None
+        """Why what is too old could not be removed at the last try."""
         self._store, self._policy = store, policy
         self._written = self._dropped = self._failures = 0
         self._waiting: deque[_Waiting] = deque()
@@ -90,14 +96,20 @@ class Capture(Collector):
         self._ended = False
         self._server, self._files = uuid.uuid4().hex[:12], 0
         self._rotated = -ROTATED
-        # The first file imports pandas, for most of a second: before the first answer it holds up none.
-        encode([], About(role="champion", version="", digest="", classes=(), dropped=0))
+        if policy.keep != "none":
+            # The first file imports pandas, for most of a second: before the first answer it holds up none.
+            encode([], About(role="champion", version="", digest="", classes=(), dropped=0))
         self._thread = Thread(target=self._work, daemon=True, name="capture")
         self._thread.start()
 
+    @property
+    def trouble(self) -> str | None:
+        """What did not succeed at the last try."""
+        return "; ".join(filter(None, (self._unwritten, self._unremoved))) or None
+
     def note(self, origin: Origin, answered: Answered, data: bytes, role: Role = "champion") -> None:
         """Take an answer to the image file `data` for recording; never waits."""
-        if not drawn("capture", origin.request, self._policy.share):
+        if self._policy.keep == "none" or not drawn("capture", origin.request, self._policy.share):
             return
         now = datetime.now(UTC)
         with self._changed:
@@ -120,7 +132,7 @@ class Capture(Collector):
         yield CounterMetricFamily("sightline_captured_answers", "Answers recorded.", value=self._written)
         yield CounterMetricFamily("sightline_capture_dropped", "Answers that were not recorded.", value=self._dropped)
         yield CounterMetricFamily(
-            "sightline_capture_failures", "Times that a file could not be written.", value=self._failures
+            "sightline_capture_failures", "Times that a file could not be written or removed.", value=self._failures
         )
 
     def close(self) -> None:
@@ -134,18 +146,28 @@ class Capture(Collector):
 
     def _work(self) -> None:
         while True:
-            self._rotate()
-            groups = self._gather()
-            for group, records in groups.items():
-                try:
-                    self._write(group, records)
-                except Exception as error:  # noqa: BLE001 — the next ones are recorded all the same
-                    self._fail(error)
-                    with self._changed:
-                        self._dropped += len(records)
+            try:
+                self._rotate()
+                self._record_next()
+            except Exception as error:  # noqa: BLE001 — nobody would notice that this thread has ended
+                self._fail(error)
+                with self._changed:
+                    if self._ended:
+                        self._dropped += len(self._waiting)
+                        return
+                    self._changed.wait_for(lambda: self._ended, AGAIN)
             with self._changed:
                 if self._ended and not self._waiting and not self._lost:
                     return
+
+    def _record_next(self) -> None:
+        for group, records in self._gather().items():
+            try:
+                self._write(group, records)
+            except Exception as error:  # noqa: BLE001 — the next ones are recorded all the same
+                self._fail(error)
+                with self._changed:
+                    self._dropped += len(records)
 
     def _gather(self) -> dict[_Group, list[Record]]:
         """The answers for the next files: as many as fit, or those of the time that they may wait."""
@@ -235,31 +257,31 @@ class Capture(Collector):
         except Exception as error:  # noqa: BLE001 — every kind of store fails in words of its own
             self._fail(error)
             return False
-        if self.trouble is not None:
+        if self._unwritten is not None:
             log.warning("answers are recorded again in %s", masked(self._store.shown))
-        self.trouble = None
+        self._unwritten = None
         return True
 
     def _fail(self, error: Exception) -> None:
         self._failures += 1
-        said = masked(f"answers are not recorded in {self._store.shown}: {str(error) or type(error).__name__}")
-        if self.trouble is None:
+        said = f"answers are not recorded in {masked(self._store.shown)}: {words(error)}"
+        if self._unwritten is None:
             log.warning(said)
-        self.trouble = said
+        self._unwritten = said
 
     def _rotate(self) -> None:
-        """Remove the days that are older than may be kept, and what killed servers left."""
+        """Remove what is too old: at the start, and each day."""
         if time.monotonic() - self._rotated < ROTATED:
             return
-        oldest = datetime.now(UTC).date() - timedelta(days=self._policy.days)
         try:
-            self._store.sweep()
-            for day in self._store.days():
-                if day < oldest:
-                    self._store.remove(day)
-            self._rotated = time.monotonic()
+            self._store.rotate(self._policy.days)
+            self._rotated, self._unremoved = time.monotonic(), None
         except Exception as error:  # noqa: BLE001 — as above
-            self._fail(error)
+            self._failures += 1
+            said = f"old answers stay in {masked(self._store.shown)}: {words(error)}"
+            if self._unremoved is None:
+                log.warning(said)
+            self._unremoved = said
 
 
 def _picture(keep: str, data: bytes) -> bytes | None:

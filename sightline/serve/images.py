@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from sightline.data.sources import cells
 from sightline.data.sources.entries import JUNK
 from sightline.data.sources.item import is_mask, looks_like_an_image
-from sightline.data.tars import find, members
+from sightline.data.tars import EndsEarly, find, members
 from sightline.errors import DataError
-from sightline.images.reading import SUFFIXES
+from sightline.images.reading import SUFFIXES, UnreadableImage
 from sightline.words import counted
 
 if TYPE_CHECKING:
@@ -34,12 +34,16 @@ class Source:
     offset: int = 0
     size: int | None = None
     """Bytes from `offset` on; None: all."""
+    fault: str = ""
+    """Why there is nothing to read: it stands for images that a cut tar file lacks."""
 
     def read(self) -> bytes:
         """Its bytes.
 
-        Raises OSError where it cannot be read.
+        Raises OSError where it cannot be read, UnreadableImage where it has a `fault`.
         """
+        if self.fault:
+            raise UnreadableImage(self.fault)
         if self.size is None:
             return self.file.read_bytes()
         with self.file.open("rb") as handle:
@@ -80,15 +84,14 @@ def source(name: str, file: Path) -> Source:
 def sources(given: Path) -> list[Source]:
     """The images that `given` stands for, by name: a file, a folder's image files, a table's column `path`, a tar's.
 
-    Raises DataError where there is none.
+    The last one of a tar file that is cut has that for its fault. Raises DataError where there is none.
     """
     if given.is_dir():
         found = [Source(str(path), path) for path in sorted(given.rglob("*")) if _is_image(path, given)]
     elif given.suffix.lower() in TABLES:
         found = [source(name, given.parent / name) for name in _listed(given)]
     elif given.suffix.lower() == ".tar":
-        inside = (one for one in members(given) if Path(one.name).suffix.lower() in SUFFIXES)
-        found = [Source(f"{given}/{one.name}", given, one.offset, one.size) for one in inside]
+        found = list(_of_tar(given))
     else:
         one = source(str(given), given)
         if not one.file.exists():
@@ -97,6 +100,14 @@ def sources(given: Path) -> list[Source]:
     if not found:
         raise DataError(f"{given}: there is no image in it; known are {', '.join(sorted(SUFFIXES))}")
     return found
+
+
+def _of_tar(tar: Path) -> Iterator[Source]:
+    try:
+        inside = (one for one in members(tar) if Path(one.name).suffix.lower() in SUFFIXES)
+        yield from (Source(f"{tar}/{one.name}", tar, one.offset, one.size) for one in inside)
+    except EndsEarly as error:
+        yield Source(str(tar), tar, fault=str(error))
 
 
 def _is_image(path: Path, folder: Path) -> bool:

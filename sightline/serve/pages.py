@@ -44,6 +44,7 @@ BODY = {
 def add_pages(app: FastAPI) -> None:
     """Give the application its pages."""
     app.get("/", response_class=HTMLResponse, summary="A page to drop a photo on")(_page)
+    app.head("/", response_class=HTMLResponse, include_in_schema=False)(_page)
     app.get("/docs", include_in_schema=False)(_docs)
     for name, kind in FILES.items():
         path = files("fastapi_offline").joinpath("static", name)

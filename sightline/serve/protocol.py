@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from sightline.serve.app import count_rejected
 
 if TYPE_CHECKING:
     from asyncio import TimerHandle, Transport
@@ -19,8 +23,15 @@ LINGER_SECONDS = 5.0
 """In which a caller may send the rest of a body that was refused, so that it gets to read why."""
 MOST_CONNECTIONS = 512
 """Then the one that has waited longest for its head is closed: whoever sends a head at once comes in."""
-LATE = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
-LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+LATE = HTTPStatus.REQUEST_TIMEOUT, f"the head did not arrive within {HEAD_SECONDS:.0f} s"
+LARGE = (
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+    f"a head may have {MOST_FIELDS} lines and {MOST_HEAD >> 10} KiB, and so may what stands between parts of a body",
+)
+BROKEN = (
+    HTTPStatus.BAD_REQUEST,
+    "no HTTP request that can be read: a line of its head is wrong, such as Content-Length, or its body in chunks is",
+)
 
 
 class Guarded(HttpToolsProtocol):
@@ -71,12 +82,13 @@ class Guarded(HttpToolsProtocol):
             raise ValueError("too many lines")  # ends the parsing
         super().on_header(name, value)
 
-    def send_400_response(self, msg: str) -> None:
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 — ours says more
         """End a connection whose bytes can't be parsed."""
         if self._fields > MOST_FIELDS:
             self._end(LARGE)
         else:
-            super().send_400_response(msg)
+            self._tell(*BROKEN)
+            self._end()
 
     def on_headers_complete(self) -> None:
         """The head is whole: the application looks after the body."""
@@ -116,9 +128,16 @@ class Guarded(HttpToolsProtocol):
             self._timer.cancel()
             self._timer = None
 
-    def _end(self, word: bytes = b"") -> None:
+    def _end(self, why: tuple[HTTPStatus, str] | None = None) -> None:
         """Close the connection; with a word where no answer is under way."""
         self._stop()
-        if word and (self.cycle is None or self.cycle.response_complete):
-            self.transport.write(word)
+        if why and (self.cycle is None or self.cycle.response_complete):
+            self._tell(*why)
         self.transport.close()
+
+    def _tell(self, status: HTTPStatus, words: str) -> None:
+        if self._unheard:  # who has asked for nothing is not turned away
+            count_rejected(self.config.app, status)
+        body = json.dumps({"error": words}).encode()
+        head = f"connection: close\r\ncontent-type: application/json\r\ncontent-length: {len(body)}"
+        self.transport.write(f"HTTP/1.1 {status} {status.phrase}\r\n{head}\r\n\r\n".encode() + body)

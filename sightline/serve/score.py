@@ -17,12 +17,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
-from sightline.data.sources.item import spelled
+from sightline.data.sources.item import begins_like_an_image, spelled
 from sightline.errors import ConfigError, DataError
 from sightline.files import replacing, write_atomically
-from sightline.images.reading import UnreadableImage
+from sightline.images import kinds
+from sightline.images.reading import SUFFIXES, UnreadableImage
 from sightline.serve import record
-from sightline.serve.images import sources
+from sightline.serve.images import TABLES, sources
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -56,8 +57,8 @@ LABELS = pa.field("labels", pa.list_(pa.string()))
 """A column more, where images have several labels."""
 BOXES = pa.field("boxes", record.BOXES)
 """One more, where they have boxes."""
-PLAN = "plan.json"
-"""File in the folder of the parts; in the metadata of each part the same text."""
+SEAL = hashlib.sha256().digest_size
+"""Bytes that a part begins with: the digest of all that follows them, and of the job that it belongs to."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def job(images: str, out: str, folder: Path) -> tuple[list[Source], Path]:
     """The images that a person names, as `sources` does, and the file for the answers; both relative to `folder`.
 
     Raises ConfigError where `out` cannot take them: it is a folder, no name of a Parquet file, or one of the images;
-    DataError where there is no image.
+    DataError where there is no image, or the file is neither one nor holds or names some.
     """
     if not images.strip():
         raise ConfigError("images is empty: name a folder, a table with a column path, or a tar file")
@@ -96,10 +97,23 @@ def job(images: str, out: str, folder: Path) -> tuple[list[Source], Path]:
         raise ConfigError(f"out {place} is a folder: name a file in it, such as answers.parquet")
     if place.suffix != ".parquet":
         raise ConfigError(f"out {place}: the answers are written as Parquet, so let its name end in .parquet")
-    found = sources(folder / os.path.expanduser(images))  # noqa: PTH111
+    named = folder / os.path.expanduser(images)  # noqa: PTH111
+    _check(named)
+    found = sources(named)
     if any(one.file.name == place.name and one.file.resolve() == place.resolve() for one in found):
         raise ConfigError(f"out {place} is one of the images: name another file for the answers")
     return found, place
+
+
+def _check(named: Path) -> None:
+    """Raises DataError where it is a file of a kind in which nobody looks for images."""
+    suffix = named.suffix.lower()
+    if not named.is_file() or suffix in {*SUFFIXES, *TABLES, ".tar"} or begins_like_an_image(str(named)):
+        return
+    with named.open("rb") as file:
+        what = kinds.named(file.read(kinds.LOOKED_AT))
+    said = f"{named}: no image, no table ({', '.join(TABLES)}) and no tar file"
+    raise DataError(f"{said}, but {what}" if what else said)
 
 
 def score(
@@ -136,28 +150,22 @@ def _alone(out: Path) -> Iterator[None]:
 
 def _score(images: Sequence[Source], version: Version, out: Path, step: Callable[[int], None]) -> Scored:
     parts = out.with_name(f".{out.name}.parts")
-    plan = json.dumps(_plan(images, version))
-    if not (parts / PLAN).is_file() or (parts / PLAN).read_text(encoding="utf-8") != plan:
-        shutil.rmtree(parts, ignore_errors=True)
-        write_atomically(parts / PLAN, plan)
+    plan = _plan(images, version)
     chunks = [images[start : start + PART] for start in range(0, len(images), PART)]
-    files = [parts / f"{number:06d}.parquet" for number in range(len(chunks))]
+    files = [parts / f"{number:06d}.part" for number in range(len(chunks))]
     task = version.predictor.task
     schema = SCHEMA if task.is_exclusive else SCHEMA.append(LABELS)
     schema = schema.append(BOXES) if task.is_located else schema
-    planned = schema.with_metadata({PLAN: plan})
     resumed = 0
     with ThreadPoolExecutor(os.cpu_count(), "decode") as pool:
         for chunk, file in zip(chunks, files, strict=True):
-            if _is_of(file, plan):
+            if _opened(file, plan) is not None:
                 resumed += len(chunk)
             else:
-                _write(file, pa.Table.from_pylist(_rows(chunk, version, pool), planned))
+                _write(file, plan, pa.Table.from_pylist(_rows(chunk, version, pool), schema))
             step(len(chunk))
     known = {b"classes": json.dumps(version.predictor.card.classes).encode()}
-    if not all(_is_of(file, plan) for file in files):
-        raise DataError(f"{parts}: another job has written into it; end that, and begin this one again")
-    counts = _join(files, out, schema.with_metadata(known))
+    counts = _join(files, plan, out, schema.with_metadata(known))
     shutil.rmtree(parts)
     return Scored(str(out), version.number, len(images), *counts, resumed)
 
@@ -179,9 +187,17 @@ def _plan(images: Sequence[Source], version: Version) -> str:
     return whole.hexdigest()
 
 
-def _is_of(part: Path, plan: str) -> bool:
-    """Whether the part is there, and was written by a job with this plan."""
-    return part.is_file() and (pq.read_schema(part).metadata or {}).get(PLAN.encode()) == plan.encode()
+def _opened(part: Path, plan: str) -> bytes | None:
+    """The Parquet file in a part; None where there is none of a job with this plan, or not every byte is as it was."""
+    try:
+        data = part.read_bytes()
+    except OSError:
+        return None
+    return data[SEAL:] if data[:SEAL] == _seal(plan, data[SEAL:]) else None
+
+
+def _seal(plan: str, data: bytes) -> bytes:
+    return hashlib.sha256(plan.encode() + data).digest()
 
 
 def _rows(chunk: Sequence[Source], version: Version, pool: ThreadPoolExecutor) -> list[dict[str, Any]]:
@@ -213,17 +229,25 @@ def _read(source: Source, version: Version) -> tuple[bytes, NDArray[np.uint8], s
         return b"", nothing, f"cannot be read: {error.strerror}"
 
 
-def _write(file: Path, table: pa.Table) -> None:
-    with replacing(file) as scratch:
-        pq.write_table(table, scratch)
+def _write(part: Path, plan: str, table: pa.Table) -> None:
+    out = pa.BufferOutputStream()
+    pq.write_table(table, out)
+    data = out.getvalue().to_pybytes()
+    write_atomically(part, _seal(plan, data) + data)
 
 
-def _join(files: Sequence[Path], out: Path, schema: pa.Schema) -> tuple[int, int]:
+def _join(parts: Sequence[Path], plan: str, out: Path, schema: pa.Schema) -> tuple[int, int]:
     """Put the parts together; how many rows are unreadable, and how many abstain."""
     unreadable = abstained = 0
     with replacing(out) as scratch, pq.ParquetWriter(scratch, schema) as writer:
-        for file in files:
-            table = pq.read_table(file)
+        for part in parts:
+            data = _opened(part, plan)
+            if data is None:
+                raise DataError(
+                    f"{part} is not as it was written: another job has written into it, or the disk fails; end that "
+                    "job, and begin this one again: it goes on with the parts that are whole"
+                )
+            table = pq.read_table(pa.BufferReader(data))
             unreadable += len(table) - table["error"].null_count
             abstained += table["abstain"].to_pylist().count(True)
             writer.write_table(table.cast(schema))

@@ -10,7 +10,7 @@ import re
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -89,6 +89,11 @@ class Store:
                 found += [date.fromisoformat(match[1])] if match else []
         return sorted(found)
 
+    def older(self, days: int) -> list[date]:
+        """Those days that were more than `days` days ago, in order."""
+        oldest = datetime.now(UTC).date() - timedelta(days=days)
+        return [day for day in self.days() if day < oldest]
+
     def files(self, day: date) -> Iterator[Place]:
         """Those of a day, by name; scratch files are none."""
         folder = f"date={day}"
@@ -107,8 +112,13 @@ class Store:
         """All that lies in the folder of a day."""
         self._fs.rm(self._path(f"date={day}"), recursive=True)
 
-    def sweep(self) -> None:
-        """Remove what killed writers left."""
+    def rotate(self, days: int) -> None:
+        """Remove the days that were more than `days` days ago, and what killed writers left."""
+        self._sweep()
+        for day in self.older(days):
+            self.remove(day)
+
+    def _sweep(self) -> None:
         if self._folder is None:
             return
         for left in self._folder.glob(f"*/.*{SCRATCH}"):

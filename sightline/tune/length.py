@@ -6,10 +6,12 @@ on every machine that takes part, and a machine that is busy does not change wha
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from sightline.budget.ladder import LADDER
+from sightline.errors import ConfigError
 from sightline.heads.known import of
 from sightline.heads.labels import CLASSIFY
 from sightline.train.chain import SCRATCH, learned
@@ -80,6 +82,23 @@ class Length:
         return asdict(self)
 
 
+def check(runs: Path, params: Params, seconds: float, spent: float, images: int) -> None:
+    """Raise ConfigError, with the least time that would do, where none of a budget is left.
+
+    `seconds`: what is left of it; `spent`: what was taken before; `images`: those to train on.
+    """
+    if seconds > 0:
+        return
+    own = Rung(network=params.pretrain.network, size=params.preprocess.size)
+    recipe, task = params.finetune.scratch, learned(params, SCRATCH)
+    whole = _whole(recipe, images, _rate(runs, own, recipe, params.train.workers, task))
+    raise ConfigError(
+        f"--budget {seconds + spent:.0f}s is over before the first trial: preparation took {spent:.0f} s. A whole "
+        f"training takes about {whole:.0f} s here, and a search as long holds {TRIALS} trials of {whole / TRIALS:.2g} "
+        f"s: give --budget {math.ceil((spent + whole) / 60)}m at least"
+    )
+
+
 def measure(
     runs: Path, params: Params, seconds: float, images: int, rungs: Mapping[Rung, int]
 ) -> tuple[Length, list[Rung]]:
@@ -90,8 +109,7 @@ def measure(
     recipe, workers, task = params.finetune.scratch, params.train.workers, learned(params, SCRATCH)
     own, *others = rungs
     rates = {str(own): _rate(runs, own, recipe, workers, task)}
-    present = plan(recipe, images)
-    whole = present.steps * present.batch / rates[str(own)]
+    whole = _whole(recipe, images, rates[str(own)])
     kept = [own]
     for rung in others:
         rates[str(rung)] = _rate(runs, rung, recipe, workers, task)
@@ -118,6 +136,12 @@ def rungs(params: Params, given: Mapping[str, Any], *, has_backbone: bool) -> di
         one: passes for one, passes in others.items() if all(getattr(one, part) == getattr(own, part) for part in fixed)
     }
     return {own: 0} | {one: passes for one, passes in kept.items() if one != own}
+
+
+def _whole(recipe: Recipe, images: int, rate: float) -> float:
+    """Seconds of a whole training."""
+    present = plan(recipe, images)
+    return present.steps * present.batch / rate
 
 
 def _rate(runs: Path, rung: Rung, recipe: Recipe, workers: int, task: str) -> float:

@@ -74,12 +74,19 @@ def address_of(runs: Path) -> str:
 
 
 def open_search(
-    paths: Paths, params: Params, given: Mapping[str, Any], data: DataRef, head: Trained | None, seconds: float
+    paths: Paths,
+    params: Params,
+    given: Mapping[str, Any],
+    data: DataRef,
+    head: Trained | None,
+    seconds: float,
+    spent: float,
 ) -> Search:
     """The study about these data, values and backbone, with lost trials of this machine put back into its queue.
 
-    Whoever is the first measures, for a search of so many `seconds`; what is `given` for this run is not searched.
-    Raises ProjectError where the storage does not answer, RegistryError where its file is damaged.
+    Whoever is the first measures, for a search of so many `seconds` after those that were `spent` on its preparation;
+    what is `given` for this run is not searched. Raises ConfigError where no time is left for the first trial,
+    ProjectError where the storage does not answer, RegistryError where its file is damaged.
     """
     import optuna
     from sqlalchemy.exc import SQLAlchemyError
@@ -103,6 +110,9 @@ def open_search(
             study = optuna.create_study(
                 storage=_storage(address), study_name=name, load_if_exists=True, direction=objective.direction
             )
+            if not study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,)):
+                # Before a plan stands whose trials are as short as the time that is left.
+                length.check(paths.runs, params, seconds, spent, dict(data.counts)["train"])
             plan = _planned(study) or _plan(study, params, ways, measured)
             _revive(study)
     except (SQLAlchemyError, optuna.exceptions.StorageInternalError, ModuleNotFoundError) as error:

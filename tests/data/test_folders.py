@@ -575,6 +575,10 @@ ARCHIVES = {
     "a damaged tar.gz": Case(
         files={"set.tar.gz": tarred(*TWO, mode="w:gz")[:200]}, given="set.tar.gz", refused="cannot be unpacked"
     ),
+    "a damaged tar": Case(files={"set.tar": tarred(*TWO)[:2400]}, given="set.tar", refused="cannot be unpacked"),
+    "a tar that is cut in a header": Case(
+        files={"set.tar": tarred(*TWO)[:1800]}, given="set.tar", refused="set.tar cannot be unpacked: a header is cut"
+    ),
     "a zip that is none": Case(files={"set.zip": PAGE}, given="set.zip", refused="cannot be unpacked"),
     "an empty zip": Case(files={"set.zip": zipped()}, given="set.zip", refused="holds no file"),
     "a zip of archives": Case(

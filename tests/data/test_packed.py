@@ -148,6 +148,18 @@ def test_columns_without_a_description(tmp_path: Path) -> None:
     assert [row["group"] for row in rows] == ["1", "1", "2", "2"]
 
 
+def test_columns_of_patients_and_others_are_told(tmp_path: Path) -> None:
+    """As of any other table: whose images are is the group, and what is not read is named with the remedy."""
+    people = {"image": [coded(1), coded(2)], "label": ["a", "b"], "Patient_ID": [7, 7], "is_test": [0, 1]}
+    parquet.write_table(pa.table(people), tmp_path / "s.parquet")
+    (said,) = arrival.bring(tmp_path / "s.parquet", tmp_path / "raw")
+    assert said == (
+        "2 images of 1 file read with the column image as image, label as label, patient_id as group, without the "
+        "column is_test (one called split says what is train, val or test)"
+    )
+    assert [item.group for item in scan(tmp_path / "raw")] == ["7", "7"]
+
+
 def test_several_labels_of_an_image(tmp_path: Path) -> None:
     """Lists of classes, by number or name, are sets; an empty list is a set, and no missing label."""
     held = table([[0, 1], [1], []], label={"feature": CLASS, "_type": "Sequence"})

@@ -4,7 +4,7 @@ import io
 import json
 import os
 import tarfile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from PIL import Image
@@ -13,6 +13,7 @@ from sightline.data.sources import Item, classes, copying, published, scan, tabl
 from sightline.errors import DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 
@@ -292,6 +293,68 @@ def test_unclosed_quotation_mark_is_an_error(tmp_path: Path) -> None:
         found(tmp_path)
 
 
+GROUPED = [("1.png", "a", "p1", 30), ("2.png", "a", "p1", 30), ("3.png", "b", "p2", 41), ("4.png", "b", "p3", 52)]
+"""Image, class, patient and age."""
+
+
+def as_table(ending: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    objects = [json.dumps(dict(zip(columns, row, strict=True))) for row in rows]
+    if ending == "json":
+        return f"[{','.join(objects)}]"
+    if ending == "jsonl":
+        return "\n".join(objects)
+    return "".join("\t,"[ending == "csv"].join(map(str, row)) + "\n" for row in [columns, *rows])
+
+
+@pytest.mark.parametrize("ending", ["csv", "tsv", "json", "jsonl"])
+@pytest.mark.parametrize("name", ["patient_id", "Patient ID", "SubjectID", "group_id", "group"])
+def test_column_that_tells_whose_images_are_is_the_group(tmp_path: Path, ending: str, name: str) -> None:
+    """One person's images lie on one side; what no column of ours is is named, once."""
+    put(tmp_path, "1.png", "2.png", "3.png", "4.png")
+    table = tmp_path / f"t.{ending}"
+    table.write_text(as_table(ending, ["path", "label", name, "age"], GROUPED))
+    found, said = tables.listed(table)
+    assert [one.group for one in found] == ["p1", "p1", "p2", "p3"]
+    assert (f"{name.lower()} as group" in ", ".join(said)) == (name != "group")
+    assert said[-1] == "without the column age (one called split says what is train, val or test)"
+
+
+@pytest.mark.parametrize("ending", ["csv", "json"])
+def test_columns_that_are_not_read_are_named(tmp_path: Path, ending: str) -> None:
+    """A few of them, with what ours are called; of several that may be the group none is taken, nor a side guessed."""
+    put(tmp_path, "1.png", "2.png", "3.png", "4.png")
+    table, rows = tmp_path / f"t.{ending}", [(path, label, who, who, 1, 0) for path, label, who, _ in GROUPED]
+    table.write_text(as_table(ending, ["path", "label", "patient", "subject", "is_test", "fold"], rows))
+    found, said = tables.listed(table)
+    assert {(one.group, one.split) for one in found} == {(None, None)}
+    assert "; ".join(said) == (
+        "without the columns patient, subject, is_test, fold (one called split says what is train, val or test, "
+        "one called group what belongs on one side)"
+    )
+    many = ["path", "label", "split", "group", *(f"x{number}" for number in range(7))]
+    table.write_text(as_table(ending, many, [["1.png", "a", "train", "p1", *range(7)]]))
+    assert tables.listed(table)[1] == ["without the columns x0, x1, x2, x3, x4 and 2 more"]
+
+
+def test_columns_of_our_own_tables_and_numbers_of_rows_are_not_named(tmp_path: Path) -> None:
+    """They say nothing of an image that its row does not."""
+    put(tmp_path, "1.png")
+    table = tmp_path / "t.csv"
+    table.write_text(",Unnamed: 0,path,sha256,label,suggestion,probability\n0,0,1.png,ab,cat,cat,0.9\n")
+    assert tables.listed(table)[1] == []
+
+
+def test_column_of_zeros_and_ones_that_is_called_patient_is_a_class(tmp_path: Path) -> None:
+    """Beside others of these, in a table without a label; with the names of people it is the group."""
+    put(tmp_path, "1.png", "2.png")
+    table = tmp_path / "t.csv"
+    table.write_text("path,patient,nurse,bed\n1.png,1,0,1\n2.png,0,1,0\n")
+    assert [(one.label, one.group) for one in tables.listed(table)[0]] == [("bed;patient", None), ("nurse", None)]
+    assert tables.listed(table)[1] == ["3 columns of 0 and 1 as classes"]
+    table.write_text("path,patient,nurse,bed\n1.png,7,0,1\n2.png,8,1,0\n")
+    assert [(one.label, one.group) for one in tables.listed(table)[0]] == [("bed", "7"), ("nurse", "8")]
+
+
 def test_signs_that_python_takes_for_line_ends_stay_in_names(tmp_path: Path) -> None:
     """Lines of JSON end at line ends alone."""
     put(tmp_path, "1.png", "2.png")
@@ -516,15 +579,47 @@ def test_tar_shards(tmp_path: Path) -> None:
 
 
 def test_a_damaged_tar_gives_what_it_holds(tmp_path: Path) -> None:
-    """Whole members before the damage are images; a tar without any is told, a compressed one is an error."""
+    """Whole members before the damage are images, and it is told, as is a tar without any; a compressed is an error."""
     tar = shard(tmp_path / "x.tar", a__png=picture(1), a__cls="1", b__cls="0", b__png=picture(2))
     tar.write_bytes(tar.read_bytes()[: 3 * 1024 + 532])
     shard(tmp_path / "y.tar")
-    assert [(item.path, item.label) for item in scan(tmp_path)] == [("x.tar/a.png", "1"), ("y.tar", None)]
-    assert faults(tmp_path) == {"y.tar": "a tar file without images, or a damaged one"}
+    listed = [(item.path, item.label) for item in scan(tmp_path)]
+    assert listed == [("x.tar/a.png", "1"), ("x.tar", None), ("y.tar", None)]
+    assert faults(tmp_path) == {
+        "x.tar": "x.tar ends early or is damaged, after 3 files: download it again",
+        "y.tar": "a tar file without images, or a damaged one",
+    }
     (tmp_path / "z.tar.gz").write_bytes(b"")
     with pytest.raises(DataError, match=r"z.tar.gz: a compressed tar cannot be read in place"):
         found(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("kept", "whole", "is_cut"),
+    [
+        (10_240, 4, False),  # with the zeros that end an archive
+        (4096, 4, False),  # without them, as many programs write it
+        (4090, 4, True),  # all bytes are there, and not those that fill the last block
+        (3600, 3, True),  # within the bytes of a file
+        (3300, 3, True),  # within a header, where tarfile ends as if all were well
+        (600, 0, True),
+    ],
+)
+def test_shard_that_is_cut_is_told_from_a_whole_one(tmp_path: Path, kept: int, whole: int, *, is_cut: bool) -> None:
+    """Wherever the cut is, but where a member ends: such a file is as many programs write one."""
+    tar = shard(tmp_path / "x.tar", **{f"{name}__png": bytes([number]) * 500 for number, name in enumerate("abcd")})
+    tar.write_bytes(tar.read_bytes()[:kept])
+    found = [item.path for item in scan(tmp_path)]
+    assert found == [*(f"x.tar/{name}.png" for name in "abcd"[:whole]), *(["x.tar"] if is_cut else [])]
+
+
+def test_shard_with_a_damaged_header_is_told(tmp_path: Path) -> None:
+    """What lies behind it cannot be found, though the file goes on."""
+    tar = shard(tmp_path / "x.tar", a__png=picture(1), a__cls="1", b__png=picture(2), b__cls="0")
+    data = bytearray(tar.read_bytes())
+    data[2048:2052] = b"\0\xff\0\xff"
+    tar.write_bytes(data)
+    assert "after 2 files" in str(faults(tmp_path)["x.tar"])
 
 
 # Sets that torchvision knows

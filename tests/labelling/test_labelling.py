@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from capturing import draw_audit, picture, record, truth
-from conftest import COLOURS, draw
+from conftest import COLOURS, draw, enter, make_images, make_project
 from medical import file_of
 from PIL import Image
 from typer.testing import CliRunner
@@ -330,6 +330,12 @@ def test_whole_number_with_a_point_is_the_class_without(captured: Paths, tmp_pat
     assert set(asked) == set(drawn)
 
 
+def test_remedy_is_about_the_set_that_was_named(images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    enter(make_project(tmp_path / "toy project", images, images), monkeypatch)
+    for use, command in (("target", "sightline data quality"), ("source", "sightline data quality source")):
+        assert f"`{command}` shows" in call("export", tmp_path / "x", "--likely-errors", "--use", use, fails=True)
+
+
 @pytest.mark.usefixtures("captured")
 def test_file_without_any_answer_is_refused(tmp_path: Path) -> None:
     """Tasks as they were exported, and a table without a line: it is said that nobody labelled."""
@@ -363,8 +369,6 @@ def test_queue_asks_first_where_two_models_disagree(captured: Paths, tmp_path: P
 @pytest.mark.slow
 def test_a_table_in_the_raw_folder_gets_a_line_for_each_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a labels.csv says which images there are, it says so of the captured ones, too."""
-    from conftest import enter, make_images, make_project
-
     from sightline.data.versions import history
 
     images = make_images(tmp_path / "images", per_class=20)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import json
+import re
 import socket
 import threading
 import time
@@ -60,10 +62,99 @@ def test_three_ways_to_send_an_image_get_the_same_answer(api: httpx.Client) -> N
 
 
 def test_top_shortens_the_list(api: httpx.Client) -> None:
-    """As many classes as are asked for, at least one."""
-    for asked, given in (("1", 1), ("2", 2), ("0", 1), ("99", 3)):
+    """As many classes as are asked for; none of them is no question."""
+    for asked, given in (("1", 1), ("2", 2), ("99", 3)):
         (answer,) = api.post("/predict", params={"top": asked}, content=image()).json()["answers"]
         assert len(answer["top"]) == given
+    for asked in ("0", "-1"):
+        reply = api.post("/predict", params={"top": asked}, content=image())
+        assert (reply.status_code, reply.json()["error"]) == (422, "top: input should be greater than or equal to 1")
+
+
+def test_base64_is_taken_as_callers_write_it(api: httpx.Client) -> None:
+    """In lines, behind the prefix of a browser's address, in the alphabet for addresses, and without its end."""
+    data = image(3)
+    assert len(data) % 3
+    assert {43, 47} & set(base64.b64encode(data))
+    plain = base64.b64encode(data).decode()
+    texts = [
+        plain,
+        base64.encodebytes(data).decode(),
+        f"data:image/png;base64,{plain}",
+        f" DATA:;base64,\r\n{plain}\n",
+        base64.urlsafe_b64encode(data).decode(),
+        plain.rstrip("="),
+    ]
+    answers = api.post("/predict", json={"images": texts}).json()["answers"]
+    alone = version("1").predictor.predict([data])[0].probability
+    assert [one["probability"] for one in answers] == pytest.approx([alone] * len(texts), abs=1e-5)
+    many = api.post("/predict", json={"images": [texts[2]] * bodies.MOST_IMAGES}, timeout=60)
+    assert len(many.json()["answers"]) == bodies.MOST_IMAGES
+
+
+@pytest.mark.parametrize("text", ["***", "A", "AA=A", "ü", "\ud800", "data:image/svg+xml,%3Csvg"])
+def test_text_that_is_no_base64_costs_no_other_image(api: httpx.Client, text: str) -> None:
+    """It has its reason in its place; where nothing else was asked about, so has the request."""
+    good = base64.b64encode(image()).decode()
+    body = json.dumps({"images": [good, text, good]}).encode()
+    reply = api.post("/predict", content=body, headers={"content-type": "application/json"})
+    first, second, third = reply.json()["answers"]
+    assert "label" in first
+    assert "label" in third
+    assert second == {"error": "images[1] is no base64 text"}
+    reply = api.post("/predict", content=json.dumps({"image": text}), headers={"content-type": "application/json"})
+    assert (reply.status_code, reply.json()) == (422, {"error": "image is no base64 text"})
+
+
+@pytest.mark.parametrize(
+    ("said", "name"),
+    [
+        (b"filename*=UTF-8''gr%C3%BCn.png", "grün.png"),
+        (b"filename*=UTF-8'en'a%22%5Cb.png", 'a"\\b.png'),
+        (b"filename*=ISO-8859-1''gr%FCn.png", "grün.png"),
+        (b"filename=a.png; filename*=UTF-8''b.png", "a.png"),
+        (b'filename="a.png"', "a.png"),
+    ],
+)
+def test_form_file_may_have_its_name_in_the_longer_form(api: httpx.Client, said: bytes, name: str) -> None:
+    """As some libraries send it; the plain one is the one that counts."""
+    part = b'--x\r\nContent-Disposition: form-data; name="image"; ' + said + b"\r\n\r\n" + image() + b"\r\n--x--\r\n"
+    reply = api.post("/predict", content=part, headers={"content-type": "multipart/form-data; boundary=x"})
+    assert reply.status_code == 200, reply.text
+    assert reply.json()["answers"][0]["name"] == name
+
+
+@pytest.mark.parametrize("path", ["/", "/healthz", "/readyz"])
+def test_probes_may_ask_for_the_head_alone(api: httpx.Client, path: str) -> None:
+    """What GET says of it, and no body."""
+    head, whole = api.head(path), api.get(path)
+    assert (head.status_code, head.content) == (200, b"")
+    assert [head.headers[name] for name in ("content-type", "content-length")] == [
+        whole.headers[name] for name in ("content-type", "content-length")
+    ]
+    assert "head" not in api.get("/openapi.json").json()["paths"][path]
+
+
+def rejected(api: httpx.Client, status: int) -> float:
+    """Requests that were turned away with that status, as /metrics counts them."""
+    found = re.search(rf'rejected_requests_total{{status="{status}"}} (\S+)', api.get("/metrics").text)
+    return float(found[1]) if found else 0
+
+
+@pytest.mark.parametrize("host", ["elsewhere.example:80", "localhost.example", "::1", "[::2]:80", "localhost:x"])
+def test_other_hosts_are_told_what_to_do(api: httpx.Client, host: str) -> None:
+    """Under which name, why, and how it could be: as JSON, and counted."""
+    before = rejected(api, 400)
+    said = (
+        f"called as {host}: this server answers to 127.0.0.1, [::1] and localhost alone; start it with --host 0.0.0.0, "
+        "or let the proxy send Host: localhost"
+    )
+    for path in ("/predict", "/nowhere"):
+        reply = api.post(path, content=image(), headers={"host": host})
+        assert (reply.status_code, reply.json()) == (400, {"error": said})
+    assert rejected(api, 400) == before + 2
+    for name in ("LOCALHOST", "[::1]:8000", "127.0.0.1:", "localhost:80"):
+        assert api.post("/predict", content=image(), headers={"host": name}).status_code == 200
 
 
 def test_several_images_answer_in_order_whatever_one_of_them_is(api: httpx.Client) -> None:
@@ -97,7 +188,9 @@ def test_many_at_once_are_answered_together_and_alike(api: httpx.Client) -> None
         (b"3", {"content-type": "application/json"}, 400),
         (b"[" * 100_000, {"content-type": "application/json"}, 400),
         (b'{"images": 3}', {"content-type": "application/json"}, 400),
-        (b'{"images": ["***"]}', {"content-type": "application/json"}, 400),
+        (b'{"images": {"a": "AA=="}}', {"content-type": "application/json"}, 400),
+        (b'{"images": "AA=="}', {"content-type": "application/json"}, 400),
+        (b'{"images": ["***"]}', {"content-type": "application/json"}, 422),
         (b'{"images": [null]}', {"content-type": "application/json"}, 400),
         (b'{"images": []}', {"content-type": "application/json"}, 400),
         (b"x", {"content-type": "multipart/form-data"}, 400),
@@ -129,7 +222,10 @@ def test_other_methods_and_paths_are_refused(api: httpx.Client) -> None:
     assert [list(reply.json()) for reply in replies] == [["error"]] * len(replies)
     assert replies[0].headers["allow"] == "POST"
     assert replies[3].json()["error"].startswith("top: input should be a valid integer")
-    assert replies[4].json()["error"].startswith("X-Sightline-Site: ")
+    assert replies[4].json()["error"] == (
+        "X-Sightline-Site: '!' cannot be a name here: it has at most 64 characters of a–z, A–Z, 0–9, and from the "
+        "second on . _ - too; or leave it empty"
+    )
 
 
 def test_limits_hold_before_anything_is_decoded(api: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
+from http.client import HTTPConnection
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -26,6 +27,7 @@ from sightline.errors import ConfigError, Damaged
 from sightline.heads.answer import Seen
 from sightline.models.foreign import describe
 from sightline.params import Capture as Policy
+from sightline.params.upkeep import MOST_DAYS
 from sightline.serve import capture as writing
 from sightline.serve.app import application
 from sightline.serve.batcher import Answered
@@ -36,6 +38,7 @@ from sightline.serve.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from datetime import date
     from pathlib import Path
 
     import pyarrow as pa
@@ -115,7 +118,19 @@ def test_columns_are_the_fields_of_the_record() -> None:
     assert SCHEMA.names == [one.name for one in fields(Record)]
 
 
-@pytest.mark.parametrize("tag", ["", "x" * 65, "a b", "-a", "ü", "a/b", "a\tb", "=1+1"])
+def test_empty_tags_are_none(tmp_path: Path) -> None:
+    """A proxy sends them where it knows none, or blanks."""
+    with capturing(tmp_path) as (client, _):
+        for tag in ("", " ", "\t "):
+            caller = HTTPConnection(client.base_url.host, client.base_url.port, timeout=20)
+            caller.request("POST", "/predict", image(), {"X-Sightline-Site": tag, "X-Sightline-Camera": tag})
+            reply = caller.getresponse()
+            assert reply.status == 200, reply.read()
+            caller.close()
+    assert [(row["site"], row["camera"]) for row in rows(tmp_path)] == [(None, None)] * 3
+
+
+@pytest.mark.parametrize("tag", ["x" * 65, "a b", "-a", "ü", "a/b", "a\tb", "=1+1"])
 def test_tags_are_short_and_plain(tmp_path: Path, tag: str) -> None:
     """Whatever else a caller calls a site is refused, and nothing of it is recorded."""
     with capturing(tmp_path) as (client, _):
@@ -329,6 +344,81 @@ def test_old_days_and_scratch_files_go(tmp_path: Path) -> None:
     left = {path.name for path in (tmp_path / "captured").iterdir()}
     assert left == {f"date={today - timedelta(days=age)}" for age in (0, 29, 30)} | {"date=notes"}
     assert (old.exists(), young.exists()) == (False, True)
+
+
+def test_old_days_go_where_nothing_is_recorded_any_more(tmp_path: Path, answered: Answered) -> None:
+    """Who ends the recording still has the word that what is too old is removed."""
+    today = datetime.now(UTC).date()
+    for age in (1, 31):
+        (tmp_path / "captured" / f"date={today - timedelta(days=age)}").mkdir(parents=True)
+    capture = Capture(Store(tmp_path, "captured"), Policy(keep="none", days=30))
+    capture.note(Origin("one", 0), answered, image())
+    capture.close()
+    assert [path.name for path in (tmp_path / "captured").iterdir()] == [f"date={today - timedelta(days=1)}"]
+    assert set(figures(capture).values()) == {0}
+
+
+class Kept(Store):
+    """A store of which nothing can be removed."""
+
+    def remove(self, day: date) -> None:
+        """Refuse."""
+        raise PermissionError(13, f"date={day} is locked")
+
+
+def test_days_that_stay_are_told_until_they_go(tmp_path: Path, answered: Answered) -> None:
+    """What is recorded meanwhile does not hide it."""
+    (tmp_path / "captured" / "date=2020-02-03").mkdir(parents=True)
+    capture = Capture(Kept(tmp_path, "captured"), Policy())
+    capture.note(Origin("one", 0), answered, image())
+    capture.close()
+    assert capture.trouble is not None
+    assert "old answers stay in captured" in capture.trouble
+    assert "date=2020-02-03 is locked" in capture.trouble
+    assert [row["request"] for row in rows(tmp_path)] == ["one"]
+
+
+@pytest.mark.parametrize("days", [1, MOST_DAYS])
+def test_days_reach_as_far_as_a_calendar(tmp_path: Path, answered: Answered, days: int) -> None:
+    """Whatever number of them may be kept, answers are recorded; more are refused in words."""
+    capture = Capture(Store(tmp_path, "captured"), Policy(days=days))
+    capture.note(Origin("one", 0), answered, image())
+    capture.close()
+    assert capture.trouble is None
+    assert [row["request"] for row in rows(tmp_path)] == ["one"]
+    for wrong in (0, 1_000_000):
+        with pytest.raises(ValueError, match=rf"capture\.days = {wrong} is outside 1 … 36500"):
+            Policy(days=wrong)
+
+
+class Stumbling(Capture):
+    """One that fails where no failure was thought of, as often as the test likes."""
+
+    failures = 0
+
+    def _gather(self) -> dict[Any, list[Record]]:
+        if Stumbling.failures:
+            Stumbling.failures -= 1
+            raise OverflowError("of a kind that nobody thought of")
+        return super()._gather()
+
+
+def test_no_failure_ends_the_recording(tmp_path: Path, answered: Answered, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told, and what was noted meanwhile is recorded; where it lasts until the end, it is counted."""
+    monkeypatch.setattr(writing, "AGAIN", 0.02)
+    monkeypatch.setattr(Stumbling, "failures", 3)
+    capture = Stumbling(Store(tmp_path, "captured"), Policy())
+    wait(lambda: not Stumbling.failures)
+    capture.note(Origin("one", 0), answered, image())
+    capture.close()
+    assert [row["request"] for row in rows(tmp_path)] == ["one"]
+    assert (figures(capture)["sightline_capture_failures"], capture.trouble) == (3, None)
+    Stumbling.failures = 1_000_000
+    capture = Stumbling(Store(tmp_path, "captured"), Policy())
+    capture.note(Origin("two", 0), answered, image())
+    capture.close()
+    assert figures(capture)["sightline_capture_dropped"] == 1
+    assert "nobody thought of" in str(capture.trouble)
 
 
 def test_answers_between_two_times_come_in_order(

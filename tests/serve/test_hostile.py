@@ -162,7 +162,9 @@ def test_slow_heads_are_cut_off(address: str, head: bytes, monkeypatch: pytest.M
             caller.sendall(before)
             trickle = threading.Thread(target=_trickle, args=[caller, head], daemon=True)
             trickle.start()
-            assert statuses(ends(caller))[-1] == 408
+            said = ends(caller)
+            assert statuses(said)[-1] == 408
+            assert "did not arrive" in json.loads(said.rpartition(b"\r\n\r\n")[2])["error"]
             trickle.join()
 
 
@@ -212,7 +214,9 @@ def test_endless_heads_are_cut_off(address: str, data: bytes) -> None:
 def test_heads_of_many_short_lines_are_cut_off(address: str) -> None:
     """Each is compared with each before the application sees them."""
     lines = b"".join(b"a%d:\r\n" % n for n in range(protocol.MOST_FIELDS))
-    assert statuses(sent(address, HEAD + lines + b"Content-Length: 0\r\n\r\n")) == [431]
+    said = sent(address, HEAD + lines + b"Content-Length: 0\r\n\r\n")
+    assert statuses(said) == [431]
+    assert "128 lines" in json.loads(said.rpartition(b"\r\n\r\n")[2])["error"]
 
 
 def test_lines_behind_a_body_are_no_head(address: str) -> None:
@@ -298,6 +302,18 @@ def test_pipelined_garbage_ends_the_connection(address: str) -> None:
     assert statuses(sent(address, good + b"\x00\xff garbage\r\n\r\n" + good)) in ([400], [200, 400])
     assert statuses(sent(address, HEAD + b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")) == [400]
     assert statuses(sent(address, good * 500)) == [200] * 500
+
+
+@pytest.mark.parametrize("length", [b"-5", b"abc", b"", b"\xb2", b"99999999999999999999999"])
+def test_wrong_lengths_are_told_as_json(address: str, length: bytes) -> None:
+    """As every other request that is turned away, and counted like one."""
+    counted = 'sightline_rejected_requests_total{status="400"} '
+    before = httpx.get(f"{address}/metrics").text.partition(counted)[2].partition("\n")[0] or "0"
+    head, body = sent(address, HEAD + b"Content-Length: " + length + b"\r\n\r\n").split(b"\r\n\r\n")
+    assert statuses(head) == [400]
+    assert b"content-type: application/json" in head
+    assert "such as Content-Length" in json.loads(body)["error"]
+    assert f"{counted}{float(before) + 1}\n" in httpx.get(f"{address}/metrics").text
 
 
 def test_bodies_under_way_are_counted_as_held(address: str, monkeypatch: pytest.MonkeyPatch) -> None:

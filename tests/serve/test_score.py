@@ -17,6 +17,7 @@ from answering import CLASSES, version
 from conftest import COLOURS, draw, make_images
 
 from sightline.errors import ConfigError, DataError
+from sightline.images.reading import UnreadableImage
 from sightline.serve import images
 from sightline.serve import score as scoring
 from sightline.serve.images import sources
@@ -156,7 +157,7 @@ def test_parts_of_another_job_are_no_answers(folder: Path, tmp_path: Path, monke
     """Where no lock holds, as on some network disks: neither kept from before, nor joined."""
     monkeypatch.setattr(scoring, "PART", 16)
     out, kept = tmp_path / "out.parquet", tmp_path / "kept.parquet"
-    part = tmp_path / ".out.parquet.parts" / "000000.parquet"
+    part = tmp_path / ".out.parquet.parts" / "000000.part"
 
     class Killed(BaseException):
         pass
@@ -174,6 +175,69 @@ def test_parts_of_another_job_are_no_answers(folder: Path, tmp_path: Path, monke
         score(sources(folder), version("1"), out, mixed)
     assert not out.exists()
     assert score(sources(folder), version("1"), out).resumed == len(sources(folder)) - 16
+
+
+@pytest.mark.parametrize("place", [5, 40, "middle", -10, "half", "nothing"])
+def test_damaged_part_is_answered_again(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: int | str
+) -> None:
+    """Whichever byte changed, or whatever was cut: a job of the same images goes on, and its answers are right."""
+    monkeypatch.setattr(scoring, "PART", 8)
+    asked, out, whole = sources(folder), tmp_path / "out.parquet", tmp_path / "whole.parquet"
+    score(asked, version("1"), whole)
+
+    def damage(_: int) -> None:
+        part = min(path for path in (tmp_path / ".out.parquet.parts").iterdir() if path.name != "plan.json")
+        data = bytearray(part.read_bytes())
+        if place in {"half", "nothing"}:
+            data = data[: len(data) // 2 if place == "half" else 0]
+        else:
+            data[len(data) // 2 if isinstance(place, str) else place] ^= 1
+        part.write_bytes(data)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        score(asked, version("1"), out, damage)
+    assert score(asked, version("1"), out).resumed == 0
+    assert pq.read_table(out).equals(pq.read_table(whole))
+
+
+def test_part_that_is_damaged_while_the_job_works_is_not_joined(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is told, and the job that is asked for again answers that part alone."""
+    monkeypatch.setattr(scoring, "PART", 8)
+    asked, out = sources(folder), tmp_path / "out.parquet"
+
+    def damage(_: int) -> None:
+        part = min((tmp_path / ".out.parquet.parts").glob("000000.*"))
+        data = part.read_bytes()
+        part.write_bytes(data[:200] + b"#" + data[201:])
+
+    with pytest.raises(DataError, match=r"000000\.part is not as it was written: .*, or the disk fails; .* this one"):
+        score(asked, version("1"), out, damage)
+    assert not out.exists()
+    assert score(asked, version("1"), out).resumed == len(asked) - 8
+
+
+def test_file_in_which_nobody_looks_for_images_is_refused(tmp_path: Path) -> None:
+    """By what it is; one that is called like an image, or begins like one, is a row whatever is in it."""
+    draw(1, COLOURS["red"]).save(tmp_path / "photo", "PNG")
+    with tarfile.open(tmp_path / "photos.tar.gz", "w:gz") as tar:
+        tar.add(tmp_path / "photo", "photo.png")
+    (tmp_path / "notes.txt").write_text("cats and dogs", encoding="utf-8")
+    (tmp_path / "broken.PNG").write_text("no image", encoding="utf-8")
+    (tmp_path / "odd.bin").write_bytes(bytes(range(255, 100, -1)))
+    for name, said in {
+        "photos.tar.gz": r"photos\.tar\.gz: no image, no table \(.csv, .jsonl\) and no tar file, but an archive",
+        "notes.txt": r"no tar file, but a text$",
+        "odd.bin": r"no tar file$",
+    }.items():
+        with pytest.raises(DataError, match=said):
+            job(name, "out.parquet", tmp_path)
+    for name in ("photo", "broken.PNG"):
+        (found,), _ = job(name, "out.parquet", tmp_path)
+        assert found.file == tmp_path / name
 
 
 def test_answers_need_a_file_of_their_own(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -211,6 +275,23 @@ def test_members_of_tars_are_named_as_in_a_manifest(tmp_path: Path) -> None:
         missing.read()
     with pytest.raises(DataError, match="no such file"):
         sources(tmp_path / "train-0.tar" / "b.png")
+
+
+def test_tar_that_is_cut_says_so_in_place_of_what_it_lacks(tmp_path: Path) -> None:
+    """Whoever asks reads it where an image that cannot be read is told, behind those that are whole."""
+    draw(1, COLOURS["red"]).save(tmp_path / "a.png")
+    with tarfile.open(tmp_path / "x.tar", "w") as tar:
+        for name in ("a.png", "b.png"):
+            tar.add(tmp_path / "a.png", name)
+    whole = (tmp_path / "x.tar").read_bytes()
+    assert len(sources(tmp_path / "x.tar")) == 2
+    (tmp_path / "x.tar").write_bytes(whole[: whole.index(b"b.png") + 700])
+    image, rest = sources(tmp_path / "x.tar")
+    assert image.read() == (tmp_path / "a.png").read_bytes()
+    assert rest.name == str(tmp_path / "x.tar")
+    with pytest.raises(UnreadableImage, match=r"^x\.tar ends early or is damaged, after 1 file: download it again$"):
+        rest.read()
+    assert sources(tmp_path / "x.tar" / "a.png") == [image]
 
 
 def test_names_that_are_no_text_are_spelled(tmp_path: Path) -> None:

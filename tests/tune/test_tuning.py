@@ -21,13 +21,13 @@ from tuned import opened, trained
 
 from sightline import config
 from sightline.data import shards
-from sightline.errors import ModelError, ProjectError, RegistryError
+from sightline.errors import ConfigError, ModelError, ProjectError, RegistryError
 from sightline.models.zoo import build
 from sightline.report.tune import write_tune_page
 from sightline.tracking import databases
 from sightline.train import parts
 from sightline.train.chain import SCRATCH
-from sightline.tune import apply, search, study, trial
+from sightline.tune import apply, length, search, study, trial
 from sightline.tune.search import Attempt
 from sightline.tune.space import Asked, Rung, space
 
@@ -112,6 +112,16 @@ def test_study_goes_on_where_it_was_left(paths: Paths) -> None:
     assert other.study.study_name != again.study.study_name
     with pytest.raises(ModelError, match="no trial came to its end"):
         search.found(other, paths.runs, 1)
+
+
+def test_budget_that_preparation_took_is_told_with_the_least_that_would_do(paths: Paths) -> None:
+    """And no study is planned for it, whose trials would be of a step each however long the next search is."""
+    words = r"^--budget 40s is over before the first trial: preparation took 44 s\. .* give --budget \d+m at least$"
+    with pytest.raises(ConfigError, match=words):
+        opened(paths, SIZE, seconds=-4.0, spent=44.0)
+    assert opened(paths, SIZE).length.share == length.SHARE
+    with pytest.raises(ConfigError, match=words):
+        opened(paths, SIZE, seconds=-4.0, spent=44.0)
 
 
 @pytest.mark.slow

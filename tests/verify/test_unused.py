@@ -83,6 +83,9 @@ def test_clean_lists_and_removes_only_when_it_is_told_to(aged: Paths) -> None:
     assert listed.exit_code == 0
     assert "`sightline clean --yes` removes them" in listed.stdout
     assert all((aged.root / one.path).exists() for one in found)
+    assert (
+        "`sightline clean --days 0.5 --yes` removes them" in CliRunner().invoke(app, ["clean", "--days", "0.5"]).stdout
+    )
     removed = CliRunner().invoke(app, ["clean", "--yes", "--json"])
     assert {one["path"] for one in json.loads(removed.stdout)} == {one.path for one in found}
     assert not any((aged.root / one.path).exists() for one in found)

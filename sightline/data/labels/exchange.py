@@ -21,11 +21,11 @@ from sightline.data.sources.label_sets import SEVERAL
 from sightline.data.sources.listed import Finder
 from sightline.data.versions import archive
 from sightline.errors import DataError
-from sightline.heads.labels import LABELS
+from sightline.heads.labels import LABELS, SEPARATOR
 from sightline.words import counted, to_cell
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Container, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from sightline.heads.labels import Labels
@@ -38,6 +38,8 @@ SHOWN = 10
 """Bad lines that an error names before it counts the others."""
 CONTRADICTORY = "contradictory"
 DIGEST = re.compile(r"[0-9a-f]{8,}")
+WHOLE = re.compile(r"(-?\d+)\.0+")
+"""A whole number as spreadsheets write it once a cell of its column is empty."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +124,15 @@ def put(
     return Imported(len(entries), len(changed), new_classes, archive.current(paths, use).digest)
 
 
+def spelled(label: str, labels: Labels, classes: Container[str]) -> str:
+    """A label that a person gave, in its one spelling; `3.0` is the class `3` where one of `classes` is called so."""
+    names = [
+        found[1] if name not in classes and (found := WHOLE.fullmatch(name)) and found[1] in classes else name
+        for name in labels.names(label)
+    ]
+    return labels.spelled(SEPARATOR.join(names))
+
+
 def needs_label(rows: pd.DataFrame) -> pd.Series:
     """Which rows of a manifest have no label, or two that contradict one another."""
     reason = rows["reason"].fillna("")
@@ -143,6 +154,8 @@ def _read(table: Path, raw: Path, rows: pd.DataFrame, labels: Labels) -> dict[st
         else:
             entries.setdefault(digest, (label, line))
     refuse(table, bad)
+    if not entries:
+        raise DataError(f"{table}: no line names an image and its label, so nothing is imported")
     return {digest: label for digest, (label, _) in entries.items()}
 
 
@@ -152,6 +165,7 @@ def _lines(table: Path, raw: Path, rows: pd.DataFrame, labels: Labels) -> Iterat
     The table is read as a labels.csv; images are named by either.
     """
     wanted = {"sha256": (), "label": cells.COLUMNS["label"]}
+    classes = set(labels.each(rows["label"]))
     try:
         sheet = cells.sheet(table, wanted, tuple(wanted))
     except DataError:
@@ -161,15 +175,16 @@ def _lines(table: Path, raw: Path, rows: pd.DataFrame, labels: Labels) -> Iterat
         for line, row in found:
             path = cells.text(row.get("path"))
             path = path if path in digests else finder.find(row)[0]
-            yield line, digests.get(path, path), *_labelled(row, labels)
+            yield line, digests.get(path, path), *_labelled(row, labels, classes)
         return
     for line, row in sheet.rows:
-        yield line, cells.text(row.get("sha256")).lower(), *_labelled(row, labels)
+        yield line, cells.text(row.get("sha256")).lower(), *_labelled(row, labels, classes)
 
 
-def _labelled(row: Mapping[str, Any], labels: Labels) -> tuple[str, str]:
+def _labelled(row: Mapping[str, Any], labels: Labels, classes: Container[str]) -> tuple[str, str]:
     label = plain(cells.text(row.get("label"))) or ""
-    return label, (labels.fault(label) or "") if row.get(SEVERAL) else ""
+    fault = (labels.fault(label) or "") if row.get(SEVERAL) else ""
+    return (spelled(label, labels, classes) if label else ""), fault
 
 
 def refuse(table: Path, bad: Sequence[str]) -> None:

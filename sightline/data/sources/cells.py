@@ -23,6 +23,8 @@ from sightline.data.sources.header import (
     columns_of,
     first,
     known,
+    unread,
+    without,
 )
 from sightline.data.sources.label_sets import PLURAL, SEVERAL
 from sightline.errors import DataError
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
 
     Row = tuple[int, dict[str, Any]]
 
-__all__ = ["COLUMNS", "LABEL", "Sheet", "as_text", "known", "sheet", "text"]
+__all__ = ["COLUMNS", "LABEL", "Sheet", "as_text", "known", "sheet", "text", "unread", "without"]
 
 EXCEL = re.compile(r"sep=(.)\r?\n", re.IGNORECASE)
 """First line by which Excel is told what parts the cells."""
@@ -44,10 +46,12 @@ EXCEL = re.compile(r"sep=(.)\r?\n", re.IGNORECASE)
 class Sheet:
     """The rows of a table, by our names of the columns."""
 
-    form: str
-    """How it was read, where it is not UTF-8 with commas and our names; else empty."""
+    how: dict[str, None]
+    """How it was read, where it is not UTF-8 with commas and our names."""
     rows: Iterator[Row]
     """Line number and values of each."""
+    unread: dict[str, None]
+    """The columns that were not read. Of JSON both are whole once the rows are read."""
 
 
 def sheet(
@@ -65,7 +69,8 @@ def sheet(
     text, alphabet = decoded(table)
     if table.suffix.lower() in {".jsonl", ".json"}:
         objects = _lines(text) if table.suffix.lower() == ".jsonl" else _whole(table, text, wanted)
-        return Sheet(alphabet, _objects(table, objects, columns, wanted))
+        how, others = dict.fromkeys(filter(None, [alphabet])), dict[str, None]()
+        return Sheet(how, _objects(table, objects, columns, wanted, how, others), others)
     given = EXCEL.match(text)
     skipped = 1 if given else 0
     text, marks = (text[given.end() :], {given.group(1): "what its first line says"}) if given else (text, SEPARATORS)
@@ -77,9 +82,9 @@ def sheet(
             "several labels, a column of 0 and 1 for each class"
         )
     parted = {**SEPARATORS, **BLANK, **marks}[found.separator]
-    how = [alphabet, "" if found.separator == "," else f"cells parted by {parted}", *found.how]
+    form = [alphabet, "" if found.separator == "," else f"cells parted by {parted}", *found.how]
     rows = ((line, found.values(row, f"{table}, line {line}")) for line, row in _rows(table, text, found, skipped))
-    return Sheet(", ".join(filter(None, how)), rows)
+    return Sheet(dict.fromkeys(filter(None, form)), rows, dict.fromkeys(found.unread))
 
 
 def as_text(found: Iterable[Mapping[str, Any]]) -> str:
@@ -153,7 +158,10 @@ def _objects(
     found: Iterator[tuple[int, Any]],
     columns: Mapping[str, tuple[tuple[str, ...], ...]],
     wanted: Sequence[str],
+    how: dict[str, None],
+    others: dict[str, None],
 ) -> Iterator[Row]:
+    """The rows of objects; puts into `how` which names were taken for ours, and into `others` what was not read."""
     while True:
         try:
             number, row = next(found)
@@ -166,6 +174,8 @@ def _objects(
             raise DataError(f"{table}, line {number}: not an object with {' and '.join(wanted)}: {str(row)[:80]}")
         lower = {name.strip().lower(): value for name, value in row.items()}
         values = {ours: lower[theirs] for ours, theirs in named.items()}
+        how.update((f"{theirs} as {ours}", None) for ours, theirs in named.items() if theirs != ours)
+        others.update(dict.fromkeys(unread(row, named.values())))
         yield number, values | _told(values.get(LABEL), named.get(LABEL, ""), f"{table}, line {number}")
 
 

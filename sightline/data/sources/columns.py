@@ -51,8 +51,12 @@ def opened(file: Path) -> Opened:
     label = OBJECTS if boxes else _label(file, [name for name in schema.names if name != image], features)
     others = cells.known([name for name in schema.names if name not in {image, label}], wanted=())
     how = f"with the column {image} as image, {label} as {'boxes' if boxes else 'label'}"
-    used = {"image": image, "label": label} | {ours: others[ours] for ours in ("split", "group") if ours in others}
-    wanted = {ours: _spelled(schema, name) for ours, name in used.items()}
+    bound = {ours: others[ours] for ours in ("split", "group") if ours in others}
+    how += "".join(f", {name} as {ours}" for ours, name in bound.items() if name != ours)
+    wanted = {"image": image, "label": label} | {ours: _spelled(schema, name) for ours, name in bound.items()}
+    read = [name.strip().lower() for name in wanted.values()]
+    if unread := [*cells.unread(schema.names, read)]:
+        how += f", {cells.without(unread, wanted)}"
     names = _names(_category(features.get(OBJECTS)) if boxes else features.get(label))
     return Opened(how, _pictures(file, batches, wanted, names, boxes=boxes), boxes)
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sightline.data.sources import label_sets
 from sightline.data.sources.label_sets import BY_COLUMNS, PLURAL, SEVERAL
-from sightline.words import from_cell
+from sightline.words import from_cell, visible
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 FACTS = ("species", "breed", "diagnosis", "dx", "type", "tag", "choice", "choices")
 """Columns that hold the names of classes; with 0 and 1, beside others of these, each is a class itself."""
@@ -42,9 +43,27 @@ COLUMNS: dict[str, tuple[tuple[str, ...], ...]] = {
         (*FACTS, "y", "class_id", "class_index", "category_id"),
     ),
     "split": (("set", "subset", "data set"),),
-    "group": (),
+    "group": (
+        (
+            *("patient", "patient_id", "patientid", "patient id"),
+            *("subject", "subject_id", "subjectid", "subject id", "group_id", "groupid", "group id"),
+        ),
+    ),
 }
 """Our name of a column → what others call it: what is meant for sure, and what is where that is not there."""
+PEOPLE = ("patient", "subject")
+"""Columns of groups that may be classes, too: they are where they hold 0 and 1 as all others do."""
+OWN = frozenset(("sha256", "why", "picture", "suggestion", "probability", "request", "place", "at"))
+"""Further columns of the tables that we write for people to label: nobody misses them."""
+INDEX = re.compile(r"|unnamed: \d+|__index_level_\d+__")
+"""Names of the number of the row, as pandas writes it."""
+BINDING = {
+    "split": "one called split says what is train, val or test",
+    "group": "one called group what belongs on one side",
+}
+"""What is lost where such a column has another name."""
+NAMED = 5
+"""Columns that a sentence names before it counts the others."""
 LABEL = "label"
 WANTED = ("path", LABEL)
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
@@ -66,6 +85,8 @@ class Columns:
     """Class → place of its column of 0 and 1."""
     bare: bool = False
     """No line names the columns."""
+    unread: tuple[str, ...] = ()
+    """The other columns."""
 
     def values(self, cells: Sequence[str], where: str) -> dict[str, Any]:
         """A row by our names, and how its label was told where it is the text of a set."""
@@ -93,13 +114,17 @@ def columns_of(
         names = [name.strip().lower() for name in lines[separator]]
         theirs = known(names, columns, wanted)
         if theirs and not (theirs.get(LABEL) in FACTS and _classes(text, separator, lines[separator], columns, wanted)):
-            return Columns(separator, *_placed(names, theirs), plural=theirs.get(LABEL) == PLURAL)
+            others = tuple(unread(lines[separator], theirs.values()))
+            return Columns(separator, *_placed(names, theirs), plural=theirs.get(LABEL) == PLURAL, unread=others)
     for separator in marks:
         names = [name.strip().lower() for name in lines[separator]]
         classes = _classes(text, separator, lines[separator], columns, wanted)
         if classes:
             theirs = known([*names, LABEL], columns, wanted)
-            places, how = _placed(names, {ours: name for ours, name in theirs.items() if ours != LABEL})
+            theirs = {ours: name for ours, name in theirs.items() if ours != LABEL}
+            places, how = _placed(
+                names, {ours: name for ours, name in theirs.items() if names.index(name) not in classes.values()}
+            )
             how.append(f"{len(classes)} columns of 0 and 1 as classes")
             return Columns(separator, places, how, classes=classes)
     for separator, cells in lines.items():
@@ -122,6 +147,8 @@ def _classes(
     """
     names = [name.strip().lower() for name in header]
     theirs = known([*names, LABEL], columns, wanted) if LABEL in wanted else {}
+    if theirs.get("group") in PEOPLE and names.index(theirs["group"]) in _flags(text, separator):
+        del theirs["group"]
     found = label_sets.class_columns(header, theirs.values()) if theirs else {}
     paths, labels = ({name for group in COLUMNS[ours] for name in group} for ours in WANTED)
     perhaps = labels.intersection(names)
@@ -169,6 +196,23 @@ def known(
             if theirs:
                 break
     return found if set(wanted) <= found.keys() else {}
+
+
+def unread(header: Iterable[str], read: Collection[str]) -> Iterator[str]:
+    """The columns that are not `read`, without those that say nothing of an image or are our own."""
+    for name in header:
+        plain = name.strip().lower()
+        if plain not in read and plain not in OWN and not INDEX.fullmatch(plain):
+            yield name.strip()
+
+
+def without(names: Sequence[str], read: Collection[str]) -> str:
+    """That the columns `names` are not read, and how those are called that would be; `read` are our names."""
+    shown = ", ".join(map(visible, names[:NAMED]))
+    more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
+    missing = [what for ours, what in BINDING.items() if ours not in read]
+    remedy = f" ({', '.join(missing)})" if missing else ""
+    return f"without the column{'s' * (len(names) > 1)} {shown}{more}{remedy}"
 
 
 def first(text: str, separator: str) -> list[str]:

@@ -166,7 +166,10 @@ def listed(table: Path) -> tuple[list[Listed], list[str]]:
     if not seen:
         raise DataError(f"{table} lists no image: it has no line but that of the columns")
     twice = [f"{counted(again, 'row')} that say the same again left out"] if again else []
-    return list(seen.values()), [*filter(None, [sheet.form]), *finder.said, *twice]
+    read = {name for _, row in found for name in row} if sheet.unread else set()
+    without = [cells.without([*sheet.unread], read)] if sheet.unread else []
+    how = [", ".join(sheet.how)] if sheet.how else []
+    return list(seen.values()), [*how, *finder.said, *twice, *without]
 
 
 def rows(table: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:

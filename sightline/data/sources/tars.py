@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from sightline.data.sources import entries
 from sightline.data.sources.item import SPLITS, Item, files, plain
 from sightline.data.sources.label_sets import of_list
-from sightline.data.tars import Member, members
+from sightline.data.tars import EndsEarly, Member, members
 from sightline.errors import DataError
 from sightline.images.reading import SUFFIXES
 
@@ -57,12 +57,20 @@ def items(folder: Path) -> Iterator[Item]:
 
 
 def shard(tar: Path, names: Sequence[str] = ()) -> Iterator[Item]:
-    """The images of one shard; `names` are those of the classes that numbers stand for."""
+    """The images of one shard, and the shard itself where it is cut; `names`: the classes that numbers stand for."""
     split = SPLITS.get(re.split(r"[-_.\d]", tar.name, maxsplit=1)[0].lower())
     seen: set[str] = set()
+    cut: list[str] = []
+
+    def whole() -> Iterator[Member]:
+        try:
+            yield from members(tar)
+        except EndsEarly as error:
+            cut.append(str(error))
+
     with tar.open("rb") as handle:
         # By the convention the files of a sample follow one another.
-        for _, group in groupby(members(tar), key=lambda member: _key(member.name)):
+        for _, group in groupby(whole(), key=lambda member: _key(member.name)):
             sample = list(group)
             texts = {_extension(one.name): _text(handle, one) for one in sample if _extension(one.name) in LABELS}
             label, lot, several = _label(texts, names, f"{tar.name}/{sample[0].name}")
@@ -71,6 +79,8 @@ def shard(tar: Path, names: Sequence[str] = ()) -> Iterator[Item]:
                     seen.add(one.name)
                     reason = None if label else "no label"
                     yield Item(f"{tar.name}/{one.name}", label, split, lot, reason, several=several)
+    for reason in cut:
+        yield Item(tar.name, None, reason=reason, closed=True)
 
 
 def _key(name: str) -> str:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple
 
 from sightline.data.sources import copying, tars
+from sightline.data.tars import check_end
 from sightline.errors import DataError
 from sightline.words import counted
 
@@ -146,7 +147,14 @@ def _members(archive: Path) -> Iterator[Iterator[Member]]:
             yield (_of_zip(found, one) for one in found.infolist() if not one.is_dir())
     else:
         with tarfile.open(archive, "r:*", errors="surrogateescape") as found_tar:
-            yield (_of_tar(found_tar, one) for one in found_tar if not one.isdir())
+            yield _of_tar_file(found_tar, archive)
+
+
+def _of_tar_file(found: tarfile.TarFile, archive: Path) -> Iterator[Member]:
+    yield from (_of_tar(found, one) for one in found if not one.isdir())
+    if archive.suffix.lower() == ".tar":
+        # Of a compressed file that is cut the decompressor tells.
+        check_end(found)
 
 
 def _of_zip(found: zipfile.ZipFile, one: zipfile.ZipInfo) -> Member:

@@ -18,6 +18,7 @@ from sightline.data.labels import exchange, given
 from sightline.data.manifest import COLUMNS
 from sightline.data.versions import history
 from sightline.errors import DataError
+from sightline.heads.labels import LABELS, MULTILABEL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -133,6 +134,28 @@ def test_bad_lines_are_told_and_nothing_is_imported(ingested: Paths, tmp_path: P
     ]
     assert (ingested.manifest("target").read_bytes(), ingested.history("target").read_bytes()) == state
     assert not ingested.labels("target").exists()
+
+
+@pytest.mark.slow
+def test_whole_number_with_a_point_is_the_class_without(ingested: Paths, tmp_path: Path) -> None:
+    """As a spreadsheet writes the column once a cell of it is empty; where there is no such class it stays as it is."""
+    first, second = rows(ingested)["sha256"].iloc[:2]
+    assert exchange.take(ingested, "target", write(tmp_path / "x.csv", (first, "3"))).new_classes == ("3",)
+    assert exchange.take(ingested, "target", write(tmp_path / "x.csv", (second, "3.0"))).new_classes == ()
+    assert exchange.take(ingested, "target", write(tmp_path / "x.csv", (second, "4.0"))).new_classes == ("4.0",)
+
+
+def test_each_name_of_a_set_may_be_such_a_number() -> None:
+    """Names that are classes as they stand keep their point, and nothing stays nothing."""
+    labels = LABELS[MULTILABEL]
+    given = ("3.0;1", "2.0;dent", "9.0", ";", "3.00;-1.0")
+    said = [exchange.spelled(one, labels, {"1", "2", "2.0", "3", "-1"}) for one in given]
+    assert said == ["1;3", "2.0;dent", "9.0", ";", "-1;3"]
+
+
+def test_table_without_a_line_is_refused(ingested: Paths, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no line names an image and its label, so nothing is imported"):
+        exchange.take(ingested, "target", write(tmp_path / "x.csv"))
 
 
 def test_many_bad_lines_are_counted(ingested: Paths, tmp_path: Path) -> None:

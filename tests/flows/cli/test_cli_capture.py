@@ -42,7 +42,7 @@ def test_log_tells_what_was_recorded(toy: Paths) -> None:
     said = RUNNER.invoke(app, ["capture", "log", "--json"])
     told = json.loads(said.output)
     (day,) = told["days"]
-    assert (said.exit_code, told["damaged"]) == (0, {})
+    assert (said.exit_code, told["damaged"], told["old"]) == (0, {}, [])
     assert {key: day[key] for key in ("version", "role", "rows", "abstained", "foreign", "dropped")} == {
         "version": "1",
         "role": "champion",
@@ -60,6 +60,19 @@ def test_log_tells_what_was_recorded(toy: Paths) -> None:
     file.unlink()
     write_value(toy.root, "capture.keep", "none")
     assert "capture.keep is none" in RUNNER.invoke(app, ["capture", "log"]).output
+
+
+def test_log_names_the_days_that_are_too_old(toy: Paths) -> None:
+    """Whatever is recorded now: until a server starts they lie there."""
+    record(toy, 1)
+    (today,) = (toy.root / "captured").glob("date=*")
+    today.rename(today.with_name("date=2020-02-03"))
+    write_value(toy.root, "capture.keep", "none")
+    sentence = "older than capture.days = 90: 1 day, from 2020-02-03 on; the next `sightline serve` removes what is"
+    assert sentence in " ".join(RUNNER.invoke(app, ["capture", "log"]).output.split())
+    assert json.loads(RUNNER.invoke(app, ["capture", "log", "--json"]).output)["old"] == ["2020-02-03"]
+    record(toy, 0)
+    assert "older" not in RUNNER.invoke(app, ["capture", "log"]).output
 
 
 def test_recorded_answers_are_in_no_version(toy: Paths) -> None:

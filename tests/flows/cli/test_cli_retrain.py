@@ -6,11 +6,15 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+from conftest import copy_project
 from typer.testing import CliRunner
 
 from flows.cli.app import app
+from sightline.data.versions import history
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from sightline.project import Paths
 
 RUNNER = CliRunner()
@@ -34,6 +38,24 @@ def test_decision_of_now_and_of_other_facts() -> None:
     found = json.loads(why("--dry-run", "--json", *words, "--set", "retrain.new_labels=0.2"))
     assert (found["train"], found["sentence"]) == (False, "no training: nothing asks for it")
     assert json.loads(why("--json"))["facts"]["champion"] is None
+
+
+def test_chance_follows_from_what_is_assumed(crowned: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The chance that a gain shows, and the labels that it needs, unless they are assumed themselves."""
+    history.ingest(copy_project(crowned, tmp_path / "toy project", monkeypatch), "target")
+
+    def told(*assumed: str) -> tuple[float, int]:
+        words = [part for one in assumed for part in ("--set", f"facts.{one}")]
+        facts = json.loads(why("--dry-run", "--json", *words))["facts"]
+        return facts["chance"], facts["needed"]
+
+    now, harmed = told(), told("harmed=true", "lost=0.9")
+    assert now[0] < harmed[0]
+    assert now[1] > harmed[1]
+    assert told("lost=0.9") == now
+    assert told("shifted=true", "drop=0.9") == harmed
+    assert told("harmed=true", "lost=0.9", "chance=0.3") == (0.3, harmed[1])
+    assert told("harmed=true", "lost=0.9", "needed=7") == (harmed[0], 7)
 
 
 @pytest.mark.usefixtures("toy")
