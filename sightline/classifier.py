@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -13,13 +15,14 @@ from PIL import Image, ImageOps
 from sightline.config import find_root
 from sightline.errors import RegistryError
 from sightline.images.reading import MODES, SIXTEEN_BIT, UnreadableImage, to_rgb
+from sightline.models.predictor import naming
 from sightline.project import Paths
 from sightline.registry.served import answering
 from sightline.tracking.versions import CHAMPION, classifier_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from typing import Any
+    from collections.abc import Sequence
+    from typing import IO, Any
 
     import pandas as pd
     from numpy.typing import NDArray
@@ -27,11 +30,18 @@ if TYPE_CHECKING:
     from sightline.heads.answer import Answer
     from sightline.models.predictor import Predictor
 
-Picture: TypeAlias = "str | Path | bytes | bytearray | memoryview | Image.Image | NDArray[np.uint8 | np.uint16]"
-"""A path, the bytes of an image file, a picture of Pillow's, or an array of `ARRAYS`."""
+Picture: TypeAlias = (
+    "str | Path | bytes | bytearray | memoryview | IO[bytes] | Image.Image | NDArray[np.uint8 | np.uint16]"
+)
+"""A path, the bytes of an image file, a file that is open for reading them, a picture of Pillow's, or an array of
+`ARRAYS`."""
 ONE = (str, Path, bytes, bytearray, memoryview, Image.Image, np.ndarray)
-ARRAYS = "uint8 (H, W, 3), (H, W, 4), (H, W) or (H, W, 1), or uint16 (H, W)"
+ARRAYS = "uint8 (H, W, 3), (H, W, 4), (H, W) or (H, W, 1), uint16 (H, W) or (H, W, 1), or a file's bytes as uint8 (N,)"
 """The arrays that are taken, in words."""
+CHANNELS = {np.dtype(np.uint8): ((), (1,), (3,), (4,)), np.dtype(np.uint16): ((), (1,))}
+"""The same: what may follow height and width in the shape of pixels."""
+TAKEN = f"a path, the bytes of an image file, an open file, a picture of Pillow's, or an array {ARRAYS}"
+"""What one image may be, in words."""
 NAME = re.compile(r"(?P<model>[^@/]+)(?:@(?P<alias>\w+)|/(?P<version>\d+))")
 
 
@@ -50,18 +60,29 @@ class Classifier:
     def predict(self, images: Picture | Iterable[Picture]) -> list[Answer]:
         """An answer for each image, in order.
 
-        Raises UnreadableImage where one cannot be read, OSError where a path cannot.
+        Raises UnreadableImage where one cannot be read, by its path or its place; OSError where a path cannot.
         """
-        several = [images] if isinstance(images, ONE) else images
-        return self._predictor.predict([_bytes(one) for one in several])
+        several: list[Any]
+        if isinstance(images, ONE) or hasattr(images, "read"):
+            several, names = [images], [_name(images, "")]
+        elif isinstance(images, Iterable) and not isinstance(images, Mapping) and not hasattr(images, "columns"):
+            several = list(images)
+            names = [_name(one, f"image {place} of {len(several)}") for place, one in enumerate(several, 1)]
+        else:
+            raise UnreadableImage(f"{type(images).__name__!r} is not taken: give {TAKEN}, or a list of them")
+        files = [naming(name, _bytes, one) for name, one in zip(names, several, strict=True)]
+        return self._predictor.predict(files, names)
 
     def to_pandas(self, answers: Sequence[Answer]) -> pd.DataFrame:
         """Answers as a table: label, probability, abstain, set, foreign, foreign_score, and a column for each class.
 
-        Where images have several labels, a column with the list of them too.
+        Where images have several labels, a column with the list of them too; where they have boxes, one with those.
         """
         import pandas as pd
 
+        task = self._predictor.task
+        sets = [*([] if task.is_exclusive else ["labels"]), *(["boxes"] if task.is_located else [])]
+        fixed = ["label", *sets, "probability", "abstain", "set", "foreign", "foreign_score"]
         rows = [
             {
                 "label": one.label,
@@ -75,7 +96,7 @@ class Classifier:
             }
             for one in answers
         ]
-        return pd.DataFrame(rows)
+        return pd.DataFrame(rows, columns=[*fixed, *(f"p({name})" for name in self.classes)])
 
 
 def champion(project: str | Path = ".") -> Classifier:
@@ -106,24 +127,44 @@ def _open(paths: Paths, version: str | None) -> Classifier:
     return Classifier(found.number, found.predictor)
 
 
+def _name(image: Any, place: str) -> str:
+    """What an image is called where it cannot be read: by its path, else by its place."""
+    return str(image) if isinstance(image, str | Path) else place
+
+
 def _bytes(image: Picture) -> bytes:
     """The image as a file: what is in memory goes through the same reading as a file does."""
     if isinstance(image, bytes | bytearray | memoryview):
         return bytes(image)
     if isinstance(image, str | Path):
         return Path(image).read_bytes()
-    return _file(image if isinstance(image, Image.Image) else _picture(image))
+    if isinstance(image, Image.Image):
+        return _file(image)
+    if isinstance(image, np.ndarray):
+        is_file = image.dtype == np.uint8 and image.ndim == 1
+        return image.tobytes() if is_file else _file(_picture(image))
+    if hasattr(image, "read"):
+        return _read(image)
+    raise UnreadableImage(f"{type(image).__name__!r} is not taken for an image: give {TAKEN}, several images as a list")
+
+
+def _read(file: IO[bytes]) -> bytes:
+    # From its start, as Pillow does: what was just written into memory stands at its end.
+    with suppress(AttributeError, OSError):
+        file.seek(0)
+    data = file.read()
+    if not isinstance(data, bytes):
+        raise UnreadableImage(f"{type(file).__name__!r} reads {type(data).__name__!r}: open the file with mode 'rb'")
+    return data
 
 
 def _picture(array: NDArray[Any]) -> Image.Image:
-    what = f"an array {array.dtype} {array.shape}" if isinstance(array, np.ndarray) else repr(type(array).__name__)
-    try:
-        picture = Image.fromarray(array[..., 0] if array.ndim == 3 and array.shape[2] == 1 else array)  # noqa: PLR2004
-    except (TypeError, ValueError, AttributeError):
-        picture = None
-    if picture is None or not array.size or picture.mode in {"I", "F"}:
-        raise UnreadableImage(f"{what} is not taken for an image: give {ARRAYS}, several images as a list")
-    return picture
+    # By our own list: Pillow takes more, the bytes of a file among them, and makes pictures of it.
+    channels = CHANNELS.get(array.dtype.newbyteorder("="), ()) if array.size and array.ndim > 1 else ()
+    if array.shape[2:] not in channels:
+        what = f"an array {array.dtype} {array.shape}"
+        raise UnreadableImage(f"{what} is not taken for an image: give {TAKEN}, several images as a list")
+    return Image.fromarray(array[..., 0] if array.shape[2:] == (1,) else array)
 
 
 def _file(picture: Image.Image) -> bytes:

@@ -13,6 +13,7 @@ from sightline.errors import ProjectError
 from sightline.export.formats import FILES, write
 from sightline.files import replacing
 from sightline.images.placement import GROUND
+from sightline.images.reading import MODES
 from sightline.models.bundle import golden
 from sightline.models.parity import parity
 from sightline.models.predictor import Predictor
@@ -123,4 +124,5 @@ def _page(name: str, told: dict[str, Any]) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    return environment.get_template(f"{name}.j2").render(told, file=FILES[told["format"]], ground=GROUND)
+    values = {"file": FILES[told["format"]], "ground": GROUND, "modes": sorted(MODES)}
+    return environment.get_template(f"{name}.j2").render(told, **values)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -11,13 +11,13 @@ import torch
 from sightline.files import replacing
 from sightline.heads.known import of
 from sightline.images.normalise import normalise
-from sightline.images.reading import decode
+from sightline.images.reading import UnreadableImage, decode
 from sightline.models import bundle
 from sightline.models.device import exact
 from sightline.models.foreign import describe
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from sightline.models.runtimes import Run
 
 BATCH = 64
+Given = TypeVar("Given")
+Made = TypeVar("Made")
 
 
 class Outputs(NamedTuple):
@@ -105,15 +107,17 @@ class Predictor:
         """
         return decode(data, self.card.size, self.max_pixels, self.card.fit, self.card.white)
 
-    def predict(self, images: Sequence[bytes]) -> list[Answer]:
+    def predict(self, images: Sequence[bytes], names: Sequence[str] | None = None) -> list[Answer]:
         """One answer for each image file, in order.
 
-        Raises UnreadableImage where one cannot be read.
+        Raises UnreadableImage where one cannot be read, by its name where there are `names`, one for each image.
         """
         found: list[Answer] = []
+        called = [""] * len(images) if names is None else names
         for start in range(0, len(images), BATCH):
             part = images[start : start + BATCH]
-            found += self.answers(part, np.stack([self.decode(data) for data in part]))
+            pairs = zip(called[start : start + BATCH], part, strict=True)
+            found += self.answers(part, np.stack([naming(name, self.decode, data) for name, data in pairs]))
         return found
 
     def answers(self, images: Sequence[bytes], pixels: NDArray[np.uint8]) -> list[Answer]:
@@ -131,6 +135,14 @@ class Predictor:
             self.task.answer(data, row, self.card, score) for data, row, score in zip(images, rows, scores, strict=True)
         )
         return list(answers), found.described
+
+
+def naming(name: str, read: Callable[[Given], Made], given: Given) -> Made:
+    """What `read` makes of an image. Raises UnreadableImage, which begins with the `name` where that is not empty."""
+    try:
+        return read(given)
+    except UnreadableImage as error:
+        raise UnreadableImage(f"{name}: {error}" if name else str(error)) from None
 
 
 def write_bundle(

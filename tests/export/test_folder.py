@@ -22,6 +22,7 @@ from sightline.errors import ModelError, ProjectError
 from sightline.export import formats
 from sightline.export.folder import export
 from sightline.heads.conformal import Conformal
+from sightline.images.reading import UnreadableImage
 from sightline.models import graph, runtimes
 from sightline.models.parity import parity
 from sightline.models.predictor import Predictor
@@ -94,6 +95,29 @@ def test_client_tells_what_it_cannot_read(exported: Callable[[str], Path], tmp_p
     told = {row.pop("path"): row for row in map(json.loads, done.stdout.splitlines())}
     assert list(told) == [*asked, "missing.png"]
     assert [name for name, row in told.items() if set(row) == {"error"} and row["error"]] == list(told)[1:]
+    assert "0x" not in done.stdout
+
+
+def test_client_refuses_the_pixels_that_the_version_refuses(
+    bundle: Path, exported: Callable[[str], Path], tmp_path: Path
+) -> None:
+    """With the same words: floating point and 32 bits have no white. 16 bits that Pillow gives 32 are answered."""
+    grey = Image.fromarray(photo(0)[..., 0])
+    deep = np.asarray(grey).astype(np.int32)
+    asked = {"floats.tif": file(grey.convert("F"), "TIFF"), "wide.tif": file(Image.fromarray(deep * 70_000), "TIFF")}
+    asked["deep.pgm"] = b"P5 16 16 65535 " + (deep * 257).astype(">u2").tobytes()
+    for name, data in asked.items():
+        (tmp_path / name).write_bytes(data)
+    words = [sys.executable, "-I", "-c", ALONE, str(exported("onnx") / "client.py"), *asked]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+    *refused, answered = map(json.loads, done.stdout.splitlines())
+    predictor = Predictor.load(bundle)
+    for said, data in zip(refused, asked.values(), strict=False):
+        with pytest.raises(UnreadableImage, match=r"pixel mode [FI] is not supported") as other:
+            predictor.predict([data])
+        assert said["error"] == str(other.value)
+    (answer,) = predictor.predict([asked["deep.pgm"]])
+    assert answered["probability"] == pytest.approx(answer.probability, abs=1e-5)
 
 
 @pytest.mark.slow

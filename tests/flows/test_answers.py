@@ -13,6 +13,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import httpx
@@ -24,6 +25,7 @@ from conftest import copy_project, enter, make_images, make_project
 from PIL import Image
 
 import sightline
+from sightline.config import write_value
 from sightline.digests import tree_digest
 from sightline.errors import ConfigError, RegistryError
 from sightline.models.weights import WEIGHTS
@@ -159,8 +161,25 @@ def test_server_answers_for_the_champion_until_it_is_told_to_end(trained: Paths)
         assert answer["probability"] == pytest.approx(expected, abs=1e-5)
         process.terminate()
         process.wait(20)
+        assert process.stderr is not None
+        assert process.stderr.read() == "SIGTERM: the server has ended\n"
     # uvicorn hands the signal on once it is through, and the command line leaves with the status that shells know.
     assert process.returncode == 128 + signal.SIGTERM
+
+
+def test_server_that_records_nothing_removes_what_is_too_old(trained: Paths) -> None:
+    """Who turns the recording off is still promised that."""
+    write_value(trained.root, "capture.keep", "none")
+    for day in ("2020-02-03", f"{datetime.now(UTC):%Y-%m-%d}"):
+        (trained.root / "captured" / f"date={day}").mkdir(parents=True)
+    with served(trained) as (_, address):
+        with httpx.Client(transport=httpx.HTTPTransport(retries=20), timeout=30) as client:
+            assert client.get(f"{address}/readyz").json()["capture"] is None
+        end = time.monotonic() + 20
+        while len(days := list((trained.root / "captured").iterdir())) > 1:
+            assert time.monotonic() < end
+            time.sleep(0.1)
+    assert [path.name for path in days] == [f"date={day}"]
 
 
 def test_server_told_twice_to_end_has_recorded_what_it_answered(trained: Paths) -> None:

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 from sightline.errors import ModelError
-from sightline.models.zoo import build, load_init, names, try_out
+from sightline.models.zoo import build, check, load_init, names, try_out
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -139,6 +139,18 @@ def test_unknown_weights_name_lists_the_known_ones() -> None:
     """A weights name that torchvision does not have is told with those that it has."""
     with pytest.raises(ModelError, match=r"ResNet18_Weights\.IMAGENET1K_V1"):
         load_init(build("resnet18", 3, 32), "ResNet18_Weights.NONE", "resnet18")
+
+
+@pytest.mark.parametrize("init", ["../some.log", "backbone.bin", "microsoft/resnet-18"])
+@pytest.mark.parametrize("network", ["cnn", "resnet18"])
+def test_path_of_another_file_is_no_name_of_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, init: str, network: str
+) -> None:
+    """What is a file, or is written as a path, is told as such, and what files of weights are called."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "backbone.bin").touch()
+    with pytest.raises(ModelError, match=rf"^{init} is no file of weights \(\.pt, .*hf-hub:USER/NAME$"):
+        check(network, init)
 
 
 @pytest.mark.parametrize("network", ["cnn", "resnet34"])
