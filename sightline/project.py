@@ -37,10 +37,7 @@ class Paths:
 
     def raw(self, use: str) -> Path:
         """Raw images of a data set."""
-        datasets = self.params.datasets
-        if use not in datasets:
-            raise ProjectError(f"{use}: this project has no such data set; params.yaml has {', '.join(datasets)}")
-        return self.root / datasets[use].images
+        return self.root / self.params.dataset(use).images
 
     def manifest(self, use: str) -> Path:
         """The manifest of a data set."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sightline import names
+from sightline.errors import ProjectError
 from sightline.params.data import ROLES, Against, Dataset, Fractions, Grouping, Ingest, Preprocess, Validate
 from sightline.params.learning import Evaluate, Finetune, Gate, Pretrain, Train, Transfer
 from sightline.params.section import Section, Task
@@ -79,7 +80,13 @@ class Params(Section):
 
     def task_of(self, use: str) -> Task:
         """How the labels of a data set are meant."""
-        return self.datasets[use].task or self.project.task
+        return self.dataset(use).task or self.project.task
+
+    def dataset(self, use: str) -> Dataset:
+        """A data set of the project. Raises ProjectError where it has none of that name."""
+        if use not in self.datasets:
+            raise ProjectError(f"{use}: this project has no such data set; params.yaml has {', '.join(self.datasets)}")
+        return self.datasets[use]
 
     def __post_init__(self) -> None:
         unknown = sorted(set(self.datasets) - {"source", "target"})

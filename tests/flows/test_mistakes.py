@@ -153,6 +153,7 @@ FRESH = (
     Mistake("data quality", ("no manifest", "sightline run")),
     Mistake("data log source", ("source", "no such data set", "target")),
     Mistake("data baseline source", ("source", "no such data set", "target")),
+    Mistake("data label export todo.csv --use source", ("source", "no such data set", "target")),
     Mistake("data log taget", ("'taget'", "'target'")),
     Mistake("report", ("no report", "sightline run")),
     Mistake("serve --port 99999", ("--port", "65535")),
