@@ -172,7 +172,7 @@ FRESH = (
     Mistake("run --set finetune.recipe.learning_rate=nan", ("'nan'", "valid number")),
     Mistake("run --set project.task=multilable", ("'multilable'", "'multilabel'")),
     Mistake("run --set gate.alpha=2", ("alpha = 2", "stricter, not laxer")),
-    Mistake("run --set ingest.max_megapixels=0", ("max_megapixels = 0", "0 … 89")),
+    Mistake("run --set ingest.max_megapixels=0", ("max_megapixels = 0", "at most 89")),
     Mistake("run --set pretrain.init=champion", ("toy-classifier@champion", "no such registered model")),
     Mistake(
         "run --set pretrain.init=https://example.org/a.pt", ("https://example.org/a.pt", "no such file of weights")
