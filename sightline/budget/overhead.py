@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import statistics
 import time
 from dataclasses import asdict, dataclass
@@ -35,7 +36,7 @@ HEAD, TAIL = 20.0, 10.0
 START = 5.0
 """Seconds that a command takes there until its flow begins."""
 LEAST, MOST = 0.2, 20.0
-"""How many times faster or slower than there a start may make a machine seem."""
+"""How many times shorter or longer than there a start may seem."""
 FIXED = 0.3
 """Least share of the time after training that is no matter of the number of images."""
 ANSWERED, CORRUPTED = 64, 16
@@ -81,7 +82,8 @@ class Shown:
 def expected(runs: Path, start: float, images: int) -> Overhead:
     """What this run will take beside training; it took `start` seconds until it began (0 = nobody knows)."""
     past = _past(runs)
-    slower = min(MOST, max(LEAST, start / START)) if start else 1.0
+    # The root: a start tells of a cold disk and of what else goes on there, which the rest of a run feels less.
+    slower = math.sqrt(min(MOST, max(LEAST, start / START))) if start else 1.0
     heads = [one.head * max(1.0, images / max(1, one.images)) for one in past if one.head is not None]
     tails = [one.tail for one in past]
     return Overhead(
