@@ -77,9 +77,10 @@ def apply(rows: pd.DataFrame, path: Path) -> pd.DataFrame:
     table does not have, as on another branch, has no label: its folder is no class.
     """
     given = {digest: one.label for digest, one in read(path).items()}
-    stem = rows["path"].str.extract(r"([^/.]*)\.[^/]*$", expand=False)
-    stray = ((rows["label"] == CAPTURED) & (stem == rows["sha256"])).fillna(value=False) & ~rows["sha256"].isin(given)
-    if not given and not stray.any():
+    captured = rows[rows["label"].eq(CAPTURED).fillna(value=False).astype(bool)]
+    own = captured["path"].str.extract(r"([^/.]*)\.[^/]*$", expand=False) == captured["sha256"]
+    stray = captured.index[own & ~captured["sha256"].isin(given)]
+    if not given and stray.empty:
         return rows
     rows = rows.copy()
     rows.loc[stray, "label"], rows.loc[stray, "status"] = None, QUARANTINED

@@ -68,7 +68,7 @@ def test_log_names_the_days_that_are_too_old(toy: Paths) -> None:
     (today,) = (toy.root / "captured").glob("date=*")
     today.rename(today.with_name("date=2020-02-03"))
     write_value(toy.root, "capture.keep", "none")
-    sentence = "older than capture.days = 90: 1 day, from 2020-02-03 on; the next `sightline serve` removes what is"
+    sentence = "older than capture.days = 90: 1 day, from 2020-02-03 on, which the next `sightline serve` removes"
     assert sentence in " ".join(RUNNER.invoke(app, ["capture", "log"]).output.split())
     assert json.loads(RUNNER.invoke(app, ["capture", "log", "--json"]).output)["old"] == ["2020-02-03"]
     record(toy, 0)
