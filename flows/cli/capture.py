@@ -49,8 +49,8 @@ def log(as_json: AsJson = False) -> None:
             say(f"{name} cannot be read, and counts nowhere: {why}", err=True)
         if old:
             say(
-                f"older than capture.days = {policy.days}: {counted(len(old), 'day')}, from {old[0]} on, which the next "
-                "`sightline serve` removes"
+                f"older than capture.days = {policy.days}: {counted(len(old), 'day')}, from {old[0]} on, which the "
+                "next `sightline serve` removes"
             )
     if damaged:
         raise typer.Exit(1)
