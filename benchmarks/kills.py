@@ -151,14 +151,17 @@ def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
 
 
 def kill(base: Path, root: Path, moment: float, weights: list[str]) -> Trial:
-    """Kill a run after so many seconds, and run it again."""
+    """Kill a run after so many seconds, or after half of them where it has ended before, and run it again."""
     shutil.rmtree(root, ignore_errors=True)
     shutil.copytree(base, root, symlinks=True)
     process = start(root)
-    with suppress(subprocess.TimeoutExpired):
+    try:
         process.wait(moment)
-    with suppress(ProcessLookupError):
+    except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
+    else:
+        finish(process)
+        return kill(base, root, moment / 2, weights)
     trial = Trial(f"killed after {moment:.1f} s", last(finish(process)[1]))
     if left := processes(root):
         trial.wrong.append(f"process left by the kill: {left}")

@@ -1,12 +1,14 @@
 """Damage to what a project stores: each is found before use or healed, and none gives another answer.
 
-    python benchmarks/tamper.py [--quick] [--cases N] [--seed N] [--only TEXT] [--keep FOLDER]
+    python benchmarks/tamper.py [--quick] [--cases N] [--seed N] [--only TEXT] [--keep FOLDER] [--cells FILE]
 
 A tiny project is trained. Its tree is walked; files whose paths differ in digests and numbers alone are of one kind.
 Of each kind some files (--quick: one of each of a few kinds) are damaged in three ways: a flipped byte, a cut to half,
 another file's content. After each the usual commands are called as a user would: predict, run, evaluate, history,
 lineage. Either one refuses with a sentence, or all answer as before; never a traceback, never another answer. Where all
 answer, the file is whole again, or `sightline verify` says that it is damaged; else it is `idle`, which is not found.
+
+Cases that were tried stay in the file `--cells`, if it is named, and are not tried again: all of them take hours.
 
 What a person gives and commits (images, params.yaml, the YAML files of DVC and Prefect, git's own folder) is the
 question, not the answer, and stays as it is; so do pages, which nothing reads.
@@ -24,12 +26,13 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
+from sets import Cells
 
 from sightline.config import write_value
 
@@ -76,6 +79,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the draws")
     parser.add_argument("--only", default="", help="kinds that this regular expression finds")
     parser.add_argument("--keep", type=Path, help="where the trained project is kept, and taken from where it is there")
+    parser.add_argument("--cells", type=Path, help="keeps the cases that were tried")
     words = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="tamper") as folder:
         root = words.keep or Path(folder) / "project"
@@ -85,13 +89,15 @@ def main() -> None:
         shutil.copytree(root, whole, symlinks=True)
         known = answers(root)
         restore(root, whole)
-        rng = random.Random(words.seed)  # noqa: S311 — draws of a test
-        chosen = drawn(root, rng, words.cases or (FEW if words.quick else None), words.only)
-        cases = []
+        chosen = drawn(root, words.seed, words.cases or (FEW if words.quick else None), words.only)
+        cells, cases = Cells(words.cells or Path(folder, "cells.json")), []
         for kind, path, harm in chosen:
-            cases.append(one(root, known, kind, path, harm, rng))
+            name = f"{words.seed}/{kind}/{harm}"
+            if name not in cells.rows:
+                cells.keep(name, asdict(one(root, known, kind, path, harm, draws(name))))
+                restore(root, whole)
+            cases.append(Case(**cells.rows[name]))
             print(f"{cases[-1].outcome:10} {harm:5} {kind:60} {cases[-1].said}", flush=True)
-            restore(root, whole)
     report(cases)
 
 
@@ -186,7 +192,12 @@ def kind_of(path: str) -> str:
     return re.sub(r"\d+", "#", re.sub(r"(?<![a-z])(m-)?[0-9a-f]{2}/[0-9a-f]{20,}|(m-)?[0-9a-f]{12,}", "*", path))
 
 
-def drawn(root: Path, rng: random.Random, most: int | None, only: str) -> list[tuple[str, str, str]]:
+def draws(name: str) -> random.Random:
+    """The same for the same name, whatever else is tried."""
+    return random.Random(name)  # noqa: S311 — draws of a test
+
+
+def drawn(root: Path, seed: int, most: int | None, only: str) -> list[tuple[str, str, str]]:
     """Kind, path and harm of each case; of every kind one file for each harm, or `most` of all kinds."""
     kinds: dict[str, list[str]] = {}
     for path in sorted(root.rglob("*")):
@@ -194,12 +205,15 @@ def drawn(root: Path, rng: random.Random, most: int | None, only: str) -> list[t
         if path.is_file() and path.stat().st_size and not GIVEN.match(name):
             kinds.setdefault(kind_of(name), []).append(name)
     picked = [
-        (kind, rng.choice(paths), harm) for kind, paths in kinds.items() if re.search(only, kind) for harm in HARMS
+        (kind, draws(f"{seed}/{kind}/{harm}").choice(paths), harm)
+        for kind, paths in kinds.items()
+        if re.search(only, kind)
+        for harm in HARMS
     ]
     print(f"{len(kinds)} kinds of stored files, {sum(map(len, kinds.values()))} files")
     if most is None or most >= len(picked):
         return picked
-    return sorted(rng.sample(picked, most))
+    return sorted(draws(str(seed)).sample(picked, most))
 
 
 def one(root: Path, known: list[str], kind: str, path: str, harm: str, rng: random.Random) -> Case:
