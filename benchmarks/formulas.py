@@ -25,7 +25,7 @@ import torch
 from torch import nn
 
 from sightline.data.embedded import fractals
-from sightline.data.embedded.formulas import SIDE
+from sightline.data.embedded.field import SIDE
 from sightline.data.loader import Images
 from sightline.digests import file_digest
 from sightline.models.beginning import begin_from

@@ -104,6 +104,24 @@ def by_training(predictor: Predictor, bundle: Path, images: list[bytes]) -> NDAr
     return found
 
 
+def by_mlflow(folder: Path, texts: list[str], logs: Path) -> list[dict[str, Any]]:
+    """What MLflow's own server answers to images in base64."""
+    port = free_port()
+    words = [sys.executable, "-P", "-m", "mlflow", "models", "serve", "-m", str(folder), "--env-manager", "local"]
+    env = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    with started([*words, "--port", str(port)], port, logs, env=env):
+        table = {"columns": ["image"], "data": [[text] for text in texts]}
+        reply = httpx.post(
+            f"http://127.0.0.1:{port}/invocations",
+            content=json.dumps({"dataframe_split": table}),
+            headers={"content-type": "application/json"},
+            timeout=120,
+        )
+    assert reply.status_code == 200, reply.text
+    found: list[dict[str, Any]] = reply.json()["predictions"]
+    return found
+
+
 def test_every_way_decides_alike(tmp_path: Path) -> None:
     """Training form, bundle, HTTP in three encodings, MLflow's server, batch, ONNX and OpenVINO."""
     images = odd()
@@ -145,19 +163,8 @@ def test_every_way_decides_alike(tmp_path: Path) -> None:
     assert [Path(path).name for path in rows["path"]] == names
     same([{**one, "set": list(one["set"])} for one in rows.to_dict("records")], "score")  # type: ignore[dict-item]
 
-    folder, port = tracker.files(tracker.classifier_model, number), free_port()
-    words = [sys.executable, "-P", "-m", "mlflow", "models", "serve", "-m", str(folder), "--env-manager", "local"]
-    env = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    with started([*words, "--port", str(port)], port, tmp_path, env=env):
-        table = {"columns": ["image"], "data": [[text] for text in texts]}
-        reply = httpx.post(
-            f"http://127.0.0.1:{port}/invocations",
-            content=json.dumps({"dataframe_split": table}),
-            headers={"content-type": "application/json"},
-            timeout=120,
-        )
-        assert reply.status_code == 200, reply.text
-        same(reply.json()["predictions"], "mlflow models serve", likely=None)
+    served_by_mlflow = by_mlflow(tracker.files(tracker.classifier_model, number), texts, tmp_path)
+    same(served_by_mlflow, "mlflow models serve", likely=None)
 
     pixels = np.stack([predictor.decode(data) for data in files])
     for kind, graph in (("onnx", "model.onnx"), ("openvino", "model.xml")):

@@ -7,42 +7,18 @@ waves and scattered leaves stand for textures (Baradad et al. 2021).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from sightline.data.embedded.attractors import systems
 from sightline.data.embedded.exact import angle, cos, sin, spread, uniform
+from sightline.data.embedded.field import COLUMN, ROW, Field, added, nothing, over, view
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numpy.typing import NDArray
-
-    from sightline.data.embedded.exact import Floats
-
-SIDE = 64
-"""Height and width of every image, pixels."""
-WALKERS, STEPS, BURN = 160, 48, 12
-"""Points that follow the maps of a system at once, their steps, and those before they have come to its attractor."""
-
-_COLUMN, _ROW = (one.astype(np.float32) for one in np.meshgrid(*[(np.arange(SIDE) + 0.5) * (2 / SIDE) - 1] * 2))
-
-
-class Field(NamedTuple):
-    """Some images before they are painted, both (images, SIDE, SIDE) of 0 … 1."""
-
-    value: Floats
-    """The place of each pixel on the class's scale of colours."""
-    cover: Floats
-    """How far it covers the background."""
-
-
-class Formula(Protocol):
-    """The law of a class."""
-
-    def __call__(self, rng: np.random.Generator, count: int) -> Field:
-        """The fields of `count` images."""
-        ...
+    from sightline.data.embedded.field import Formula
 
 
 def drawn(rng: np.random.Generator, kind: int) -> Formula:
@@ -54,112 +30,6 @@ def drawn(rng: np.random.Generator, kind: int) -> Formula:
         high = ((value > 0.5) & (cover > 0.5)).mean((1, 2))
         if (lit > 0.12).all() and ((high > 0.04) & (high < 0.96)).sum() >= 3:
             return formula
-
-
-def _view(rng: np.random.Generator, count: int, turn: float, zoom: float, shift: float) -> tuple[Floats, Floats]:
-    """Coordinates of the pixels, -1 … 1, turned, zoomed and shifted for each image."""
-    turned = uniform(rng, -turn, turn, count, 1, 1)
-    size = uniform(rng, 1 / zoom, zoom, count, 1, 1)
-    c, s = cos(turned) * size, sin(turned) * size
-    x = _COLUMN - uniform(rng, -shift, shift, count, 1, 1)
-    y = _ROW - uniform(rng, -shift, shift, count, 1, 1)
-    return x * c - y * s, x * s + y * c
-
-
-def _added(terms: Floats, weights: Floats) -> Floats:
-    """Sum of `terms` (terms, …) with `weights` (terms, …), in their order."""
-    total: Floats = terms[0] * weights[0]
-    for term, weight in zip(terms[1:], weights[1:], strict=True):
-        total = total + term * weight
-    return total
-
-
-def _nothing(count: int) -> Field:
-    """Background alone."""
-    empty = np.zeros((count, SIDE, SIDE), np.float32)
-    return Field(empty, empty)
-
-
-def _over(below: Field, value: Floats, cover: Floats) -> Field:
-    return Field(below.value * (1 - cover) + value * cover, np.maximum(below.cover, cover))
-
-
-def _systems(rng: np.random.Generator) -> Formula:
-    """An iterated function system of two to five maps; up to three of its attractors in an image."""
-    maps = int(rng.integers(2, 6))
-    large = uniform(rng, 0.3, 0.9, maps)
-    small = large * uniform(rng, 0.2, 1, maps)
-    first, second = uniform(rng, 0, 1, maps), uniform(rng, 0, 1, maps)
-    small = np.where(rng.random(maps) < 0.5, -small, small)
-    a, b, c, d = cos(first), sin(first), cos(second), sin(second)
-    linear = np.stack(
-        [
-            a * large * c - b * small * d,
-            -a * large * d - b * small * c,
-            b * large * c + a * small * d,
-            -b * large * d + a * small * c,
-        ]
-    )  # (4, maps): the rows of each matrix
-    offset = uniform(rng, -1, 1, 2, maps)
-    share = np.abs(large * small) + 0.02
-    bounds = np.cumsum(share) / np.cumsum(share)[-1]
-    most = int(rng.integers(1, 4))
-
-    def draw(rng: np.random.Generator, count: int) -> Field:
-        below = _nothing(count)
-        for number in range(most):
-            own = linear[:, None] * (1 + spread(rng, 0.07, 4, count, maps))
-            moved = offset[:, None] + spread(rng, 0.06, 2, count, maps)
-            x, y, which = _walk(rng, own, moved, bounds, count)
-            value, cover = _plotted(rng, x, y, which, maps, 1.0 if most == 1 else 0.75)
-            there = (rng.random((count, 1, 1)) < (1 if number == 0 else 0.6)).astype(np.float32)
-            below = _over(below, value, cover * there)
-        return below
-
-    return draw
-
-
-def _walk(
-    rng: np.random.Generator, linear: Floats, offset: Floats, bounds: Floats, count: int
-) -> tuple[Floats, Floats, NDArray[np.int64]]:
-    """Points (images, points) of the attractors, and the map that brought each of them there."""
-    rows = np.arange(count)[:, None]
-    x = y = np.zeros((count, WALKERS), np.float32)
-    xs, ys, maps = [], [], []
-    for step in range(STEPS):
-        which = np.searchsorted(bounds, rng.random((count, WALKERS), dtype=np.float32), side="right")
-        which = np.minimum(which, len(bounds) - 1)
-        a, b, c, d = (one[rows, which] for one in linear)
-        x, y = a * x + b * y + offset[0][rows, which], c * x + d * y + offset[1][rows, which]
-        x, y = np.clip(x, -50, 50), np.clip(y, -50, 50)
-        if step >= BURN:
-            xs.append(x)
-            ys.append(y)
-            maps.append(which)
-    return np.concatenate(xs, 1), np.concatenate(ys, 1), np.concatenate(maps, 1)
-
-
-def _plotted(
-    rng: np.random.Generator, x: Floats, y: Floats, which: NDArray[np.int64], maps: int, largest: float
-) -> Field:
-    """The points counted in pixels, the bulk of them fitted to a box of random size and place."""
-    count, points = x.shape
-    turned = uniform(rng, 0, 1, count, 1)
-    c, s = cos(turned), sin(turned)
-    places = []
-    side = uniform(rng, 0.45 * largest, largest, count, 1)
-    for values in (x * c - y * s, x * s + y * c):
-        ordered = np.sort(values, 1)
-        low, high = ordered[:, points // 50, None], ordered[:, -points // 50, None]
-        start = uniform(rng, 0, 1, count, 1) * (1 - side)
-        places.append(((values - low) / np.maximum(high - low, 1e-3) * side + start) * SIDE)
-    column, row = (np.floor(np.clip(place, -1, SIDE)).astype(np.int64) for place in places)
-    inside = (column >= 0) & (column < SIDE) & (row >= 0) & (row < SIDE)
-    cell = (np.arange(count)[:, None] * SIDE + row) * SIDE + column
-    hits = np.bincount(cell[inside], minlength=count * SIDE * SIDE).reshape(count, SIDE, SIDE)
-    sums = np.bincount(cell[inside], weights=which[inside], minlength=count * SIDE * SIDE).reshape(hits.shape)
-    value = (sums / np.maximum(hits, 1) / max(maps - 1, 1)).astype(np.float32)
-    return Field(value, np.minimum(hits * np.float32(0.5), 1).astype(np.float32))
 
 
 def _contours(rng: np.random.Generator) -> Formula:
@@ -174,13 +44,13 @@ def _contours(rng: np.random.Generator) -> Formula:
     most = int(rng.integers(1, 5))
 
     def draw(rng: np.random.Generator, count: int) -> Field:
-        below = _nothing(count)
+        below = nothing(count)
         for number in range(most):
-            x, y = _view(rng, count, 0.5, 1.25, 0.25 if most == 1 else 0.6)
+            x, y = view(rng, count, 0.5, 1.25, 0.25 if most == 1 else 0.6)
             scale = uniform(rng, 1.1, 1.9, count, 1, 1) * (1 if most == 1 else 1.5)
             x, y = x * scale, y * (scale / squash)
             around = angle(x, y)
-            shape = 1 + _added(
+            shape = 1 + added(
                 np.stack(
                     [cos(around * f + p + spread(rng, 0.03, count, 1, 1)) for f, p in zip(often, phase, strict=True)]
                 ),
@@ -192,7 +62,7 @@ def _contours(rng: np.random.Generator) -> Formula:
                 cover = cover * np.clip((far - hollow) * sharp, 0, 1)
             value = 0.5 + 0.5 * cos(far * rings + uniform(rng, -0.08, 0.08, count, 1, 1))
             there = (rng.random((count, 1, 1)) < (1 if number == 0 else 0.7)).astype(np.float32)
-            below = _over(below, value, cover * there)
+            below = over(below, value, cover * there)
         return below
 
     return draw
@@ -210,7 +80,7 @@ def _waves(rng: np.random.Generator) -> Formula:
     shape, gain = int(rng.integers(0, 4)), float(rng.uniform(1, 4))
 
     def draw(rng: np.random.Generator, count: int) -> Field:
-        x, y = _view(rng, count, 0.06, 1.3, 1)
+        x, y = view(rng, count, 0.06, 1.3, 1)
         x = x + bend * cos(slow * y * 0.5 + uniform(rng, 0, 1, count, 1, 1))
         y = y + bend * cos(slow * x * 0.5 + uniform(rng, 0, 1, count, 1, 1))
         total, other = np.zeros_like(x), np.zeros_like(x)
@@ -258,7 +128,7 @@ def _programs(rng: np.random.Generator) -> Formula:
     lines.append(_Line(0, 0, 1, 2, 0.5, 0.5, 0.3))
 
     def draw(rng: np.random.Generator, count: int) -> Field:
-        x, y = _view(rng, count, 0.08, 1.25, 0.35)
+        x, y = view(rng, count, 0.08, 1.25, 0.35)
         known = [x, y, np.sqrt(x * x + y * y)]
         for line in lines:
             one, other, (a, b, c) = known[line.one], known[line.other], line[-3:]
@@ -291,12 +161,12 @@ def _leaves(rng: np.random.Generator) -> Formula:
     ring = float(rng.uniform(0.4, 0.8)) if rng.random() < 0.25 else 0.0
 
     def draw(rng: np.random.Generator, count: int) -> Field:
-        below = _nothing(count)
+        below = nothing(count)
         zoom = uniform(rng, 0.8, 1.25, count, 1, 1)
         for _ in range(many):
             own = size * zoom * uniform(rng, 1 / varied, varied, count, 1, 1)
             turned = way + uniform(rng, -fan, fan, count, 1, 1)
-            x, y = _COLUMN - uniform(rng, -1.1, 1.1, count, 1, 1), _ROW - uniform(rng, -1.1, 1.1, count, 1, 1)
+            x, y = COLUMN - uniform(rng, -1.1, 1.1, count, 1, 1), ROW - uniform(rng, -1.1, 1.1, count, 1, 1)
             c, s = cos(turned) / own, sin(turned) / own
             x, y = np.abs(x * c + y * s), np.abs(y * c - x * s) * thin
             far = np.sqrt(x * x + y * y) if norm == 0 else np.maximum(x, y) if norm == 1 else x + y
@@ -304,10 +174,10 @@ def _leaves(rng: np.random.Generator) -> Formula:
             if ring:
                 cover = cover * np.clip((far - ring) * sharp, 0, 1)
             tone = tones[rng.integers(0, 3, (count, 1, 1))].astype(np.float32) + spread(rng, 0.05, count, 1, 1)
-            below = _over(below, np.clip(tone, 0, 1), cover)
+            below = over(below, np.clip(tone, 0, 1), cover)
         return below
 
     return draw
 
 
-KINDS: tuple[Callable[[np.random.Generator], Formula], ...] = (_systems, _contours, _waves, _programs, _leaves)
+KINDS: tuple[Callable[[np.random.Generator], Formula], ...] = (systems, _contours, _waves, _programs, _leaves)

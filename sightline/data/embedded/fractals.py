@@ -13,7 +13,8 @@ import numpy as np
 from PIL import Image
 
 from sightline.data.embedded.exact import cos, sin, spread, uniform
-from sightline.data.embedded.formulas import SIDE, drawn
+from sightline.data.embedded.field import COLUMN, ROW, SIDE
+from sightline.data.embedded.formulas import drawn
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from sightline.data.embedded.exact import Floats
-    from sightline.data.embedded.formulas import Formula
+    from sightline.data.embedded.field import Formula
 
 NAME = "embedded:fractals"
 
@@ -39,7 +40,6 @@ SOFT = 0.3
 
 _NUMBERED = re.compile(rf"{NAME}:([1-9]\d{{0,3}})x([1-9]\d{{0,3}})")
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
-_COLUMN, _ROW = (one.astype(np.float32) for one in np.meshgrid(*[(np.arange(SIDE) + 0.5) * (2 / SIDE) - 1] * 2))
 
 
 def is_named(name: str) -> bool:
@@ -98,7 +98,7 @@ def _painted(rng: np.random.Generator, value: Floats, cover: Floats, scale: Floa
     luma = image[..., 0] * _LUMA[0] + image[..., 1] * _LUMA[1] + image[..., 2] * _LUMA[2]
     image = np.where(rng.random((count, 1, 1, 1)) < GREY, luma[..., None], image)
     way = uniform(rng, 0, 1, count, 1, 1)
-    light = 1 + uniform(rng, 0, 0.4, count, 1, 1) * (_COLUMN * cos(way) + _ROW * sin(way))
+    light = 1 + uniform(rng, 0, 0.4, count, 1, 1) * (COLUMN * cos(way) + ROW * sin(way))
     contrast, bright = uniform(rng, 0.55, 1.15, count, 1, 1, 1), uniform(rng, -0.2, 0.2, count, 1, 1, 1)
     image = ((image - 0.5) * contrast + 0.5 + bright) * light[..., None]
     soft = (rng.random((count, 1, 1, 1)) < SOFT).astype(np.float32)
@@ -122,7 +122,7 @@ def _clouds(rng: np.random.Generator, count: int) -> Floats:
     for _ in range(4):
         way, often = uniform(rng, 0, 1, count, 1, 1), uniform(rng, 0.1, 1, count, 1, 1)
         often = often * often * often * 6
-        wave = cos((_COLUMN * cos(way) + _ROW * sin(way)) * often + uniform(rng, 0, 1, count, 1, 1))
+        wave = cos((COLUMN * cos(way) + ROW * sin(way)) * often + uniform(rng, 0, 1, count, 1, 1))
         total = total + wave / (1 + often)
     return np.asarray(np.clip(0.5 + 0.25 * total, 0, 1))
 
