@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -50,14 +50,14 @@ def quicken(predictor: Predictor, bundle: Path) -> bool:
     """
     if not is_installed():
         return False
-    making = start(bundle)
-    try:
-        adopt(predictor, bundle, making.wait())
-    except Exception as error:  # noqa: BLE001 — whatever a runtime says of a network, torch can answer
-        log.warning("torch answers, slower than ONNX Runtime would: %s", " ".join(str(error).split())[:300])
-        return False
-    finally:
-        making.stop()
+    with ExitStack() as stack:
+        try:
+            making = start(bundle)
+            stack.callback(making.stop)
+            adopt(predictor, bundle, making.wait())
+        except Exception as error:  # noqa: BLE001 — whatever a runtime says of a network, torch can answer
+            log.warning("torch answers, slower than ONNX Runtime would: %s", " ".join(str(error).split())[:300])
+            return False
     return True
 
 

@@ -290,7 +290,7 @@ def _picture(keep: str, data: bytes) -> bytes | None:
     _, image = inspect(data, SIDE)
     image.thumbnail((SIDE, SIDE))
     out = io.BytesIO()
-    image.save(out, "JPEG", quality=QUALITY)
+    image.save(out, "JPEG", quality=QUALITY, comment=b"")  # else Pillow hands that of the file on
     return out.getvalue()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -66,6 +67,15 @@ def test_whatever_fails_leaves_torch(bundle: Path, tmp_path: Path, caplog: pytes
     assert "nowhere is not a whole model bundle" in caplog.text
     assert "ModelError" not in caplog.text
     assert len(predictor.predict(list(odd_images().values()))) == len(odd_images())
+
+
+def test_nowhere_to_write_leaves_torch(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A server on a machine whose folder for scratch files is gone or full begins all the same."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    assert not quicken(Predictor.load(bundle), bundle)
+    assert "torch answers" in caplog.text
 
 
 def test_without_the_library_torch_answers(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:

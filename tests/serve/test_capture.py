@@ -141,9 +141,10 @@ def test_tags_are_short_and_plain(tmp_path: Path, tag: str) -> None:
 
 @pytest.mark.parametrize("keep", ["thumbnails", "images"])
 def test_pictures_are_kept_by_policy(tmp_path: Path, keep: str) -> None:
-    """The file itself, or a small JPEG of the same shape."""
-    out = io.BytesIO()
-    Image.new("RGB", (600, 300), (200, 50, 40)).save(out, "PNG")
+    """The file itself, or a small JPEG of the same shape without what a camera wrote beside the pixels."""
+    out, notes = io.BytesIO(), Image.Exif()
+    notes[0x010E] = "ward 7, bed 2"
+    Image.new("RGB", (600, 300), (200, 50, 40)).save(out, "JPEG", comment="taken by A. Person", exif=notes)
     with capturing(tmp_path, keep=keep) as (client, _):
         assert client.post("/predict", content=out.getvalue()).status_code == 200
     (row,) = rows(tmp_path)
@@ -152,6 +153,7 @@ def test_pictures_are_kept_by_policy(tmp_path: Path, keep: str) -> None:
         return
     small = Image.open(io.BytesIO(row["picture"]))
     assert (small.format, small.size) == ("JPEG", (128, 64))
+    assert [said for said in (b"ward 7", b"A. Person") if said in row["picture"]] == []
 
 
 def test_share_of_the_requests(tmp_path: Path) -> None:

@@ -26,14 +26,14 @@ RELEASE = "release"
 
 def make(paths: Paths, use: str, files: Mapping[Path, bytes | None], note: str) -> None:
     """Put the files in place, keep what was there for `undo`, and make the new version; or leave all as it was."""
-    before = {place: place.read_bytes() if place.is_file() else None for place in files}
-    _remember(paths, use, before, files, note)
+    way_back = _place(paths, use)
+    before = {place: place.read_bytes() if place.is_file() else None for place in [*files, way_back]}
+    _remember(paths, use, {place: before[place] for place in files}, files, note)
     try:
         _put(files)
         history.ingest(paths, use, note)
     except BaseException:
         _put(before)
-        _place(paths, use).unlink(missing_ok=True)
         raise
 
 

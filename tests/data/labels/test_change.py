@@ -71,6 +71,24 @@ def test_labels_changed_since_are_not_thrown_away(ingested: Paths, tmp_path: Pat
     assert ingested.labels("target").read_text() == text
 
 
+def test_import_that_fails_leaves_the_way_back_of_the_last_one(
+    ingested: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has changed nothing, and what was imported before it can still be taken back."""
+    first = labels(ingested)
+    imported(ingested, tmp_path / "one.csv", "violet")
+
+    def full(*_: object) -> None:
+        raise OSError("no space left")
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="no space"):
+        patch.setattr(history, "ingest", full)
+        imported(ingested, tmp_path / "two.csv", "crimson")
+    assert labels(ingested) == ["violet", "violet"]
+    assert change.undo(ingested, "target") == "2 labels imported from one.csv"
+    assert labels(ingested) == first
+
+
 def test_what_is_kept_for_the_way_back_is_verified(ingested: Paths, tmp_path: Path) -> None:
     """As it was written it is whole; damaged, it is taken away and no import can be undone by it."""
     imported(ingested, tmp_path / "one.csv", "violet")
