@@ -25,18 +25,22 @@ def point_of(group: str) -> float:
 def spread(images: pd.DataFrame, side: pd.Series, open_to: Mapping[str, frozenset[str]]) -> dict[str, str]:
     """The groups that move and the roles that they move to, so that each class has FEWEST images in each role.
 
+    A class of fewer has an equal part of its images there, rounded down; one with fewer images than there are roles
+    stays as it was drawn.
+
     `images` are the usable ones, a row for each `label` of one with its `group`, `side` the role of each group, and
     `open_to` the groups that may move with the roles that they may take. A group leaves a role only if each of its
-    classes keeps FEWEST images there. The role that has the most images of a class gives first, and of its groups the
+    classes keeps as many images there. The role that has the most images of a class gives first, and of its groups the
     one with the lowest hash.
     """
+    if not open_to:
+        return {}
     roles = images["group"].map(side)
     counts = Counter(dict(images.groupby([images["label"], roles]).size().items()))
     wanted = [role for role in ROLES if any(role in roles for roles in set(open_to.values()))]
-    # Classes with fewer images cannot have FEWEST everywhere, and learn more from the roles that they drew.
     totals = images["label"].value_counts()
-    large = sorted(str(label) for label, count in totals.items() if count >= FEWEST * len(wanted))
-    short = [label for label in large if any(counts[label, role] < FEWEST for role in wanted)]
+    needed = {str(label): min(FEWEST, int(count) // len(wanted)) for label, count in totals.items()}
+    short = [label for label in sorted(needed) if any(counts[label, role] < needed[label] for role in wanted)]
     concerned = images[images["group"].isin(images.loc[images["label"].isin(short), "group"])]
     held: dict[str, Counter[str]] = {}
     for label, group in zip(concerned["label"].tolist(), concerned["group"].tolist(), strict=True):
@@ -45,14 +49,16 @@ def spread(images: pd.DataFrame, side: pd.Series, open_to: Mapping[str, frozense
     moved = {group: str(side[group]) for group in sorted(held, key=point_of)}
     drawn = dict(moved)
     for label, role in ((label, role) for label in short for role in wanted):
-        while counts[label, role] < FEWEST:
+        while counts[label, role] < needed[label]:
             able = [
                 group
                 for group, here in moved.items()
                 if label in held[group]
                 and here != role
                 and role in open_to[group]
-                and all(counts[other, here] - count >= FEWEST for other, count in held[group].items())
+                and all(
+                    counts[other, here] - count >= (needed[other] or FEWEST) for other, count in held[group].items()
+                )
             ]
             if not able:
                 break

@@ -73,6 +73,23 @@ def test_no_class_goes_without_a_role() -> None:
     assert (found["role"] == found["group"].map(drawn)).mean() > 0.6
 
 
+@pytest.mark.parametrize("count", [4, 5, 6, 7])
+def test_small_class_has_an_image_in_each_role(count: int) -> None:
+    """Too few for two everywhere, as many as there are roles or more: one at least, whatever they hash to."""
+    rows = table(*[(f"{number:03}.png", f"{number:064x}") for number in range(40 * count)])
+    rows["label"] = pd.Series([f"kind {number // count}" for number in range(40 * count)], dtype="string")
+    counts = ingest.decide(rows, DATASET, None).groupby(["label", "role"]).size()
+    assert len(counts) == 40 * 4
+
+
+def test_class_of_fewer_images_than_roles_stays_as_drawn() -> None:
+    """It cannot be everywhere, and learns most from where the hash puts it."""
+    rows = table(*[(f"{number:03}.png", f"{number:064x}") for number in range(120)])
+    rows["label"] = pd.Series([f"kind {number // 3}" for number in range(120)], dtype="string")
+    found = ingest.decide(rows, DATASET, None)
+    assert found["role"].tolist() == [split.role_of(group, None, set(), FOUR) for group in found["group"]]
+
+
 def test_given_splits_are_not_spread() -> None:
     """An image of the origin's test set stays there, though its class then has none elsewhere."""
     images = [(f"{number}", f"{number:064x}", None, "test" if number < 9 else "train") for number in range(12)]
