@@ -155,13 +155,10 @@ def kill(base: Path, root: Path, moment: float, weights: list[str]) -> Trial:
     shutil.rmtree(root, ignore_errors=True)
     shutil.copytree(base, root, symlinks=True)
     process = start(root)
-    try:
-        process.wait(moment)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-    else:
-        finish(process)
+    with suppress(subprocess.TimeoutExpired):
+        process.communicate(timeout=moment)
         return kill(base, root, moment / 2, weights)
+    os.killpg(process.pid, signal.SIGKILL)
     trial = Trial(f"killed after {moment:.1f} s", last(finish(process)[1]))
     if left := processes(root):
         trial.wrong.append(f"process left by the kill: {left}")

@@ -12,7 +12,9 @@ from prefect.logging import get_run_logger
 from sightline import config, project
 from sightline.budget import amount, overhead, plan
 from sightline.budget.choice import choose, replaced
+from sightline.data import shards
 from sightline.data.versions.warm import start_ahead
+from sightline.errors import DataError
 from sightline.heads.labels import LABELS
 from sightline.tracking.runs import connect
 from sightline.train import chain
@@ -52,23 +54,24 @@ class Clock:
             return given
         counts = amount.expected(paths, "target")
         beside = overhead.expected(paths.runs, self.entered - self.began, sum(counts.values()))
+        # A run that is repeated, or one with other values: its data are ready, or nearly.
         again = paths.manifest("target").is_file()
-        if again:
-            # A run that is repeated, or one with other values: its data are ready, or nearly.
-            beside = replace(beside, head=0.0)
+        ready = replace(beside, head=0.0) if again else beside
         # Whoever looks for small objects says how many pixels they need: of detectors the budget decides the steps.
         if not LABELS[params.task_of("target")].are_boxes:
 
             def answering(network: str, size: int) -> float:
                 return overhead.answers(paths.runs, network, size).seconds(counts)
 
-            chosen = choose(paths.runs, self.budget, params, given, max(1, counts["train"]), beside, answering)
+            chosen = choose(paths.runs, self.budget, params, given, max(1, counts["train"]), ready, answering)
             if said := replaced(params, chosen):
                 get_run_logger().info(f"budget: {said}")
             given |= chosen
-        if not again:
-            # Else the plan is known already, or about to be made.
-            plan.check(paths.runs, self.budget, config.load(paths.root, given), beside)
+        params = config.load(paths.root, given)
+        if again and not _is_stored(paths, params.preprocess.size):
+            # What it takes from there to images of another size nobody has measured.
+            ready = replace(beside, shown=False)
+        plan.check(paths.runs, self.budget, params, ready)
         # Not before: what is measured above must have the machine for itself.
         start_ahead(paths)
         return given
@@ -116,6 +119,14 @@ class Clock:
         head = self.ready - self.began if "ingest" in ran else None
         tail = time.time() - self.ready - trained
         overhead.remember(paths.runs, head, tail, answering, sum(counts.values()))
+
+
+def _is_stored(paths: project.Paths, size: int) -> bool:
+    """Whether the images of the target are there at that size, pixels."""
+    try:
+        return shards.read_index(paths.shards("target")).size == size
+    except DataError:
+        return False
 
 
 def _answers(paths: project.Paths, params: Params) -> overhead.Answers:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @flow(name="promote", flow_run_name="promote-version-{version}")
 def promote(
-    version: str,
+    version: str | int,
     reason: str,
     rule: Literal["better", "no_worse"] = "better",
     override: list[str] | None = None,
@@ -33,13 +33,14 @@ def promote(
     """Make a version the champion where it passes the gate.
 
     Args:
-        version: Version of the classifier in the registry, such as "3".
+        version: Version of the classifier in the registry, such as "3"; Prefect's command line makes a number of it.
         reason: Why it is asked for; it stands in the ledger.
         rule: better, or no_worse for a fix or a smaller model.
         override: Checks that a person sets aside; loud, and recorded.
         approval: Whether a person must approve; by default what gate.approval says.
         overrides: Values for this run by their dotted names, such as {"evaluate.release": "r2"}.
     """
+    version = str(version)
     with in_turn(f"the promotion of version {version}"):
         asked = {} if approval is None else {"gate.approval": approval}
         context, params = begin("promote", {**(overrides or {}), **asked})

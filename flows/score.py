@@ -17,7 +17,7 @@ from tasks.journal import ended
 
 
 @flow(name="score")
-def score(images: str, out: str, version: str | None = None) -> Scored:
+def score(images: str, out: str, version: str | int | None = None) -> Scored:
     """Answer many images into a Parquet file; a run that was killed goes on.
 
     Args:
@@ -36,7 +36,7 @@ def score(images: str, out: str, version: str | None = None) -> Scored:
             seen += count
             get_run_logger().info(f"{seen:,} of {len(asked):,} images")
 
-        answers = answering(context.paths, version, quick=len(asked) >= MANY)
+        answers = answering(context.paths, None if version is None else str(version), quick=len(asked) >= MANY)
         done = answer(asked, answers, place, step)
         tracker.log(context.run, {name: float(getattr(done, name)) for name in ("images", "unreadable", "abstained")})
         tracker.tag(context.run, {"version": done.version, "answers": done.path})

@@ -51,9 +51,8 @@ def begin(flow: str, overrides: dict[str, Any] | None, *, save: bool = False) ->
     fixed.check(paths, params.evaluate.release)
     # Better now than after the training.
     open_ledger(paths).close()
-    for key in values.lay(paths.root, overrides or {}, save=save):
-        how = "stays there" if save or key in config.DATA_KEYS else "for this run (--save keeps it)"
-        get_run_logger().info(f"{key} = {(overrides or {})[key]} is written into {config.PARAMS}, {how}")
+    for told in values.lay(paths.root, overrides or {}, save=save):
+        get_run_logger().info(told)
     run, tags = open_run(connect(paths), flow, str(flow_run.get_name() or ""), str(flow_run.get_id() or ""), params)
     labels = tuple(sorted({**tags, "flow.run": run}.items()))
     return Context(str(paths.root), run, labels, params.train.workers), params

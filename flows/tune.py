@@ -20,7 +20,6 @@ from sightline.report.tune import write_tune_page
 from sightline.tracking.runs import connect
 from sightline.train import chain
 from sightline.tune import study
-from sightline.tune.apply import apply as write_values
 from sightline.tune.search import Attempt, Found, found, repeat, search
 from tasks.journal import Journal, ended
 from tasks.pages import link
@@ -68,6 +67,8 @@ def tune(
             start = chain.train(Tasks(journal, data, init), params, stages).start
             now = time.time()
             looking = study.open_search(paths, params, overrides or {}, data.target, start, until - now, now - clock)
+            if looking.told:
+                get_run_logger().info(looking.told)
 
             def train(
                 number: int, origin: int, asked: Asked, hopeless: Callable[[Epoch], bool], again: int = 0
@@ -81,7 +82,7 @@ def tune(
             given = {key: value for key, value in (overrides or {}).items() if key not in config.DATA_KEYS}
             best = found(looking, paths.runs, context.workers, given)
             if apply and not best.is_present:
-                write_values(paths.root, best.values)
+                config.save(paths.root, best.values)
             return _publish(context, best, write_tune_page(paths, looking, best), applied=apply)
 
 

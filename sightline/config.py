@@ -1,42 +1,40 @@
 """Reading and writing `params.yaml`: the file holds the values, `sightline.params` their meaning.
 
-`load` reads the file, lays preset and `--set` overlay over it and checks names, types and ranges at once. `write_value`
-is the one place that changes the file; it keeps the comments.
+`load` reads the file, lays preset and `--set` overlay over it and checks names, types and ranges at once. `save` writes
+such an overlay into the file, so that the next `load` says the same without it; the comments stay.
 """
 
 from __future__ import annotations
 
 import json
 from contextlib import contextmanager
-from dataclasses import fields, is_dataclass
+from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args, get_type_hints
+from typing import TYPE_CHECKING, Any
 
 from sightline import yamls
 from sightline.errors import ConfigError, ProjectError
 from sightline.files import replacing
-from sightline.params import Params
+from sightline.params import PRESET_KEYS, Params
+from sightline.params.mistakes import explain, no_section
 from sightline.params.section import Section
 from sightline.recipe import Recipe
 from sightline.words import suggestion
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 PARAMS = "params.yaml"
 DATA_SECTIONS = ("datasets", "ingest", "validate", "preprocess")
 """Sections that DVC stages read from the file: a `--set` on them is written into it."""
 DATA_KEYS = ("evaluate.kept", "project.task")
 """Values of other sections for which that holds too: every later command must decide as this one did."""
-PRESET_KEYS = {
-    "pretrain": ("pretrain", "recipe"),
-    "finetune": ("finetune", "recipe"),
-    "scratch": ("finetune", "scratch"),
-}
-"""Where the parts of a preset belong."""
 SECTIONS = Section.__subclasses__()
 OPTIONAL = {known.name for section in SECTIONS for known in fields(section) if known.default_factory in SECTIONS}
 """Sections that a file may leave out."""
+WITH_RECIPE = {section for section, key in PRESET_KEYS.values() if key == "recipe"}
+RECIPE = {one.name for one in fields(Recipe)}
+"""Values of one, whose key may leave out `recipe` in the sections that have one."""
 
 
 def decides_data(key: str) -> bool:
@@ -61,27 +59,25 @@ def load(root: Path, overrides: Mapping[str, Any] | None = None) -> Params:
 
     Raises ConfigError naming the key, the value and what was expected.
     """
+    return _checked(read(root), overrides or {})
+
+
+def _checked(values: dict[str, Any], given: Mapping[str, Any]) -> Params:
+    """What the file's `values` mean with those `given` laid over them, which changes them in place."""
     from pydantic import TypeAdapter, ValidationError
 
-    values, given = read(root), dict(overrides or {})
     written = dict(_project(values))
-    for key, value in given.items():
-        # What chooses and makes the preset counts before the preset is laid.
-        if key.startswith(("project.", "presets.")):
-            place(values, key, value)
-    presets = values.get("presets") if _project(values).get("preset") is None else None
-    _lay_preset(values, wins="project.preset" in given)
-    for key, value in given.items():
-        if not key.startswith("presets."):
-            place(values, key, value)
+    _lay(values, given)
+    presets = values.pop("presets", None)
     try:
         # From JSON, because in strict mode pydantic wants instances where it is given Python objects; a date is text.
         params = TypeAdapter(Params).validate_json(json.dumps(values, default=str))
     except ValidationError as error:
-        known = presets if isinstance(presets, dict) else {}
+        # One that was taken has nothing more to give.
+        known = presets if isinstance(presets, dict) and _project(values).get("preset") is None else {}
         # The one that stands in the file is named before the others.
         first = [name for name in known if name == written.get("preset")]
-        raise ConfigError(_explain(error, {name: known[name] for name in (*first, *known)})) from None
+        raise ConfigError(explain(error, {name: known[name] for name in (*first, *known)})) from None
     if params.project.name != str(written.get("name")):
         raise ConfigError(
             f"project.name = {params.project.name!r} cannot be set for one run: every command finds the registered "
@@ -95,18 +91,42 @@ def _project(values: dict[str, Any]) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _lay_preset(values: dict[str, Any], *, wins: bool) -> None:
-    """Put the recipes of `project.preset` together with those of the sections.
+def _lay(values: dict[str, Any], given: Mapping[str, Any]) -> None:
+    """Put the values of the preset into the recipes of the file's `values`, and what is `given` for a run over them."""
+    written = _project(values).get("preset")
+    # What chooses and makes the preset counts before the preset is laid.
+    first = [key for key in given if key.startswith(("project.", "presets."))]
+    for key in first:
+        place(values, key, given[key])
+    chosen, asked = _project(values).get("preset"), "project.preset" in given
+    # Whoever sets it to null wants recipes by themselves: what it held is theirs where they say nothing else.
+    name = written if asked and chosen is None else chosen
+    unused = next((key for key in first if key.startswith("presets.") and key.split(".")[1] != name), None)
+    if unused is not None:
+        raise ConfigError(
+            f"{unused} = {given[unused]!r} changes nothing, because project.preset is {chosen or 'null'}: give "
+            f"--set project.preset={unused.split('.')[1]} too, or write it into {PARAMS} for later"
+        )
+    _lay_preset(values, name, asked=asked)
+    for key, value in given.items():
+        if key not in first:
+            place(values, key, value)
 
-    Where both hold a value the preset `wins` if it was asked for by this run; raises ConfigError naming the values if
-    it is written beside them, and where there is no such preset.
+
+def _lay_preset(values: dict[str, Any], name: Any, *, asked: bool) -> None:
+    """Put the recipes of the preset `name` together with those of the sections; None is no preset.
+
+    Where both hold a value the preset wins if this run `asked` for it, the recipe if it asked for none; raises
+    ConfigError naming the values if it asked for neither, and where there is no such preset.
     """
-    presets, name = values.pop("presets", None), _project(values).get("preset")
+    presets, chosen = values.get("presets"), _project(values).get("preset")
     known = presets if isinstance(presets, dict) else {}
     _check_presets({other: preset for other, preset in known.items() if other != name})
     if name is None:
         return
     if not isinstance(name, str) or name not in known:
+        if chosen is None:
+            return
         there = ", ".join(known) or "no presets"
         near = suggestion(str(name), known)
         raise ConfigError(f"project.preset = {name!r}{near}: {PARAMS} has {there}; take null for none")
@@ -117,8 +137,10 @@ def _lay_preset(values: dict[str, Any], *, wins: bool) -> None:
         if isinstance(own, dict):
             others = [one for one in recipe if own.get(one, recipe[one]) != recipe[one]]
             beaten += [f"{section}.{key}.{one} = {own[one]!r}" for one in others]
-            place(values, f"{section}.{key}", {**own, **recipe})
-    if beaten and not wins:
+            both = own.copy()  # where comments hang on it, they stay
+            both.update({one: value for one, value in recipe.items() if chosen is not None or one not in own})
+            place(values, f"{section}.{key}", both)
+    if beaten and not asked:
         raise ConfigError(
             f"project.preset = {name!r} has other values than the recipes of {PARAMS}, {', '.join(beaten)}: take "
             f"these out of the recipes, change presets.{name}, or set project.preset to null"
@@ -135,7 +157,7 @@ def _check_presets(others: Mapping[str, Any]) -> None:
             try:
                 recipes.validate_json(json.dumps({"epochs": 1, **recipe}, default=str))
             except ValidationError as error:
-                raise ConfigError(_explain(error, {}, ("presets", name, stage), PRESET_KEYS[stage])) from None
+                raise ConfigError(explain(error, {}, ("presets", name, stage), PRESET_KEYS[stage])) from None
 
 
 def _parts(name: str, preset: Any) -> list[tuple[str, dict[str, Any]]]:
@@ -197,39 +219,69 @@ def settings(texts: Iterable[str], sections: Collection[str]) -> dict[str, Any]:
 
 
 def place(values: dict[str, Any], key: str, value: Any) -> None:
-    """Put `value` at the dotted `key`; a `recipe` may be left out (`pretrain.epochs` = `pretrain.recipe.epochs`).
+    """Put `value` at the dotted `key`, which may be short as in `full`.
 
     Raises ConfigError where a section on the way does not exist.
     """
+    key = full(key)
     *path, last = key.split(".")
     section: Any = values
     for number, name in enumerate(path):
         if name in OPTIONAL and isinstance(section, dict):
             section.setdefault(name, {})
         if not isinstance(section, dict) or not isinstance(section.get(name), dict):
-            raise ConfigError(_no_section(key, path[:number], name, section))
+            raise ConfigError(no_section(key, path[:number], name, section))
         section = section[name]
-    recipe = section.get("recipe")
-    if last not in section and isinstance(recipe, dict) and last in recipe:
-        section = recipe
     section[last] = value
 
 
-def _no_section(key: str, path: list[str], name: str, section: Any) -> str:
-    """That `name` is no section at `path`, and what there is."""
-    known = [inner for inner, value in section.items() if isinstance(value, dict)] if isinstance(section, dict) else []
-    near, whose = suggestion(name, known), f"{'.'.join(path)} of {PARAMS}" if path else PARAMS
-    there = f"its sections are {', '.join(known)}" if known else "it has none"
-    return f"{key}: there is no such section in {whose}{near}; {there}"
+def full(key: str) -> str:
+    """The whole dotted key; `recipe` may be left out (`pretrain.epochs` is `pretrain.recipe.epochs`)."""
+    section, _, name = key.partition(".")
+    return f"{section}.recipe.{name}" if section in WITH_RECIPE and name in RECIPE else key
 
 
 def write_value(root: Path, key: str, value: Any) -> None:
-    """Write `value` at the dotted `key` into `params.yaml`, keeping comments and order."""
+    """Write `value` at the dotted `key` into `params.yaml`, keeping comments and order; nothing is checked."""
     change(root / PARAMS, root / PARAMS, lambda values: place(values, key, value))
 
 
-def change(origin: Path, target: Path, edit: Callable[[Any], None]) -> None:
-    """Write the YAML file `origin` to `target` with the values that `edit` changes in place; comments stay."""
+def save(root: Path, given: Mapping[str, Any]) -> str | None:
+    """Write what is `given` (`section.key` → value) into `params.yaml`: from then on `load` says what it says with it.
+
+    Where what stands there would contradict the preset, or lack what it held, the preset's values move into the recipes
+    and `project.preset` becomes null: the name of that preset, else None. Raises ConfigError where the next command
+    could not load it; the file is as before then.
+    """
+    wanted, got = read(root), read(root)
+    before = _project(got).get("preset")
+    _lay(wanted, given)
+
+    def write(values: Any) -> None:
+        for key, value in given.items():
+            place(values, key, value)
+
+    def move(values: Any) -> None:
+        _lay(values, given)
+        values["project"]["preset"] = None
+
+    try:
+        write(got)
+        _lay(got, {})
+        moves = got != wanted
+    except ConfigError:
+        moves = True
+    change(root / PARAMS, root / PARAMS, move if moves else write, lambda values: _checked(values, {}))
+    return (_project(wanted).get("preset") or before) if moves else None
+
+
+def change(
+    origin: Path, target: Path, edit: Callable[[Any], None], check: Callable[[Any], object] | None = None
+) -> None:
+    """Write the YAML file `origin` to `target` with the values that `edit` changes in place; comments stay.
+
+    What `check` raises of the values as the next one will read them leaves `target` as it was.
+    """
     from ruamel.yaml import YAML
 
     yaml = YAML()
@@ -241,54 +293,8 @@ def change(origin: Path, target: Path, edit: Callable[[Any], None]) -> None:
     with _readable(origin):
         values = yaml.load(yamls.text(origin))
     edit(values)
-    with replacing(target) as scratch, scratch.open("w", encoding="utf-8") as handle:
-        yaml.dump(values, handle)
-
-
-def _explain(error: Any, presets: Mapping[str, Any], shown: Sequence[str] = (), at: Sequence[str] = ()) -> str:
-    """One line per finding of pydantic: key, value, what was expected; `presets` are those that were not taken.
-
-    What was checked stands at `shown` of the file, and means what stands at the section `at`.
-    """
-    lines, missing = [], []
-    for finding in error.errors():
-        parts = [str(part) for part in finding["loc"] if part != "[key]"]
-        key = ".".join((*shown, *parts)) or "params"
-        value = "" if isinstance(finding["input"], dict) else f" = {finding['input']!r}"
-        if finding["type"] == "unexpected_keyword_argument":
-            lines.append(f"{key}{value}: no such parameter{_taken((*at, *parts[:-1]), parts[-1])}")
-        elif finding["type"] in {"missing", "missing_argument"}:
-            missing.append((key, parts[-1]))
-        else:
-            lines.append(f"{key}{value}: {finding['msg'].removeprefix('Value error, ')}")
-    # What is misspelt is missing, too: said once.
-    misspelt = "".join(lines)
-    lines += [
-        f"{key}: missing; {_remedy(key, name, presets)}"
-        for key, name in missing
-        if f"did you mean {name}?" not in misspelt
-    ]
-    return "\n".join(lines)
-
-
-def _remedy(key: str, name: str, presets: Mapping[str, Any]) -> str:
-    """What to do where the value called `name` at `key` is missing: a preset that has it was perhaps taken away."""
-    stage = next((one for one, way in PRESET_KEYS.items() if key == ".".join((*way, name))), None)
-    for preset, parts in presets.items():
-        recipe = parts.get(stage) if isinstance(parts, dict) else None
-        if isinstance(recipe, dict) and name in recipe:
-            return f"without a preset {PARAMS} must hold it; presets.{preset}.{stage} has {recipe[name]!r}"
-    return f"compare {PARAMS} with the one that `sightline init` writes"
-
-
-def _taken(parts: Sequence[str], name: str) -> str:
-    """What may stand in the section at `parts`, and in a recipe of it; which of these `name` may have meant."""
-    section: Any = Params
-    for part in parts:
-        section = get_type_hints(section)[part] if is_dataclass(section) else get_args(section)[-1]
-    inside = {".".join(parts) or PARAMS: section}
-    if "recipe" in (own := get_type_hints(section)):
-        inside[".".join((*parts, "recipe"))] = own["recipe"]
-    keys = {where: sorted(one.name for one in fields(what)) for where, what in inside.items()}
-    listed = "; ".join(f"{where} takes {', '.join(names)}" for where, names in keys.items())
-    return f"{suggestion(name, [one for names in keys.values() for one in names])}; {listed}"
+    with replacing(target) as scratch:
+        with scratch.open("w", encoding="utf-8") as handle:
+            yaml.dump(values, handle)
+        if check is not None:
+            check(yamls.read(scratch))

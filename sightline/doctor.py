@@ -62,7 +62,7 @@ def examine(paths: Paths | None, *, deep: bool = False) -> list[Diagnosis]:
             Diagnosis("project", good=True, said="none here; these were the installation's findings alone"),
         ]
     asked = [_mlflow(paths), _champion(paths)] if deep else [_store(paths)]
-    found = [*diagnoses, _params(paths), _git(paths), _dvc(paths), *asked, _prefect()]
+    found = [*diagnoses, _params(paths), _rights(paths), _git(paths), _dvc(paths), *asked, _prefect()]
     return [replace(one, said=masked(one.said)) for one in found]
 
 
@@ -117,6 +117,21 @@ def _params(paths: Paths) -> Diagnosis:
         return Diagnosis("params.yaml", good=False, said=str(error))
     return Diagnosis(
         "params.yaml", good=True, said=f"project {params.project.name}, data sets {', '.join(sorted(params.datasets))}"
+    )
+
+
+def _rights(paths: Paths) -> Diagnosis:
+    """Whether this user may write where a run does."""
+    folders = (paths.root, paths.root / "data", paths.runs, paths.reports, paths.mlflow)
+    places = [one for one in (*folders, *sorted(paths.mlflow.glob("*.db"))) if one.exists()]
+    closed = [one for one in places if not os.access(one, os.W_OK, effective_ids=True)]
+    if not closed:
+        return Diagnosis("rights", good=True, said="this user may write the project")
+    names = ", ".join(one.name if one == paths.root else one.relative_to(paths.root).as_posix() for one in closed)
+    return Diagnosis(
+        "rights",
+        good=False,
+        said=f"this user has no right to write {names}: only commands that answer or look work here",
     )
 
 

@@ -56,9 +56,9 @@ def promote(context: Context, request: Request, limits: Gate, release: str) -> O
 
 
 @task(name="approve", version=version_of(__name__), cache_policy=NO_CACHE)
-def approve(context: Context, outcome: Outcome, by: str, reason: str) -> Outcome:
-    """Finish a promotion that a person has approved."""
-    return promotion.approve(connect(context.paths), outcome, by, reason)
+def approve(context: Context, version: str, by: str, reason: str) -> Outcome:
+    """Make a version the champion that waited, and that a person has approved."""
+    return promotion.approve(connect(context.paths), version, by, reason)
 
 
 def _run(tracker: Tracker, context: Context, trained: Trained) -> str:

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from contextlib import suppress
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -72,6 +73,11 @@ def project(tmp_path: Path) -> Path:
             "section in presets.fast of params.yaml (did you mean scratch?); its sections",
         ),
         ("pretrain.epochs.few=3", "there is no such section in pretrain of params.yaml"),
+        ("pretrain.flip=yes", "pretrain.recipe.flip = 'yes': give true or false"),
+        (
+            "presets.fast.scratch.epochs=3",
+            "changes nothing, because project.preset is null: give --set project.preset=fast too",
+        ),
     ],
 )
 def test_bad_value_is_named_with_its_key(project: Path, setting: str, words: str) -> None:
@@ -159,8 +165,10 @@ def test_setting_reads_numbers_as_yaml_does() -> None:
 
 
 def test_recipe_may_be_left_out_of_a_key(project: Path) -> None:
-    """pretrain.epochs means pretrain.recipe.epochs."""
+    """pretrain.epochs means pretrain.recipe.epochs, whether the file's recipe holds such a value or not."""
     assert config.load(project, {"pretrain.epochs": 7}).pretrain.recipe.epochs == 7
+    edit(project, lambda values: values["pretrain"]["recipe"].pop("rotate"))
+    assert config.load(project, {"pretrain.rotate": 10}).pretrain.recipe.rotate == 10
 
 
 @pytest.mark.parametrize("recipe", ["null", "3", "fast", "[1]"])
@@ -266,17 +274,92 @@ def test_every_preset_fits(project: Path, name: str) -> None:
     assert config.load(project, {"project.preset": name}).project.preset == name
 
 
-def test_what_a_preset_that_is_taken_away_held_is_told(project: Path) -> None:
-    """The recipes of a fresh project stand in its preset: without it the file lacks them, and the preset shows them."""
+@pytest.fixture
+def fresh(project: Path) -> Path:
+    """The project as `init` writes it for images of one's own: its recipes stand in the preset."""
     edit(project, lambda values: values["project"].update(preset="balanced"))
     edit(project, lambda values: values["pretrain"].update(recipe={"flip": True}))
-    edit(project, lambda values: values["finetune"].update(recipe={"flip": True}))
-    words = "recipe.epochs: missing; without a preset params.yaml must hold it; presets.balanced.pretrain has 12"
+    edit(project, lambda values: values["finetune"].update(recipe={"flip": True}, scratch={"flip": True}))
+    return project
+
+
+def test_what_a_preset_that_is_taken_away_held_is_told(fresh: Path) -> None:
+    """The recipes of a fresh project stand in its preset: without it the file lacks them, and the preset shows them."""
+    edit(fresh, lambda values: values["project"].update(preset=None))
+    words = "recipe.epochs: missing; without a preset params.yaml must hold it; presets.fast.pretrain has 4"
     with pytest.raises(ConfigError) as told:
-        config.load(project, {"project.preset": None})
+        config.load(fresh)
     assert words in str(told.value)
     assert "finetune.recipe.epochs: missing; without a preset" in str(told.value)
     assert "sightline init" not in str(told.value)
+
+
+def test_null_for_one_run_leaves_what_the_preset_gave(fresh: Path) -> None:
+    """It is the same training; a value of a recipe that contradicts the preset counts then, and is no mistake."""
+    before, given = config.load(fresh), {"project.preset": None}
+    found = config.load(fresh, given)
+    assert (found.project.preset, found.pretrain, found.finetune) == (None, before.pretrain, before.finetune)
+    edit(fresh, lambda values: values["finetune"]["recipe"].update(epochs=3))
+    assert config.load(fresh, given).finetune.recipe.epochs == 3
+    edit(fresh, lambda values: values["project"].update(preset="quick"))
+    with pytest.raises(ConfigError, match="without a preset"):
+        config.load(fresh, given)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"finetune.recipe.epochs": 3},
+        {"finetune.epochs": 3},
+        {"pretrain.rotate": 5},
+        {"finetune.recipe": {"epochs": 15}},
+        {"project.preset": None},
+        {"project.preset": "best"},
+        {"project.preset": "best", "finetune.scratch.epochs": 3},
+        {"project.preset": "fast", "presets.fast.finetune.epochs": 9},
+        {"project.preset": None, "presets.balanced.finetune.epochs": 9, "pretrain.recipe.epochs": 3},
+        {"pretrain.network": "resnet18", "finetune.scratch.learning_rate": 0.2, "finetune.recipe.clip": 0.0},
+    ],
+)
+@pytest.mark.parametrize("recipe", [{"flip": True}, None])
+def test_saved_values_mean_what_they_meant_for_the_run(
+    fresh: Path, given: dict[str, Any], recipe: dict[str, Any] | None
+) -> None:
+    """The next command, which is given nothing, trains the same; comments and order stay, and so does a preset."""
+    edit(fresh, lambda values: values["pretrain"].update(recipe=recipe))
+    asked, before = config.load(fresh, given), (fresh / "params.yaml").read_text().splitlines()
+    moved = config.save(fresh, given)
+    found = config.load(fresh)
+    assert replace(found, project=asked.project) == asked
+    assert found.project.preset == (None if moved else asked.project.preset)
+    after = (fresh / "params.yaml").read_text().splitlines()
+    assert sum(line.count("#") for line in after) == sum(line.count("#") for line in before)
+    assert [line for line in after if re.match(r"\w", line)] == [line for line in before if re.match(r"\w", line)]
+
+
+def test_saved_preset_comes_before_the_recipes(project: Path) -> None:
+    """Where they hold other values, its own are written over them, beside their comments."""
+    asked, comments = config.load(project, {"project.preset": "best"}), (project / "params.yaml").read_text().count("#")
+    assert config.save(project, {"project.preset": "best"}) == "best"
+    found = config.load(project)
+    assert (found.pretrain, found.finetune, found.project.preset) == (asked.pretrain, asked.finetune, None)
+    assert (project / "params.yaml").read_text().count("#") == comments
+
+
+def test_preset_that_nothing_contradicts_stays(fresh: Path) -> None:
+    """Values that it does not hold stand beside it, another one in its place."""
+    assert config.save(fresh, {"pretrain.rotate": 5, "preprocess.size": 48, "project.preset": "best"}) is None
+    assert config.load(fresh).project.preset == "best"
+
+
+def test_what_could_not_be_loaded_is_not_saved(fresh: Path) -> None:
+    """The file is as it was."""
+    before = (fresh / "params.yaml").read_text()
+    for given in ({"finetune.scratch.epochs": 0}, {"finetune.recipe": {"flip": True}}, {"gate.alhpa": 0.01}):
+        with pytest.raises(ConfigError, match=r"epochs|alhpa"):
+            config.save(fresh, given)
+    assert (fresh / "params.yaml").read_text() == before
+    assert [path.name for path in fresh.iterdir()] == ["params.yaml"]
 
 
 def test_unknown_preset_is_told(project: Path) -> None:

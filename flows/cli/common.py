@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from flows.cli import pulse
-from sightline import config, project
+from sightline import config, project, space
 from sightline.masking import masked
 from sightline.words import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
     from types import FrameType
 
     from typer.exceptions import TyperException
@@ -87,6 +88,18 @@ def enter() -> Paths:
     if _command:
         pulse.begin(_command.pop())
     return project.enter(root)
+
+
+def written(paths: Paths, write: Callable[[], Path]) -> Path | None:
+    """The page that `write` writes; None where this user may not, which is told: the answer needs none."""
+    try:
+        return write()
+    except OSError as error:
+        said = space.shut(paths.root, error)
+        if said is None:
+            raise
+        say(f"without its page: {said}", err=True)
+        return None
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import typer
 
 from flows.cli import labels, wrong_boxes
 from flows.cli.boxes import boxes
-from flows.cli.common import AsJson, Use, UseOption, WhichUse, alone, enter, say
+from flows.cli.common import AsJson, Use, UseOption, WhichUse, alone, enter, say, written
 
 if TYPE_CHECKING:
     from sightline.project import Paths
@@ -68,7 +68,7 @@ def diff(
     before, after = (archive.rows(paths, version) for version in (first, second))
     changes = compare(before, after)
     said = words(changes, before, after, paths.params.task_of(use.value))
-    page = write_changes(paths, first, second, (old, new), changes, said)
+    page = written(paths, lambda: write_changes(paths, first, second, (old, new), changes, said))
     if as_json:
         rows: list[dict[str, Any]] = changes.astype(object).where(changes.notna(), None).to_dict("records")  # type: ignore[assignment]
         found = {
@@ -77,13 +77,14 @@ def diff(
             "to": second.digest,
             "words": said,
             "changes": rows,
-            "page": str(page),
+            "page": page and str(page),
         }
         typer.echo(json.dumps(found))
         return
     for sentence in said:
         say(sentence)
-    say(f"page: {page}")
+    if page:
+        say(f"page: {page}")
 
 
 @app.command()
@@ -225,12 +226,12 @@ def baseline(use: WhichUse = Use.target, as_json: AsJson = False) -> None:
     from sightline.data.versions.accept import accept
 
     paths = enter()
-    accepted = accept(paths, use.value)
+    accepted, is_new = accept(paths, use.value)
     if as_json:
         typer.echo(json.dumps({"use": use, **asdict(accepted), "file": str(paths.baseline(use.value))}))
         return
-    images = sum(accepted.classes.values())
-    say(f"{use}: {accepted.version[:8]} with {images:,} images of {len(accepted.classes):,} classes is accepted")
+    images, again = sum(accepted.classes.values()), "" if is_new else " already"
+    say(f"{use}: {accepted.version[:8]} with {images:,} images of {len(accepted.classes):,} classes is accepted{again}")
     say(f"keep it: git add {paths.baseline(use.value).relative_to(paths.root)}")
 
 
@@ -251,12 +252,13 @@ def quality(use: WhichUse = Use.target, as_json: AsJson = False) -> None:
     rows = manifest.read(paths.manifest(use.value))
     doubted, unasked = wrong_boxes.found(paths, use.value, rows)
     found = assess(paths, use.value, rows, progress("looking at the images")) + doubted
-    page = write_quality(paths, use.value, rows, found)
+    page = written(paths, lambda: write_quality(paths, use.value, rows, found))
     if unasked:
         say(unasked, err=True)
     if as_json:
-        typer.echo(json.dumps({"use": use, "findings": [asdict(one) for one in found], "page": str(page)}))
+        typer.echo(json.dumps({"use": use, "findings": [asdict(one) for one in found], "page": page and str(page)}))
         return
     for one in found:
         say(f"{one.title} ({one.cases:,}): {one.sentence}")
-    say("Nothing odd was found." if not found else f"page: {page}")
+    if page or not found:
+        say("Nothing odd was found." if not found else f"page: {page}")

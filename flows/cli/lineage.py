@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.common import AsJson, enter, say
+from flows.cli.common import AsJson, enter, say, written
 from sightline.errors import ConfigError
 
 app = typer.Typer()
@@ -40,14 +40,15 @@ def lineage(
     paths = enter()
     _be_brief()
     found = trace(paths, model)
-    page = write_lineage(paths, found, html)
+    page = write_lineage(paths, found, html) if html else written(paths, lambda: write_lineage(paths, found))
     if as_json:
         typer.echo(json.dumps(found))
         return
     from flows.cli.show import show_lineage
 
     show_lineage(found)
-    say(f"page: {page}")
+    if page:
+        say(f"page: {page}")
 
 
 @app.command()

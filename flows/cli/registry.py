@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 from dataclasses import asdict
 from enum import StrEnum
@@ -76,19 +77,28 @@ def approve(
         str | None, typer.Argument(metavar="[VERSION]", help="The version that waits; by default the last one.")
     ] = None,
     reason: Reason = "",
+    refuse: Annotated[
+        bool, typer.Option("--refuse", help="Say no instead, with --reason: it waits no more, nor does its run.")
+    ] = False,
 ) -> None:
-    """Let a promotion go on that waits for a person: as gate.approval asks, or for lack of test images."""
+    """Make a version the champion that waits for a person: as gate.approval asks, or for lack of test images.
+
+    From any copy of the project that shares its ledger; a run that waits for it ends by itself.
+    """
     paths = enter()
-    from flows.cli.console import use_plain_lines
-    from flows.cli.prefect_server import prefect_ready
     from sightline.registry.waiting import waiting
 
-    waiting(paths, version)
-    use_plain_lines()
-    with prefect_ready(paths):
-        from flows.approval import approve as resume
+    number = waiting(paths, version)
+    from sightline.registry import promotion
+    from sightline.report.index import write_index
+    from sightline.tracking.runs import connect
 
-    say(resume(paths, version, reason))
+    decide = promotion.refuse if refuse else promotion.approve
+    outcome = decide(connect(paths), number, getpass.getuser(), reason)
+    write_index(paths)
+    for one in outcome.messages:
+        say(one)
+    say(f"version {number} is {'refused' if refuse else 'approved and champion now'}")
 
 
 def rollback(reason: Reason = "rollback", as_json: AsJson = False) -> None:
@@ -102,9 +112,12 @@ def rollback(reason: Reason = "rollback", as_json: AsJson = False) -> None:
 
     check_earlier(paths)
     from sightline.registry.promotion import roll_back
+    from sightline.report.index import write_index
     from sightline.tracking.runs import connect
 
-    _show(roll_back(connect(paths), reason), as_json=as_json)
+    outcome = roll_back(connect(paths), reason)
+    write_index(paths)
+    _show(outcome, as_json=as_json)
 
 
 def history(as_json: AsJson = False) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flows.cli import pulse
-from flows.cli.common import AsJson, enter, say
+from flows.cli.common import AsJson, enter, say, written
 from sightline.errors import ConfigError, DataError
 from sightline.words import counted
 
@@ -39,24 +39,26 @@ def report(
     if not found:
         raise DataError("there is no report yet: `sightline run` writes one")
     one = _chosen(found, which)
-    index = write_index(paths)
+    index = written(paths, lambda: write_index(paths))
     if as_json:
         rows = [
             {
                 "version": row.version,
                 "decision": row.decision,
+                "now": row.now or None,
                 "accuracy": row.accuracy,
                 "at": row.at,
                 "page": str(row.file),
             }
             for row in found
         ]
-        typer.echo(json.dumps({"page": str(one.file), "index": str(index), "runs": rows}))
+        typer.echo(json.dumps({"page": str(one.file), "index": index and str(index), "runs": rows}))
     else:
-        say(f"version {one.version}, {one.decision}, {one.when}: {one.file}")
-        say(f"index of {counted(len(found), 'page')}: {index}")
+        say(f"version {one.version}, {one.words}, {one.when}: {one.file}")
+        if index:
+            say(f"index of {counted(len(found), 'page')}: {index}")
     if serve:
-        _serve(paths, one.file if which else index, port, shown=open_)
+        _serve(paths, index if index and not which else one.file, port, shown=open_)
     elif open_:
         import webbrowser
 

@@ -11,6 +11,7 @@ import typer
 from flows.cli.common import AsJson, enter, say
 from sightline import config
 from sightline.errors import ConfigError
+from sightline.words import counted
 
 
 def why_retrain(
@@ -52,6 +53,12 @@ def why_retrain(
     for name, value in asdict(facts).items():
         mark = " (assumed)" if name in assumed else ""
         say(f"  {name.replace('_', ' ')}: {_shown(value)}{mark}")
+    if facts.clock_ahead:
+        say(
+            f"{counted(facts.clock_ahead, 'training')} began later than now: a clock was ahead, and what they took and "
+            "when they began counts for nothing",
+            err=True,
+        )
 
 
 def _typed(values: dict[str, Any]) -> dict[str, Any]:

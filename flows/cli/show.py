@@ -186,21 +186,22 @@ def show_impact(found: Impact) -> None:
         (
             "Models",
             ("model", "version", "aliases", "how"),
-            [(one.model, one.version, ", ".join(one.aliases), one.parts) for one in found.models],
+            found.models and [(one.model, one.version, ", ".join(one.aliases), one.parts) for one in found.models],
         ),
         (
             "Promotions",
             ("when (UTC)", "model", "version", "decision", "why"),
-            [
+            found.promotions
+            and [
                 (one.at[:16].replace("T", " "), one.model, one.version, one.decision, one.reason)
                 for one in found.promotions
             ],
         ),
     ):
         table = Table(*columns, title=title, title_justify="left")
-        for row in rows:
+        for row in rows or ():
             table.add_row(*map(_cell, row))
-        CONSOLE.print(table if rows else f"{title}: none")
+        CONSOLE.print(table if rows else f"{title}: [red]not known[/]" if rows is None else f"{title}: none")
     for sentence in found.unknown:
         CONSOLE.print(f"[red]not known[/] {shown(sentence)}", highlight=False, soft_wrap=True)
 

@@ -15,7 +15,8 @@ LADDER = {
 """Networks and image sizes, with the passes over the target's images that each must be able to make in the budget: with
 fewer the one before is as good (docs/log.md; from ResNet-18 on the number is not measured)."""
 SIZES, PASSES = (64, 96, 128), 100
-"""Image sizes for a network that the user or the weights to start from fix, and the passes for all but the first."""
+"""Image sizes, beside the project's own, for a network that the user or the weights to start from fix, and the passes
+for all but the first that it takes."""
 _RESNET = {"finetune.scratch": (0.2, 1.0), "finetune.recipe": (0.03, 0.0)}
 STEPS = {"cnn": {"finetune.scratch": (0.3, 1.0)}, "resnet18": _RESNET, "resnet50": _RESNET}
 """Peak learning rate and `clip` by recipe, whatever the presets say (docs/log.md)."""

@@ -72,18 +72,26 @@ def check_stages(params: Params, stages: Iterable[str]) -> None:
 
 
 def check(runs: Path, seconds: float, params: Params, beside: Overhead) -> None:
-    """Raise ConfigError, with the least time that would do, where a budget cannot hold the chain."""
-    rates = {stage: speed.rate for stage, speed in _speeds(runs, params, list(shares(params)), 0.0).items()}
-    around = beside.head + beside.tail + (PROBE if chain.TRANSFER in chain.stages_of(params) else 0.0)
-    fewest = _fewest(params, rates)
-    least = (around + fewest) / (1 - RESERVE)
-    # A guess may be wrong by half.
-    if seconds < least * (1.0 if beside.shown else 0.5):
-        raise ConfigError(
-            f"--budget {_time(seconds)} cannot hold the chain: before and after training it takes about "
-            f"{_time(around)} on this machine, and {FEWEST} steps of each training {_time(fewest)} as busy as it is "
-            f"now, so give {_time(_up(least))} at least, or no budget"
-        )
+    """Raise ConfigError, with the least time that would do, where a budget cannot hold the chain.
+
+    Where it can, that is recorded: a run that is given again after a kill is not refused, however busy the machine is.
+    """
+
+    def decide() -> dict[str, Any]:
+        rates = {stage: speed.rate for stage, speed in _speeds(runs, params, list(shares(params)), 0.0).items()}
+        around = beside.head + beside.tail + (PROBE if chain.TRANSFER in chain.stages_of(params) else 0.0)
+        fewest = _fewest(params, rates)
+        least = (around + fewest) / (1 - RESERVE)
+        # A guess may be wrong by half.
+        if seconds < least * (1.0 if beside.shown else 0.5):
+            raise ConfigError(
+                f"--budget {_time(seconds)} cannot hold the chain: before and after training it takes about "
+                f"{_time(around)} on this machine, and {FEWEST} steps of each training {_time(fewest)} as busy as it "
+                f"is now, so give {_time(_up(least))} at least, or no budget"
+            )
+        return {"least": least}
+
+    recorded(runs, ["holds", seconds, _kept(params)], decide)
 
 
 def _fewest(params: Params, rates: Mapping[str, float]) -> float:
@@ -185,8 +193,11 @@ def _recorded_plan(
     counts: Mapping[str, Mapping[str, int]],
     decide: Callable[[], Plan],
 ) -> Plan:
-    kept = {section: asdict(getattr(params, section)) for section in SECTIONS}
-    return Plan(**recorded(runs, [seconds, kept, counts], lambda: asdict(decide())))
+    return Plan(**recorded(runs, [seconds, _kept(params), counts], lambda: asdict(decide())))
+
+
+def _kept(params: Params) -> dict[str, Any]:
+    return {section: asdict(getattr(params, section)) for section in SECTIONS}
 
 
 def steps_in(seconds: float, rate: float, recipe: Recipe, counts: Mapping[str, int]) -> int:

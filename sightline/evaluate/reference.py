@@ -76,6 +76,8 @@ class Reference:
     """(N,) the task's figure of each image, as the version decides; None where it answers the likeliest class."""
     boxes: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 0), dtype=np.float32))
     """(N, B) how many there are, how sure and how large; where answers have no boxes there are no such numbers."""
+    thresholds: NDArray[np.float64] | None = None
+    """(C,) probability from which on an answer names a class, where it may name several: the card tells it, no file."""
 
     @classmethod
     def of(cls, served: Predictor, outputs: Outputs, **known: Any) -> Reference:

@@ -99,8 +99,10 @@ class Impact:
     image: str
     sha256: str
     data: tuple[Held, ...]
-    models: tuple[Touched, ...]
-    promotions: tuple[Decided, ...]
+    models: tuple[Touched, ...] | None
+    """None where MLflow does not answer, and nobody knows."""
+    promotions: tuple[Decided, ...] | None
+    """None where MLflow or the ledger do not answer."""
     unknown: tuple[str, ...]
     """What could not be asked: the image may have touched it too."""
 
@@ -121,10 +123,12 @@ def find_impact(paths: Paths, image: Given) -> Impact:
     Raises DataError where a digest or a former path fits no image of any version, or several.
     """
     unknown: list[str] = []
+    models: list[Model] = []
+    asked = {"models", "promotions"}
     try:
         models = _models(connect(paths), unknown)
     except RegistryError as error:
-        models = []
+        asked.clear()
         unknown.append(f"models and their promotions: {error}")
     tables = _tables(paths, models, unknown)
     releases = {one.digest: frozenset(one.images) for one in release.known(paths)}
@@ -133,13 +137,19 @@ def find_impact(paths: Paths, image: Given) -> Impact:
     try:
         ledger = open_ledger(paths)
     except SightlineError as error:
+        asked.discard("promotions")
         unknown.append(f"promotions: {error}")
     else:
         entries = [row for name in sorted({one.model for one in models}) for row in ledger.history(name)]
         ledger.close()
     data, touched, decided = touched_by(sha256, tables, releases, models, entries)
     return Impact(
-        image=image.said, sha256=sha256, data=data, models=touched, promotions=decided, unknown=tuple(unknown)
+        image=image.said,
+        sha256=sha256,
+        data=data,
+        models=touched if "models" in asked else None,
+        promotions=decided if "promotions" in asked else None,
+        unknown=tuple(unknown),
     )
 
 

@@ -85,6 +85,14 @@ class Card:
         return {**values, **noted(self.task), **({} if self.decoding is None else {"decoding": self.decoding})}
 
 
+def read_card(folder: Path) -> Card:
+    """The card of the bundle in `folder`, without the network; raises ModelError where it is none."""
+    try:
+        return _card(json.loads((folder / BUNDLE).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise _broken(folder, error) from error
+
+
 def load(folder: Path) -> tuple[Card, Network, Known | None]:
     """Card and network of the bundle in `folder`, and what tells foreign images.
 
@@ -95,8 +103,8 @@ def load(folder: Path) -> tuple[Card, Network, Known | None]:
 
     from sightline.models.networks import build
 
+    card = read_card(folder)
     try:
-        card = _card(json.loads((folder / BUNDLE).read_text(encoding="utf-8")))
         for name, digest in ((WEIGHTS, card.weights), (KNOWN, card.known)):
             if digest is not None and file_digest(folder / name) != digest:
                 raise ModelError(f"{folder / name} was changed since it was registered: do not use this model")
@@ -104,9 +112,12 @@ def load(folder: Path) -> tuple[Card, Network, Known | None]:
         model.load_state_dict(load_file(folder / WEIGHTS))
         known = None if card.known is None else Known.read(folder / KNOWN)
     except (OSError, ValueError, TypeError, KeyError, RuntimeError, SafetensorError) as error:
-        said = " ".join(str(error).split())[:300]
-        raise ModelError(f"{folder} is not a whole model bundle: {said}") from error
+        raise _broken(folder, error) from error
     return card, model, known
+
+
+def _broken(folder: Path, error: Exception) -> ModelError:
+    return ModelError(f"{folder} is not a whole model bundle: {' '.join(str(error).split())[:300]}")
 
 
 def _card(values: dict[str, Any]) -> Card:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import torch
 from torch import Tensor, nn
 
 from sightline.errors import ModelError
-from sightline.images.normalise import MEAN, STD
 from sightline.models.operators import ensure
+from sightline.models.renormalised import factors
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -30,9 +29,8 @@ class Renormalised(nn.Module):
         """`mean` and `std` of each colour, as shares of white; `size` of the images, pixels."""
         super().__init__()
         self.network, self.size = network, size
-        own_mean, own_std, mean_, std_ = (torch.tensor(one).view(3, 1, 1) for one in (MEAN, STD, mean, std))
-        self.register_buffer("scale", own_std / std_)
-        self.register_buffer("shift", (own_mean - mean_) / std_)
+        for name, value in zip(("scale", "shift"), factors(mean, std), strict=True):
+            self.register_buffer(name, value)
 
     def forward(self, images: Tensor) -> Tensor:
         """Features (N, D) of normalised images (N, 3, H, W)."""
@@ -75,10 +73,11 @@ def weights(init: str, network: str, taker: nn.Module) -> dict[str, Tensor]:
 
 def renamed(state: dict[str, Tensor], taker: Renormalised) -> dict[str, Tensor]:
     """The weights by the names that `taker` has for them, where timm itself wrote them into a file."""
-    inside = "network."
-    if any(name.startswith(inside) for name in state):
+    inside, whole = "network.", taker.state_dict()
+    own = {name: value for name, value in whole.items() if not name.startswith(inside)}
+    # VOLO has a part called network itself.
+    if state.keys() & (whole.keys() - own.keys()):
         return state
-    own = {name: value for name, value in taker.state_dict().items() if not name.startswith(inside)}
     return own | {inside + name: value for name, value in state.items()}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from sightline.errors import ModelError
@@ -10,8 +11,27 @@ from sightline.models.operators import ensure
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from sightline.models.renormalised import Colours
+
 BODY = "backbone.body."
 """Before the names of the tensors that a detector of torchvision has of its trunk."""
+MIDDLE = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+"""Mean and spread of pixels from -1 to 1."""
+TRANSFORMING = {"googlenet", "inception_v3"}
+"""Networks that torchvision lets make such pixels of ImageNet's where they have its weights (`transform_input`)."""
+
+
+def normalisation(network: str) -> tuple[Colours, Colours]:
+    """Mean and spread that the weights of a network expect of pixels."""
+    ensure()
+    from torchvision import models
+
+    return MIDDLE if network in TRANSFORMING else _expected(models.get_model_weights(network).DEFAULT)
+
+
+def _expected(weights: Any) -> tuple[Colours, Colours]:
+    told = weights.transforms()
+    return tuple(told.mean), tuple(told.std)
 
 
 def named(name: str, network: str) -> Any:
@@ -25,7 +45,13 @@ def named(name: str, network: str) -> Any:
     if not found or short not in found[0].__members__:
         known = ", ".join(f"{enum.__name__}.{member}" for enum in enums for member in enum.__members__)
         raise ModelError(f"init {name!r}: {network} has no such weights, it has {known}; or change pretrain.network")
-    return found[0][short]
+    chosen = found[0][short]
+    # A detector normalises by itself, as ImageNet.
+    if found[0] is enums[0] and _expected(chosen) != _expected(found[0].DEFAULT):
+        raise ModelError(
+            f"init {name!r}: made for pixels at another scale than {network} gets: take {found[0].DEFAULT}"
+        )
+    return chosen
 
 
 def weights(name: str, network: str, own: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -45,6 +71,13 @@ def weights(name: str, network: str, own: dict[str, Tensor]) -> dict[str, Tensor
     # MobileNets have their maps in a list of their own, which is all that a detector has of them.
     inside = {name.removeprefix("features."): name for name in own}
     return own | {inside[name]: value for name, value in trunk.items()}
+
+
+def renamed(state: dict[str, Tensor], network: str) -> dict[str, Tensor]:
+    """The tensors by today's names: torchvision's files of DenseNets have those of 2017."""
+    if not network.startswith("densenet"):
+        return state
+    return {re.sub(r"(denselayer\d+\.(?:norm|conv))\.(\d\.)", r"\1\2", name): value for name, value in state.items()}
 
 
 def _enums(network: str) -> list[Any]:

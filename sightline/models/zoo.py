@@ -11,9 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from sightline.errors import ModelError
-from sightline.models import hub, published, shipped, smallmaps, stem
-from sightline.models.named import backbone_of
+from sightline.models import checkpoints, hub, published, renormalised, shipped, smallmaps, stem
+from sightline.models.named import backbone_of, placed
 from sightline.models.operators import ensure
+
+POSITIONS = "encoder.pos_embedding"
+"""What torchvision's vision transformers call their places."""
 
 
 class Classifier(nn.Module):
@@ -88,13 +91,14 @@ def build(network: str, classes: int, size: int) -> Classifier:
         return Classifier(backbone, _width(backbone, network, size), classes)
     backbone = _torchvision(network, size)
     _strip_head(backbone, network)
+    renormalised.renormalise(backbone, *published.normalisation(network))
     return Classifier(backbone, _width(backbone, network, size), classes)
 
 
-def check(network: str, init: str | None) -> None:
+def check(network: str, init: str | None, root: Path = Path()) -> None:
     """Raise ModelError where there is no such network, or where `init`, as in `load_init`, names no weights of it.
 
-    Nothing is read or fetched.
+    The path of a file begins at `root`. Of files only the beginnings are read, and nothing is fetched.
     """
     network = backbone_of(network)
     if hub.is_of_timm(network):
@@ -106,23 +110,14 @@ def check(network: str, init: str | None) -> None:
         raise ModelError(f"network {network!r} is unknown; did you mean {' or '.join(close)}?")
     if init is None:
         return
-    if _is_file(init):
-        if not Path(init).is_file():
-            raise ModelError(f"{init}: there is no such file of weights")
-    elif hub.is_of_timm(init):
+    if hub.is_of_timm(init):
         hub.check(init, network)
     elif shipped.is_shipped(init):
         shipped.networks(init)
-    elif "/" in init or Path(init).is_file():
-        raise ModelError(
-            f"{init} is no file of weights (.pt, .pth or .safetensors); those of the hub are called hf-hub:USER/NAME"
-        )
+    elif checkpoints.is_path(init, file := placed(root, init)):
+        checkpoints.check(init, file)
     else:
         published.named(init, network)
-
-
-def _is_file(init: str) -> bool:
-    return Path(init).suffix in {".pt", ".pth", ".safetensors"}
 
 
 def _torchvision(network: str, size: int) -> nn.Module:
@@ -141,9 +136,15 @@ def _torchvision(network: str, size: int) -> nn.Module:
     if "weights" not in known:
         raise ModelError(f"network {network!r} cannot be built by name")
     try:
-        return builder(weights=None, **options)  # type: ignore[no-any-return]
+        made: nn.Module = builder(weights=None, **options)
     except (ValueError, AssertionError) as error:
         raise ModelError(f"network {network!r} cannot take images of {size} px: {error}") from None
+    if network.startswith("mnasnet"):
+        # Its class asks of all weights which release of it wrote them, which no file of ours tells.
+        layers, classifier = made.children()
+        parts = {"layers": layers, "pool": nn.AdaptiveAvgPool2d(1), "flat": nn.Flatten(), "classifier": classifier}
+        return nn.Sequential(OrderedDict(parts))
+    return made
 
 
 def _strip_head(backbone: nn.Module, network: str) -> None:
@@ -203,53 +204,44 @@ def _mend(convolution: nn.Conv2d, inputs: tuple[Tensor, ...]) -> None:
 def load_init(model: nn.Module, init: str, network: str) -> None:
     """Put the weights that `init` names into the backbone of a classifier or detector.
 
-    `init` is a file (.pt, .pth or .safetensors: state of a Classifier, of a backbone, or of a network of torchvision or
-    timm), a backbone that comes with this package (`shipped`), or the name of weights of torchvision (a detector's are
-    its trunk's) or timm, which these look up in their caches and download when they are not there. The positions of a
-    vision transformer are resampled where it was trained at another image size.
+    `init` is a file (of torch or safetensors: state of a Classifier, of a backbone, or of a network of torchvision or
+    timm, perhaps with what a script saved around it), a backbone that comes with this package (`shipped`), or the name
+    of weights of torchvision (a detector's are its trunk's) or timm, which these look up in their caches and download
+    when they are not there. The positions of a vision transformer are resampled where it was trained at another image
+    size; the pixels that its weights expect come with a network of torchvision, as with timm's.
     Raises ModelError where the weights are missing or do not fit.
     """
     network = backbone_of(network)
     check(network, init)
     backbone = model.get_submodule("backbone")
-    if shipped.is_shipped(init) or _is_file(init):
-        state = _read_state(shipped.weights(init, network) if shipped.is_shipped(init) else Path(init))
-    elif hub.is_of_timm(init):
-        state = hub.weights(init, network, backbone)
-    else:
-        state = published.weights(init, network, backbone.state_dict())
     own = backbone.state_dict()
-    given = {name.removeprefix("backbone."): value for name, value in state.items()}
-    if network.startswith("vit_") and "encoder.pos_embedding" in given:
+    if hub.is_of_timm(init):
+        state = hub.weights(init, network, backbone)
+    elif shipped.is_shipped(init):
+        state = checkpoints.read(shipped.weights(init, network))
+    elif checkpoints.is_path(init, file := placed(Path(), init)):
+        state = checkpoints.read(file)
+    else:
+        state = published.weights(init, network, own)
+    backbone.load_state_dict(checkpoints.fitted(init, _given(state, backbone, network), own, network))
+
+
+def _given(state: dict[str, Tensor], backbone: nn.Module, network: str) -> dict[str, Tensor]:
+    """The tensors of `state`, of whatever network, that are the backbone's, as it has them."""
+    given = checkpoints.unprefixed(published.renamed(state, network), backbone.state_dict())
+    if network.startswith("vit_") and POSITIONS in given:
         given = _resampled(given, backbone)
     if isinstance(backbone, hub.Renormalised):
-        given = hub.renamed(given, backbone)
-    matching = {name: value for name, value in given.items() if name in own and value.shape == own[name].shape}
-    missing = sorted(set(own) - set(matching))
-    if missing:
-        raise ModelError(
-            f"{init} does not fit {network}: {len(missing)} of {len(own)} tensors differ, first {missing[0]}; "
-            "set pretrain.network to whose weights they are"
-        )
-    backbone.load_state_dict(matching)
+        return hub.renamed(given, backbone)
+    is_ours = any(name.startswith(checkpoints.OWN) for name in state)
+    return renormalised.values(backbone, is_ours=is_ours) | given
 
 
 def _resampled(state: dict[str, Tensor], backbone: Any) -> dict[str, Tensor]:
     from torchvision.models.vision_transformer import interpolate_embeddings
 
-    return dict(interpolate_embeddings(backbone.image_size, backbone.patch_size, OrderedDict(state)))
-
-
-def _read_state(path: Path) -> dict[str, Tensor]:
+    places = {name: value.float() if name == POSITIONS else value for name, value in state.items()}
     try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            return load_file(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise ModelError(f"{path} cannot be read as weights: {error}") from error
-    if not isinstance(state, dict):
-        raise ModelError(f"{path} holds no weights but {type(state).__name__}: save a state_dict")
-    weights: dict[str, Tensor] = state.get("state_dict", state)
-    return weights
+        return dict(interpolate_embeddings(backbone.image_size, backbone.patch_size, OrderedDict(places)))
+    except ValueError:  # of no square: they do not fit
+        return state

@@ -76,7 +76,7 @@ def told_apart(reference: Reference, scores: Scores, probabilities: Floats, valu
     made, (shares, now) = scores.of_images(reference)[rows], of.shares(reference, probabilities)
     before = compare(made, values, scores.groups)
     after = compare(made, values, scores.groups, of.weights(reference, now)[rows])
-    p = of.p(of.called(reference.probabilities[reference.apart]), of.called(probabilities))
+    p = of.p(*_called(reference, of, probabilities))
     # The answers come otherwise, beyond chance, and by enough to matter.
     changed = p < LEVEL and of.distance(shares, now) > SHARE
     if after.p >= LEVEL:
@@ -92,7 +92,7 @@ def of_task(reference: Reference) -> Prevalence:
 
 
 def _classes(reference: Reference, of: Prevalence, probabilities: Floats) -> tuple[Moved, ...]:
-    answers = of.called(reference.probabilities[reference.apart]), of.called(probabilities)
+    answers = _called(reference, of, probabilities)
     before, after = of.shares(reference, probabilities)
     names = reference.known
     return _shown(
@@ -101,6 +101,12 @@ def _classes(reference: Reference, of: Prevalence, probabilities: Floats) -> tup
             for name, p, share, then in zip(names, each_p(*answers), before, after, strict=True)
         ]
     )
+
+
+def _called(reference: Reference, of: Prevalence, probabilities: Floats) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """The classes that answers name, before and now."""
+    before = reference.probabilities[reference.apart]
+    return of.called(reference, before), of.called(reference, probabilities)
 
 
 def _places(names: NDArray[np.str_], far: NDArray[np.bool_]) -> tuple[Moved, ...]:

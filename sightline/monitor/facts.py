@@ -28,6 +28,8 @@ FLOW = "train"
 WINDOW = 30
 """Days over which hours of training are counted."""
 HOUR, DAY = 3600.0, 86_400.0
+APART = HOUR
+"""Seconds by which the clocks of two machines may differ."""
 
 
 def gather(paths: Paths, now: datetime | None = None, assumed: Mapping[str, Any] | None = None) -> Facts:
@@ -42,10 +44,12 @@ def gather(paths: Paths, now: datetime | None = None, assumed: Mapping[str, Any]
     outcome = next((one for one in reversed(last(paths)) if one.version == champion), None)
     harmed, lost = _harm(outcome)
     changed, new_labels, learned = _labels(paths, tracker)
-    past = [one for one in tracker.past(FLOW) if not one.idle]
+    runs = [one for one in tracker.past(FLOW) if not one.idle]
+    # What a clock that went ahead has written holds nothing up until its date comes.
+    past = [one for one in runs if (one.began - now).total_seconds() <= APART]
     facts = Facts(
         champion=champion,
-        age=0.0 if crowned is None else (now - crowned).total_seconds() / DAY,
+        age=0.0 if crowned is None else max(0.0, (now - crowned).total_seconds() / DAY),
         harmed=harmed,
         lost=lost,
         shifted=outcome is not None and outcome.alarm is not None,
@@ -53,11 +57,12 @@ def gather(paths: Paths, now: datetime | None = None, assumed: Mapping[str, Any]
         changed=changed,
         new_labels=new_labels,
         learned=learned,
-        running=next((one.name for one in past if one.ended is None), None),
-        since=min(((now - one.began).total_seconds() / HOUR for one in past), default=None),
+        running=next((one.name for one in runs if one.ended is None), None),
+        since=min((max(0.0, (now - one.began).total_seconds()) / HOUR for one in past), default=None),
         spent=_spent(past, now),
         chance=1.0,
         needed=0,
+        clock_ahead=len(runs) - len(past),
     )
     facts = replace(facts, **assumed or {})
     # Without a champion there may be no test release yet, and whoever asks makes none.
@@ -68,15 +73,16 @@ def gather(paths: Paths, now: datetime | None = None, assumed: Mapping[str, Any]
 
 
 def _champion(paths: Paths, tracker: Tracker) -> tuple[str | None, datetime | None]:
-    """The champion, and when it became that."""
+    """The champion, and when it became that: by the clock, or by an earlier time of a row that came later."""
     ledger = open_ledger(paths)
     try:
         version = ledger.champion(tracker.classifier_model)
         rows = ledger.history(tracker.classifier_model)
     finally:
         ledger.close()
-    since = [row.at for row in rows if row.version == version and row.decision in CHANGES]
-    return version, datetime.fromisoformat(since[-1]) if since else None
+    changed = [number for number, row in enumerate(rows) if row.version == version and row.decision in CHANGES]
+    since = [datetime.fromisoformat(row.at) for row in rows[changed[-1] :]] if changed else []
+    return version, min(since, default=None)
 
 
 def _harm(outcome: Outcome | None) -> tuple[bool, float]:
@@ -119,5 +125,6 @@ def _shown(paths: Paths, gain: float) -> tuple[float, int]:
 
 
 def _spent(past: Sequence[Past], now: datetime) -> float:
+    """Hours; a run lasts until now at most, and no run takes hours back where a clock was set back in it."""
     recent = [one for one in past if (now - one.began).total_seconds() < WINDOW * DAY]
-    return sum(((one.ended or now) - one.began).total_seconds() for one in recent) / HOUR
+    return sum(max(0.0, (min(one.ended or now, now) - one.began).total_seconds()) for one in recent) / HOUR

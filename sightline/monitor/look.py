@@ -6,12 +6,14 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from sightline.digests import tree_digest
 from sightline.errors import DataError, RegistryError
 from sightline.evaluate import reference as references
+from sightline.models.bundle import read_card
 from sightline.monitor.audit import is_drawn
 from sightline.monitor.outcome import Outcome
 from sightline.monitor.state import State, place
@@ -126,7 +128,11 @@ def _reference(paths: Paths, version: str, bundle: Path, digest: str) -> tuple[s
     except (DataError, RegistryError, OSError) as error:
         said = f"version {version} has no reference, so that its traffic is compared with nothing: {error}"
         return None, None, [said]
-    return (*held, []) if held else (None, None, [])
+    if held is None:
+        return None, None, []
+    name, reference = held
+    limits = (read_card(bundle).decoding or {}).get("thresholds")
+    return name, replace(reference, thresholds=None if limits is None else np.array(limits)), []
 
 
 def _find(state: State, store: Store, params: Params, now: datetime) -> list[str]:

@@ -38,8 +38,8 @@ class Prevalence(Protocol):
         """(M,) of the reference's images, by which classes come in the shares `now` (C,)."""
         ...
 
-    def called(self, probabilities: Floats) -> NDArray[np.bool_]:
-        """(N, C) the classes that an answer names."""
+    def called(self, reference: Reference, probabilities: Floats) -> NDArray[np.bool_]:
+        """(N, C) the classes that an answer of the reference's version names."""
         ...
 
     def p(self, before: NDArray[np.bool_], now: NDArray[np.bool_]) -> float:
@@ -76,7 +76,7 @@ class OneEach:
         found: Floats = np.bincount(labels, minlength=reference.probabilities.shape[1]) / len(reference.labels)
         return found
 
-    def called(self, probabilities: Floats) -> NDArray[np.bool_]:
+    def called(self, reference: Reference, probabilities: Floats) -> NDArray[np.bool_]:  # noqa: ARG002
         """The likeliest."""
         found: NDArray[np.bool_] = np.arange(probabilities.shape[1]) == probabilities.argmax(axis=1)[:, None]
         return found
@@ -133,9 +133,9 @@ class Sets:
         found: Floats = np.exp(powers - powers.max())
         return found
 
-    def called(self, probabilities: Floats) -> NDArray[np.bool_]:
-        """Those that are likelier there than not."""
-        found: NDArray[np.bool_] = probabilities >= 0.5  # noqa: PLR2004 — one half
+    def called(self, reference: Reference, probabilities: Floats) -> NDArray[np.bool_]:
+        """Those that reach their threshold; where it is not known, that are likelier there than not."""
+        found: NDArray[np.bool_] = probabilities >= (0.5 if reference.thresholds is None else reference.thresholds)
         return found
 
     def p(self, before: NDArray[np.bool_], now: NDArray[np.bool_]) -> float:

@@ -8,11 +8,12 @@ from pathlib import Path
 from sightline import names
 from sightline.errors import ProjectError
 from sightline.params.data import ROLES, Against, Dataset, Fractions, Grouping, Ingest, Preprocess, Validate
-from sightline.params.learning import Evaluate, Finetune, Gate, Pretrain, Train, Transfer
+from sightline.params.learning import PRESET_KEYS, Evaluate, Finetune, Gate, Pretrain, Train, Transfer
 from sightline.params.section import Section, Task
 from sightline.params.upkeep import Capture, Monitor, Retrain
 
 __all__ = [
+    "PRESET_KEYS",
     "ROLES",
     "Against",
     "Capture",
@@ -51,7 +52,8 @@ class Project(Section):
     objects (`detect`), each of a class."""
     preset: str | None = None
     """Name of an entry of `presets`: values for the three recipes. Set for one run it comes before those in the
-    recipes; written beside them it must not differ from them."""
+    recipes; written beside them it must not differ from them. Null set for one run leaves the recipes the values that
+    the written preset gave them."""
 
     def __post_init__(self) -> None:
         names.check("name", self.name)

@@ -8,6 +8,13 @@ from sightline import names
 from sightline.params.section import Section
 from sightline.recipe import Recipe
 
+PRESET_KEYS = {
+    "pretrain": ("pretrain", "recipe"),
+    "finetune": ("finetune", "recipe"),
+    "scratch": ("finetune", "scratch"),
+}
+"""Where the parts of a preset belong."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Pretrain(Section):

@@ -9,7 +9,7 @@ from sightline.digests import file_digest
 from sightline.errors import ModelError, RegistryError
 from sightline.files import replacing
 from sightline.heads.known import of
-from sightline.models.named import FASTER_RCNN, backbone_of
+from sightline.models.named import FASTER_RCNN, backbone_of, placed
 from sightline.models.weights import WEIGHTS
 from sightline.tracking.runs import connect
 from sightline.tracking.versions import CHAMPION, find
@@ -31,7 +31,7 @@ def pinned(paths: Paths, init: str | None) -> str | None:
     """
     if init is None or is_exact(init):
         return init
-    tracker, file = connect(paths), paths.root / init
+    tracker, file = connect(paths), placed(paths.root, init)
     if init == CHAMPION or init.startswith(SCHEME):
         version = find(tracker, _asked(init))
     else:
@@ -59,7 +59,7 @@ def check(paths: Paths, params: Params) -> None:
             f"pretrain.network = {network!r} finds boxes, and project.task is {task}: "
             f"set pretrain.network to {backbone_of(network)}"
         )
-    zoo.check(network, init)
+    zoo.check(network, init, paths.root)
 
 
 def _asked(init: str) -> str:
@@ -84,7 +84,7 @@ def fetched(paths: Paths, init: str | None) -> str | None:
         return None
     if init == CHAMPION or init.startswith(SCHEME):
         return _kept(paths, _registered(paths, init))
-    file = paths.root / init
+    file = placed(paths.root, init)
     return _kept(paths, file) if file.is_file() else init
 
 

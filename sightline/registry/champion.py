@@ -26,9 +26,9 @@ from sightline.registry.ledger import (
     Entry,
     Identity,
 )
-from sightline.registry.outcome import Outcome
+from sightline.registry.outcome import Outcome, describe
 from sightline.registry.trial import start_trial
-from sightline.registry.waiting import earlier, rolled_back
+from sightline.registry.waiting import LED_BACK, declined, earlier, last_row
 from sightline.tracking.versions import CHALLENGER, CHAMPION, PREVIOUS
 
 if TYPE_CHECKING:
@@ -41,16 +41,15 @@ if TYPE_CHECKING:
 
     Judge: TypeAlias = Callable[[Request, str | None], Judgement]
 
-LED_BACK = "rolled back from version"
 BY_HAND = "the alias champion was set by hand in MLflow"
 
 
-def submit(tracker: Tracker, ledger: Ledger, request: Request, judge: Judge, *, approval: bool = False) -> Outcome:
+def submit(tracker: Tracker, ledger: Ledger, request: Request, judge: Judge, *, approval: bool) -> Outcome:
     """Put a version through the gate, again where another one became champion meanwhile; a ledger row in any case.
 
     With `approval` a version that passed waits for a person. A version that has the champion's number and is not the
-    champion is refused unseen: one number cannot stand for both. So is one that somebody rolled back from, unless it is
-    asked for: what was wrong with it no check has seen.
+    champion is refused unseen: one number cannot stand for both. So is one that somebody rolled back from, or refused,
+    unless it is asked for: what was wrong with it no check has seen.
     """
     model = tracker.classifier_model
     while True:
@@ -64,12 +63,8 @@ def submit(tracker: Tracker, ledger: Ledger, request: Request, judge: Judge, *, 
             ledger.append(_entry(tracker, request, champion, word, said, {}))
             project(tracker, ledger)
             return Outcome(request.version, champion, word, said)
-        if left := None if request.is_asked else rolled_back(ledger, model, request.version):
-            why = left.reason.partition(f": {LED_BACK}")[0]
-            said = (
-                f"it was rolled back from on {left.at[:16].replace('T', ' ')} ({why}): `sightline promote "
-                f"{request.version} --reason …` asks for it all the same"
-            )
+        if why := None if request.is_asked else declined(ledger, model, request.version):
+            said = f"{why}: `sightline promote {request.version} --reason …` asks for it all the same"
             ledger.append(_entry(tracker, request, champion, REFUSED, said, {}))
             project(tracker, ledger)
             return Outcome(request.version, champion, REFUSED, said)
@@ -80,22 +75,13 @@ def submit(tracker: Tracker, ledger: Ledger, request: Request, judge: Judge, *, 
             continue
 
 
-def record(
-    tracker: Tracker,
-    ledger: Ledger,
-    request: Request,
-    judgement: Judgement,
-    *,
-    approval: bool = False,
-    taken: bool = False,
-) -> Outcome:
-    """Write down what the gate said, then let the aliases follow.
+def record(tracker: Tracker, ledger: Ledger, request: Request, judgement: Judgement, *, approval: bool) -> Outcome:
+    """Write down what the gate said, then let the aliases follow; with `approval` what passed waits for a person.
 
-    With `taken` a person has approved, also where the images were too few to tell. Raises Stale where the judgement is
-    no longer about the present champion, or the version was exchanged meanwhile.
+    Raises Stale where the judgement is no longer about the present champion, or the version was exchanged meanwhile.
     """
     said, model = judgement.decision.sentence, tracker.classifier_model
-    word = _word(judgement.decision.verdict, approval=approval, taken=taken)
+    word = _word(judgement.decision.verdict, approval=approval)
     entry = _entry(tracker, request, judgement.champion, word, said, judgement.evidence())
     if judgement.bundle not in {None, entry.bundle}:
         raise Stale(f"version {request.version} in MLflow is no longer the one that was judged; promote it again")
@@ -118,25 +104,23 @@ def record(
     )
 
 
-def _word(verdict: str, *, approval: bool, taken: bool) -> str:
+def _word(verdict: str, *, approval: bool) -> str:
     if verdict == FAILED:
         return REFUSED
-    if taken or (verdict == PASSED and not approval):
+    if verdict == PASSED and not approval:
         return PROMOTED
     return WAITING if approval else INSUFFICIENT
 
 
 def take(tracker: Tracker, ledger: Ledger, version: str, by: str, reason: str) -> Outcome:
-    """Make a version the champion whose images were too few to tell, on the evidence that a person has looked at.
+    """Make a version the champion that waits for a person, on the evidence that this person has looked at.
 
-    Raises RegistryError where that is not what the gate said of it last or where it does not load and answer; Stale
-    where champion or test release have changed since.
+    Raises RegistryError where it does not wait, where it was not shown to be better and `reason` is empty, or where it
+    does not load and answer; Stale where champion, test release or the version itself have changed since.
     """
-    model = tracker.classifier_model
-    last = {entry.version: entry for entry in ledger.history(model)}.get(version)
-    if last is None or last.decision not in {INSUFFICIENT, WAITING}:
-        said = "nobody has judged it yet" if last is None else f"it is {last.decision}"
-        raise RegistryError(f"version {version} does not wait for a person: {said}; `sightline promote {version}` asks")
+    last = _waiting(tracker, ledger, version)
+    if last.evidence["verdict"] != PASSED:
+        _check_reason(version, "is not shown to be better", reason)
     bound = last.evidence["bound"]
     _unchanged(tracker, version, last.evidence["release"], bound["release"])
     judged = Identity(version, last.bundle, bound["weights"])
@@ -144,29 +128,45 @@ def take(tracker: Tracker, ledger: Ledger, version: str, by: str, reason: str) -
         raise Stale(f"version {version} in MLflow is no longer the one that was judged; promote it again")
     answered = load_test(tracker, ledger, judged)
     evidence = {**last.evidence, "approved": {"by": by, "reason": reason, **answered}}
-    said = f"approved by {by}: {reason}"
+    said = f"approved by {by}" + (f": {reason}" if reason.strip() else "")
     # The row is refused where the champion is no longer the one that the version was compared with.
     ledger.append(replace(last, decision=PROMOTED, actor=by, reason=said, evidence=evidence))
     project(tracker, ledger)
     return Outcome(version, version, PROMOTED, said)
 
 
+def turn_down(tracker: Tracker, ledger: Ledger, version: str, by: str, reason: str) -> Outcome:
+    """Refuse a version that waits for a person, who says why. It comes back only where somebody promotes it.
+
+    Raises RegistryError where it does not wait, or `reason` is empty.
+    """
+    last = _waiting(tracker, ledger, version)
+    _check_reason(version, "is to be refused", reason)
+    said, evidence = f"refused by {by}: {reason}", {**last.evidence, "refused": {"by": by, "reason": reason}}
+    ledger.append(replace(last, decision=REFUSED, actor=by, reason=said, evidence=evidence))
+    describe(tracker, ledger, version)
+    return Outcome(version, ledger.champion(tracker.classifier_model), REFUSED, said)
+
+
+def _waiting(tracker: Tracker, ledger: Ledger, version: str) -> Entry:
+    last = last_row(ledger, tracker.classifier_model, version)
+    if last is None or last.decision not in {INSUFFICIENT, WAITING}:
+        said = "nobody has judged it yet" if last is None else f"it is {last.decision}"
+        raise RegistryError(f"version {version} does not wait for a person: {said}; `sightline promote {version}` asks")
+    return last
+
+
+def _check_reason(version: str, what: str, reason: str) -> None:
+    if not reason.strip():
+        raise RegistryError(f"version {version} {what}: say why with --reason, it stands in the ledger")
+
+
 def _unchanged(tracker: Tracker, version: str, release_name: str, digest: str) -> None:
     if not release.stands(tracker.paths, release_name, digest):
-        raise Stale(f"test release {release_name} has changed since version {version} was judged on it")
-
-
-def approved(tracker: Tracker, ledger: Ledger, outcome: Outcome, by: str, reason: str) -> Outcome:
-    """Go on with a promotion that waited for a person.
-
-    Raises Stale where champion, test release or the version itself have changed since.
-    """
-    assert outcome.judgement is not None  # noqa: S101 — only an outcome that waits comes here
-    assert outcome.request is not None  # noqa: S101
-    judgement = outcome.judgement
-    _unchanged(tracker, outcome.version, judgement.release, judgement.bound.release)
-    words = f"{outcome.request.reason}, approved by {by}" + (f": {reason}" if reason else "")
-    return record(tracker, ledger, replace(outcome.request, actor=by, reason=words), judgement, taken=True)
+        raise Stale(
+            f"test release {release_name} has changed since version {version} was judged on it, or is another one in "
+            f"this copy of the project; `sightline promote {version} --reason …` judges it anew"
+        )
 
 
 def project(tracker: Tracker, ledger: Ledger) -> None:
@@ -183,11 +183,12 @@ def project(tracker: Tracker, ledger: Ledger) -> None:
                 tracker.set_alias(model, CHALLENGER, None)
             if ledger.standing(model).change == standing.change:
                 if not standing.projected:
+                    describe(tracker, ledger)
                     ledger.mark_projected(model, standing.change)
                 return
 
 
-def answer_requests(tracker: Tracker, ledger: Ledger, judge: Judge, *, approval: bool = False) -> tuple[str, ...]:
+def answer_requests(tracker: Tracker, ledger: Ledger, judge: Judge, *, approval: bool) -> tuple[str, ...]:
     """Where a person moved the alias champion, put that version through the gate: adopt it, or set the alias back.
 
     With `approval` a version that passes waits for a person as any other: whoever moves an alias has not seen what the

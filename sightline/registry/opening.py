@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from sightline import space
 from sightline.errors import RegistryError
 from sightline.registry.ledger import TABLE, Ledger
 from sightline.tracking import databases
@@ -51,7 +52,8 @@ def open_ledger(paths: Paths) -> Ledger:
         ) from None
     except sa.exc.DBAPIError as error:
         place, why = sa.make_url(uri).render_as_string(), str(error.orig).strip().splitlines()
-        raise RegistryError(f"the ledger at {place} does not answer: {' '.join(why)}") from None
+        shut = space.shut(paths.root, error)
+        raise RegistryError(shut or f"the ledger at {place} does not answer: {' '.join(why)}") from None
 
 
 def uncrowned(paths: Paths, ledger: Ledger) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from sightline.data.shards import are_current
 from sightline.digests import tree_digest
 from sightline.errors import DataError, ModelError, RegistryError
 from sightline.evaluate import reference
@@ -12,9 +13,13 @@ from sightline.evaluate.evaluation import BUNDLE
 from sightline.models import sealed
 from sightline.registry import mending, strangers
 from sightline.registry.blessing import check_names
-from sightline.registry.champion import answer_requests, approved, rollback, submit, take
+from sightline.registry.champion import answer_requests, rollback, submit, take, turn_down
 from sightline.registry.judge import Judgement, judge
+from sightline.registry.ledger import WAITING
 from sightline.registry.opening import open_ledger, uncrowned
+from sightline.registry.outcome import Outcome
+from sightline.registry.waiting import last_row
+from sightline.tracking.versions import classifier_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,9 +27,9 @@ if TYPE_CHECKING:
 
     from sightline.evaluate.evaluation import Evaluated
     from sightline.params import Gate
+    from sightline.project import Paths
     from sightline.registry.candidate import Request
     from sightline.registry.ledger import Ledger
-    from sightline.registry.outcome import Outcome
     from sightline.tracking.runs import Tracker
     from sightline.train.result import Trained
 
@@ -88,37 +93,36 @@ def _is_outdated(tracker: Tracker, version: str) -> bool:
 def promote(tracker: Tracker, request: Request, limits: Gate, release_name: str) -> Outcome:
     """Put a registered version through the gate and make it champion where it passes, or let it wait for approval.
 
-    An alias that a person moved meanwhile is answered first. Raises RegistryError where the version does not exist.
+    An alias that a person moved meanwhile is answered first. Raises RegistryError where the version does not exist, and
+    DataError where something is to be judged and the test shards are not of the present data.
     """
     tracker.version(tracker.classifier_model, request.version)
     check_names(request.override)
     ledger = open_ledger(tracker.paths)
 
     def ask(asked: Request, champion: str | None) -> Judgement:
+        _check_shards(tracker)
         return judge(tracker, ledger, asked, champion, limits, release_name)
 
     try:
-        messages = _mended(tracker, ledger) + answer_requests(tracker, ledger, ask)
+        messages = _mended(tracker, ledger) + answer_requests(tracker, ledger, ask, approval=limits.approval)
         outcome = submit(tracker, ledger, request, ask, approval=limits.approval)
         return replace(outcome, messages=messages + _held(tracker, ledger, outcome))
     finally:
         ledger.close()
 
 
-def approve(tracker: Tracker, outcome: Outcome, by: str, reason: str) -> Outcome:
-    """Finish a promotion that waited for a person; raises Stale where it has to be judged again."""
-    ledger = open_ledger(tracker.paths)
-    try:
-        done = approved(tracker, ledger, outcome, by, reason)
-        return replace(done, messages=_held(tracker, ledger, done))
-    finally:
-        ledger.close()
+def _check_shards(tracker: Tracker) -> None:
+    """Before anything is judged: a check that meets them later counts as failed, and the version as refused."""
+    if not are_current(tracker.paths, "target", "test"):
+        raise DataError("the data have changed and the test shards have not yet: run `sightline run` first")
 
 
-def approve_insufficient(tracker: Tracker, version: str, by: str, reason: str) -> Outcome:
-    """Make a version the champion that only lacked test images, because a person says so.
+def approve(tracker: Tracker, version: str, by: str, reason: str) -> Outcome:
+    """Make a version the champion that waits for a person, because one says so.
 
-    Raises RegistryError where it does not wait for that, or where what it was compared with has changed.
+    Raises RegistryError where it does not wait, or where it lacked test images and `reason` is empty; Stale where it
+    has to be judged again.
     """
     ledger = open_ledger(tracker.paths)
     try:
@@ -126,6 +130,31 @@ def approve_insufficient(tracker: Tracker, version: str, by: str, reason: str) -
         return replace(done, messages=_held(tracker, ledger, done))
     finally:
         ledger.close()
+
+
+def refuse(tracker: Tracker, version: str, by: str, reason: str) -> Outcome:
+    """Refuse a version that waits for a person; raises RegistryError where it does not wait, or `reason` is empty."""
+    ledger = open_ledger(tracker.paths)
+    try:
+        return turn_down(tracker, ledger, version, by, reason)
+    finally:
+        ledger.close()
+
+
+def decided(paths: Paths, version: str, flow_run: str) -> Outcome | None:
+    """What became of a version that waited by the request of `flow_run`; None while it does.
+
+    Somebody approved or refused it, wherever, or had it judged again.
+    """
+    model, ledger = classifier_of(paths.params.project.name), open_ledger(paths)
+    try:
+        row, champion = last_row(ledger, model, version), ledger.champion(model)
+    finally:
+        ledger.close()
+    if row is None or (row.decision == WAITING and row.evidence["asked"]["flow_run"] == flow_run):
+        return None
+    said = f"version {version} waits here no more, by the ledger it is {row.decision}: {row.reason}"
+    return Outcome(version, champion, row.decision, row.reason, messages=(said,))
 
 
 def champion(tracker: Tracker) -> str:

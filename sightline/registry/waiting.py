@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sightline.errors import RegistryError
 from sightline.registry.ledger import INSUFFICIENT, PROMOTED, ROLLED_BACK, WAITING
@@ -13,19 +13,29 @@ if TYPE_CHECKING:
     from sightline.project import Paths
     from sightline.registry.ledger import Entry, Identity, Ledger
 
+LED_BACK = "rolled back from version"
 
-def waiting(paths: Paths, version: str | None) -> tuple[str, dict[str, Any]]:
-    """Version and last ledger row of the promotion that waits, the last one where `version` is not given.
+
+def waiting(paths: Paths, version: str | None) -> str:
+    """The version that waits for a person: `version`, or where none is given the one that was judged last.
 
     Raises RegistryError where it does not wait, or none does.
     """
-    last = {row["version"]: row for row in history(paths)}
-    open_ = {number: row for number, row in last.items() if row["decision"] in {WAITING, INSUFFICIENT}}
-    number = version or next(reversed(list(open_)), "")
+    last: dict[str, str] = {}
+    for row in history(paths):
+        last.pop(row["version"], None)  # so that versions stand in the order of their last rows
+        last[row["version"]] = row["decision"]
+    open_ = [number for number, decision in last.items() if decision in {WAITING, INSUFFICIENT}]
+    number = version or next(reversed(open_), "")
     if number not in open_:
         said = f"version {version} does not wait" if version else "nothing waits"
         raise RegistryError(f"{said} for approval; waiting: {', '.join(open_) or 'none'}")
-    return number, open_[number]
+    return number
+
+
+def last_row(ledger: Ledger, model: str, version: str) -> Entry | None:
+    """The ledger's last word on a version; None where it has none."""
+    return {entry.version: entry for entry in ledger.history(model)}.get(version)
 
 
 def earlier(ledger: Ledger, model: str) -> tuple[str | None, Identity]:
@@ -38,7 +48,22 @@ def earlier(ledger: Ledger, model: str) -> tuple[str | None, Identity]:
     return champion, standing.previous
 
 
-def rolled_back(ledger: Ledger, model: str, version: str) -> Entry | None:
+def declined(ledger: Ledger, model: str, version: str) -> str | None:
+    """That a person rolled back from a version, or refused it, in words; None where it was asked for since."""
+    row = _rolled_back(ledger, model, version)
+    if row is not None:
+        why = row.reason.partition(f": {LED_BACK}")[0]
+        return f"it was rolled back from on {_when(row)} ({why})"
+    judged = [row for row in ledger.history(model) if row.version == version and row.evidence.get("blessings")]
+    refused = judged[-1].evidence.get("refused") if judged else None
+    return f"{refused['by']} refused it on {_when(judged[-1])} ({refused['reason']})" if refused else None
+
+
+def _when(row: Entry) -> str:
+    return row.at[:16].replace("T", " ")
+
+
+def _rolled_back(ledger: Ledger, model: str, version: str) -> Entry | None:
     """The rollback that led away from a version, if nobody has promoted it since."""
     last = None
     for row in ledger.history(model):

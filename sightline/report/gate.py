@@ -12,7 +12,8 @@ from sightline.files import write_atomically
 from sightline.images.reading import UnreadableImage
 from sightline.names import plain
 from sightline.registry.blessing import COST, OVERALL, ROBUSTNESS
-from sightline.report.index import facts, write_index
+from sightline.report.about import facts
+from sightline.report.index import write_index
 from sightline.report.page import CheckRow
 from sightline.report.rendering import templates
 from sightline.words import counted

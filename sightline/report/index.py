@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import html
 import json
-import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from sightline.errors import RegistryError
 from sightline.files import write_atomically
+from sightline.registry.opening import open_ledger
+from sightline.registry.outcome import standings
+from sightline.report.about import FACTS, TONES
 from sightline.report.rendering import templates
+from sightline.tracking.versions import classifier_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,11 +22,10 @@ if TYPE_CHECKING:
     from sightline.project import Paths
 
 INDEX = "index.html"
-FACTS = re.compile(r'<meta name="sightline-run" content="([^"]*)">')
 HEAD = 4096
 """Letters of a page in which its facts stand."""
-TONES = {"promoted": "good", "unchanged": "good", "refused": "bad", "set back": "bad"}
-"""Decision → how it is coloured."""
+APART = timedelta(hours=1)
+"""By which the clocks of two machines may differ."""
 
 
 @dataclass(frozen=True)
@@ -32,11 +35,14 @@ class Entry:
     file: Path
     version: str
     decision: str
+    """At the time of the page."""
     title: str
     accuracy: float | None
     """Of the version on its test release; None on a page of a decision alone."""
     at: str
     """When the page was written, ISO 8601 with the zone."""
+    now: str = ""
+    """What the ledger says that the version is now; empty where it says nothing."""
 
     @property
     def when(self) -> str:
@@ -44,30 +50,50 @@ class Entry:
         return datetime.fromisoformat(self.at).astimezone().strftime("%Y-%m-%d %H:%M")
 
     @property
-    def tone(self) -> str:
-        """How its decision is coloured."""
-        return TONES.get(self.decision, "")
+    def words(self) -> str:
+        """What was decided, and what the version is now where that is something else."""
+        return self.decision if self.now in {"", self.decision} else f"{self.now} now, {self.decision} then"
 
-
-def facts(version: str, decision: str, title: str, accuracy: float | None) -> str:
-    """What a page says of itself to the index, as JSON."""
-    now = datetime.now().astimezone().isoformat(timespec="seconds")
-    return json.dumps({"version": version, "decision": decision, "title": title, "accuracy": accuracy, "at": now})
+    @property
+    def tones(self) -> tuple[str, str]:
+        """How the decision, and what the version is now, are coloured."""
+        return TONES.get(self.decision, ""), TONES.get(self.now, "")
 
 
 def entries(paths: Paths) -> list[Entry]:
-    """The pages about runs and decisions, the newest first."""
-    found = [_entry(file) for file in paths.reports.glob("*.html") if file.name != INDEX]
+    """The pages about runs and decisions, the newest first; what a clock wrote that was ahead comes last."""
+    now = _standings(paths)
+    found = [_entry(file, now) for file in paths.reports.glob("*.html") if file.name != INDEX]
+    return sorted((one for one in found if one), key=_order, reverse=True)
+
+
+def _standings(paths: Paths) -> dict[str, str]:
+    """Version → what it is now; none where the ledger does not answer: the pages are there all the same."""
+    try:
+        ledger = open_ledger(paths)
+    except (RegistryError, OSError):
+        return {}
+    try:
+        return standings(ledger.history(classifier_of(paths.params.project.name)))
+    except RegistryError:
+        return {}
+    finally:
+        ledger.close()
+
+
+def _order(one: Entry) -> tuple[bool, datetime]:
     # Each says its time by the clock of the place where it was written.
-    return sorted((one for one in found if one), key=lambda one: datetime.fromisoformat(one.at), reverse=True)
+    at = datetime.fromisoformat(one.at)
+    return at <= datetime.now(UTC) + APART, at
 
 
-def _entry(file: Path) -> Entry | None:
+def _entry(file: Path, now: dict[str, str]) -> Entry | None:
     with file.open(encoding="utf-8", errors="replace") as handle:
         said = FACTS.search(handle.read(HEAD))
     try:
-        return Entry(file, **json.loads(html.unescape(said[1]))) if said else None
-    except (ValueError, TypeError):
+        told = json.loads(html.unescape(said[1])) if said else None
+        return told and Entry(file, **told, now=now.get(told["version"], ""))
+    except (ValueError, TypeError, KeyError):
         return None
 
 

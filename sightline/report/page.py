@@ -16,8 +16,8 @@ import numpy as np
 from sightline.files import write_atomically
 from sightline.heads.known import of
 from sightline.heads.labels import CLASSIFY
+from sightline.report.about import TONES, facts
 from sightline.report.axis import Axis, axis, risk_axis, time_axis
-from sightline.report.index import TONES, facts
 from sightline.report.rendering import bar_scale, data_address, templates
 
 if TYPE_CHECKING:

@@ -241,7 +241,7 @@ async def _one(
     if service.capture is not None:
         service.capture.note(origin, answered, data, role)
     if service.shadow is not None and role == "champion":
-        service.shadow.note(origin, data, answered.answer.label)
+        service.shadow.note(origin, data, answered.answer)
     return named | told(answered, top) | {"role": role}
 
 

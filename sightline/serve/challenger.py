@@ -14,10 +14,12 @@ import numpy as np
 from sightline.serve import follow
 from sightline.serve.batcher import Answered
 from sightline.serve.capture import drawn
+from sightline.serve.record import as_label
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sightline.heads.answer import Answer
     from sightline.serve.batcher import Batcher, Version
     from sightline.serve.capture import Capture, Origin
     from sightline.serve.metrics import Metrics
@@ -102,7 +104,7 @@ class _Seen(NamedTuple):
 
     origin: Origin
     data: bytes
-    label: str
+    answer: Answer
 
 
 class Shadow:
@@ -116,15 +118,15 @@ class Shadow:
         self._thread = Thread(target=self._work, daemon=True, name="shadow")
         self._thread.start()
 
-    def note(self, origin: Origin, data: bytes, label: str) -> None:
-        """Take an image for the shadow that the champion has called `label`; never waits."""
+    def note(self, origin: Origin, data: bytes, answer: Answer) -> None:
+        """Take an image for the shadow of which the champion has said `answer`; never waits."""
         if not self._challenger.answers:
             return
         with self._changed:
             if len(self._waiting) >= WAITING:
                 self._metrics.shadow_dropped.inc()
                 return
-            self._waiting.append(_Seen(origin, data, label))
+            self._waiting.append(_Seen(origin, data, answer))
             self._changed.notify()
 
     def _work(self) -> None:
@@ -151,7 +153,8 @@ class Shadow:
         answers, described = self._batcher.beside(lambda: version.predictor.described(images, pixels)).result()
         took = time.perf_counter() - began
         for one, answer, row in zip(batch, answers, described, strict=True):
-            self._metrics.compare(version.number, agrees=answer.label == one.label, seconds=took / len(batch))
+            alike = version.predictor.task.agreement(_text(answer), _text(one.answer))
+            self._metrics.compare(version.number, alike, seconds=took / len(batch))
             if self._capture is not None:
                 self._capture.note(one.origin, Answered(answer, version, row), one.data, "shadow")
 
@@ -161,3 +164,8 @@ class Shadow:
             self._closed = True
             self._changed.notify()
         self._thread.join()
+
+
+def _text(answer: Answer) -> str:
+    """As the record of it is read. How far boxes overlap hangs on no side of the image."""
+    return as_label({"label": answer.label, "boxes": answer.sets.get("boxes"), "width": 0, "height": 0})

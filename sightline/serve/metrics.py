@@ -33,8 +33,14 @@ class Metrics:
         self.rejected = Counter("sightline_rejected_requests", "Requests turned away.", ["status"], registry=own)
         self._shadow = Counter(
             "sightline_shadow_answers",
-            "Answers unheard, by whether the champion's was the same.",
+            "Answers unheard, by whether the champion's was the same: of boxes, whether each has its like.",
             ["version", "agrees"],
+            registry=own,
+        )
+        self._shadow_alike = Counter(
+            "sightline_shadow_agreement",
+            "How far these agree with the champion's, added up: 1 the same; of several labels, or of boxes, their F1.",
+            ["version"],
             registry=own,
         )
         self._shadow_time = Histogram(
@@ -59,9 +65,10 @@ class Metrics:
         if answer.foreign:
             self._foreign.labels(version).inc()
 
-    def compare(self, version: str, *, agrees: bool, seconds: float) -> None:
-        """Note an answer of a shadow."""
-        self._shadow.labels(version, "yes" if agrees else "no").inc()
+    def compare(self, version: str, agreement: float, *, seconds: float) -> None:
+        """Note an answer of a shadow, and how far it agrees with the champion's, up to 1."""
+        self._shadow.labels(version, "yes" if agreement == 1 else "no").inc()
+        self._shadow_alike.labels(version).inc(agreement)
         self._shadow_time.labels(version).observe(seconds)
 
     def text(self) -> bytes:

@@ -5,6 +5,7 @@ A file is there whole or not at all, whoever is killed meanwhile.
 
 from __future__ import annotations
 
+import logging
 import posixpath
 import re
 import time
@@ -18,6 +19,8 @@ import pyarrow as pa
 
 from sightline.errors import ConfigError
 from sightline.files import SCRATCH, write_atomically
+from sightline.masking import masked
+from sightline.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,8 +29,11 @@ DAY = re.compile(r"date=(\d{4}-\d\d-\d\d)")
 SUFFIX = ".parquet"
 PUT_WHOLE = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oss", "memory"})
 """Protocols of stores in which an object appears once all of it has arrived."""
+FOUND = "all-old-since.txt"
+"""The day on which all that was recorded was found too old; what a clock wrote that was ahead counts for nothing."""
 LEFT = 3600.0
 """Seconds after which a scratch file is one that a killed writer left."""
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -113,10 +119,38 @@ class Store:
         self._fs.rm(self._path(f"date={day}"), recursive=True)
 
     def rotate(self, days: int) -> None:
-        """Remove the days that were more than `days` days ago, and what killed writers left."""
+        """Remove the days that were more than `days` days ago, and what killed writers left.
+
+        Where nothing was recorded within `days` days before today the clock may be ahead, and nothing goes until the
+        day after this was found first.
+        """
         self._sweep()
-        for day in self.older(days):
+        old = self.older(days)
+        if old and self._is_in_doubt(days):
+            log.warning(
+                "nothing was recorded in the last capture.days = %d days, as though the clock were ahead: %s of %s go "
+                "tomorrow",
+                days, counted(len(old), "day"), masked(self.shown),
+            )  # fmt: skip
+            return
+        for day in old:
             self.remove(day)
+
+    def _is_in_doubt(self, days: int) -> bool:
+        """Whether all that was recorded before today is too old, as some of it is, and no earlier day found that."""
+        today = datetime.now(UTC).date()
+        before = [day for day in self.days() if day < today]
+        if before[-1] >= today - timedelta(days=days):
+            return False
+        try:
+            with self.open(FOUND) as handle:
+                found = bytes(handle.read()).decode(errors="replace")
+        except FileNotFoundError:
+            found = ""
+        if before[-1].isoformat() < found < today.isoformat():
+            return False
+        self.put(FOUND, today.isoformat().encode())
+        return True
 
     def _sweep(self) -> None:
         if self._folder is None:

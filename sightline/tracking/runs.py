@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from sightline import servers
+from sightline import servers, space
 from sightline.errors import RegistryError
 from sightline.processes import has_died, identity
 from sightline.tracking import databases, places, records, store
@@ -260,7 +260,8 @@ def connect(paths: Paths) -> Tracker:
                 )
     except (MlflowException, OSError) as error:
         # Not `from error`, here and elsewhere: what it says of the address would stand in logs.
-        raise RegistryError(f"the MLflow store at {uri} does not answer: {error}") from None
+        shut = space.shut(paths.root, error)
+        raise RegistryError(shut or f"the MLflow store at {uri} does not answer: {error}") from None
     return Tracker(paths=paths, name=name, client=client, experiment=str(experiment))
 
 

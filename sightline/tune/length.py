@@ -52,7 +52,7 @@ class Length:
     images: int
     """Training images."""
     rates: dict[str, float]
-    """Rung → images a second, with the recipe from scratch as it is."""
+    """Rung → images a second, with the recipe from scratch as it is; the present one first."""
     task: str = CLASSIFY
     """By which the speeds go."""
 
@@ -68,6 +68,11 @@ class Length:
             return asked.recipe
         batches = plan(asked.recipe, self.images).steps_per_epoch
         return replace(asked.recipe, epochs=max(1, int(steps / batches)), min_steps=round(steps), steps=0)
+
+    def given(self, recipe: Recipe, seconds: float) -> Length:
+        """With trials as long as a search of so many seconds allows, by the speeds that were measured before."""
+        whole = _whole(recipe, self.images, next(iter(self.rates.values())))
+        return replace(self, share=_share(whole, seconds))
 
     def _steps(self, runs: Path, space: Space, asked: Asked, workers: int) -> float:
         """Steps of a whole training."""
@@ -116,7 +121,7 @@ def measure(
         if whole * rates[str(rung)] < NEEDED * rungs[rung] * images:
             break
         kept.append(rung)
-    return Length(share=min(SHARE, seconds / (TRIALS * whole)), images=images, rates=rates, task=task), kept
+    return Length(share=_share(whole, seconds), images=images, rates=rates, task=task), kept
 
 
 def rungs(params: Params, given: Mapping[str, Any], *, has_backbone: bool) -> dict[Rung, int]:
@@ -142,6 +147,11 @@ def _whole(recipe: Recipe, images: int, rate: float) -> float:
     """Seconds of a whole training."""
     present = plan(recipe, images)
     return present.steps * present.batch / rate
+
+
+def _share(whole: float, seconds: float) -> float:
+    """Of a whole training, which takes `whole` seconds, that a trial is in a search of so many."""
+    return min(SHARE, seconds / (TRIALS * whole))
 
 
 def _rate(runs: Path, rung: Rung, recipe: Recipe, workers: int, task: str) -> float:

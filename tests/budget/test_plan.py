@@ -12,7 +12,7 @@ from sightline import config, duration
 from sightline.budget import choice, overhead, plan
 from sightline.budget.choice import choose, replaced
 from sightline.budget.overhead import Answers, Overhead
-from sightline.errors import ConfigError
+from sightline.errors import ConfigError, ModelError
 from sightline.models.shipped import FRACTALS
 from sightline.params import Pretrain, Train
 from sightline.recipe import Recipe
@@ -249,6 +249,9 @@ def test_given_values_are_kept(paths: Paths, tmp_path: Path, rates: Callable[[fl
         "pretrain.network": "resnet18",
         **tuned,
     }
+    # A short key names the same value.
+    given = {"preprocess.size": 96, "finetune.learning_rate": 0.07, "finetune.scratch.clip": 0.5}
+    assert choose(tmp_path, 1e7, paths.params, given, 10, BESIDE, at_once) == {"pretrain.network": "resnet18"}
 
 
 def test_values_that_give_way_to_the_budget_are_told(
@@ -270,12 +273,35 @@ def test_network_of_the_weights_gets_images_by_the_time(
 ) -> None:
     """Little time takes small images for a backbone's network, whose size from scratch the ladder would not take."""
     rates(1)
-    params = replace(paths.params, pretrain=Pretrain(network="resnet18", recipe=Recipe(epochs=1), init="weights.pt"))
+    params = replace(
+        paths.params,
+        preprocess=replace(paths.params.preprocess, size=64),
+        pretrain=Pretrain(network="resnet18", recipe=Recipe(epochs=1), init="weights.pt"),
+    )
     small, large = (choose(tmp_path, time, params, {}, 1000, BESIDE, at_once) for time in (50.0, 1e7))
     assert (small["preprocess.size"], large["preprocess.size"]) == (64, 128)
     assert small["pretrain.network"] == "resnet18"
     given = {"pretrain.network": "vgg11_bn"}
+    # The project's own 16 px are too small for it.
     assert choose(tmp_path, 50.0, paths.params, given, 1000, BESIDE, at_once) == {"preprocess.size": 64}
+
+
+def test_size_that_a_network_cannot_take_is_not_chosen(
+    paths: Paths, tmp_path: Path, rates: Callable[[float], None]
+) -> None:
+    """It is left out; the project's own size counts too, and where none is left that is told with what to set."""
+    rates(1)
+
+    def chosen(network: str, own: int, seconds: float) -> dict[str, Any]:
+        params = replace(paths.params, preprocess=replace(paths.params.preprocess, size=own))
+        return choose(tmp_path, seconds, params, {"pretrain.network": network}, 1000, BESIDE, at_once)
+
+    assert chosen("inception_v3", 32, 50.0) == {"preprocess.size": 96}
+    assert chosen("maxvit_t", 224, 50.0) == chosen("maxvit_t", 224, 1e7) == {"preprocess.size": 224}
+    with pytest.raises(ModelError, match=r"maxvit_t takes none .* 64, 96, 128 px: .* --set preprocess\.size=224$"):
+        chosen("maxvit_t", 64, 50.0)
+    with pytest.raises(ModelError, match="did you mean resnet18"):
+        chosen("resnet1", 64, 50.0)
 
 
 def test_steps_leave_time_to_score() -> None:

@@ -6,6 +6,7 @@ import json
 import os
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from conftest import make_images
@@ -30,6 +31,12 @@ ROOT = Path(__file__).parents[2]
 CSV = "path,labels\na.png,dog;cat\nb.png,cat\nc.png,\nd.png,;\n"
 PIPES = "path,labels\na.png,dog|cat\nb.png,cat\nc.png,\nd.png,|\n"
 COLUMNS = ",file_name,cat,Big Dog,split\n0,a.png,1,1,train\n1,b.png,1.0,0.0,train\n2,c.png,,,test\n3,d.png,0,,test\n"
+SIGNED = "file_name,cat,Big Dog\na.png,1,1\nb.png,1.0,-1.0\nc.png,,\nd.png,-1,\n"
+CELLS = pd.DataFrame({"path": ["a.png", "b.png", "c.png", "d.png"], "labels": [["dog", "cat"], ["cat"], None, []]})
+AS_PYTHON = CELLS.to_csv(index=False)
+AS_JSON = AS_PYTHON.replace("\"['dog', 'cat']\"", '"[""dog"", ""cat""]"').replace("'cat'", '"cat"')
+AS_NUMPY = CELLS.assign(labels=CELLS["labels"].map(np.array, na_action="ignore")).to_csv(index=False)
+COMMAS = 'path,labels\na.png,"dog, cat"\nb.png,cat\nc.png,\nd.png,dog\n'
 LISTS = {"a.png": ["dog", "cat"], "b.png": ["cat"], "d.png": []}
 JSONL = "".join(json.dumps({"path": path, "labels": labels}) + "\n" for path, labels in LISTS.items())
 
@@ -50,10 +57,15 @@ def labels_of(folder: Path, name: str, text: str) -> dict[str, str | None]:
         ("labels.csv", PIPES, "dog"),
         ("labels.csv", COLUMNS, "Big Dog"),
         ("labels.jsonl", JSONL, "dog"),
+        ("labels.csv", AS_PYTHON, "dog"),
+        ("labels.csv", AS_PYTHON.replace("labels", "label"), "dog"),
+        ("labels.csv", AS_JSON, "dog"),
+        ("labels.csv", AS_NUMPY, "dog"),
+        ("labels.csv", SIGNED, "Big Dog"),
     ],
 )
 def test_table_tells_the_labels_of_an_image(tmp_path: Path, name: str, text: str, dog: str) -> None:
-    """By a column with separators, by lists, or by a column of 0 and 1 for each class.
+    """By a column with separators, by lists or the texts of such, or by a column of 0 and 1, or ±1, for each class.
 
     An empty cell is no label, a separator alone says that no class shows.
     """
@@ -70,9 +82,48 @@ def test_semicolon_in_a_column_label_is_a_name(tmp_path: Path) -> None:
     assert not label_sets.shows_several(tmp_path, tables.items(tmp_path))
 
 
+def test_texts_of_lists_are_sets_wherever_labels_are_read() -> None:
+    """As Python, NumPy, JSON and Label Studio write them; what has brackets and no quotation marks stays a name."""
+    texts = {"['a', \"it's\"]": ["a", "it's"], "['a' 'b c'\n 'd']": ["a", "b c", "d"], "{'a'}": ["a"], "set()": []}
+    texts |= {"('a',)": ["a"], '{"choices": ["a", "b"]}': ["a", "b"], '["\\ud83d\\ude00"]': ["😀"]}
+    assert {text: label_sets.as_list(text) for text in texts} == texts
+    names = ("[a]", "golden [retriever]", "(0, 5]", "[0, 5]", "(a)", "{}", "['a]", "a")
+    assert [label_sets.as_list(name) for name in names] == [*names]
+    assert label_sets.as_list("[0, 5]", numbers=True) == [0, 5]
+    assert label_sets.as_list("(0, 5]", numbers=True) == "(0, 5]"
+
+
+def test_commas_part_names_where_the_column_looks_so(tmp_path: Path) -> None:
+    """Which is told; names that hold a comma stay whole, and so does what the column of one label holds."""
+    assert labels_of(tmp_path, "labels.csv", COMMAS) == {
+        "a.png": "cat;dog",
+        "b.png": "cat",
+        "c.png": None,
+        "d.png": "dog",
+    }
+    assert "commas in labels as between names" in str(tables.listed(tmp_path / "labels.csv"))
+    fish = 'path,labels\na.png,"fish, small"\nb.png,"fish, large"\nc.png,dog\nd.png,fish\n'
+    assert labels_of(tmp_path, "labels.csv", fish)["a.png"] == "fish, small"
+    assert tables.listed(tmp_path / "labels.csv")[1] == ["labels as label"]
+    assert labels_of(tmp_path, "labels.csv", COMMAS.replace("labels", "label"))["a.png"] == "dog, cat"
+    assert "'dog, cat' as one name (where it is several, put ; between" in tables.listed(tmp_path / "labels.csv")[1][0]
+    assert labels_of(tmp_path, "labels.csv", COMMAS.replace(", ", " "))["a.png"] == "dog cat"
+    assert "'dog cat' as one name (where it is several, put ; between" in tables.listed(tmp_path / "labels.csv")[1][1]
+
+
+@pytest.mark.parametrize("mark", ["1", "x", "True"])
+def test_empty_cells_are_zeros_where_nothing_else_is(tmp_path: Path, mark: str) -> None:
+    """A row of them shows none of the classes, which is told; where others say 0 it waits for its label."""
+    text = f"path,cat,dog\na.png,{mark},{mark}\nb.png,{mark},\nc.png,,\nd.png,,{mark}\n"
+    assert labels_of(tmp_path, "labels.csv", text) == {"a.png": "cat;dog", "b.png": "cat", "c.png": ";", "d.png": "dog"}
+    assert "empty cells as 0" in str(tables.listed(tmp_path / "labels.csv")[1])
+    assert labels_of(tmp_path, "labels.csv", "path,cat,dog\na.png,1,0\nb.png,1,\nc.png,,\n")["c.png"] is None
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
+        ("path,cat,dog\na.png,1,-1\nb.png,0,1\n", "line 2: '-1' in column 'dog' is neither 0 nor 1"),
         ("path,cat,dog\na.png,1,0\nb.png,2,0\n", "line 3: '2' in column 'cat' is neither 0 nor 1"),
         ("path,width,height\na.png,640,480\n", "neither 0 nor 1"),
         ("path,cat\na.png,1\n", "it must name a column path and a column label"),

@@ -166,6 +166,8 @@ def test_several_labels_of_an_image(tmp_path: Path) -> None:
     parquet.write_table(held, tmp_path / "s.parquet")
     assert [row["labels"] for row in brought(tmp_path / "s.parquet", tmp_path / "raw")] == ["blue;green", "green", ";"]
     assert any(item.several for item in scan(tmp_path / "raw"))
+    parquet.write_table(table(["['b', 'a']", "['b']"], label=None), tmp_path / "t.parquet")
+    assert [row["labels"] for row in brought(tmp_path / "t.parquet", tmp_path / "texts")] == ["a;b", "b"]
 
 
 def test_rows_without_image_or_label(tmp_path: Path) -> None:

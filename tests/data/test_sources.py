@@ -399,7 +399,7 @@ def test_names_with_other_separators_stay_whole(tmp_path: Path) -> None:
 
 def test_lists_of_labels_in_tar_shards(tmp_path: Path) -> None:
     """They are sets; what is no name is no label."""
-    said = {"1": ["b", "a"], "2": ["a"], "3": {"x": 1}, "4": float("nan"), "5": 1.0}
+    said = {"1": ["b", "a"], "2": ["a"], "3": {"x": 1}, "4": float("nan"), "5": 1.0, "6": "['b', 'a']"}
     with tarfile.open(tmp_path / "shard.tar", "w") as tar:
         for number, (stem, label) in enumerate(said.items()):
             out = io.BytesIO()
@@ -414,6 +414,7 @@ def test_lists_of_labels_in_tar_shards(tmp_path: Path) -> None:
     items = {item.path.rpartition("/")[2]: (item.label, item.several) for item in scan(tmp_path)}
     assert items["1.png"] == ("a;b", True)
     assert items["2.png"] == ("a", True)
+    assert items["6.png"] == ("a;b", True)
     assert [items[f"{one}.png"] for one in (3, 4, 5)] == [(None, False), (None, False), ("1", False)]
 
 

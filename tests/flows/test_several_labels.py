@@ -25,8 +25,10 @@ from sightline.data import manifest
 from sightline.data.labels import exchange
 from sightline.heads.labels import MULTILABEL, SEPARATOR, names_of
 from sightline.labelling.take import take
+from sightline.models.bundle import read_card
 from sightline.monitor.audit import sample
-from sightline.monitor.look import look
+from sightline.monitor.look import _present, look
+from sightline.monitor.state import State
 from sightline.project import Paths
 from sightline.registry.served import answering
 from sightline.registry.served import served as bundle_of
@@ -150,6 +152,14 @@ def test_traffic_is_watched_and_labelled(several: tuple[Paths, Summary, Summary]
     truth = traffic(paths, 40, "seen")
     outcome = look(paths)
     assert (outcome.trouble, outcome.task, outcome.seen) == ((), MULTILABEL, 40)
+    with State(paths) as state:
+        watched = _present(paths, state)
+    # The question which classes come more often counts answers as the version gives them.
+    decoding = read_card(bundle_of(paths).bundle).decoding
+    assert watched is not None
+    assert watched.reference.thresholds is not None
+    assert decoding is not None
+    assert watched.reference.thresholds.tolist() == decoding["thresholds"]
     assert outcome.estimate is not None
     words: dict[str, Any] = {"count": 50, "suggest": False, "as_json": False}
     captured(tmp_path / "audit", audit=True, queue=False, form=Form.page, **words)

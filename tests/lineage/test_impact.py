@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
+from flows.cli.app import app
 from sightline.lineage import impact
 from sightline.lineage.impact import Model, built_on, touched_by
 from sightline.registry.ledger import PROMOTED, REFUSED, Entry
+
+if TYPE_CHECKING:
+    import pytest
+
+    from sightline.project import Paths
 
 IMAGES = ["aa", "ab", "cd", "ef", "gh"]
 ROLES = ["train", "val", "calib", "test"]
@@ -131,3 +139,20 @@ def test_parts_are_told_for_every_copy() -> None:
     assert [one.path for one in held] == ["a", "b", "c"]
     assert touched.parts == ("target: chosen by it", "target: trained on it")
     assert touched_by("y", {("target", "v"): table}, {"r": frozenset()}, [model], [])[1] == ()
+
+
+def test_what_cannot_be_asked_is_not_known(ingested: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever has to delete an image reads of no model that has seen none where nobody could look."""
+    image = impact.given(str(next(ingested.raw("target").rglob("*.png"))))
+    found = impact.find_impact(ingested, image)
+    assert (found.models, found.promotions, found.unknown) == ((), (), ())
+    with monkeypatch.context() as patch:
+        patch.setenv("SIGHTLINE_LEDGER_URI", "nowhere")
+        found = impact.find_impact(ingested, image)
+        assert (found.models, found.promotions) == ((), None)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    found = impact.find_impact(ingested, image)
+    assert (len(found.data), found.models, found.promotions) == (1, None, None)
+    said = CliRunner().invoke(app, ["impact", image.said]).output
+    assert "Models: not known" in said
+    assert "Promotions: not known" in said

@@ -141,16 +141,13 @@ def test_unknown_weights_name_lists_the_known_ones() -> None:
         load_init(build("resnet18", 3, 32), "ResNet18_Weights.NONE", "resnet18")
 
 
-@pytest.mark.parametrize("init", ["../some.log", "backbone.bin", "microsoft/resnet-18"])
+@pytest.mark.parametrize("init", ["../some.log", "backbones/", "microsoft/resnet-18"])
 @pytest.mark.parametrize("network", ["cnn", "resnet18"])
-def test_path_of_another_file_is_no_name_of_weights(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, init: str, network: str
-) -> None:
-    """What is a file, or is written as a path, is told as such, and what files of weights are called."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "backbone.bin").touch()
-    with pytest.raises(ModelError, match=rf"^{init} is no file of weights \(\.pt, .*hf-hub:USER/NAME$"):
-        check(network, init)
+def test_path_of_no_file_is_no_name_of_weights(tmp_path: Path, init: str, network: str) -> None:
+    """What is written as a path is told as such, and what weights of the hub are called."""
+    (tmp_path / "backbones").mkdir()
+    with pytest.raises(ModelError, match=rf"^{init}: there is no such file of weights; .*hf-hub:USER/NAME$"):
+        check(network, init, tmp_path)
 
 
 @pytest.mark.parametrize("network", ["cnn", "resnet34"])

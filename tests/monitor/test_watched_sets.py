@@ -105,6 +105,23 @@ def test_the_class_that_comes_more_often_is_named() -> None:
     assert found.classes[0].now == pytest.approx(0.5, abs=0.07)
 
 
+def test_answers_name_a_class_from_its_own_threshold_on() -> None:
+    """A rare one whose probabilities all lie below one half is counted, and its shift is told."""
+    rng = np.random.default_rng(5)
+    faint = np.array([1, 1, 0.45, 1], dtype=np.float32)
+    reference, window = (
+        replace(made, probabilities=made.probabilities * faint, thresholds=np.array([0.5, 0.5, 0.22, 0.5]))
+        for made in (images(800, OFTEN, rng), images(500, MORE_RUST, rng))
+    )
+    counted = [Sets().called(reference, one.probabilities)[:, 2].mean() for one in (reference, window)]
+    np.testing.assert_allclose(counted, (0.2, 0.5), atol=0.07)
+    assert not Sets().called(replace(reference, thresholds=None), window.probabilities)[:, 2].any()
+    scores = Scores.of(reference)
+    found = explain(reference, scores, window_of(window, scores))
+    assert found.kind == "prevalence"
+    assert [one.name for one in found.classes] == ["rust"]
+
+
 def test_an_image_with_an_unknown_class_is_not_weighed() -> None:
     """A class that the version does not know has a column behind the others, and its images tell of no shift."""
     rng, called = np.random.default_rng(3), []

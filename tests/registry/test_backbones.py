@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 import torch
 
+from sightline import config
 from sightline.digests import file_digest
-from sightline.errors import RegistryError
+from sightline.errors import ModelError, RegistryError
 from sightline.models.weights import WEIGHTS, save_weights
 from sightline.models.zoo import build, load_init
-from sightline.registry.backbones import fetched
+from sightline.registry.backbones import check, fetched
 from sightline.tracking.runs import connect
 
 if TYPE_CHECKING:
@@ -57,6 +60,21 @@ def test_other_weights_in_a_file_of_the_same_name_are_another_input(toy: Paths) 
     (toy.root / second).write_bytes(b"damaged")
     assert fetched(toy, str(toy.root / WEIGHTS)) == second
     assert file_digest(toy.root / second) == digest
+
+
+def test_path_begins_at_the_project_or_at_home(toy: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever the command is given; the shell leaves a ~ behind an equals sign to us."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    digest = save_weights(build("cnn", 3, 16), tmp_path / "home")
+    shutil.copyfile(tmp_path / "home" / WEIGHTS, toy.root / "own.pt")
+    params = config.load(toy.root)
+    for init in (f"~/{WEIGHTS}", "own.pt"):
+        check(toy, replace(params, pretrain=replace(params.pretrain, network="cnn", init=init)))
+        assert str(fetched(toy, init)).startswith(f"runs/init/{digest}.")
+    with pytest.raises(ModelError, match="no such file"):
+        check(toy, replace(params, pretrain=replace(params.pretrain, network="cnn", init="../elsewhere/own.pt")))
 
 
 def test_missing_version_is_told(toy: Paths) -> None:

@@ -17,10 +17,13 @@ from sightline.errors import RegistryError, Stale
 from sightline.project import Paths
 from sightline.registry.blessing import OVERALL, REQUIRED, Blessing, Bound, decide
 from sightline.registry.candidate import Request
-from sightline.registry.champion import answer_requests, project, rollback, submit
+from sightline.registry.champion import answer_requests, project, record, rollback, submit, take, turn_down
 from sightline.registry.judge import Judgement, best_champion
-from sightline.registry.ledger import Identity, Ledger
+from sightline.registry.ledger import PROMOTED, ROLLED_BACK, Identity, Ledger
 from sightline.registry.opening import open_ledger
+from sightline.registry.outcome import standings
+from sightline.registry.promotion import decided
+from sightline.registry.waiting import waiting
 from sightline.tracking.runs import connect
 from sightline.tracking.versions import CHALLENGER, CHAMPION, PREVIOUS
 
@@ -53,6 +56,10 @@ def better_than_the_first(request: Request, champion: str | None) -> Judgement:
 
 def never(request: Request, champion: str | None) -> Judgement:
     return judged(request, champion, "failed")
+
+
+def too_few(request: Request, champion: str | None) -> Judgement:
+    return judged(request, champion, "insufficient")
 
 
 def asked(version: str) -> Request:
@@ -92,7 +99,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for number in range(1, 21):
             add_version(tracker, f"bundle {number}")
         ledger = open_ledger(tracker.paths)
-        submit(tracker, ledger, asked("1"), better_than_the_first)
+        submit(tracker, ledger, asked("1"), better_than_the_first, approval=False)
         ledger.close()
     return root
 
@@ -127,7 +134,7 @@ def race(root: Path, version: str, start: float) -> None:
     tracker = connect(Paths(root))
     ledger = open_ledger(tracker.paths)
     time.sleep(max(0.0, start - time.time()))
-    submit(tracker, ledger, asked(version), better_than_the_first)
+    submit(tracker, ledger, asked(version), better_than_the_first, approval=False)
 
 
 @pytest.mark.slow
@@ -163,7 +170,7 @@ def promote_and_die(root: Path, step: int, told: Path) -> None:
         count += 1
 
     sa.event.listen(sa.engine.Engine, "commit", before_commit)
-    submit(tracker, ledger, asked("2"), better_than_the_first)
+    submit(tracker, ledger, asked("2"), better_than_the_first, approval=False)
     told.write_text(str(count))
 
 
@@ -188,11 +195,11 @@ def test_promotion_killed_at_any_step_is_finished_or_has_not_happened(template: 
                 break
             tracker = connect(Paths(root))
             ledger = open_ledger(tracker.paths)
-            assert answer_requests(tracker, ledger, never) == ()
+            assert answer_requests(tracker, ledger, never, approval=False) == ()
             champions.append(ledger.champion(MODEL))
             expected = ("1", None) if champions[-1] == "1" else ("2", "1")
             assert aliases(tracker)[:2] == expected
-            submit(tracker, ledger, asked("2"), better_than_the_first)
+            submit(tracker, ledger, asked("2"), better_than_the_first, approval=False)
             assert aliases(tracker)[:2] == ("2", "1")
             assert [row.decision for row in ledger.history(MODEL)].count("promoted") == 2
             ledger.close()
@@ -205,7 +212,7 @@ def test_promotion_killed_at_any_step_is_finished_or_has_not_happened(template: 
 def test_alias_set_by_hand_is_gated_and_adopted(tracker: Tracker, ledger: Ledger) -> None:
     """A version that passes becomes champion with a row that says how, and it is told."""
     tracker.set_alias(MODEL, CHAMPION, "5")
-    (told,) = answer_requests(tracker, ledger, better_than_the_first)
+    (told,) = answer_requests(tracker, ledger, better_than_the_first, approval=False)
     assert "to version 5: adopted" in told
     row = ledger.history(MODEL)[-1]
     assert (row.decision, row.version, row.champion_before) == ("promoted", "5", "1")
@@ -226,58 +233,112 @@ def test_alias_set_by_hand_is_no_approval(tracker: Tracker, ledger: Ledger) -> N
 def test_alias_set_by_hand_is_set_back(tracker: Tracker, ledger: Ledger) -> None:
     """A version that does not pass loses the alias again, with a row and the reason told."""
     tracker.set_alias(MODEL, CHAMPION, "5")
-    (told,) = answer_requests(tracker, ledger, never)
+    (told,) = answer_requests(tracker, ledger, never, approval=False)
     assert "set back to version 1" in told
     assert ledger.history(MODEL)[-1].decision == "set back"
     assert aliases(tracker)[0] == "1"
-    assert answer_requests(tracker, ledger, never) == ()
+    assert answer_requests(tracker, ledger, never, approval=False) == ()
 
 
 def test_alias_removed_by_hand_is_set_back(tracker: Tracker, ledger: Ledger) -> None:
     """Without its alias the champion is still the champion."""
     tracker.set_alias(MODEL, CHAMPION, None)
-    (told,) = answer_requests(tracker, ledger, never)
+    (told,) = answer_requests(tracker, ledger, never, approval=False)
     assert "to none: set back to version 1" in told
     assert aliases(tracker)[0] == "1"
 
 
 def test_refused_and_unchanged_attempts_have_their_rows(tracker: Tracker, ledger: Ledger) -> None:
     """A refused version stays challenger; asking for the champion itself is an attempt too."""
-    assert submit(tracker, ledger, asked("3"), never).decision == "refused"
-    assert submit(tracker, ledger, asked("1"), never).decision == "unchanged"
+    assert submit(tracker, ledger, asked("3"), never, approval=False).decision == "refused"
+    assert submit(tracker, ledger, asked("1"), never, approval=False).decision == "unchanged"
     assert [row.decision for row in ledger.history(MODEL)] == ["promoted", "refused", "unchanged"]
     assert aliases(tracker) == ("1", None, "3")
 
 
 def test_insufficient_evidence_stays_challenger(tracker: Tracker, ledger: Ledger) -> None:
     """Too few images promote nothing and refuse nothing."""
-    outcome = submit(tracker, ledger, asked("3"), lambda request, champion: judged(request, champion, "insufficient"))
+    outcome = submit(tracker, ledger, asked("3"), too_few, approval=False)
     assert outcome.decision == "insufficient"
     assert aliases(tracker) == ("1", None, "3")
 
 
 def test_promotion_that_waits_changes_nothing_until_approved(tracker: Tracker, ledger: Ledger) -> None:
     """With approval the version waits as challenger; approved, it is promoted by whoever approved."""
-    from sightline.registry.champion import record
-
     outcome = submit(tracker, ledger, asked("2"), better_than_the_first, approval=True)
     assert outcome.decision == "waiting"
     assert aliases(tracker) == ("1", None, "2")
     assert outcome.judgement is not None
-    done = record(tracker, ledger, replace(asked("2"), actor="bob"), outcome.judgement)
+    done = record(tracker, ledger, replace(asked("2"), actor="bob"), outcome.judgement, approval=False)
     assert done.promoted
     assert ledger.history(MODEL)[-1].actor == "bob"
 
 
+def test_version_that_lacks_images_is_not_taken_without_a_reason(tracker: Tracker, ledger: Ledger) -> None:
+    """Whether or not promotions wait for a person: what was not shown needs words, the ledger keeps them."""
+    for approval, decision in ((True, "waiting"), (False, "insufficient")):
+        assert submit(tracker, ledger, asked("3"), too_few, approval=approval).decision == decision
+        with pytest.raises(RegistryError, match="version 3 is not shown to be better: say why with --reason"):
+            take(tracker, ledger, "3", "bob", " ")
+        assert ledger.history(MODEL)[-1].decision == decision
+
+
+def test_version_that_was_judged_last_is_approved_by_default(tracker: Tracker, ledger: Ledger) -> None:
+    """And not the one that was heard of first."""
+    for version in ("2", "3", "2"):
+        submit(tracker, ledger, asked(version), too_few, approval=False)
+    assert waiting(tracker.paths, None) == "2"
+    with pytest.raises(RegistryError, match=r"version 4 does not wait for approval; waiting: 3, 2"):
+        waiting(tracker.paths, "4")
+
+
+def test_refused_version_comes_back_only_where_somebody_asks(tracker: Tracker, ledger: Ledger) -> None:
+    """Who refuses says why, and the ledger keeps both; a training flow does not ask again each night."""
+    by_itself = replace(asked("2"), is_asked=False)
+    submit(tracker, ledger, by_itself, better_than_the_first, approval=True)
+    with pytest.raises(RegistryError, match="version 2 is to be refused: say why"):
+        turn_down(tracker, ledger, "2", "bob", "")
+    assert turn_down(tracker, ledger, "2", "bob", "blind at night").decision == "refused"
+    last = ledger.history(MODEL)[-1]
+    assert (last.decision, last.actor, last.reason) == ("refused", "bob", "refused by bob: blind at night")
+    with pytest.raises(RegistryError, match=r"version 2 does not wait .* it is refused"):
+        turn_down(tracker, ledger, "2", "bob", "again")
+    for _ in range(2):
+        outcome = submit(tracker, ledger, by_itself, better_than_the_first, approval=True)
+        assert outcome.decision == "refused"
+        assert "bob refused it on" in outcome.sentence
+        assert "(blind at night): `sightline promote 2 --reason …` asks for it all the same" in outcome.sentence
+    assert submit(tracker, ledger, asked("2"), better_than_the_first, approval=True).decision == "waiting"
+    assert submit(tracker, ledger, by_itself, better_than_the_first, approval=True).decision == "waiting"
+
+
+def test_who_waits_is_told_what_became_of_the_version(tracker: Tracker, ledger: Ledger) -> None:
+    """Nothing while it waits by the request of that run; else the ledger's last word, whoever wrote it."""
+    by = replace(asked("2"), flow_run="one")
+    submit(tracker, ledger, by, better_than_the_first, approval=True)
+    submit(tracker, ledger, asked("3"), never, approval=True)
+    assert decided(tracker.paths, "2", "one") is None
+    submit(tracker, ledger, replace(by, flow_run="two"), better_than_the_first, approval=True)
+    again = decided(tracker.paths, "2", "one")
+    assert again is not None
+    assert (again.decision, again.champion, decided(tracker.paths, "2", "two")) == ("waiting", "1", None)
+    turn_down(tracker, ledger, "2", "bob", "blind at night")
+    no = decided(tracker.paths, "2", "two")
+    assert no is not None
+    assert no.messages == ("version 2 waits here no more, by the ledger it is refused: refused by bob: blind at night",)
+    submit(tracker, ledger, replace(asked("2"), override=REQUIRED), better_than_the_first, approval=False)
+    yes = decided(tracker.paths, "2", "two")
+    assert yes is not None
+    assert (yes.decision, yes.champion) == ("promoted", "2")
+
+
 def test_approval_of_a_stale_comparison_is_refused(tracker: Tracker, ledger: Ledger) -> None:
     """Where another version became champion while one waited, the gate has to run again."""
-    from sightline.registry.champion import record
-
     waits = submit(tracker, ledger, asked("2"), better_than_the_first, approval=True)
-    submit(tracker, ledger, asked("3"), better_than_the_first)
+    submit(tracker, ledger, asked("3"), better_than_the_first, approval=False)
     assert waits.judgement is not None
     with pytest.raises(Stale, match="compared with champion 1, but the champion is now 3"):
-        record(tracker, ledger, asked("2"), waits.judgement)
+        record(tracker, ledger, asked("2"), waits.judgement, approval=False)
 
 
 def test_previous_of_a_rolled_back_champion_is_the_one_before(ledger: Ledger) -> None:
@@ -293,19 +354,56 @@ def test_previous_of_a_rolled_back_champion_is_the_one_before(ledger: Ledger) ->
 
 def test_rolled_back_version_comes_back_only_where_somebody_asks(tracker: Tracker, ledger: Ledger) -> None:
     """A training flow finds the same version again, each night; what was wrong with it no check has seen."""
-    submit(tracker, ledger, asked("2"), better_than_the_first)
+    submit(tracker, ledger, asked("2"), better_than_the_first, approval=False)
     (first, *_) = ledger.history(MODEL)
     row = replace(first, version="1", champion_before="2", decision="rolled back", reason="answers nonsense", at="")
     ledger.append(row)
     project(tracker, ledger)
-    outcome = submit(tracker, ledger, replace(asked("2"), is_asked=False), better_than_the_first)
+    outcome = submit(tracker, ledger, replace(asked("2"), is_asked=False), better_than_the_first, approval=False)
     assert (outcome.decision, outcome.champion) == ("refused", "1")
     assert "(answers nonsense): `sightline promote 2 --reason …` asks for it all the same" in outcome.sentence
     assert aliases(tracker)[0] == "1"
-    assert submit(tracker, ledger, replace(asked("3"), is_asked=False), better_than_the_first).promoted
+    assert submit(tracker, ledger, replace(asked("3"), is_asked=False), better_than_the_first, approval=False).promoted
     ledger.append(replace(row, champion_before="3"))
-    assert submit(tracker, ledger, asked("2"), better_than_the_first).promoted
-    assert submit(tracker, ledger, replace(asked("2"), is_asked=False), never).decision == "unchanged"
+    assert submit(tracker, ledger, asked("2"), better_than_the_first, approval=False).promoted
+    assert submit(tracker, ledger, replace(asked("2"), is_asked=False), never, approval=False).decision == "unchanged"
+
+
+def said(tracker: Tracker, version: str) -> tuple[str, str, str]:
+    """MLflow's page of a version: its tags verdict and gate, and its description."""
+    found = tracker.version(MODEL, version)
+    return found.tags.get("verdict", ""), found.tags.get("gate", ""), str(found.description or "")
+
+
+def test_mlflow_pages_follow_the_ledger(tracker: Tracker, ledger: Ledger) -> None:
+    """Whoever makes a version champion or lets it go, its page says so before what the gate said of it then."""
+    submit(tracker, ledger, asked("1"), better_than_the_first, approval=False)
+    submit(tracker, ledger, asked("2"), too_few, approval=False)
+    tracker.describe_version("2", "insufficient", "# Version 2: insufficient\n\nit waits\n")
+    approved = replace(ledger.history(MODEL)[-1], decision=PROMOTED, reason="approved by ann: I looked\nat it")
+    ledger.append(approved)
+    project(tracker, ledger)
+    verdict, gate, page = said(tracker, "2")
+    assert (verdict, gate) == ("promoted", "approved by ann: I looked\nat it")
+    assert page.startswith("**Now:** champion (20")
+    assert page.endswith(": approved by ann: I looked at it\n\n# Version 2: insufficient\n\nit waits\n")
+    assert said(tracker, "1")[2].startswith("**Now:** no longer champion (20")
+    back = replace(
+        approved, version="1", champion_before="2", decision=ROLLED_BACK, reason="too slow", bundle="bundle 1"
+    )
+    ledger.append(back)
+    project(tracker, ledger)
+    verdict, _, page = said(tracker, "2")
+    assert (verdict, page.count("**Now:**")) == ("rolled back", 1)
+    assert page.startswith("**Now:** rolled back from (20")
+    assert ", for version 1): too slow\n\n# Version 2: insufficient" in page
+    assert said(tracker, "1")[:2] == ("promoted", "too slow")
+    assert said(tracker, "1")[2].startswith("**Now:** champion (20")
+    assert standings(ledger.history(MODEL)) == {"1": "champion", "2": "rolled back from"}
+    submit(tracker, ledger, asked("3"), too_few, approval=True)
+    turn_down(tracker, ledger, "3", "ann", "it is blind at night")
+    assert said(tracker, "3")[0] == "refused"
+    assert said(tracker, "3")[2].startswith("**Now:** refused (20")
 
 
 def test_rollback_needs_an_earlier_champion(tracker: Tracker, ledger: Ledger) -> None:
@@ -316,7 +414,7 @@ def test_rollback_needs_an_earlier_champion(tracker: Tracker, ledger: Ledger) ->
 
 def test_rollback_to_a_version_that_does_not_load_changes_nothing(tracker: Tracker, ledger: Ledger) -> None:
     """The alias moves only after the old version has answered."""
-    submit(tracker, ledger, asked("2"), better_than_the_first)
+    submit(tracker, ledger, asked("2"), better_than_the_first, approval=False)
     with pytest.raises(RegistryError):
         rollback(tracker, ledger, "broken")
     assert aliases(tracker)[:2] == ("2", "1")
@@ -325,15 +423,15 @@ def test_rollback_to_a_version_that_does_not_load_changes_nothing(tracker: Track
 
 def test_best_champion_is_the_one_that_was_right_most_often(tracker: Tracker, ledger: Ledger) -> None:
     """Among those that were champion, on this release; a refused version does not count."""
-    submit(tracker, ledger, asked("2"), better_than_the_first)
-    submit(tracker, ledger, asked("3"), never)
+    submit(tracker, ledger, asked("2"), better_than_the_first, approval=False)
+    submit(tracker, ledger, asked("3"), never, approval=False)
     assert best_champion(ledger, MODEL, "r1") == "2"
     assert best_champion(ledger, MODEL, "another") is None
 
 
 def test_best_champion_is_not_forgotten_when_the_release_grows(tracker: Tracker, ledger: Ledger) -> None:
     """Else each growth would let the next one be a point worse again."""
-    submit(tracker, ledger, asked("2"), better_than_the_first)
+    submit(tracker, ledger, asked("2"), better_than_the_first, approval=False)
     assert best_champion(ledger, MODEL, "r1+2") == "2"
     assert best_champion(ledger, MODEL, "r12") is None
 
@@ -343,7 +441,7 @@ def test_ledger_of_an_earlier_release_is_mended(tracker: Tracker, ledger: Ledger
     with ledger._engine.begin() as connection:
         connection.execute(sa.text("delete from projected"))
     tracker.set_alias(MODEL, CHAMPION, "4")
-    assert answer_requests(tracker, ledger, never) == ()
+    assert answer_requests(tracker, ledger, never, approval=False) == ()
     assert aliases(tracker)[0] == "1"
     project(tracker, ledger)
 
@@ -351,7 +449,7 @@ def test_ledger_of_an_earlier_release_is_mended(tracker: Tracker, ledger: Ledger
 def test_champions_number_on_another_bundle_is_refused(tracker: Tracker, ledger: Ledger) -> None:
     """Registered anew under the champion's number it is neither the champion nor judged, and gets no alias."""
     start_anew(tracker, "worse")
-    outcome = submit(tracker, ledger, asked("1"), better_than_the_first)
+    outcome = submit(tracker, ledger, asked("1"), better_than_the_first, approval=False)
     assert outcome.decision == "refused"
     assert "another bundle (worse" in outcome.sentence
     assert [(row.decision, row.bundle) for row in ledger.history(MODEL)] == [
@@ -365,7 +463,7 @@ def test_champions_number_on_another_bundle_is_refused(tracker: Tracker, ledger:
 def test_champions_bundle_registered_anew_is_the_champion(tracker: Tracker, ledger: Ledger) -> None:
     """The same bundle under the same number is the champion, and gets its alias back."""
     start_anew(tracker, "bundle 1")
-    assert submit(tracker, ledger, asked("1"), never).decision == "unchanged"
+    assert submit(tracker, ledger, asked("1"), never, approval=False).decision == "unchanged"
     assert aliases(tracker)[0] == "1"
 
 
@@ -373,38 +471,36 @@ def test_alias_set_by_hand_on_a_stranger_is_taken_away(tracker: Tracker, ledger:
     """A version with the champion's number that is another does not keep the alias, whatever the gate would say."""
     start_anew(tracker, "worse")
     tracker.set_alias(MODEL, CHAMPION, "1")
-    (told,) = answer_requests(tracker, ledger, lambda request, _: judged(request, None, "passed"))
+    (told,) = answer_requests(tracker, ledger, lambda request, _: judged(request, None, "passed"), approval=False)
     assert "another bundle" in told
     assert "set back to none" in told
     assert aliases(tracker)[0] is None
-    assert answer_requests(tracker, ledger, never) == ()
+    assert answer_requests(tracker, ledger, never, approval=False) == ()
     assert [row.decision for row in ledger.history(MODEL)] == ["promoted", "set back"]
 
 
 def test_champion_deleted_by_hand_leaves_no_alias_and_no_request(tracker: Tracker, ledger: Ledger) -> None:
     """The ledger goes on to know the champion; the next one is judged against it and gets the alias."""
     tracker.client.delete_model_version(MODEL, "1")
-    assert answer_requests(tracker, ledger, never) == ()
+    assert answer_requests(tracker, ledger, never, approval=False) == ()
     assert aliases(tracker)[0] is None
-    assert submit(tracker, ledger, asked("2"), better_than_the_first).promoted
+    assert submit(tracker, ledger, asked("2"), better_than_the_first, approval=False).promoted
     assert aliases(tracker)[:2] == ("2", None)
 
 
 def test_stranger_is_not_approved(tracker: Tracker, ledger: Ledger) -> None:
     """Where another version took the number of one that waits, the gate has to run again."""
-    from sightline.registry.champion import record
-
     waits = submit(tracker, ledger, asked("2"), better_than_the_first, approval=True)
     assert waits.judgement is not None
     start_anew(tracker, "bundle 1", "worse")
     with pytest.raises(Stale, match="no longer the one that was judged"):
-        record(tracker, ledger, asked("2"), replace(waits.judgement, bundle="bundle 2"))
+        record(tracker, ledger, asked("2"), replace(waits.judgement, bundle="bundle 2"), approval=False)
     assert ledger.champion(MODEL) == "1"
 
 
 def test_rollback_to_a_stranger_is_refused(tracker: Tracker, ledger: Ledger) -> None:
     """What took the previous champion's number is not loaded."""
-    submit(tracker, ledger, asked("2"), better_than_the_first)
+    submit(tracker, ledger, asked("2"), better_than_the_first, approval=False)
     start_anew(tracker, "worse", "bundle 2")
     with pytest.raises(RegistryError, match="another bundle"):
         rollback(tracker, ledger, "broken")
@@ -415,6 +511,6 @@ def test_champion_of_an_old_ledger_is_known_by_its_weights(tracker: Tracker, led
     """Rows without a bundle name the weights in their evidence."""
     with ledger._engine.begin() as connection:
         connection.execute(sa.text("update promotions set bundle = null, seal = null"))
-    assert submit(tracker, ledger, asked("1"), never).decision == "unchanged"
+    assert submit(tracker, ledger, asked("1"), never, approval=False).decision == "unchanged"
     tracker.tag_version(MODEL, "1", {"weights": "others"})
-    assert submit(tracker, ledger, asked("1"), never).decision == "refused"
+    assert submit(tracker, ledger, asked("1"), never, approval=False).decision == "refused"

@@ -20,7 +20,7 @@ from sightline.config import load
 from sightline.data import manifest
 from sightline.data.validation.verdict import Verdict, tally
 from sightline.digests import dvc_digest, file_digest, tree_digest
-from sightline.errors import ConfigError, RegistryError, Stale
+from sightline.errors import ConfigError, DataError, RegistryError, Stale
 from sightline.evaluate import fixed
 from sightline.evaluate.evaluation import Evaluated, evaluate
 from sightline.models import backend, runtimes
@@ -38,6 +38,7 @@ from sightline.registry.served import answering, served
 from sightline.registry.trial import start_trial
 from sightline.stage import run_stage
 from sightline.tracking.runs import connect
+from sightline.tracking.versions import CHAMPION
 from sightline.train import inference, stages
 
 if TYPE_CHECKING:
@@ -97,10 +98,10 @@ class Shop:
         finally:
             ledger.close()
 
-    def promote(self, version: str, **more: Any) -> Outcome:
+    def promote(self, version: str, *, limits: Gate = LIMITS, **more: Any) -> Outcome:
         """Put a version through the gate."""
         request = Request(version=version, reason="test", actor="ann", **more)
-        return promotion.promote(self.tracker, request, LIMITS, "r1")
+        return promotion.promote(self.tracker, request, limits, "r1")
 
 
 def blocked(judgement: Judgement, name: str) -> str:
@@ -517,7 +518,8 @@ def lacking(shop: Shop) -> str:
     decision = replace(judgement.decision, verdict="insufficient")
     ledger = open_ledger(shop.paths)
     asked = Request(version=version, reason="test", actor="ann")
-    assert record(shop.tracker, ledger, asked, replace(judgement, decision=decision)).decision == "insufficient"
+    lacks = replace(judgement, decision=decision)
+    assert record(shop.tracker, ledger, asked, lacks, approval=False).decision == "insufficient"
     ledger.close()
     return version
 
@@ -527,8 +529,8 @@ def test_person_may_take_a_version_that_lacks_images(shop: Shop) -> None:
     """With a reason it becomes champion on the evidence of before, and the ledger tells who took it and why."""
     version = lacking(shop)
     with pytest.raises(RegistryError, match=r"version 1 does not wait for a person: it is promoted"):
-        promotion.approve_insufficient(shop.tracker, "1", "bob", "looks right")
-    outcome = promotion.approve_insufficient(shop.tracker, version, "bob", "looks right")
+        promotion.approve(shop.tracker, "1", "bob", "looks right")
+    outcome = promotion.approve(shop.tracker, version, "bob", "looks right")
     assert (outcome.promoted, outcome.champion) == (True, version)
     last = history(shop.paths)[-1]
     assert (last["actor"], last["champion_before"]) == ("bob", "1")
@@ -537,15 +539,54 @@ def test_person_may_take_a_version_that_lacks_images(shop: Shop) -> None:
 
 
 @pytest.mark.slow
+def test_alias_set_by_hand_waits_for_a_person_where_promotions_do(shop: Shop) -> None:
+    """As does what was asked for in words; the ledger then says who approved it and why, and no more that it waits."""
+
+    def forget(weights: dict[str, torch.Tensor]) -> None:
+        for one in weights.values():
+            one.zero_()
+
+    limits, model = replace(LIMITS, approval=True), shop.tracker.classifier_model
+    poor, good = shop.register(shop.changed("forgetful", forget)), shop.register()
+    shop.promote(poor, override=REQUIRED)
+    shop.tracker.set_alias(model, CHAMPION, good)
+    outcome = shop.promote(poor, limits=limits)
+    assert (outcome.decision, outcome.champion) == ("unchanged", poor)
+    assert f"to version {good}: set back until somebody approves it" in outcome.messages[0]
+    by_hand = history(shop.paths)[-2]
+    assert (by_hand["version"], by_hand["decision"], by_hand["actor"]) == (good, "waiting", "MLflow's page")
+    assert promotion.champion(shop.tracker) == poor
+    assert promotion.approve(shop.tracker, good, "bob", "seen").champion == good
+    last = history(shop.paths)[-1]
+    assert (last["reason"], last["evidence"]["verdict"]) == ("approved by bob: seen", "passed")
+    assert last["evidence"]["sentence"] in by_hand["reason"]
+    assert shop.tracker.version(model, good).tags["gate"] == "approved by bob: seen"
+
+
+def test_nothing_is_judged_before_the_shards_are_of_the_present_data(shop: Shop) -> None:
+    """Between new labels and the next run a version is not refused for that, whoever asks, nor the alias set back."""
+    version = shop.register()
+    rows = manifest.read(shop.paths.manifest("target"))
+    tested = rows.index[(rows["status"] == manifest.OK) & (rows["role"] == "test")][0]
+    rows.loc[tested, "label"] = next(one for one in manifest.classes(rows) if one != rows.loc[tested, "label"])
+    manifest.write(rows, shop.paths.manifest("target"))
+    for alias in (None, version):
+        shop.tracker.set_alias(shop.tracker.classifier_model, CHAMPION, alias)
+        with pytest.raises(DataError, match="the test shards have not yet: run `sightline run` first"):
+            shop.promote(version)
+    assert history(shop.paths) == []
+
+
+@pytest.mark.slow
 def test_what_has_changed_since_is_not_taken(shop: Shop) -> None:
     """A person who looked at another version, or at other test images, approves nothing."""
     version = lacking(shop)
     shop.tracker.tag_version(shop.tracker.classifier_model, version, {"bundle": "another"})
     with pytest.raises(Stale, match="no longer the one that was judged"):
-        promotion.approve_insufficient(shop.tracker, version, "bob", "looks right")
+        promotion.approve(shop.tracker, version, "bob", "looks right")
     with_an_image_less(shop.paths)
     with pytest.raises(Stale, match="has changed since version 2 was judged"):
-        promotion.approve_insufficient(shop.tracker, version, "bob", "looks right")
+        promotion.approve(shop.tracker, version, "bob", "looks right")
 
 
 @pytest.mark.slow

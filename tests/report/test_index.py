@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 
+from sightline.registry.ledger import INSUFFICIENT, PROMOTED, Entry
+from sightline.registry.opening import open_ledger
+from sightline.report.about import facts
 from sightline.report.addresses import address
-from sightline.report.index import entries, facts, write_index
+from sightline.report.index import entries, write_index
 from sightline.report.served import server
 
 if TYPE_CHECKING:
@@ -47,6 +51,36 @@ def test_pages_of_several_clocks_stand_in_the_order_of_time(toy: Paths) -> None:
     _page(toy, "worker.html", "1", "promoted", "2026-01-31T12:00:00+00:00")
     _page(toy, "person.html", "2", "promoted", "2026-01-31T07:30:00-05:00")
     assert [one.version for one in entries(toy)] == ["2", "1"]
+
+
+def test_index_says_what_the_ledger_says_now(toy: Paths) -> None:
+    """A version that a person took later is the champion, whatever its page said then; without a ledger the page is."""
+    _page(toy, "first.html", "1", "promoted", "2026-01-30T12:00:00+00:00")
+    _page(toy, "second.html", "2", "insufficient", "2026-01-31T12:00:00+00:00")
+    assert [(one.version, one.now, one.words) for one in entries(toy)] == [
+        ("2", "", "insufficient"),
+        ("1", "", "promoted"),
+    ]
+    ledger, row = open_ledger(toy), {"model": "toy-classifier", "actor": "a", "reason": "b"}
+    ledger.append(Entry(**row, version="1", champion_before=None, decision=PROMOTED))  # type: ignore[arg-type]
+    ledger.append(Entry(**row, version="2", champion_before="1", decision=INSUFFICIENT))  # type: ignore[arg-type]
+    ledger.append(Entry(**row, version="2", champion_before="1", decision=PROMOTED))  # type: ignore[arg-type]
+    ledger.close()
+    assert [one.words for one in entries(toy)] == [
+        "champion now, insufficient then",
+        "no longer champion now, promoted then",
+    ]
+    text = write_index(toy).read_text(encoding="utf-8")
+    assert '<span class="tag good">champion</span></td><td><span class="tag ">insufficient</span>' in text
+
+
+def test_page_of_the_future_is_not_the_newest(toy: Paths) -> None:
+    """What a clock wrote that was ahead stands behind all others; clocks of two machines differ a little."""
+    later = datetime.now(UTC) + timedelta(minutes=5)
+    _page(toy, "ahead.html", "1", "promoted", "2999-01-31T12:00:00+00:00")
+    _page(toy, "old.html", "2", "refused", "2026-01-31T12:00:00+00:00")
+    _page(toy, "elsewhere.html", "3", "refused", later.isoformat())
+    assert [one.version for one in entries(toy)] == ["3", "2", "1"]
 
 
 def test_page_without_its_facts_stops_nothing(toy: Paths) -> None:

@@ -34,7 +34,7 @@ from sightline.serve.batcher import Answered
 from sightline.serve.capture import Capture, Origin
 from sightline.serve.history import days, look, read
 from sightline.serve.record import COLUMNS, SCHEMA, Record
-from sightline.serve.store import Store
+from sightline.serve.store import FOUND, Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -360,6 +360,29 @@ def test_old_days_go_where_nothing_is_recorded_any_more(tmp_path: Path, answered
     assert set(figures(capture).values()) == {0}
 
 
+def test_no_day_goes_by_a_clock_that_is_ahead(
+    tmp_path: Path, answered: Answered, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where nothing young lies there it is told, and all goes on the day after: a clock is set by then."""
+    today = datetime.now(UTC).date()
+    folder = tmp_path / "captured"
+    past = {f"date={today - timedelta(days=age)}" for age in (31, 400)}
+    for name in past:
+        (folder / name).mkdir(parents=True)
+    for _ in "twice":  # the second finds what the first has recorded today
+        capture = Capture(Store(tmp_path, "captured"), Policy(days=30))
+        capture.note(Origin("one", 0), answered, image())
+        capture.close()
+        assert {path.name for path in folder.glob("date=*")} == past | {f"date={today}"}
+    assert "as though the clock were ahead: 2 days of captured go tomorrow" in caplog.text
+    (folder / FOUND).write_text(f"{today + timedelta(days=1)}")  # by a clock that was ahead then
+    Store(tmp_path, "captured").rotate(30)
+    assert {path.name for path in folder.glob("date=*")} == past | {f"date={today}"}
+    (folder / FOUND).write_text(f"{today - timedelta(days=1)}")
+    Store(tmp_path, "captured").rotate(30)
+    assert {path.name for path in folder.glob("date=*")} == {f"date={today}"}
+
+
 class Kept(Store):
     """A store of which nothing can be removed."""
 
@@ -370,7 +393,8 @@ class Kept(Store):
 
 def test_days_that_stay_are_told_until_they_go(tmp_path: Path, answered: Answered) -> None:
     """What is recorded meanwhile does not hide it."""
-    (tmp_path / "captured" / "date=2020-02-03").mkdir(parents=True)
+    for day in ("2020-02-03", datetime.now(UTC).date() - timedelta(days=1)):
+        (tmp_path / "captured" / f"date={day}").mkdir(parents=True)
     capture = Capture(Kept(tmp_path, "captured"), Policy())
     capture.note(Origin("one", 0), answered, image())
     capture.close()

@@ -10,17 +10,25 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+import torch
 from answering import follower, image, served, version
 from sqlalchemy.exc import OperationalError
 
 from sightline.errors import RegistryError
+from sightline.heads.known import of
+from sightline.heads.labels import DETECT
+from sightline.models.bundle import Card
+from sightline.models.detector import build
+from sightline.models.predictor import Predictor
 from sightline.params import Capture as Policy
 from sightline.serve import challenger as beside
 from sightline.serve import follow
 from sightline.serve.app import application
+from sightline.serve.batcher import Version
 from sightline.serve.capture import Capture, drawn
 from sightline.serve.challenger import Challenger, Task
 from sightline.serve.history import look
+from sightline.serve.record import as_label
 from sightline.serve.store import Store
 
 if TYPE_CHECKING:
@@ -28,8 +36,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fastapi import FastAPI
-
-    from sightline.serve.batcher import Version
 
 
 class Ledger:
@@ -53,12 +59,13 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @contextmanager
 def serving(
-    folder: Path, task: Task, ledger: Ledger, second: Version | None = None
+    folder: Path, task: Task, ledger: Ledger, second: Version | None = None, first: Version | None = None
 ) -> Iterator[tuple[httpx.Client, FastAPI]]:
     """A client of a server with version 1 as champion and 2, of other weights, beside it."""
     capture = Capture(Store(folder, "captured"), Policy())
     challenger = Challenger(second or version("2", seed=2), task, ledger)
-    app = application(follower(lambda: "1", lambda: version("1", seed=1)), capture=capture, challenger=challenger)
+    champion = follower(lambda: "1", lambda: first or version("1", seed=1))
+    app = application(champion, capture=capture, challenger=challenger)
     with served(app) as address, httpx.Client(base_url=address, timeout=30) as client:
         yield client, app
 
@@ -102,6 +109,30 @@ def test_shadow_answers_unheard(tmp_path: Path) -> None:
             "digest of 2",
             found["champion"][request]["sha256"],
         )
+
+
+def detector(number: str, seed: int) -> Version:
+    """A detector with random weights, which shows a few boxes."""
+    torch.manual_seed(seed)
+    decoding = {"shifts": [0.0, 0.0], "thresholds": [0.0101, 0.0101], "images": 8}
+    card = Card("cnn", 64, ("green", "red"), 1.0, "", fit="letterbox", task=DETECT, decoding=decoding)
+    return Version(number, f"digest of {number}", Predictor(card, build("cnn", 2, 64)))
+
+
+def test_boxes_of_a_shadow_are_compared_one_by_one(tmp_path: Path) -> None:
+    """Answers that name the same classes elsewhere do not agree; how far they do is added up."""
+    first, second = detector("1", 1), detector("2", 2)
+    with serving(tmp_path, Task(shadow=True), Ledger(), second, first) as (client, _):
+        for seed in range(8):
+            assert client.post("/predict", content=image(seed)).status_code == 200
+        wait(lambda: figure(client, "sightline_shadow_seconds_count") == 8)
+        agreed = figure(client, 'sightline_shadow_answers_total{agrees="yes"')
+        alike = figure(client, "sightline_shadow_agreement_total")
+    said = {(row["request"], row["role"]): row for row in rows(tmp_path)}
+    pairs = [(row, said[request, "shadow"]) for (request, role), row in said.items() if role == "champion"]
+    figures = [of(DETECT).agreement(as_label(shadow), as_label(champion)) for champion, shadow in pairs]
+    assert agreed == figures.count(1.0) < sum(champion["label"] == shadow["label"] for champion, shadow in pairs)
+    assert alike == pytest.approx(sum(figures), abs=1e-3)
 
 
 def test_shadow_has_less_priority_than_any_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

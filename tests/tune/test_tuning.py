@@ -27,7 +27,7 @@ from sightline.report.tune import write_tune_page
 from sightline.tracking import databases
 from sightline.train import parts
 from sightline.train.chain import SCRATCH
-from sightline.tune import apply, length, search, study, trial
+from sightline.tune import length, search, study, trial
 from sightline.tune.search import Attempt
 from sightline.tune.space import Asked, Rung, space
 
@@ -122,6 +122,34 @@ def test_budget_that_preparation_took_is_told_with_the_least_that_would_do(paths
     assert opened(paths, SIZE).length.share == length.SHARE
     with pytest.raises(ConfigError, match=words):
         opened(paths, SIZE, seconds=-4.0, spent=44.0)
+
+
+def test_longer_search_is_not_bound_to_short_trials(paths: Paths) -> None:
+    """It opens a study of longer ones with the best recipe so far first, and says so; a shorter one goes on with that.
+
+    The same budget given again goes on with its own study, however much more of it is left.
+    """
+    given = SIZE | {"finetune.scratch.epochs": 4000}
+    short = opened(paths, given, seconds=0.5, spent=29.5)
+    values = iter([0.9, 0.2, 0.8])
+
+    def train(number: int, origin: int, asked: Asked, hopeless: Callable[[Epoch], bool], again: int = 0) -> Attempt:
+        del number, origin, asked, hopeless, again
+        return Attempt(value=next(values), score=0.5, run="")
+
+    search.search(short, train, paths.runs, 1, time.time() + 600, 3)
+    again = opened(paths, given, seconds=29.0, spent=1.0)
+    assert (again.study.study_name, again.length, again.told) == (short.study.study_name, short.length, "")
+    long = opened(paths, given, seconds=7190.0, spent=10.0)
+    assert long.length == replace(short.length, share=long.length.share)
+    assert long.length.share > 20 * short.length.share
+    assert long.told.endswith("a new study begins, with the best recipe of that one first")
+    first = search.asked_by(short, short.study.best_trial)
+    assert not short.space.has(first)
+    assert long.space.ask(long.study.ask()) == first
+    assert long.space.has(long.space.ask(long.study.ask()))
+    for seconds in (20.0, 7190.0):
+        assert opened(paths, given, seconds=seconds, spent=10.0).study.study_name == long.study.study_name
 
 
 @pytest.mark.slow
@@ -251,7 +279,7 @@ def test_found_values_make_a_run_of_the_same_time(paths: Paths) -> None:
     values = {"finetune.scratch.learning_rate": 0.2, "finetune.scratch.ema": 0.99, "preprocess.size": 48}
     for section, name in (("pretrain", "recipe"), ("finetune", "recipe"), ("finetune", "scratch")):
         config.write_value(paths.root, f"{section}.{name}", {"flip": True})
-    apply.apply(paths.root, values | {"project.preset": "fast"})
+    config.save(paths.root, values | {"project.preset": "fast"})
     params = config.load(paths.root)
     assert (params.finetune.scratch.learning_rate, params.finetune.scratch.ema, params.preprocess.size) == (
         0.2,

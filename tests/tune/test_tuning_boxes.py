@@ -16,7 +16,7 @@ from sightline.data.loader import load
 from sightline.heads.labels import DETECT
 from sightline.project import Paths
 from sightline.report.tune import write_tune_page
-from sightline.tune import apply, length, search, trial
+from sightline.tune import length, search, trial
 from sightline.tune.search import Attempt
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def test_the_highest_score_is_found(paths: Paths) -> None:
     assert again.value == pytest.approx(0.5)
     assert "other seed" in html
     assert '>0.6000</td><td data-name="other seed">0.4000</td>' in html
-    apply.apply(paths.root, found.values)
+    config.save(paths.root, found.values)
     assert config.load(paths.root).finetune.scratch.zoom == pytest.approx(found.asked.recipe.zoom)
 
 

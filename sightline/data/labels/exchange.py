@@ -17,7 +17,7 @@ from sightline.data.labels.given import Label
 from sightline.data.manifest import QUARANTINED
 from sightline.data.sources import cells
 from sightline.data.sources.item import plain
-from sightline.data.sources.label_sets import SEVERAL
+from sightline.data.sources.label_sets import SEVERAL, UNFILLED
 from sightline.data.sources.listed import Finder
 from sightline.data.versions import archive
 from sightline.errors import DataError
@@ -182,7 +182,8 @@ def _lines(table: Path, raw: Path, rows: pd.DataFrame, labels: Labels) -> Iterat
 
 
 def _labelled(row: Mapping[str, Any], labels: Labels, classes: Container[str]) -> tuple[str, str]:
-    label = plain(cells.text(row.get("label"))) or ""
+    # Elsewhere a row of empty cells may say that no class shows: here it is what nobody has come to yet.
+    label = "" if row.get(UNFILLED) else plain(cells.text(row.get("label"))) or ""
     fault = (labels.fault(label) or "") if row.get(SEVERAL) else ""
     return (spelled(label, labels, classes) if label else ""), fault
 

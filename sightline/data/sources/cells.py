@@ -186,12 +186,9 @@ def _told(label: Any, column: str, where: str) -> dict[str, Any]:
     """
     if any(isinstance(one, dict | list) for one in (label if isinstance(label, list) else [label])):
         raise DataError(f"{where}: its {column or LABEL} is neither a name nor a list of names: {str(label)[:60]}")
-    if isinstance(label, list):
-        of_all = label_sets.of_list(label, where)
-        return {LABEL: label[0]} if len(label) == 1 else {LABEL: of_all, SEVERAL: True}
-    if isinstance(label, str):
-        text, several = label_sets.of_text(label, column)
-        return {LABEL: text, SEVERAL: True} if several else {}
+    if isinstance(label, list | str):
+        found, several = label_sets.of_cell(label, label_sets.SEPARATORS if column == PLURAL else (), where)
+        return {LABEL: found} | ({SEVERAL: True} if several else {})
     if isinstance(label, float):
         # A missing number, and one that was counted as a float because others were missing.
         return {LABEL: int(label) if label.is_integer() else None if math.isnan(label) else label}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sightline.data.sources import cells
 from sightline.data.sources.item import split_of
-from sightline.data.sources.label_sets import CATEGORIES, of_list
+from sightline.data.sources.label_sets import CATEGORIES, as_list, of_list
 from sightline.data.sources.opened import Opened, Picture, broken, class_of
 from sightline.errors import DataError
 from sightline.words import visible
@@ -204,6 +204,7 @@ def _picture(row: dict[str, Any], names: Sequence[str], where: str, *, boxes: bo
     group = None if group is None else str(group)
     if boxes:
         return Picture(data, None, side, group, objects=_objects(given, names, where))
+    given = as_list(given)
     several = isinstance(given, list)
     if isinstance(given, dict) or (several and any(isinstance(one, dict | list) for one in given)):
         raise DataError(f"{where}: its label is neither a name nor a list of names: {visible(str(given))[:60]}")

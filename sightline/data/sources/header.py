@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sightline.data.sources import label_sets
-from sightline.data.sources.label_sets import BY_COLUMNS, PLURAL, SEVERAL
+from sightline.data.sources.label_sets import BY_COLUMNS, COMMA, PLURAL, SEVERAL, THERE, UNFILLED
 from sightline.words import from_cell, visible
 
 if TYPE_CHECKING:
@@ -79,10 +79,12 @@ class Columns:
     """Our name of a column → its place."""
     how: list[str]
     """What was taken for what."""
-    plural: bool = False
-    """The label's column may hold several."""
+    between: tuple[str, ...] = ()
+    """What may stand between several labels in their column."""
     classes: Mapping[str, int] = field(default_factory=dict)
     """Class → place of its column of 0 and 1."""
+    there: Mapping[str, bool] = field(default_factory=THERE.copy)
+    """Cell of these → whether the class is there."""
     bare: bool = False
     """No line names the columns."""
     unread: tuple[str, ...] = ()
@@ -95,10 +97,10 @@ class Columns:
         }
         if self.classes:
             given = {name: cells[at] for name, at in self.classes.items() if at < len(cells)}
-            said = label_sets.of_columns(given, where)
-            return row | {LABEL: said, SEVERAL: bool(said), BY_COLUMNS: True}
-        label, several = label_sets.of_text(row.get(LABEL, ""), PLURAL if self.plural else LABEL)
-        return row | {LABEL: label, SEVERAL: True} if several else row
+            said, unfilled = label_sets.of_columns(given, self.there, where), not any(map(str.strip, given.values()))
+            return row | {LABEL: said, SEVERAL: bool(said), BY_COLUMNS: True, UNFILLED: unfilled}
+        label, several = label_sets.of_cell(row.get(LABEL, ""), self.between, where)
+        return row | {LABEL: label} | ({SEVERAL: True} if several else {})
 
 
 def columns_of(
@@ -115,7 +117,11 @@ def columns_of(
         theirs = known(names, columns, wanted)
         if theirs and not (theirs.get(LABEL) in FACTS and _classes(text, separator, lines[separator], columns, wanted)):
             others = tuple(unread(lines[separator], theirs.values()))
-            return Columns(separator, *_placed(names, theirs), plural=theirs.get(LABEL) == PLURAL, unread=others)
+            places, how = _placed(names, theirs)
+            between = _between(text, separator, places[LABEL]) if theirs.get(LABEL) == PLURAL else ()
+            if between == (COMMA,):
+                how.append(f"commas in {PLURAL} as between names (call it {LABEL} where they are part of one)")
+            return Columns(separator, places, how, between=between, unread=others)
     for separator in marks:
         names = [name.strip().lower() for name in lines[separator]]
         classes = _classes(text, separator, lines[separator], columns, wanted)
@@ -125,8 +131,10 @@ def columns_of(
             places, how = _placed(
                 names, {ours: name for ours, name in theirs.items() if names.index(name) not in classes.values()}
             )
-            how.append(f"{len(classes)} columns of 0 and 1 as classes")
-            return Columns(separator, places, how, classes=classes)
+            held = _held(text, separator)
+            there, words = label_sets.meaning(cell.lower() for at in classes.values() for cell in held.get(at, ()))
+            how.append(f"{len(classes)} columns of {words} as classes")
+            return Columns(separator, places, how, classes=classes, there=there)
     for separator, cells in lines.items():
         if _is_bare(cells, wanted, is_file):
             how = ["the first column as path, the second as label: no line names them"]
@@ -164,15 +172,29 @@ def _classes(
 
 def _flags(text: str, separator: str) -> set[int]:
     """The places of the columns that hold nothing but 0 and 1."""
+    cells = _held(text, separator)
+    return {at for at, held in cells.items() if {cell.lower() for cell in held} <= {"", *THERE}}
+
+
+def _between(text: str, separator: str, at: int) -> tuple[str, ...]:
+    """What stands between the names in the column PLURAL at that place."""
+    # Where commas part the cells, one inside of a cell is in quotation marks.
+    if ('"' if separator == COMMA else COMMA) not in text:
+        return label_sets.SEPARATORS
+    return label_sets.separators_of(_held(text, separator).get(at, set()))
+
+
+def _held(text: str, separator: str) -> dict[int, set[str]]:
+    """Place of a column → the cells below its name; nothing where the quotation marks do not close."""
     try:
         rows = [row for row in cells_of(text, separator) if any(row)][1:]
     except csv.Error:
-        return set()
+        return {}
     cells: dict[int, set[str]] = {}
     for row in rows:
         for at, cell in enumerate(row):
-            cells.setdefault(at, set()).add(cell.strip().lower())
-    return {at for at, held in cells.items() if held <= {"", *label_sets.THERE}}
+            cells.setdefault(at, set()).add(cell.strip())
+    return cells
 
 
 def _placed(names: Sequence[str], theirs: Mapping[str, str]) -> tuple[dict[str, int], list[str]]:

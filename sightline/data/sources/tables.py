@@ -11,7 +11,7 @@ import re
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sightline.data.sources import cells, classes, entries
+from sightline.data.sources import cells, classes, entries, label_sets
 from sightline.data.sources.cells import as_text, text
 from sightline.data.sources.item import Item, plain, split_of
 from sightline.data.sources.label_sets import BY_COLUMNS, SEVERAL
@@ -169,7 +169,8 @@ def listed(table: Path) -> tuple[list[Listed], list[str]]:
     read = {name for _, row in found for name in row} if sheet.unread else set()
     without = [cells.without([*sheet.unread], read)] if sheet.unread else []
     how = [", ".join(sheet.how)] if sheet.how else []
-    return list(seen.values()), [*how, *finder.said, *twice, *without]
+    doubt = label_sets.doubt({one.label for one in seen.values() if one.label and not one.several})
+    return list(seen.values()), [*how, *([doubt] if doubt else []), *finder.said, *twice, *without]
 
 
 def rows(table: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:

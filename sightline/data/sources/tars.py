@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from sightline.data.sources import entries
 from sightline.data.sources.item import SPLITS, Item, files, plain
-from sightline.data.sources.label_sets import of_list
+from sightline.data.sources.label_sets import as_list, of_list
 from sightline.data.tars import EndsEarly, Member, members
 from sightline.errors import DataError
 from sightline.images.reading import SUFFIXES
@@ -108,7 +108,7 @@ def _label(texts: dict[str, str], names: Sequence[str], where: str) -> tuple[str
     except json.JSONDecodeError:
         return None, None, False
     fields = fields if isinstance(fields, dict) else {}
-    given = texts.get(".cls") or fields.get("label", texts.get(".txt"))
+    given = as_list(texts.get(".cls") or fields.get("label", texts.get(".txt")))
     group = None if fields.get("group") is None else str(fields["group"])
     if isinstance(given, list):
         found = [_named(one, names) for one in given]

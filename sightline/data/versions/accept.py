@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from sightline.project import Paths
 
 
-def accept(paths: Paths, use: str) -> Baseline:
-    """Make the present version of data set `use` its baseline, and log it.
+def accept(paths: Paths, use: str) -> tuple[Baseline, bool]:
+    """Make the present version of data set `use` its baseline, and log it; and whether it was not that already.
 
     Raises DataError where there is no version yet or another one's manifest lies here, ValidationFailed where it is not
     fit whatever it is compared with.
@@ -33,7 +33,10 @@ def accept(paths: Paths, use: str) -> Baseline:
         verdict = validate(rows, params.validate, params.datasets[use], use, Path(docs), task=params.task_of(use))
     if not verdict.passed:
         raise ValidationFailed("\n".join([f"data set {use} cannot be a baseline, it is not fit:", *sentences(verdict)]))
-    accepted = baseline.infer(rows, version.digest, params.task_of(use))
-    baseline.write(accepted, paths.baseline(use))
-    history.record(paths, use, "accepted as the baseline")
-    return accepted
+    accepted, file = baseline.infer(rows, version.digest, params.task_of(use)), paths.baseline(use)
+    before = file.read_bytes() if file.is_file() else b""
+    baseline.write(accepted, file)
+    is_new = file.read_bytes() != before
+    if is_new:
+        history.record(paths, use, "accepted as the baseline")
+    return accepted, is_new

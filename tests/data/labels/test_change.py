@@ -81,9 +81,10 @@ def test_import_that_fails_leaves_the_way_back_of_the_last_one(
     def full(*_: object) -> None:
         raise OSError("no space left")
 
-    with monkeypatch.context() as patch, pytest.raises(OSError, match="no space"):
+    with monkeypatch.context() as patch:
         patch.setattr(history, "ingest", full)
-        imported(ingested, tmp_path / "two.csv", "crimson")
+        with pytest.raises(OSError, match="no space"):
+            imported(ingested, tmp_path / "two.csv", "crimson")
     assert labels(ingested) == ["violet", "violet"]
     assert change.undo(ingested, "target") == "2 labels imported from one.csv"
     assert labels(ingested) == first

@@ -13,18 +13,18 @@ from conftest import COLOURS, draw
 from typer.testing import CliRunner
 
 from flows.cli.app import app
+from sightline.config import write_value
 from sightline.data import manifest
 from sightline.data.labels import exchange, given
 from sightline.data.manifest import COLUMNS
 from sightline.data.versions import history
 from sightline.errors import DataError
 from sightline.heads.labels import LABELS, MULTILABEL
+from sightline.project import Paths
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
-
-    from sightline.project import Paths
 
 
 def write(table: Path, *lines: tuple[str, str]) -> Path:
@@ -208,6 +208,18 @@ def test_labels_are_spelled_and_refused_as_those_of_a_new_project(ingested: Path
     table.write_text("path,labels\nred/0002.png,red;green\n", encoding="utf-8")
     with pytest.raises(DataError, match=r"line 2: it has 2 labels \(green, red\), and one label per image is learned"):
         exchange.take(ingested, "target", table)
+
+
+def test_labels_of_several_come_back_as_texts_of_lists_and_columns(ingested: Paths, tmp_path: Path) -> None:
+    """As pandas writes a column of lists. A row of empty cells is one that nobody has come to, and is refused."""
+    write_value(ingested.root, "project.task", MULTILABEL)
+    table = tmp_path / "x.csv"
+    table.write_text("path,labels\nred/0000.png,\"['red', 'blue']\"\nred/0001.png,[]\n", encoding="utf-8")
+    assert exchange.take(Paths(ingested.root), "target", table).new_classes == ()
+    assert rows(ingested).loc[["red/0000.png", "red/0001.png"], "label"].tolist() == ["blue;red", ";"]
+    table.write_text("path,red,blue\nred/0002.png,1,1\nred/0003.png,,\n", encoding="utf-8")
+    with pytest.raises(DataError, match="has no label: fill it in, or delete the line"):
+        exchange.take(Paths(ingested.root), "target", table)
 
 
 def test_a_failed_import_leaves_the_labels_as_they_were(ingested: Paths, tmp_path: Path) -> None:

@@ -170,6 +170,13 @@ def lenient(ingested: Paths) -> Paths:
     return ingested
 
 
+def test_what_is_accepted_already_is_no_row_of_the_log(lenient: Paths) -> None:
+    """The same version a second time changes nothing, and says so."""
+    done = CliRunner().invoke(app, ["data", "baseline"])
+    assert "180 images of 3 classes is accepted already" in done.output
+    assert [entry.what[0] for entry in history.read(lenient, "target")][1:] == ["accepted as the baseline"]
+
+
 @pytest.mark.slow
 def test_the_command_accepts_and_the_next_change_stops_the_run(lenient: Paths) -> None:
     """A class more stops `validate` until the version is accepted in its turn; the log tells who accepted."""
