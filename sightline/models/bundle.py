@@ -89,7 +89,7 @@ def read_card(folder: Path) -> Card:
     """The card of the bundle in `folder`, without the network; raises ModelError where it is none."""
     try:
         return _card(json.loads((folder / BUNDLE).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise _broken(folder, error) from error
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -66,7 +68,8 @@ def test_log_names_the_days_that_are_too_old(toy: Paths) -> None:
     """Whatever is recorded now: until a server starts they lie there."""
     record(toy, 1)
     (today,) = (toy.root / "captured").glob("date=*")
-    today.rename(today.with_name("date=2020-02-03"))
+    shutil.copytree(today, today.with_name("date=2020-02-03"))
+    today.rename(today.with_name(f"date={datetime.now(UTC).date() - timedelta(days=1)}"))
     write_value(toy.root, "capture.keep", "none")
     sentence = "older than capture.days = 90: 1 day, from 2020-02-03 on, which the next `sightline serve` removes"
     assert sentence in " ".join(RUNNER.invoke(app, ["capture", "log"]).output.split())
