@@ -52,7 +52,7 @@ class Entry:
     @property
     def words(self) -> str:
         """What was decided, and what the version is now where that is something else."""
-        return self.decision if self.now in {"", self.decision} else f"{self.now} now, {self.decision} then"
+        return self.decision if self.now in {"", self.decision} else f"{self.decision}, now {self.now}"
 
     @property
     def tones(self) -> tuple[str, str]:

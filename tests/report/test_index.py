@@ -67,8 +67,8 @@ def test_index_says_what_the_ledger_says_now(toy: Paths) -> None:
     ledger.append(Entry(**row, version="2", champion_before="1", decision=PROMOTED))  # type: ignore[arg-type]
     ledger.close()
     assert [one.words for one in entries(toy)] == [
-        "champion now, insufficient then",
-        "no longer champion now, promoted then",
+        "insufficient, now champion",
+        "promoted, now no longer champion",
     ]
     text = write_index(toy).read_text(encoding="utf-8")
     assert '<span class="tag good">champion</span></td><td><span class="tag ">insufficient</span>' in text
