@@ -18,6 +18,7 @@ from sightline.data.versions.code import STAGES
 from sightline.digests import digest_of
 from sightline.errors import Damaged
 from sightline.files import write_atomically
+from sightline.models.named import placed
 from sightline.models.shipped import is_shipped
 from sightline.registry.ledger import UNCHANGED
 from sightline.registry.opening import open_ledger
@@ -85,7 +86,7 @@ class Look:
         """Keep a complete run, or forget the one before where its version is not the champion."""
         # A registered model decides here what a run starts from, and may change without a trace in the project.
         init = self.params.pretrain.init
-        moving = not (init is None or is_shipped(init) or (self.paths.root / init).is_file())
+        moving = not (init is None or is_shipped(init) or placed(self.paths.root, init).is_file())
         if summary.outcome.version != summary.outcome.champion or moving:
             self._file.unlink(missing_ok=True)
             return

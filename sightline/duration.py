@@ -1,8 +1,9 @@
-"""Time budgets as people write them: `10m`, or `pretrain=20m` for a stage."""
+"""Time budgets as people write them: `10m`, or `pretrain=20m` for a stage; and how far clocks may differ."""
 
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from sightline.errors import ConfigError
@@ -15,6 +16,8 @@ STAGES = ("pretrain", "finetune", "scratch")
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 LEAST = 6.0
 """Seconds below which no machine holds the chain: a fifth of what two cores take beside training."""
+CLOCKS = timedelta(hours=1)
+"""By which the clocks of two machines may differ."""
 Budget = float | dict[str, float]
 """Seconds for a whole run, or for each training stage by its name."""
 

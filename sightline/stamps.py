@@ -14,6 +14,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from sightline.digests import PACKAGES, digest_of
+from sightline.models.named import placed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,7 +31,7 @@ STORES = ("MLFLOW_TRACKING_URI", "SIGHTLINE_LEDGER_URI")
 def inputs(paths: Paths, params: Params) -> dict[str, str]:
     """Name → digest of the stamps of what a run starts from."""
     images = {f"images of {use}": _stamp([paths.raw(use)], follow=False) for use in params.datasets}
-    given = [paths.root / params.pretrain.init] if params.pretrain.init else []
+    given = [placed(paths.root, params.pretrain.init)] if params.pretrain.init else []
     return images | {
         "labels": _stamp([paths.labels("target").parent]),
         "baselines": _stamp([paths.baseline("target").parent]),

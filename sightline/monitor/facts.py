@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sightline.data import manifest
 from sightline.data.versions import archive
+from sightline.duration import CLOCKS
 from sightline.errors import DataError
 from sightline.evaluate import release
 from sightline.monitor.look import last
@@ -28,8 +29,6 @@ FLOW = "train"
 WINDOW = 30
 """Days over which hours of training are counted."""
 HOUR, DAY = 3600.0, 86_400.0
-APART = HOUR
-"""Seconds by which the clocks of two machines may differ."""
 
 
 def gather(paths: Paths, now: datetime | None = None, assumed: Mapping[str, Any] | None = None) -> Facts:
@@ -46,7 +45,7 @@ def gather(paths: Paths, now: datetime | None = None, assumed: Mapping[str, Any]
     changed, new_labels, learned = _labels(paths, tracker)
     runs = [one for one in tracker.past(FLOW) if not one.idle]
     # What a clock that went ahead has written holds nothing up until its date comes.
-    past = [one for one in runs if (one.began - now).total_seconds() <= APART]
+    past = [one for one in runs if one.began - now <= CLOCKS]
     facts = Facts(
         champion=champion,
         age=0.0 if crowned is None else max(0.0, (now - crowned).total_seconds() / DAY),

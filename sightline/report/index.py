@@ -5,9 +5,10 @@ from __future__ import annotations
 import html
 import json
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from sightline.duration import CLOCKS
 from sightline.errors import RegistryError
 from sightline.files import write_atomically
 from sightline.registry.opening import open_ledger
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 INDEX = "index.html"
 HEAD = 4096
 """Letters of a page in which its facts stand."""
-APART = timedelta(hours=1)
-"""By which the clocks of two machines may differ."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +83,7 @@ def _standings(paths: Paths) -> dict[str, str]:
 def _order(one: Entry) -> tuple[bool, datetime]:
     # Each says its time by the clock of the place where it was written.
     at = datetime.fromisoformat(one.at)
-    return at <= datetime.now(UTC) + APART, at
+    return at <= datetime.now(UTC) + CLOCKS, at
 
 
 def _entry(file: Path, now: dict[str, str]) -> Entry | None:

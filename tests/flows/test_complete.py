@@ -184,6 +184,20 @@ def test_another_question_gets_no_old_answer(complete: Paths, asked: tuple[Any, 
     assert Look(complete, *asked).last is None
 
 
+def test_given_weights_in_the_home_folder_are_looked_at(
+    complete: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file at `~` is one as any other: as it was nothing is made anew, and changed it is noticed."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "w.pt").write_bytes(b"weights")
+    write_value(complete.root, "pretrain.init", "~/w.pt")
+    tracker, told = connect(complete), summary(complete.reports / "eager-fox.html", Outcome("1", "1", UNCHANGED, ""))
+    Look(complete, None, None).remember(tracker, "0", "eager-fox", told)
+    assert Look(complete, None, None).last is not None
+    (tmp_path / "w.pt").write_bytes(b"other weights")
+    assert Look(complete, None, None).last is None
+
+
 def test_an_edited_helper_and_another_library_are_noticed(
     complete: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
